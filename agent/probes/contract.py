@@ -1,0 +1,47 @@
+"""What a probe is: an async function from a target and its context to observations.
+
+A target that does not answer is an observation (NO_ANSWER). What could not be measured (no permission, a missing tool,
+outside its hours) is UNMEASURED with a reason. A probe raises only for a bug of its own; the runner turns that into
+UNMEASURED(probe_bug) by way of ``unmeasured``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from agent.settings import AgentSettings, Target
+from classready.observation import Observation
+from classready.report import Directives
+
+TargetT = TypeVar("TargetT", bound=Target, contravariant=True)
+
+
+def silent(_line: str) -> None:
+    """The default ``explain``: nobody is watching."""
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What a probe may know beside its target.
+
+    ``explain`` takes one line for a person watching ``probe TARGET --explain``. ``clock_good`` says whether wall time is
+    known to be right. ``directives`` are the collector's last ones, None when it never answered.
+    """
+
+    settings: AgentSettings
+    directives: Directives | None
+    clock_good: bool
+    on_demand: bool = False
+    explain: Callable[[str], None] = silent
+
+
+class Probe(Protocol[TargetT]):
+    async def __call__(self, target: TargetT, context: Context) -> Sequence[Observation]:
+        """Observe ``target`` once. The caller owns the deadline and cancels what exceeds it."""
+        ...
+
+
+class Unmeasured(Protocol[TargetT]):
+    def __call__(self, target: TargetT, reason: str, detail: str) -> Sequence[Observation]:
+        """What is reported for ``target`` when the probe itself could not finish: every subject it serves."""
+        ...

@@ -1,0 +1,150 @@
+"""Bytes <-> envelopes. Whatever arrives, decoding returns a value or raises ``MalformedReport``."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from classready.observation import KINDS
+from classready.report import MAX_DEPTH, REPORT_MAX_BYTES, Ack, Presence, Record, Rejected, Report
+
+T = TypeVar("T")
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+
+encode = msgspec.json.Encoder().encode
+
+_report = msgspec.json.Decoder(Report)
+_record = msgspec.json.Decoder(Record)
+_ack = msgspec.json.Decoder(Ack)
+_presence = msgspec.json.Decoder(Presence)
+
+
+class MalformedReport(ValueError):
+    """The sender's fault. ``reason`` is from a closed list: size, depth, json, schema."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+class _Envelope(Struct):
+    """What can be learnt of a record that does not decode: enough to refuse it by name."""
+
+    sequence: Any = None
+    observation: Any = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+class DecodedReport(Struct, frozen=True, kw_only=True):
+    """A report with its records sorted by what became of each; the three groups are disjoint.
+
+    ``unknown_kinds`` are committed and counted but their content is not stored. ``nameless_count`` records had no
+    usable sequence and so cannot even be refused by name.
+    """
+
+    report: Report
+    records: tuple[Record, ...]
+    unknown_kinds: tuple[int, ...]
+    rejected: tuple[Rejected, ...]
+    nameless_count: int
+
+
+def decode_report(body: bytes) -> DecodedReport:
+    """Decode a report and each of its records on its own.
+
+    Raises:
+        MalformedReport: the envelope itself cannot be used.
+    """
+    report = _decode(_report, body)
+    records: list[Record] = []
+    unknown: list[int] = []
+    rejected: list[Rejected] = []
+    nameless_count = 0
+    for raw in report.records:
+        match _decode_record(raw):
+            case Record() as record:
+                records.append(record)
+            case Rejected() as refusal:
+                rejected.append(refusal)
+            case int() as sequence:
+                unknown.append(sequence)
+            case None:
+                nameless_count += 1
+    return DecodedReport(
+        report=report,
+        records=tuple(records),
+        unknown_kinds=tuple(unknown),
+        rejected=tuple(rejected),
+        nameless_count=nameless_count,
+    )
+
+
+def _decode_record(raw: Raw) -> Record | Rejected | int | None:
+    """Return the record, its refusal, the sequence of an unknown kind, or None when it has no name."""
+    try:
+        return _record.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        envelope = _envelope.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    sequence, observation = envelope.sequence, envelope.observation
+    if type(sequence) is not int or not 1 <= sequence <= 2**53:
+        return None
+    kind = observation.get("kind") if isinstance(observation, dict) else None
+    if isinstance(kind, str) and kind not in KINDS:
+        return sequence
+    return Rejected(sequence=sequence, reason="schema")
+
+
+def encode_report(report: Report, records: Iterable[bytes]) -> bytes:
+    """Encode ``report`` with already encoded ``records``, as they stand in the spool."""
+    return encode(msgspec.structs.replace(report, records=tuple(Raw(r) for r in records)))
+
+
+def decode_ack(body: bytes) -> Ack:
+    return _decode(_ack, body)
+
+
+def decode_presence(body: bytes) -> Presence:
+    return _decode(_presence, body)
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    if len(body) > REPORT_MAX_BYTES:
+        raise MalformedReport("size", f"{len(body)} bytes, at most {REPORT_MAX_BYTES}")
+    if _depth(body) > MAX_DEPTH:
+        raise MalformedReport("depth", f"nested deeper than {MAX_DEPTH}")
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise MalformedReport("schema", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedReport("json", str(error)) from None
+
+
+def _depth(body: bytes) -> int:
+    """Deepest nesting, from the brackets outside strings, before any parser recurses into them."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def ranges(sequences: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Closed ranges that cover exactly ``sequences`` (any order, duplicates allowed)."""
+    found: list[tuple[int, int]] = []
+    for n in sorted(set(sequences)):
+        if found and n == found[-1][1] + 1:
+            found[-1] = (found[-1][0], n)
+        else:
+            found.append((n, n))
+    return tuple(found)

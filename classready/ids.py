@@ -1,0 +1,48 @@
+"""Who is who: identifiers with the one pattern each of them must match wherever it is decoded.
+
+The patterns keep identifiers safe as MQTT topic levels, metric labels and file names.
+"""
+
+import re
+from typing import Annotated
+
+from msgspec import Meta
+
+_SCHOOL = r"[A-Za-z0-9-]{1,32}"
+_CLASSROOM = r"[A-Za-z0-9-]{1,32}"
+
+OfficeId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
+"""The managing unit: a county bureau such as ``511402``, or ``tfxq``, ``szs``."""
+
+SchoolId = Annotated[str, Meta(pattern=rf"^{_SCHOOL}\Z")]
+"""The 10-digit school code, or ``parent-01`` for a teaching point."""
+
+ClassroomId = Annotated[str, Meta(pattern=rf"^{_CLASSROOM}\Z")]
+"""The room (``b2-301``), never the class that sits in it this year."""
+
+ClassroomRef = Annotated[str, Meta(pattern=rf"^({_SCHOOL}/)?{_CLASSROOM}\Z")]
+"""A room as an agent names it: ``b2-301``, or ``school/b2-301`` on a gateway of several schools."""
+
+GatewayId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,39}\Z")]
+"""Also the MQTT user name and client id."""
+
+TargetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+"""The ``name:`` of a target in agent.yml, or the id of a platform."""
+
+SpoolId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+"""128 random bits, new with each spool, so that a re-imaged gateway does not look like a duplicate."""
+
+BootId = Annotated[str, Meta(pattern=r"^[0-9a-f-]{1,36}\Z")]
+
+_GATEWAY_RE = re.compile(r"[a-z0-9][a-z0-9-]{2,39}")
+
+
+def is_gateway_id(text: str) -> bool:
+    """Say whether ``text`` may stand in a topic as a gateway."""
+    return _GATEWAY_RE.fullmatch(text) is not None
+
+
+def split_classroom_ref(ref: str) -> tuple[str | None, str]:
+    """Split ``school/room`` into its parts; the school is None where the agent left it out."""
+    school, slash, room = ref.rpartition("/")
+    return (school if slash else None), room

@@ -1,0 +1,177 @@
+"""What an agent saw. An observation has an outcome; only the collector gives a verdict.
+
+Normative text: docs/wire.md. Every field but the first of a kind may be None, which means "not known", never 0.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from classready.ids import ClassroomRef, TargetName
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+
+_UNSAFE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
+DETAIL_MAX_CHARACTERS = 200
+
+Text = Annotated[str, Meta(max_length=DETAIL_MAX_CHARACTERS, pattern=rf"^[^{_UNSAFE}]*\Z")]
+"""Text for people, on one line, without control or direction-changing characters."""
+
+InterfaceName = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[^{_UNSAFE}]*\Z")]
+
+
+class Outcome(StrEnum):
+    """What came of the attempt to observe."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    UNMEASURED = "unmeasured"
+    PASS = "pass"  # noqa: S105 - the outcome of a threshold test
+    FAIL = "fail"
+
+
+class Reason(StrEnum):
+    """Why there was no answer or no measurement."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    NAME_UNRESOLVED = "name_unresolved"
+    TLS_INVALID = "tls_invalid"
+    STATUS_UNEXPECTED = "status_unexpected"
+    PROTOCOL = "protocol"
+    AUTH_FAILED = "auth_failed"
+    NOT_FOUND = "not_found"
+    PERMISSION = "permission"
+    TOOL_MISSING = "tool_missing"
+    CLOCK = "clock"
+    PEER_BUSY = "peer_busy"
+    NO_POLICY = "no_policy"
+    OUTSIDE_HOURS = "outside_hours"
+    BUDGET = "budget"
+    NO_DATA = "no_data"
+    SENDER_LIMITED = "sender_limited"
+    RECEIVER_LIMITED = "receiver_limited"
+    TIME_LIMIT = "time_limit"
+    DEADLINE = "deadline"
+    PROBE_BUG = "probe_bug"
+
+
+class Rtt(Struct, frozen=True, kw_only=True):
+    min: NonNegative | None = None
+    median: NonNegative | None = None
+    max: NonNegative | None = None
+
+
+class Phases(Struct, frozen=True, kw_only=True):
+    """Seconds spent in each phase of one HTTP request; None where it was not reached."""
+
+    resolve: NonNegative | None = None
+    connect: NonNegative | None = None
+    tls: NonNegative | None = None
+    processing: NonNegative | None = None
+    transfer: NonNegative | None = None
+
+
+class ObservationBase(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    KIND: ClassVar[str] = ""
+
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+    detail: Text | None = None
+    elapsed_s: NonNegative | None = None
+
+
+class Ping(ObservationBase, frozen=True, kw_only=True, tag="ping"):
+    KIND: ClassVar[str] = "ping"
+
+    target: TargetName
+    sent_count: Count | None = None
+    received_count: Count | None = None
+    rtt_s: Rtt | None = None
+    jitter_s: NonNegative | None = None
+
+
+class Http(ObservationBase, frozen=True, kw_only=True, tag="http"):
+    KIND: ClassVar[str] = "http"
+
+    target: TargetName
+    phases_s: Phases | None = None
+    status: Annotated[int, Meta(ge=100, le=999)] | None = None
+    certificate_expires_at: float | None = None
+
+
+class Port(ObservationBase, frozen=True, kw_only=True, tag="port"):
+    """One switch port that serves a classroom. Octets count what the switch received *from* (in) and sent to the device."""
+
+    KIND: ClassVar[str] = "port"
+
+    classroom: ClassroomRef
+    switch: TargetName | None = None
+    if_name: InterfaceName | None = None
+    admin_up: bool | None = None
+    oper_up: bool | None = None
+    speed_bps: Count | None = None
+    full_duplex: bool | None = None
+    in_octets: Count | None = None
+    out_octets: Count | None = None
+    in_error_count: Count | None = None
+    out_error_count: Count | None = None
+    fcs_error_count: Count | None = None
+    alignment_error_count: Count | None = None
+    late_collision_count: Count | None = None
+
+
+class Segment(ObservationBase, frozen=True, kw_only=True, tag="segment"):
+    """A trunk between gateway and classrooms, or the port of an access point."""
+
+    KIND: ClassVar[str] = "segment"
+
+    name: InterfaceName
+    speed_bps: Count | None = None
+    full_duplex: bool | None = None
+    in_octets: Count | None = None
+    out_octets: Count | None = None
+
+
+class Device(ObservationBase, frozen=True, kw_only=True, tag="device"):
+    KIND: ClassVar[str] = "device"
+
+    classroom: ClassroomRef
+    state: Literal["awake", "asleep", "away"] | None = None
+    seen_by: Literal["snmp", "mqtt", "icmp", "arp", "traffic"] | None = None
+    nic_speed_bps: Count | None = None
+    facts: Annotated[dict[Annotated[str, Meta(max_length=40)], Text], Meta(max_length=16)] | None = None
+
+
+class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):
+    """One threshold test of one direction: an interval, not a speed. Rates are layer-1 equivalent."""
+
+    KIND: ClassVar[str] = "bandwidth"
+
+    target: TargetName
+    direction: Literal["down", "up"] | None = None
+    mode: Literal["quick", "drain", "passive", "tcp", "iperf3"] | None = None
+    at_least_bps: NonNegative | None = None
+    at_most_bps: NonNegative | None = None
+    estimate_bps: NonNegative | None = None
+    theta0_bps: NonNegative | None = None
+    theta1_bps: NonNegative | None = None
+    bucket_bytes: Count | None = None
+    bytes: Count | None = None
+    seconds: NonNegative | None = None
+    loss_ratio: Ratio | None = None
+
+
+Observation = Ping | Http | Port | Segment | Device | Bandwidth
+
+KINDS: dict[str, type[Observation]] = {cls.KIND: cls for cls in (Ping, Http, Port, Segment, Device, Bandwidth)}
+
+
+def clean_text(text: str) -> str:
+    """Make any text fit for a ``Text`` field: one line, no control characters, at most 200 characters."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:DETAIL_MAX_CHARACTERS]

@@ -1,0 +1,431 @@
+"""What the core knows of one school and of the bureau, and the events and effects that go through its steps.
+
+Times are Unix seconds (UTC) on the collector's scale. None = not known. Everything is immutable: a step returns a new
+value. ``SchoolState`` and ``BureauState`` are what the store keeps, as versioned JSON; roster and hours come from files.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from classready.observation import Observation
+
+STATE_VERSION = 1
+
+VerdictValue = Literal["yes", "no", "unknown"]
+CompliantValue = Literal["yes", "no", "unknown", "exempt"]
+Basis = Literal["port", "reach", "share"]
+Direction = Literal["down", "up"]
+
+
+class Cause(StrEnum):
+    """Why a classroom is not ready, in root-cause order: the first that holds wins the sentence."""
+
+    GATEWAY_SILENT = "gateway_silent"
+    UPLINK_BELOW_REQUIRED = "uplink_below_required"
+    SWITCH_UNREACHABLE = "switch_unreachable"
+    SEGMENT_BELOW_REQUIRED = "segment_below_required"
+    PORT_DOWN = "port_down"
+    PORT_BELOW_REQUIRED = "port_below_required"
+    PORT_HALF_DUPLEX = "port_half_duplex"
+    DEVICE_ABSENT = "device_absent"
+    DEVICE_OFFLINE = "device_offline"
+    PLATFORM_UNREACHABLE = "platform_unreachable"
+    NOT_MEASURED = "not_measured"
+
+
+class NextStep(StrEnum):
+    """The one cheapest thing that would turn an unknown into an answer."""
+
+    CHECK_GATEWAY = "check_gateway"
+    INSTALL_GATEWAY = "install_gateway"
+    WAIT_FOR_TEST = "wait_for_test"
+    CHECK_SWITCH = "check_switch"
+    WAKE_DEVICE = "wake_device"
+    SELF_TEST = "self_test"
+    LIST_DEVICE = "list_device"
+    CHECK_PLATFORM_PROBE = "check_platform_probe"
+    WAIT_FOR_PLATFORM = "wait_for_platform"
+    WAIT_FOR_LESSONS = "wait_for_lessons"
+
+
+class Grade(StrEnum):
+    """How good the evidence is, best first; the last two are shown and never prove enough."""
+
+    ACTIVE = "active"
+    SELF_TEST = "self_test"
+    PASSIVE = "passive"
+    NEGOTIATED = "negotiated"
+    INSPECTED = "inspected"
+    DECLARED = "declared"
+
+
+# --- roster and hours -----------------------------------------------------------------------------------------------
+
+
+class Classroom(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str = ""
+    access: Literal["wired", "wifi", "cellular"] = "wired"
+    device: str | None = None
+    """The kind of interactive device listed; None = none listed."""
+    exempt: str | None = None
+    """Why this room is not judged; None = it is."""
+
+
+class SchoolRoster(Struct, frozen=True, kw_only=True):
+    office: str
+    school: str
+    name: str = ""
+    kind: Literal["city", "hub", "base", "point"] = "base"
+    classrooms: Mapping[str, Classroom] = {}
+    gateways: tuple[str, ...] = ()
+    platforms: Mapping[str, tuple[str, ...]] = {}
+    """Platform id -> the agents' targets that make it up."""
+
+
+class SchoolDay(Struct, frozen=True):
+    """One school day in the school's own time zone. ``lessons`` are sorted, disjoint spans of Unix seconds, maybe none."""
+
+    date: str
+    lessons: tuple[tuple[float, float], ...] = ()
+
+
+class Hours(Struct, frozen=True):
+    """The school's days, oldest first, far enough into past and future for every rule; the shell renews it daily."""
+
+    days: tuple[SchoolDay, ...] = ()
+    utc_offset_s: float = 28_800.0
+
+
+# --- evidence -------------------------------------------------------------------------------------------------------
+
+
+class PortReading(Struct, frozen=True, kw_only=True):
+    observed_at: float
+    gateway: str
+    switch: str | None = None
+    if_name: str | None = None
+    admin_up: bool | None = None
+    oper_up: bool | None = None
+    speed_bps: int | None = None
+    full_duplex: bool | None = None
+    in_octets: int | None = None
+    in_lesson: bool = False
+
+
+class DeviceReading(Struct, frozen=True, kw_only=True):
+    observed_at: float
+    gateway: str
+    state: Literal["awake", "asleep", "away"]
+    seen_by: str | None = None
+    nic_speed_bps: int | None = None
+    facts: Mapping[str, str] = {}
+
+
+class SegmentReading(Struct, frozen=True, kw_only=True):
+    observed_at: float
+    gateway: str
+    name: str
+    speed_bps: int | None = None
+    full_duplex: bool | None = None
+
+
+class BandwidthTest(Struct, frozen=True, kw_only=True):
+    """One conclusive test. ``passed`` is the agent's outcome against the thetas it was given."""
+
+    observed_at: float
+    mode: str | None
+    passed: bool
+    at_least_bps: float | None
+    at_most_bps: float | None
+    estimate_bps: float | None
+    bytes: int | None = None
+    seconds: float | None = None
+
+
+class UplinkState(Struct, frozen=True, kw_only=True):
+    """One direction of one bandwidth target. ``tests`` holds the last three counted ones, newest last."""
+
+    gateway: str
+    target: str
+    direction: Direction
+    tests: tuple[BandwidthTest, ...] = ()
+    last_unmeasured_at: float | None = None
+    last_unmeasured_reason: str | None = None
+
+
+class PlatformReading(Struct, frozen=True, kw_only=True):
+    """The newest of one target of a platform; ping and HTTP age on their own."""
+
+    gateway: str
+    target: str
+    http_at: float | None = None
+    up: bool | None = None
+    reason: str | None = None
+    status: int | None = None
+    phases_s: Mapping[str, float] = {}
+    certificate_expires_at: float | None = None
+    ping_at: float | None = None
+    rtt_s: float | None = None
+    loss_ratio: float | None = None
+
+
+class SwitchState(Struct, frozen=True, kw_only=True):
+    gateway: str
+    switch: str
+    observed_at: float
+    reachable: bool
+
+
+class GatewayState(Struct, frozen=True, kw_only=True):
+    """``last_committed_at`` is the collector's clock: silence is judged by it, never by the gateway's."""
+
+    first_committed_at: float
+    last_committed_at: float
+    report_interval_s: float
+    clock_skew_s: float | None = None
+    spool_records: int | None = None
+    agent_version: str = ""
+    silent: bool = False
+
+
+class Interval(Struct, frozen=True):
+    """What is known of a capacity. ``half_duplex`` makes it short whatever the numbers say."""
+
+    at_least_bps: float | None = None
+    at_most_bps: float | None = None
+    estimate_bps: float | None = None
+    half_duplex: bool = False
+
+
+class Clauses(Struct, frozen=True, kw_only=True):
+    link: VerdictValue = "unknown"
+    way: VerdictValue = "unknown"
+    device: VerdictValue = "unknown"
+    platforms: VerdictValue = "unknown"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The present judgement of a classroom; ``causes`` in root-cause order, ``next_step`` only with an unknown."""
+
+    ready: VerdictValue = "unknown"
+    clauses: Clauses = Clauses()
+    causes: tuple[Cause, ...] = ()
+    next_step: NextStep | None = None
+    link: Mapping[Basis, Interval] = {}
+    link_state: Literal["enough", "short", "unknown"] = "unknown"
+    grade: Grade | None = None
+    device_up: bool | None = None
+    ready_since: float | None = None
+
+
+class Latch(Struct, frozen=True, kw_only=True):
+    """``compliant``: what was last proven, and on which school days evidence spoke against it."""
+
+    value: VerdictValue = "unknown"
+    since: float | None = None
+    evidence_at: float | None = None
+    contrary_days: tuple[str, ...] = ()
+
+
+class ClassroomState(Struct, frozen=True, kw_only=True):
+    """``port`` is accepted evidence; ``pending_port`` waits for its device to be seen awake; ``last_port`` is the newest."""
+
+    gateway: str | None = None
+    port: PortReading | None = None
+    pending_port: PortReading | None = None
+    last_port: PortReading | None = None
+    device: DeviceReading | None = None
+    last_awake_at: float | None = None
+    watched_since: float | None = None
+    """When this room's device was first looked for: absence is counted from here."""
+    verdict: Verdict = Verdict()
+    latch: Latch = Latch()
+
+
+# --- alerts ---------------------------------------------------------------------------------------------------------
+
+
+class AlertState(Struct, frozen=True, kw_only=True):
+    """One subject and cause. Streaks count observations, not time; an unknown one touches neither."""
+
+    bad_streak: int = 0
+    good_streak: int = 0
+    opened_at: float | None = None
+    bad_since: float | None = None
+    announced: bool = False
+    """Whether the bureau was told (it is not during the observation period)."""
+
+
+class AlertChange(Struct, frozen=True, kw_only=True):
+    """``subject`` is ``gateway:g``, ``uplink:g``, ``switch:g/s``, ``segment:g/s``, ``classroom:c`` or ``platform:p``.
+
+    ``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
+    """
+
+    change: Literal["opened", "updated", "closed"]
+    office: str
+    school: str
+    school_name: str
+    subject: str
+    cause: Cause
+    at: float
+    classrooms: tuple[str, ...] = ()
+    measured: float | None = None
+    limit: float | None = None
+
+
+class SchoolState(Struct, frozen=True, kw_only=True):
+    version: int = STATE_VERSION
+    gateways: Mapping[str, GatewayState] = {}
+    uplinks: Mapping[str, UplinkState] = {}
+    """Keyed ``gateway/target/direction``."""
+    switches: Mapping[str, SwitchState] = {}
+    """Keyed ``gateway/switch``."""
+    segments: Mapping[str, SegmentReading] = {}
+    """Keyed ``gateway/name``."""
+    platforms: Mapping[str, PlatformReading] = {}
+    """Keyed ``gateway/target``."""
+    classrooms: Mapping[str, ClassroomState] = {}
+    unlisted: Mapping[str, float] = {}
+    """Rooms that report but are not in the roster (未登记) -> when last heard."""
+    alerts: Mapping[str, AlertState] = {}
+    """Keyed ``subject|cause``."""
+    platform_faults: tuple[str, ...] = ()
+    """Platforms whose failure is their own: their clause is unknown here."""
+
+
+class School(Struct, frozen=True, kw_only=True):
+    roster: SchoolRoster
+    hours: Hours = Hours()
+    state: SchoolState = SchoolState()
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One office and cause, with every alert it explains, keyed ``school|subject``."""
+
+    id: str
+    office: str
+    cause: Cause
+    subject: str = ""
+    """The platform, for a platform's own fault; else empty."""
+    opened_at: float
+    members: Mapping[str, AlertChange] = {}
+    resolved_members: Mapping[str, AlertChange] = {}
+    due_at: float | None = None
+    """When the next message about it may go; None = nothing new to say."""
+    notified_at: float | None = None
+
+
+class BureauState(Struct, frozen=True, kw_only=True):
+    version: int = STATE_VERSION
+    incidents: Mapping[str, Incident] = {}
+    """Open ones, keyed ``office|cause`` or ``|platform_unreachable|platform``."""
+    sent_at: Mapping[str, tuple[float, ...]] = {}
+    """Office -> when its last messages went, for the limit of messages in a window."""
+    platform_failing: Mapping[str, tuple[str, ...]] = {}
+    """Platform -> ``office/school`` now failing to reach it."""
+    platform_faults: tuple[str, ...] = ()
+    incident_count: int = 0
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """One record that names this school. ``classroom`` is already split from its school; ``late`` may not open an alert."""
+
+    gateway: str
+    observation: Observation
+    classroom: str | None
+    observed_at: float
+    late: bool = False
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """A report of ``gateway`` was committed: it is not silent."""
+
+    gateway: str
+    report_interval_s: float
+    clock_skew_s: float | None = None
+    spool_records: int | None = None
+    agent_version: str = ""
+
+
+class Tick(Struct, frozen=True):
+    """Time went by: silence, ageing and holds."""
+
+
+class RosterChanged(Struct, frozen=True, kw_only=True):
+    roster: SchoolRoster
+    hours: Hours
+
+
+class PolicyChanged(Struct, frozen=True):
+    """The policy passed to ``step`` is a new one: judge again."""
+
+
+class PlatformFault(Struct, frozen=True, kw_only=True):
+    platform: str
+    on: bool
+
+
+Event = Observed | Heard | Tick | RosterChanged | PolicyChanged | PlatformFault
+
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+class VerdictChanged(Struct, frozen=True, kw_only=True):
+    """A transition for the exact, small history that is kept for years."""
+
+    office: str
+    school: str
+    classroom: str
+    verdict: Literal["ready", "compliant"]
+    before: CompliantValue
+    after: CompliantValue
+    causes: tuple[Cause, ...]
+    at: float
+
+
+SchoolEffect = VerdictChanged | AlertChange
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """One message to be sent: codes and numbers, no sentences. ``members`` are what is new or now resolved."""
+
+    kind: Literal["opened", "updated", "resolved", "reminder"]
+    incident: str
+    office: str
+    """Empty = for every office (a platform's own fault)."""
+    cause: Cause
+    subject: str
+    at: float
+    opened_at: float
+    members: tuple[AlertChange, ...]
+    remaining_classrooms: int = 0
+
+
+class PlatformFaultChanged(Struct, frozen=True, kw_only=True):
+    """To be fed to every school as ``PlatformFault``."""
+
+    platform: str
+    on: bool
+
+
+class IncidentChanged(Struct, frozen=True, kw_only=True):
+    """For the incident history."""
+
+    incident: str
+    office: str
+    cause: Cause
+    change: Literal["opened", "closed"]
+    at: float
+    classroom_count: int
+
+
+BureauEffect = Notice | PlatformFaultChanged | IncidentChanged
