@@ -9,7 +9,10 @@ from msgspec import Meta, Struct
 from collector.core.state import Hours, SchoolDay
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+Date = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", examples=["2026-09-01"], description="year, month, day"),
+]
 
 DAY_S = 86_400.0
 

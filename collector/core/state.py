@@ -1,7 +1,8 @@
 """What the core knows of one school and of the bureau, and the events and effects that go through its steps.
 
-Times are Unix seconds (UTC) on the collector's scale. None = not known. Everything is immutable: a step returns a new
-value. ``SchoolState`` and ``BureauState`` are what the store keeps, as versioned JSON; roster and hours come from files.
+Times are Unix seconds (UTC) on the collector's scale. None = not known. Everything is immutable: a step returns a
+new value. ``SchoolState`` and ``BureauState`` are what the store keeps, as versioned JSON; roster and hours come from
+files.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ STATE_VERSION = 1
 
 VerdictValue = Literal["yes", "no", "unknown"]
 CompliantValue = Literal["yes", "no", "unknown", "exempt"]
+LinkState = Literal["enough", "short", "unknown"]
 Basis = Literal["port", "reach", "share"]
+DeviceStateName = Literal["awake", "asleep", "away"]
 Direction = Literal["down", "up"]
 
 
@@ -87,7 +90,7 @@ class SchoolRoster(Struct, frozen=True, kw_only=True):
 
 
 class SchoolDay(Struct, frozen=True):
-    """One school day in the school's own time zone. ``lessons`` are sorted, disjoint spans of Unix seconds, maybe none."""
+    """One school day in the school's own time zone. ``lessons``: sorted, disjoint spans of Unix seconds, maybe none."""
 
     date: str
     lessons: tuple[tuple[float, float], ...] = ()
@@ -119,7 +122,7 @@ class PortReading(Struct, frozen=True, kw_only=True):
 class DeviceReading(Struct, frozen=True, kw_only=True):
     observed_at: float
     gateway: str
-    state: Literal["awake", "asleep", "away"]
+    state: DeviceStateName
     seen_by: str | None = None
     nic_speed_bps: int | None = None
     facts: Mapping[str, str] = {}
@@ -216,7 +219,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     causes: tuple[Cause, ...] = ()
     next_step: NextStep | None = None
     link: Mapping[Basis, Interval] = {}
-    link_state: Literal["enough", "short", "unknown"] = "unknown"
+    link_state: LinkState = "unknown"
     grade: Grade | None = None
     device_up: bool | None = None
     ready_since: float | None = None
@@ -232,7 +235,7 @@ class Latch(Struct, frozen=True, kw_only=True):
 
 
 class ClassroomState(Struct, frozen=True, kw_only=True):
-    """``port`` is accepted evidence; ``pending_port`` waits for its device to be seen awake; ``last_port`` is the newest."""
+    """``port`` is accepted evidence; ``pending_port`` waits for its device to be awake; ``last_port`` is the newest."""
 
     gateway: str | None = None
     port: PortReading | None = None
@@ -240,6 +243,8 @@ class ClassroomState(Struct, frozen=True, kw_only=True):
     last_port: PortReading | None = None
     device: DeviceReading | None = None
     last_awake_at: float | None = None
+    nic_speed_bps: int | None = None
+    """Negotiated speed of the device's own interface, as of ``last_awake_at``."""
     watched_since: float | None = None
     """When this room's device was first looked for: absence is counted from here."""
     verdict: Verdict = Verdict()
@@ -266,7 +271,7 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     ``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
     """
 
-    change: Literal["opened", "updated", "closed"]
+    change: Literal["opened", "closed"]
     office: str
     school: str
     school_name: str
@@ -310,11 +315,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     id: str
     office: str
     cause: Cause
-    subject: str = ""
-    """The platform, for a platform's own fault; else empty."""
     opened_at: float
     members: Mapping[str, AlertChange] = {}
     resolved_members: Mapping[str, AlertChange] = {}
+    """Those the office was told of and that closed since; the recovery message names them."""
+    told: tuple[str, ...] = ()
+    """Keys of the members that a message already named."""
     due_at: float | None = None
     """When the next message about it may go; None = nothing new to say."""
     notified_at: float | None = None
@@ -323,12 +329,9 @@ class Incident(Struct, frozen=True, kw_only=True):
 class BureauState(Struct, frozen=True, kw_only=True):
     version: int = STATE_VERSION
     incidents: Mapping[str, Incident] = {}
-    """Open ones, keyed ``office|cause`` or ``|platform_unreachable|platform``."""
+    """Open ones, keyed ``office|cause``."""
     sent_at: Mapping[str, tuple[float, ...]] = {}
     """Office -> when its last messages went, for the limit of messages in a window."""
-    platform_failing: Mapping[str, tuple[str, ...]] = {}
-    """Platform -> ``office/school`` now failing to reach it."""
-    platform_faults: tuple[str, ...] = ()
     incident_count: int = 0
 
 
@@ -336,7 +339,7 @@ class BureauState(Struct, frozen=True, kw_only=True):
 
 
 class Observed(Struct, frozen=True, kw_only=True):
-    """One record that names this school. ``classroom`` is already split from its school; ``late`` may not open an alert."""
+    """One record about this school. ``classroom`` is already split from its school; ``late`` may not open an alert."""
 
     gateway: str
     observation: Observation
@@ -395,10 +398,13 @@ class VerdictChanged(Struct, frozen=True, kw_only=True):
 SchoolEffect = VerdictChanged | AlertChange
 
 
+NoticeKind = Literal["opened", "updated", "resolved", "reminder"]
+
+
 class Notice(Struct, frozen=True, kw_only=True):
     """One message to be sent: codes and numbers, no sentences. ``members`` are what is new or now resolved."""
 
-    kind: Literal["opened", "updated", "resolved", "reminder"]
+    kind: NoticeKind
     incident: str
     office: str
     """Empty = for every office (a platform's own fault)."""

@@ -1,0 +1,632 @@
+"""One school, one event: fold it into the evidence, judge again what it touches, and say what changed.
+
+A port reading counts only once its device was seen awake after it: a sleeping board renegotiates to 10M. So the state
+holds one pending reading per classroom until the device speaks (or its octets grow).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from classready.observation import Bandwidth, Device, Http, Outcome, Ping, Port, Segment
+from collector.core import alerts, verdict
+from collector.core.alerts import Sighting
+from collector.core.hours import in_lesson, school_hours_between
+from collector.core.policy import Policy
+from collector.core.state import (
+    AlertChange,
+    BandwidthTest,
+    Cause,
+    Classroom,
+    ClassroomState,
+    DeviceReading,
+    DeviceStateName,
+    Event,
+    GatewayState,
+    Heard,
+    Observed,
+    PlatformFault,
+    PlatformReading,
+    PolicyChanged,
+    PortReading,
+    RosterChanged,
+    School,
+    SchoolEffect,
+    SegmentReading,
+    SwitchState,
+    Tick,
+    UplinkState,
+    VerdictChanged,
+)
+
+SPACING_TOLERANCE_RATIO = 0.01
+"""Two tests a clock's slew short of ``confirm_spacing_s`` apart still count as two."""
+
+ANSWERED = Outcome.ANSWERED
+NO_ANSWER = Outcome.NO_ANSWER
+
+
+class Folded(Struct, frozen=True, kw_only=True):
+    """A school after folding, the rooms to judge again (None = all), and the subjects that were observed."""
+
+    school: School
+    rooms: tuple[str, ...] | None = ()
+    subjects: tuple[str, ...] = ()
+
+
+def step(school: School, event: Event, now: float, policy: Policy) -> tuple[School, tuple[SchoolEffect, ...]]:
+    """Turn one event into the next state of the school, its verdict changes and its alert changes."""
+    folded = _fold(school, event, now, policy)
+    if folded.school is school and folded.rooms == ():
+        return school, ()
+    judged, transitions = _judge(folded.school, folded.rooms, now, policy)
+    late = isinstance(event, Observed) and event.late
+    sightings = tuple(replace(s, late=late) for s in _sightings(judged, folded.subjects, now, policy))
+    held = tuple(_held(judged, now, policy)) if isinstance(event, Tick | PolicyChanged | PlatformFault) else ()
+    kept, changes = alerts.apply(judged, (*sightings, *held), now, policy)
+    gone: tuple[AlertChange, ...] = ()
+    if isinstance(event, RosterChanged):
+        kept, gone = alerts.without_gone(judged, kept, now)
+    if kept != judged.state.alerts:
+        judged = _with(judged, alerts=kept)
+    return judged, (*transitions, *changes, *gone)
+
+
+# --- fold -----------------------------------------------------------------------------------------------------------
+
+
+def _fold(school: School, event: Event, now: float, policy: Policy) -> Folded:
+    match event:
+        case Observed():
+            return _observed(school, event, policy)
+        case Heard():
+            return _heard(school, event, now)
+        case Tick():
+            return _tick(school, now, policy)
+        case RosterChanged():
+            return Folded(school=_new_roster(school, event), rooms=None)
+        case PlatformFault():
+            return Folded(school=_platform_fault(school, event), rooms=None)
+        case PolicyChanged():
+            return Folded(school=school, rooms=None)
+
+
+def _observed(school: School, event: Observed, policy: Policy) -> Folded:
+    match event.observation:
+        case Port() | Device() if event.classroom not in school.roster.classrooms:
+            unlisted = {**school.state.unlisted, event.classroom or "": event.observed_at}
+            return Folded(school=_with(school, unlisted=unlisted))
+        case Port():
+            return _port(school, event, event.observation, policy)
+        case Device():
+            return _device(school, event, event.observation, policy)
+        case Bandwidth():
+            return _bandwidth(school, event, event.observation, policy)
+        case Http():
+            return _http(school, event, event.observation)
+        case Ping():
+            return _ping(school, event, event.observation)
+        case Segment():
+            return _segment(school, event, event.observation)
+
+
+def _heard(school: School, event: Heard, now: float) -> Folded:
+    before = school.state.gateways.get(event.gateway)
+    heard = GatewayState(
+        first_committed_at=before.first_committed_at if before else now,
+        last_committed_at=now,
+        report_interval_s=event.report_interval_s,
+        clock_skew_s=event.clock_skew_s,
+        spool_records=event.spool_records,
+        agent_version=event.agent_version,
+    )
+    was_silent = before is None or before.silent
+    return Folded(
+        school=_with(school, gateways={**school.state.gateways, event.gateway: heard}),
+        rooms=None if was_silent else (),
+        subjects=(f"gateway:{event.gateway}",) if was_silent else (),
+    )
+
+
+def _tick(school: School, now: float, policy: Policy) -> Folded:
+    fell_silent = {
+        name: replace(heard, silent=True)
+        for name, heard in school.state.gateways.items()
+        if not heard.silent and now - heard.last_committed_at > policy.silent_after_intervals * heard.report_interval_s
+    }
+    if fell_silent:
+        school = _with(school, gateways={**school.state.gateways, **fell_silent})
+    return Folded(
+        school=_without_old_tests(school, now, policy),
+        rooms=None,
+        subjects=tuple(f"gateway:{name}" for name in fell_silent),
+    )
+
+
+def _without_old_tests(school: School, now: float, policy: Policy) -> School:
+    """A bandwidth test is evidence for a number of school hours, then it is history."""
+
+    def valid(test: BandwidthTest) -> bool:
+        return school_hours_between(school.hours, test.observed_at, now) <= policy.uplink_max_school_hours
+
+    if all(valid(test) for uplink in school.state.uplinks.values() for test in uplink.tests):
+        return school
+    uplinks = {k: replace(u, tests=tuple(filter(valid, u.tests))) for k, u in school.state.uplinks.items()}
+    return _with(school, uplinks=uplinks)
+
+
+def _new_roster(school: School, event: RosterChanged) -> School:
+    """Take over the new roster; what it no longer lists is forgotten, what it now lists is no longer unlisted."""
+    roster, state = event.roster, school.state
+    rooms = {k: v for k, v in state.classrooms.items() if k in roster.classrooms}
+    state = replace(
+        state,
+        gateways={k: v for k, v in state.gateways.items() if k in roster.gateways},
+        uplinks={k: v for k, v in state.uplinks.items() if v.gateway in roster.gateways},
+        switches={k: v for k, v in state.switches.items() if v.gateway in roster.gateways},
+        segments={k: v for k, v in state.segments.items() if v.gateway in roster.gateways},
+        platforms={k: v for k, v in state.platforms.items() if v.gateway in roster.gateways},
+        classrooms=rooms,
+        unlisted={k: v for k, v in state.unlisted.items() if k not in roster.classrooms},
+    )
+    return replace(school, roster=roster, hours=event.hours, state=state)
+
+
+def _platform_fault(school: School, event: PlatformFault) -> School:
+    faults = set(school.state.platform_faults) - {event.platform} | ({event.platform} if event.on else set())
+    return _with(school, platform_faults=tuple(sorted(faults)))
+
+
+# --- fold: the classroom's own evidence -----------------------------------------------------------------------------
+
+
+def _port(school: School, event: Observed, seen: Port, policy: Policy) -> Folded:
+    room_id = event.classroom or ""
+    school, switch_subjects = _switch(school, event, seen)
+    rooms = None if switch_subjects else (room_id,)
+    room = school.state.classrooms.get(room_id, ClassroomState())
+    stale = room.last_port is not None and event.observed_at <= room.last_port.observed_at
+    if seen.outcome is not ANSWERED or stale:
+        return Folded(school=school, rooms=rooms, subjects=switch_subjects)
+    reading = _reading(school, event, seen)
+    grew = _grew(room.last_port, reading)
+    accepted = grew and _accepts(room, reading.observed_at, school, event.gateway, policy)
+    room = replace(room, gateway=event.gateway, last_port=reading, port=room.pending_port if accepted else room.port)
+    room = replace(room, pending_port=reading if reading.oper_up is not False else None)
+    if grew:
+        room = _awake_by_traffic(room, reading)
+    subjects = [f"way:{room_id}"]
+    if accepted:
+        subjects.append(f"port:{room_id}")
+    if grew:
+        subjects.append(f"device:{room_id}")
+    return Folded(school=_with_room(school, room_id, room), rooms=rooms, subjects=(*switch_subjects, *subjects))
+
+
+def _reading(school: School, event: Observed, seen: Port) -> PortReading:
+    return PortReading(
+        observed_at=event.observed_at,
+        gateway=event.gateway,
+        switch=seen.switch,
+        if_name=seen.if_name,
+        admin_up=seen.admin_up,
+        oper_up=seen.oper_up,
+        speed_bps=seen.speed_bps,
+        full_duplex=seen.full_duplex,
+        in_octets=seen.in_octets,
+        in_lesson=in_lesson(school.hours, event.observed_at),
+    )
+
+
+def _grew(before: PortReading | None, after: PortReading) -> bool:
+    """Octets came from the device since the last reading of the same port."""
+    if before is None or (before.switch, before.if_name) != (after.switch, after.if_name):
+        return False
+    return before.in_octets is not None and after.in_octets is not None and after.in_octets > before.in_octets
+
+
+def _accepts(room: ClassroomState, awake_at: float, school: School, gateway: str, policy: Policy) -> bool:
+    """The pending reading becomes evidence when its device was awake after it, soon enough."""
+    if room.pending_port is None:
+        return False
+    heard = school.state.gateways.get(gateway)
+    window_s = max(policy.awake_window_s, heard.report_interval_s if heard else 0.0)
+    return 0 <= awake_at - room.pending_port.observed_at <= window_s
+
+
+def _awake_by_traffic(room: ClassroomState, reading: PortReading) -> ClassroomState:
+    if room.device and room.device.observed_at > reading.observed_at:
+        return room
+    device = DeviceReading(
+        observed_at=reading.observed_at,
+        gateway=reading.gateway,
+        state="awake",
+        seen_by="traffic",
+        facts=room.device.facts if room.device else {},
+    )
+    return replace(room, device=device, last_awake_at=max(reading.observed_at, room.last_awake_at or 0.0))
+
+
+def _switch(school: School, event: Observed, seen: Port) -> tuple[School, tuple[str, ...]]:
+    """Whether the switch itself answered; all its ports of one poll carry the same time and count once."""
+    if seen.switch is None or seen.outcome not in (ANSWERED, NO_ANSWER):
+        return school, ()
+    key = f"{event.gateway}/{seen.switch}"
+    before = school.state.switches.get(key)
+    if before is not None and event.observed_at <= before.observed_at:
+        return school, ()
+    reachable = seen.outcome is ANSWERED
+    after = SwitchState(gateway=event.gateway, switch=seen.switch, observed_at=event.observed_at, reachable=reachable)
+    school = _with(school, switches={**school.state.switches, key: after})
+    if reachable and (before is None or before.reachable):
+        return school, ()
+    return school, (f"switch:{key}",)
+
+
+def _device(school: School, event: Observed, seen: Device, policy: Policy) -> Folded:
+    room_id = event.classroom or ""
+    room = school.state.classrooms.get(room_id, ClassroomState())
+    room = replace(room, gateway=event.gateway, watched_since=room.watched_since or event.observed_at)
+    stale = room.device is not None and event.observed_at <= room.device.observed_at
+    reading = None if stale else _device_reading(school, event, seen, room, policy)
+    if reading is None:
+        return Folded(school=_with_room(school, room_id, room), rooms=(room_id,))
+    subjects = [f"device:{room_id}"]
+    if reading.state == "awake":
+        if _accepts(room, reading.observed_at, school, event.gateway, policy):
+            room = replace(room, port=room.pending_port, pending_port=None)
+            subjects.append(f"port:{room_id}")
+        nic_speed_bps = reading.nic_speed_bps or room.nic_speed_bps
+        room = replace(room, last_awake_at=reading.observed_at, nic_speed_bps=nic_speed_bps)
+    room = replace(room, device=reading)
+    return Folded(school=_with_room(school, room_id, room), rooms=(room_id,), subjects=tuple(subjects))
+
+
+def _device_reading(
+    school: School, event: Observed, seen: Device, room: ClassroomState, policy: Policy
+) -> DeviceReading | None:
+    """The device as of this observation; None when it says nothing (unmeasured, or traffic just proved it awake)."""
+    if seen.outcome not in (ANSWERED, NO_ANSWER) and seen.state is None:
+        return None
+    state = seen.state or "awake"
+    if seen.outcome is NO_ANSWER or state != "awake":
+        if _traffic_was_last(room):
+            return None
+        state = _silent_state(school, event, room, policy)
+    return DeviceReading(
+        observed_at=event.observed_at,
+        gateway=event.gateway,
+        state=state,
+        seen_by=seen.seen_by,
+        nic_speed_bps=seen.nic_speed_bps,
+        facts=seen.facts or {},
+    )
+
+
+def _traffic_was_last(room: ClassroomState) -> bool:
+    """The newest port reading showed octets from the device: silence to a question proves nothing then."""
+    if room.device is None or room.last_port is None or room.device.seen_by != "traffic":
+        return False
+    return room.last_port.observed_at == room.device.observed_at
+
+
+def _silent_state(school: School, event: Observed, room: ClassroomState, policy: Policy) -> DeviceStateName:
+    """Link up, no answer = asleep; no link = away in lessons, asleep outside; link not known = as the agent says."""
+    heard = school.state.gateways.get(event.gateway)
+    state = event.observation.state if isinstance(event.observation, Device) else None
+    port = room.last_port
+    if state == "asleep" or port is None or not verdict.is_fresh(port.observed_at, heard, event.observed_at, policy):
+        return state or "asleep"
+    if port.oper_up is None:
+        return state or "asleep"
+    return "asleep" if port.oper_up or not in_lesson(school.hours, event.observed_at) else "away"
+
+
+# --- fold: what the whole school shares -----------------------------------------------------------------------------
+
+
+def _bandwidth(school: School, event: Observed, seen: Bandwidth, policy: Policy) -> Folded:
+    direction = seen.direction or "down"
+    key = f"{event.gateway}/{seen.target}/{direction}"
+    uplink = school.state.uplinks.get(key)
+    uplink = uplink or UplinkState(gateway=event.gateway, target=seen.target, direction=direction)
+    if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
+        if event.observed_at > (uplink.last_unmeasured_at or 0.0):
+            reason = seen.reason.value if seen.reason else None
+            uplink = replace(uplink, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason)
+        return Folded(school=_with(school, uplinks={**school.state.uplinks, key: uplink}))
+    if not _counts(uplink, event.observed_at, policy):
+        return Folded(school=school)
+    test = BandwidthTest(
+        observed_at=event.observed_at,
+        mode=seen.mode,
+        passed=seen.outcome is Outcome.PASS,
+        at_least_bps=seen.at_least_bps,
+        at_most_bps=seen.at_most_bps,
+        estimate_bps=seen.estimate_bps,
+        bytes=seen.bytes,
+        seconds=seen.seconds,
+    )
+    uplink = replace(uplink, tests=(*uplink.tests, test)[-3:])
+    return Folded(
+        school=_with(school, uplinks={**school.state.uplinks, key: uplink}),
+        rooms=None,
+        subjects=(f"uplink:{event.gateway}",),
+    )
+
+
+def _counts(uplink: UplinkState, observed_at: float, policy: Policy) -> bool:
+    """Only a newer test counts, and only one that is apart enough from the last to be a second opinion."""
+    if not uplink.tests:
+        return True
+    spacing_s = policy.confirm_spacing_s * (1 - SPACING_TOLERANCE_RATIO)
+    return observed_at - uplink.tests[-1].observed_at >= spacing_s
+
+
+def _platform_reading(school: School, event: Observed, target: str) -> PlatformReading:
+    known = school.state.platforms.get(f"{event.gateway}/{target}")
+    return known or PlatformReading(gateway=event.gateway, target=target)
+
+
+def _http(school: School, event: Observed, seen: Http) -> Folded:
+    reading = _platform_reading(school, event, seen.target)
+    if seen.outcome not in (ANSWERED, NO_ANSWER) or event.observed_at <= (reading.http_at or 0.0):
+        return Folded(school=school)
+    phases = seen.phases_s
+    reading = replace(
+        reading,
+        http_at=event.observed_at,
+        up=seen.outcome is ANSWERED,
+        reason=seen.reason.value if seen.reason else None,
+        status=seen.status,
+        phases_s={name: value for name in phases.__struct_fields__ if (value := getattr(phases, name)) is not None}
+        if phases
+        else {},
+        certificate_expires_at=seen.certificate_expires_at,
+    )
+    key = f"{event.gateway}/{seen.target}"
+    platforms = tuple(p for p, targets in school.roster.platforms.items() if seen.target in targets)
+    return Folded(
+        school=_with(school, platforms={**school.state.platforms, key: reading}),
+        rooms=None,
+        subjects=tuple(f"platform:{p}" for p in platforms),
+    )
+
+
+def _ping(school: School, event: Observed, seen: Ping) -> Folded:
+    reading = _platform_reading(school, event, seen.target)
+    if seen.outcome not in (ANSWERED, NO_ANSWER) or event.observed_at <= (reading.ping_at or 0.0):
+        return Folded(school=school)
+    lost = None
+    if seen.sent_count and seen.received_count is not None:
+        lost = max(0.0, 1 - seen.received_count / seen.sent_count)
+    reading = replace(
+        reading, ping_at=event.observed_at, rtt_s=seen.rtt_s.median if seen.rtt_s else None, loss_ratio=lost
+    )
+    return Folded(school=_with(school, platforms={**school.state.platforms, f"{event.gateway}/{seen.target}": reading}))
+
+
+def _segment(school: School, event: Observed, seen: Segment) -> Folded:
+    key = f"{event.gateway}/{seen.name}"
+    before = school.state.segments.get(key)
+    if seen.outcome is not ANSWERED or (before is not None and event.observed_at <= before.observed_at):
+        return Folded(school=school)
+    reading = SegmentReading(
+        observed_at=event.observed_at,
+        gateway=event.gateway,
+        name=seen.name,
+        speed_bps=seen.speed_bps,
+        full_duplex=seen.full_duplex,
+    )
+    return Folded(
+        school=_with(school, segments={**school.state.segments, key: reading}),
+        rooms=None,
+        subjects=(f"segment:{key}",),
+    )
+
+
+# --- judge ----------------------------------------------------------------------------------------------------------
+
+
+def _judge(
+    school: School, rooms: tuple[str, ...] | None, now: float, policy: Policy
+) -> tuple[School, tuple[VerdictChanged, ...]]:
+    """Judge the named rooms (None = all) and collect what changed."""
+    found = dict(school.state.classrooms)
+    transitions: list[VerdictChanged] = []
+    for room_id in school.roster.classrooms if rooms is None else rooms:
+        room = school.roster.classrooms.get(room_id)
+        if room is None:
+            continue
+        before = found.get(room_id, ClassroomState())
+        judged, latch = verdict.assess(school, room, now, policy)
+        after = replace(before, verdict=judged, latch=latch)
+        if after != before:
+            found[room_id] = after
+            transitions += _transitions(school, room, before, after, now)
+    if found == school.state.classrooms:
+        return school, ()
+    return _with(school, classrooms=found), tuple(transitions)
+
+
+def _transitions(
+    school: School, room: Classroom, before: ClassroomState, after: ClassroomState, now: float
+) -> Iterator[VerdictChanged]:
+    was = {"ready": before.verdict.ready, "compliant": verdict.compliant(room, before)}
+    became = {"ready": after.verdict.ready, "compliant": verdict.compliant(room, after)}
+    for name in ("ready", "compliant"):
+        if was[name] != became[name]:
+            yield VerdictChanged(
+                office=school.roster.office,
+                school=school.roster.school,
+                classroom=room.id,
+                verdict=name,
+                before=was[name],
+                after=became[name],
+                causes=after.verdict.causes,
+                at=now,
+            )
+
+
+# --- sightings ------------------------------------------------------------------------------------------------------
+
+
+def _sightings(school: School, subjects: Iterable[str], now: float, policy: Policy) -> Iterator[Sighting]:
+    """What the observed subjects look like now, for the alerts."""
+    for subject in subjects:
+        yield from _sighting(school, subject, now, policy)
+
+
+def _held(school: School, now: float, policy: Policy) -> Iterator[Sighting]:
+    """Alerts with a past, looked at again because time went by: holds run out, an observation period ends."""
+    keys = school.state.alerts
+    subjects = dict.fromkeys(_observed_subject(key) for key in keys)
+    for sighting in _sightings(school, subjects, now, policy):
+        if sighting.key in keys:
+            yield replace(sighting, counts=False)
+
+
+def _observed_subject(key: str) -> str:
+    """The subject that is observed for an alert: a classroom is observed as its way, its port and its device."""
+    subject, _, cause = key.partition("|")
+    kind, _, name = subject.partition(":")
+    if kind != "classroom":
+        return subject
+    if cause == Cause.PORT_DOWN:
+        return f"way:{name}"
+    return f"port:{name}" if cause in (Cause.PORT_BELOW_REQUIRED, Cause.PORT_HALF_DUPLEX) else f"device:{name}"
+
+
+def _sighting(school: School, subject: str, now: float, policy: Policy) -> Iterator[Sighting]:
+    kind, _, name = subject.partition(":")
+    match kind:
+        case "gateway":
+            heard = school.state.gateways.get(name)
+            if heard is not None:
+                yield Sighting(
+                    subject=subject,
+                    cause=Cause.GATEWAY_SILENT,
+                    bad=heard.silent,
+                    gateway=name,
+                    classrooms=verdict.judged_rooms(school, name),
+                )
+        case "uplink":
+            yield _uplink_sighting(school, subject, name, policy)
+        case "switch":
+            yield from _switch_sighting(school, subject, name)
+        case "segment":
+            yield from _segment_sighting(school, subject, name, policy)
+        case "platform":
+            yield from _platform_sightings(school, subject, name, now, policy)
+        case "way" | "port" | "device":
+            yield from _room_sightings(school, kind, name, policy)
+        case _:
+            raise AssertionError(subject)
+
+
+def _uplink_sighting(school: School, subject: str, gateway: str, policy: Policy) -> Sighting:
+    interval = verdict.gateway_uplink(school, gateway, "down")
+    state = verdict.part_state(interval, policy.theta_down_bps)
+    return Sighting(
+        subject=subject,
+        cause=Cause.UPLINK_BELOW_REQUIRED,
+        bad={"short": True, "enough": False, "unknown": None}[state],
+        gateway=gateway,
+        classrooms=verdict.judged_rooms(school, gateway),
+        measured=verdict.link_bps(interval),
+        limit=float(policy.required_down_bps),
+    )
+
+
+def _switch_sighting(school: School, subject: str, key: str) -> Iterator[Sighting]:
+    state = school.state.switches.get(key)
+    if state is not None:
+        rooms = _rooms_on(school, state.gateway, state.switch)
+        yield Sighting(
+            subject=subject,
+            cause=Cause.SWITCH_UNREACHABLE,
+            bad=not state.reachable,
+            gateway=state.gateway,
+            classrooms=rooms,
+        )
+
+
+def _rooms_on(school: School, gateway: str, switch: str) -> tuple[str, ...]:
+    rooms = school.state.classrooms
+    return tuple(
+        r
+        for r in verdict.judged_rooms(school, gateway)
+        if r in rooms and (port := rooms[r].last_port) is not None and port.switch == switch
+    )
+
+
+def _segment_sighting(school: School, subject: str, key: str, policy: Policy) -> Iterator[Sighting]:
+    segment = school.state.segments.get(key)
+    if segment is None:
+        return
+    state = verdict.part_state(verdict.segment_interval(segment), policy.theta_down_bps)
+    owner, colon, _ = segment.name.partition(":")
+    rooms = _rooms_on(school, segment.gateway, owner) if colon else verdict.judged_rooms(school, segment.gateway)
+    yield Sighting(
+        subject=subject,
+        cause=Cause.SEGMENT_BELOW_REQUIRED,
+        bad={"short": True, "enough": False, "unknown": None}[state],
+        gateway=segment.gateway,
+        classrooms=rooms,
+        measured=segment.speed_bps,
+        limit=float(policy.required_down_bps),
+    )
+
+
+def _platform_sightings(school: School, subject: str, platform: str, now: float, policy: Policy) -> Iterator[Sighting]:
+    bad = {"no": True, "yes": False, "unknown": None}
+    for gateway in school.roster.gateways:
+        yield Sighting(
+            subject=f"{subject}",
+            cause=Cause.PLATFORM_UNREACHABLE,
+            bad=bad[verdict.platform_state(school, platform, gateway, now, policy)],
+            gateway=gateway,
+            classrooms=verdict.judged_rooms(school, gateway),
+        )
+
+
+def _room_sightings(school: School, kind: str, room_id: str, policy: Policy) -> Iterator[Sighting]:
+    room = school.roster.classrooms.get(room_id)
+    state = school.state.classrooms.get(room_id)
+    if room is None or state is None or room.exempt is not None or state.gateway is None:
+        return
+    causes = state.verdict.causes
+    speeds = verdict.port_interval(state.port, state.nic_speed_bps)
+
+    def sighting(cause: Cause, *, bad: bool | None) -> Sighting:
+        of_port = cause in (Cause.PORT_BELOW_REQUIRED, Cause.PORT_HALF_DUPLEX)
+        return Sighting(
+            subject=f"classroom:{room_id}",
+            cause=cause,
+            bad=bad,
+            gateway=state.gateway or "",
+            classrooms=(room_id,),
+            measured=speeds.at_most_bps if of_port and speeds else None,
+            limit=float(policy.required_down_bps) if of_port else None,
+        )
+
+    if kind == "way":
+        yield sighting(Cause.PORT_DOWN, bad=Cause.PORT_DOWN in causes)
+    elif kind == "port":
+        yield sighting(Cause.PORT_BELOW_REQUIRED, bad=Cause.PORT_BELOW_REQUIRED in causes)
+        yield sighting(Cause.PORT_HALF_DUPLEX, bad=Cause.PORT_HALF_DUPLEX in causes)
+    else:
+        awake = state.verdict.device_up is True
+        for cause in (Cause.DEVICE_ABSENT, Cause.DEVICE_OFFLINE):
+            yield sighting(cause, bad=True if cause in causes else False if awake else None)
+
+
+def _with(school: School, **fields: object) -> School:
+    return replace(school, state=replace(school.state, **fields))
+
+
+def _with_room(school: School, room_id: str, room: ClassroomState) -> School:
+    if school.state.classrooms.get(room_id) == room:
+        return school
+    return _with(school, classrooms={**school.state.classrooms, room_id: room})

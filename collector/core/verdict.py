@@ -1,0 +1,529 @@
+"""The verdict on a classroom: three bases of its link, four clauses of ``ready``, causes, and the ``compliant`` latch.
+
+A part of the link (port, segment, uplink) is *short* when its upper bound is at most what is required and it is not
+itself enough; one short part makes the link short. The link is *enough* when every part that must be known is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from collector.core.hours import in_lesson, is_school_day, local_date, school_days_between, school_hours_between
+from collector.core.policy import Policy
+from collector.core.state import (
+    BandwidthTest,
+    Basis,
+    Cause,
+    Classroom,
+    ClassroomState,
+    Clauses,
+    CompliantValue,
+    Direction,
+    GatewayState,
+    Grade,
+    Interval,
+    Latch,
+    LinkState,
+    NextStep,
+    PortReading,
+    School,
+    SegmentReading,
+    UplinkState,
+    Verdict,
+    VerdictValue,
+)
+
+Thetas = tuple[float, float]
+
+_LINK_CLAUSE: dict[LinkState, VerdictValue] = {"enough": "yes", "short": "no", "unknown": "unknown"}
+_PORT = (Cause.PORT_BELOW_REQUIRED, Cause.PORT_HALF_DUPLEX)
+_GRADES = tuple(Grade)
+_GRADE_OF_MODE = {"passive": Grade.PASSIVE}
+
+
+# --- parts of the link ----------------------------------------------------------------------------------------------
+
+
+def part_state(part: Interval, thetas: Thetas) -> LinkState:
+    """Judge one part on its own."""
+    theta0_bps, theta1_bps = thetas
+    if part.half_duplex:
+        return "short"
+    if part.at_least_bps is not None and part.at_least_bps >= theta0_bps:
+        return "enough"
+    if part.at_most_bps is not None and part.at_most_bps <= theta1_bps:
+        return "short"
+    return "unknown"
+
+
+def port_interval(port: PortReading | None, nic_speed_bps: int | None) -> Interval | None:
+    """P: the slower end of the classroom's cable. None when neither end is known.
+
+    Unknown duplex counts as full (many switches have no EtherLike-MIB); half duplex is short at any speed.
+    """
+    usable = port is not None and port.oper_up is not False
+    speeds = [speed for speed in (port.speed_bps if port and usable else None, nic_speed_bps) if speed]
+    half_duplex = port is not None and usable and port.full_duplex is False
+    if not speeds:
+        return Interval(half_duplex=True) if half_duplex else None
+    speed_bps = float(min(speeds))
+    return Interval(None if half_duplex else speed_bps, speed_bps, None, half_duplex)
+
+
+def segment_interval(segment: SegmentReading) -> Interval:
+    if segment.full_duplex is False or not segment.speed_bps:
+        return Interval(at_most_bps=segment.speed_bps or None, half_duplex=segment.full_duplex is False)
+    return Interval(float(segment.speed_bps), float(segment.speed_bps))
+
+
+def uplink_result(tests: tuple[BandwidthTest, ...]) -> bool | None:
+    """Majority of the last three counted tests: two equal ones decide; one alone proves only a pass."""
+    passed = sum(test.passed for test in tests)
+    failed = len(tests) - passed
+    if passed >= 2 or (passed == 1 and failed == 0):
+        return True
+    return False if failed >= 2 else None
+
+
+def uplink_interval(uplink: UplinkState) -> Interval:
+    """U of one target and direction: the newest test that agrees with the majority; empty while there is none."""
+    result = uplink_result(uplink.tests)
+    agreeing = [test for test in uplink.tests if test.passed is result]
+    if not agreeing:
+        return Interval()
+    newest = agreeing[-1]
+    return Interval(newest.at_least_bps, newest.at_most_bps, newest.estimate_bps)
+
+
+def gateway_uplink(school: School, gateway: str, direction: Direction) -> Interval:
+    """U of a gateway: the worst of its bandwidth targets in that direction; empty when none was tested."""
+    uplinks = _uplinks(school, gateway, direction)
+    return narrowest([uplink_interval(u) for u in uplinks]) if uplinks else Interval()
+
+
+def narrowest(parts: Iterable[Interval]) -> Interval:
+    """A chain of parts: its upper bound is the least known one, its lower bound needs every part's."""
+    parts = tuple(parts)
+    lower = [p.at_least_bps for p in parts]
+    upper = [p.at_most_bps for p in parts if p.at_most_bps is not None]
+    plateaus = [p.estimate_bps for p in parts if p.estimate_bps is not None]
+    return Interval(
+        at_least_bps=None if None in lower else min((b for b in lower if b is not None), default=None),
+        at_most_bps=min(upper, default=None),
+        estimate_bps=min([*plateaus, *upper]) if plateaus else None,
+        half_duplex=any(p.half_duplex for p in parts),
+    )
+
+
+def link_bps(interval: Interval) -> float | None:
+    """The number to show: the estimate where a plateau was seen, else the proven bound; None while unknown."""
+    if interval.estimate_bps is not None:
+        return interval.estimate_bps
+    return interval.at_least_bps if interval.at_least_bps is not None else interval.at_most_bps
+
+
+def link_ratio(verdict: Verdict, policy: Policy) -> float | None:
+    interval = verdict.link.get(policy.basis)
+    rate_bps = link_bps(interval) if interval else None
+    return None if rate_bps is None else rate_bps / policy.required_down_bps
+
+
+# --- what of a school concerns a classroom --------------------------------------------------------------------------
+
+
+def gateway_of(school: School, room_id: str) -> str | None:
+    """The gateway that reports the room, or the only one the school has."""
+    state = school.state.classrooms.get(room_id)
+    if state and state.gateway in school.roster.gateways:
+        return state.gateway
+    return school.roster.gateways[0] if len(school.roster.gateways) == 1 else None
+
+
+def judged_rooms(school: School, gateway: str | None = None) -> tuple[str, ...]:
+    """Rooms that are not exempt, of the whole school or of one gateway."""
+    return tuple(
+        room.id
+        for room in school.roster.classrooms.values()
+        if room.exempt is None and (gateway is None or gateway_of(school, room.id) == gateway)
+    )
+
+
+def is_fresh(at: float | None, gateway: GatewayState | None, now: float, policy: Policy) -> bool:
+    """Device and platform evidence is good for a few report intervals."""
+    return at is not None and gateway is not None and now - at <= policy.fresh_intervals * gateway.report_interval_s
+
+
+def platform_state(school: School, platform: str, gateway: str, now: float, policy: Policy) -> VerdictValue:
+    """Reachable from ``gateway``: every target of the platform that is fetched over HTTP must answer."""
+    if platform in school.state.platform_faults:
+        return "unknown"
+    heard = school.state.gateways.get(gateway)
+    readings = [school.state.platforms.get(f"{gateway}/{t}") for t in school.roster.platforms.get(platform, ())]
+    fetched = [r for r in readings if r is None or r.http_at is not None]
+    ups = [r.up if r and is_fresh(r.http_at, heard, now, policy) else None for r in fetched]
+    if False in ups:
+        return "no"
+    return "unknown" if not ups or None in ups else "yes"
+
+
+# --- the verdict on one classroom -----------------------------------------------------------------------------------
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """The three bases of one classroom, its state on the deciding one, and which parts are short."""
+
+    bases: Mapping[Basis, Interval]
+    state: LinkState
+    causes: tuple[Cause, ...]
+    uplink_known: bool
+    grade: Grade | None
+    evidence_at: float | None
+    contrary_at: float | None
+    """When the evidence that makes the link short was observed; None where it may not speak against ``compliant``."""
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One classroom before its judge: everything that the rules below look at."""
+
+    school: School
+    room: Classroom
+    state: ClassroomState
+    gateway: str
+    heard: GatewayState
+    now: float
+    policy: Policy
+
+    @property
+    def switch(self) -> str | None:
+        return self.state.last_port.switch if self.state.last_port else None
+
+    def in_lesson(self) -> bool:
+        return in_lesson(self.school.hours, self.now)
+
+    def age_hours(self, at: float) -> float:
+        return school_hours_between(self.school.hours, at, self.now)
+
+    def fresh(self, at: float | None) -> bool:
+        return is_fresh(at, self.heard, self.now, self.policy)
+
+    def device_up(self) -> bool | None:
+        if self.state.device is None or not self.fresh(self.state.device.observed_at):
+            return None
+        return self.state.device.state == "awake"
+
+
+def assess(school: School, room: Classroom, now: float, policy: Policy) -> tuple[Verdict, Latch]:
+    """Judge one classroom: ``ready`` as of now, and ``compliant`` with the present evidence folded in."""
+    state = school.state.classrooms.get(room.id, ClassroomState())
+    aged = _aged(school, state.latch, now, policy)
+    gateway = gateway_of(school, room.id)
+    heard = school.state.gateways.get(gateway) if gateway else None
+    if gateway is None or heard is None:
+        return _since(state, Verdict(causes=(Cause.NOT_MEASURED,), next_step=NextStep.INSTALL_GATEWAY), now), aged
+    if heard.silent:
+        return _since(state, Verdict(causes=(Cause.GATEWAY_SILENT,), next_step=NextStep.CHECK_GATEWAY), now), aged
+    case = Case(school=school, room=room, state=state, gateway=gateway, heard=heard, now=now, policy=policy)
+    link = judge_link(case)
+    latch = _latch(case, aged, link)
+    return _since(state, _verdict(case, link, latch), now), latch
+
+
+def _verdict(case: Case, link: Link, latch: Latch) -> Verdict:
+    clauses, causes = _clauses(case, link)
+    ready = _every((clauses.link, clauses.way, clauses.device, clauses.platforms))
+    if ready == "unknown" and not causes:
+        causes = (Cause.NOT_MEASURED,)
+    undecided = ready == "unknown" or (ready == "yes" and case.room.exempt is None and latch.value == "unknown")
+    return Verdict(
+        ready=ready,
+        clauses=clauses,
+        causes=causes,
+        next_step=_next_step(case, clauses, causes, link) if undecided else None,
+        link=link.bases,
+        link_state=link.state,
+        grade=link.grade,
+        device_up=case.device_up(),
+    )
+
+
+def _since(state: ClassroomState, verdict: Verdict, now: float) -> Verdict:
+    unchanged = state.verdict.ready == verdict.ready and state.verdict.ready_since is not None
+    return replace(verdict, ready_since=state.verdict.ready_since if unchanged else now)
+
+
+def _every(values: Iterable[VerdictValue]) -> VerdictValue:
+    """Any no -> no, else any unknown -> unknown, else yes."""
+    values = set(values)
+    if "no" in values:
+        return "no"
+    return "unknown" if "unknown" in values else "yes"
+
+
+# --- the link -------------------------------------------------------------------------------------------------------
+
+
+def judge_link(case: Case) -> Link:
+    """Judge the three bases (port, reach, share) of one classroom's link."""
+    port = _port_part(case)
+    readings = tuple(_segments_on_the_way(case))
+    segments = [segment_interval(s) for s in readings]
+    down = gateway_uplink(case.school, case.gateway, "down")
+    uplink_state = _uplink_state(case, down)
+    bases: dict[Basis, Interval] = {"reach": _reach(port, segments, down)}
+    if port is not None:
+        bases["port"] = port
+    if case.in_lesson():
+        bases["share"] = _divided(down, max(1, len(judged_rooms(case.school, case.gateway))))
+    causes = tuple(_link_causes(case.policy, port, segments, uplink_state))
+    state = _decided_state(case.policy, bases, causes, uplink_state)
+    if state == "short" and not causes:
+        causes = (Cause.UPLINK_BELOW_REQUIRED,)
+    tests = [t for u in _uplinks(case.school, case.gateway, "down") for t in u.tests]
+    seen_at = [t.observed_at for t in tests] + ([case.state.port.observed_at] if case.state.port else [])
+    return Link(
+        bases=bases,
+        state=state,
+        causes=causes,
+        uplink_known=uplink_state != "unknown",
+        grade=_grade(port, tests),
+        evidence_at=max(seen_at, default=None),
+        contrary_at=_contrary_at(case.state.port, readings, tests, causes),
+    )
+
+
+def _port_part(case: Case) -> Interval | None:
+    """P as far as its evidence is young enough; Wi-Fi and cellular rooms have none."""
+    if case.room.access != "wired":
+        return None
+    port, awake_at = case.state.port, case.state.last_awake_at
+    limit_hours = case.policy.port_max_school_hours
+    valid_port = port if port and case.age_hours(port.observed_at) <= limit_hours else None
+    nic_is_valid = awake_at is not None and case.age_hours(awake_at) <= limit_hours
+    return port_interval(valid_port, case.state.nic_speed_bps if nic_is_valid else None)
+
+
+def _segments_on_the_way(case: Case) -> Iterator[SegmentReading]:
+    """Segments of the room's switch (named ``switch:port``), and those whose name has no switch in it."""
+    for segment in case.school.state.segments.values():
+        owner, colon, _ = segment.name.partition(":")
+        on_the_way = segment.gateway == case.gateway and (not colon or owner == case.switch)
+        if on_the_way and case.age_hours(segment.observed_at) <= case.policy.port_max_school_hours:
+            yield segment
+
+
+def _reach(port: Interval | None, segments: list[Interval], uplink: Interval) -> Interval:
+    """B: known parts bound it from above; from below it needs the uplink and the port."""
+    reach = narrowest([*([port] if port else []), *segments, uplink])
+    return reach if port is not None else replace(reach, at_least_bps=None)
+
+
+def _divided(interval: Interval, count: int) -> Interval:
+    """U shared by ``count`` classrooms; a layer-1 capacity divides evenly."""
+
+    def part(rate_bps: float | None) -> float | None:
+        return None if rate_bps is None else rate_bps / count
+
+    return Interval(part(interval.at_least_bps), part(interval.at_most_bps), part(interval.estimate_bps))
+
+
+def _uplinks(school: School, gateway: str, direction: Direction) -> list[UplinkState]:
+    return [u for u in school.state.uplinks.values() if u.gateway == gateway and u.direction == direction and u.tests]
+
+
+def _uplink_state(case: Case, down: Interval) -> LinkState:
+    """State of the uplink over every judged direction."""
+    states = [part_state(down, case.policy.theta_down_bps)]
+    if case.policy.theta_up_bps is not None:
+        up = gateway_uplink(case.school, case.gateway, "up")
+        states.append(part_state(up, case.policy.theta_up_bps))
+    return next((state for state in ("short", "unknown") if state in states), "enough")
+
+
+def _link_causes(
+    policy: Policy, port: Interval | None, segments: list[Interval], uplink_state: LinkState
+) -> Iterator[Cause]:
+    if policy.basis != "port" and uplink_state == "short":
+        yield Cause.UPLINK_BELOW_REQUIRED
+    if policy.basis != "port" and any(part_state(s, policy.theta_down_bps) == "short" for s in segments):
+        yield Cause.SEGMENT_BELOW_REQUIRED
+    if port is not None and port.at_most_bps is not None and port.at_most_bps < policy.theta_down_bps[0]:
+        yield Cause.PORT_BELOW_REQUIRED
+    if port is not None and port.half_duplex:
+        yield Cause.PORT_HALF_DUPLEX
+
+
+def _decided_state(
+    policy: Policy, bases: Mapping[Basis, Interval], causes: tuple[Cause, ...], uplink_state: LinkState
+) -> LinkState:
+    """State on the basis that policy names; outside lessons a share is nobody's, so reach decides."""
+    if causes:
+        return "short"
+    if policy.basis == "port":
+        return part_state(bases["port"], policy.theta_down_bps) if "port" in bases else "unknown"
+    if policy.basis == "share" and "share" in bases and uplink_state == "enough":
+        return part_state(bases["share"], policy.theta_down_bps)
+    reach = part_state(bases["reach"], policy.theta_down_bps)
+    return "enough" if uplink_state == "enough" and reach == "enough" else "unknown"
+
+
+def _grade(port: Interval | None, tests: list[BandwidthTest]) -> Grade | None:
+    """The weakest evidence that the link rests on."""
+    grades = [_GRADE_OF_MODE.get(t.mode or "", Grade.ACTIVE) for t in tests[-1:]]
+    grades += [Grade.NEGOTIATED] if port is not None else []
+    return max(grades, key=_GRADES.index, default=None)
+
+
+def _contrary_at(
+    port: PortReading | None, segments: Iterable[SegmentReading], tests: list[BandwidthTest], causes: tuple[Cause, ...]
+) -> float | None:
+    """A port failure speaks against ``compliant`` only when it was seen in lesson time."""
+    times: list[float] = []
+    if Cause.UPLINK_BELOW_REQUIRED in causes:
+        times += [t.observed_at for t in tests if not t.passed]
+    if Cause.SEGMENT_BELOW_REQUIRED in causes:
+        times += [segment.observed_at for segment in segments]
+    if port and port.in_lesson and set(_PORT) & set(causes):
+        times.append(port.observed_at)
+    return max(times, default=None)
+
+
+# --- clauses, causes, next step -------------------------------------------------------------------------------------
+
+
+def _clauses(case: Case, link: Link) -> tuple[Clauses, tuple[Cause, ...]]:
+    way, way_causes = _way(case)
+    device, device_causes = _device(case)
+    platforms = _every(
+        platform_state(case.school, p, case.gateway, case.now, case.policy) for p in case.school.roster.platforms
+    )
+    clauses = Clauses(link=_LINK_CLAUSE[link.state], way=way, device=device, platforms=platforms)
+    causes = {*link.causes, *way_causes, *device_causes}
+    if platforms == "no":
+        causes.add(Cause.PLATFORM_UNREACHABLE)
+    return clauses, tuple(cause for cause in Cause if cause in causes)
+
+
+def _way(case: Case) -> tuple[VerdictValue, tuple[Cause, ...]]:
+    """Nothing on the way may be down. An unreachable switch makes what hangs on it unknown, not bad."""
+    if _is_switch_unreachable(case):
+        return "unknown", (Cause.SWITCH_UNREACHABLE,)
+    return ("no", (Cause.PORT_DOWN,)) if _is_port_down(case) else ("yes", ())
+
+
+def _is_switch_unreachable(case: Case) -> bool:
+    switch = case.school.state.switches.get(f"{case.gateway}/{case.switch}")
+    return switch is not None and not switch.reachable and case.fresh(switch.observed_at)
+
+
+def _is_port_down(case: Case) -> bool:
+    """Down as a fault: switched off by an administrator, or down while its device is awake by another path."""
+    port = case.state.last_port
+    if port is None or not case.fresh(port.observed_at):
+        return False
+    return port.admin_up is False or (port.oper_up is False and case.device_up() is True)
+
+
+def _device(case: Case) -> tuple[VerdictValue, tuple[Cause, ...]]:
+    if _is_device_absent(case):
+        return "no", (Cause.DEVICE_ABSENT,)
+    up = case.device_up()
+    if up or not case.in_lesson():
+        return "yes", ()
+    if up is None or _is_switch_unreachable(case):
+        return "unknown", ()
+    return "no", (Cause.DEVICE_OFFLINE,)
+
+
+def _is_device_absent(case: Case) -> bool:
+    """None of an interactive kind listed, or looked for and not seen awake on enough school days."""
+    if case.room.device is None:
+        return True
+    if case.state.watched_since is None:
+        return False
+    since = max(case.state.watched_since, case.state.last_awake_at or case.state.watched_since)
+    return school_days_between(case.school.hours, since, case.now) >= case.policy.absent_after_school_days
+
+
+def _next_step(case: Case, clauses: Clauses, causes: tuple[Cause, ...], link: Link) -> NextStep:
+    if Cause.SWITCH_UNREACHABLE in causes:
+        return NextStep.CHECK_SWITCH
+    if clauses.link == "unknown" and not link.uplink_known:
+        return NextStep.WAIT_FOR_TEST
+    if clauses.link == "unknown":
+        on_switch = case.state.last_port is not None and case.room.access == "wired"
+        return NextStep.WAKE_DEVICE if on_switch else NextStep.SELF_TEST
+    if clauses.device == "unknown":
+        return NextStep.SELF_TEST
+    if clauses.platforms == "unknown":
+        return NextStep.WAIT_FOR_PLATFORM if case.school.state.platform_faults else NextStep.CHECK_PLATFORM_PROBE
+    return NextStep.WAIT_FOR_LESSONS
+
+
+# --- compliant ------------------------------------------------------------------------------------------------------
+
+
+def _latch(case: Case, prior: Latch, link: Link) -> Latch:
+    """Fold the present evidence into the latched verdict. Unknown never changes it; great age did, before."""
+    absent = _is_device_absent(case)
+    if absent or link.state == "short":
+        contrary_at = case.now if absent and link.contrary_at is None else link.contrary_at
+        return prior if contrary_at is None else _fold(case, prior, "no", contrary_at)
+    if link.state == "enough" and case.state.last_awake_at is not None:
+        return _fold(case, prior, "yes", max(link.evidence_at or 0.0, case.state.last_awake_at))
+    return prior
+
+
+def _fold(case: Case, prior: Latch, value: VerdictValue, at: float) -> Latch:
+    """One more piece of evidence: the first proof is taken at once, a change of mind needs several school days."""
+    hours, day = case.school.hours, local_date(case.school.hours, at)
+    if value == prior.value:
+        contrary = prior.contrary_days if day in prior.contrary_days else ()
+        return replace(prior, evidence_at=max(at, prior.evidence_at or at), contrary_days=contrary)
+    if value == "yes" and prior.value == "unknown":
+        return Latch(value="yes", since=case.now, evidence_at=at)
+    if day in prior.contrary_days or not is_school_day(hours, at):
+        return prior
+    contrary = (*prior.contrary_days, day)
+    if len(contrary) >= case.policy.compliant_fail_days:
+        return Latch(value=value, since=case.now, evidence_at=at)
+    return replace(prior, contrary_days=contrary)
+
+
+def _aged(school: School, prior: Latch, now: float, policy: Policy) -> Latch:
+    if prior.evidence_at is None or prior.value == "unknown":
+        return prior
+    age_days = school_days_between(school.hours, prior.evidence_at, now)
+    return Latch(since=now) if age_days > policy.compliant_max_age_school_days else prior
+
+
+def compliant(room: Classroom, state: ClassroomState) -> CompliantValue:
+    """``compliant`` as it is shown and exported."""
+    return "exempt" if room.exempt is not None else state.latch.value
+
+
+# --- figures of a school --------------------------------------------------------------------------------------------
+
+
+def counts(school: School) -> dict[str, dict[str, int]]:
+    """Classrooms by state of each verdict; exempt ones are in ``compliant`` only, unlisted ones in neither."""
+    rooms = [
+        (room, school.state.classrooms.get(room.id, ClassroomState())) for room in school.roster.classrooms.values()
+    ]
+    ready = Counter(state.verdict.ready for room, state in rooms if room.exempt is None)
+    latched = Counter(compliant(room, state) for room, state in rooms)
+    return {
+        "ready": {value: ready[value] for value in ("yes", "no", "unknown")},
+        "compliant": {value: latched[value] for value in ("yes", "no", "unknown", "exempt")},
+    }
+
+
+def contention_ratio(school: School, policy: Policy) -> float | None:
+    """What all classrooms would need at once over what the uplink has: the largest over the school's gateways."""
+    ratios = []
+    for gateway in school.roster.gateways:
+        uplink_bps = link_bps(gateway_uplink(school, gateway, "down"))
+        if uplink_bps:
+            ratios.append(len(judged_rooms(school, gateway)) * policy.required_down_bps / uplink_bps)
+    return max(ratios, default=None)

@@ -1,0 +1,172 @@
+"""What holds for every history of a school, however strange."""
+
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classready.observation import Outcome, Port, Reason
+from collector.core import incidents
+from collector.core.policy import Policy
+from collector.core.state import AlertChange, BureauState, Cause, Notice, SchoolState, Tick
+from tests.support.school import POLICY, Story, bandwidth, device, http, port
+
+ROOMS = st.sampled_from(["r1", "r2", "r9"])
+ACTIONS = st.one_of(
+    st.tuples(st.just("tick"), st.just(None), st.just(None)),
+    st.tuples(st.just("heard"), st.just(None), st.just(None)),
+    st.tuples(
+        st.just("saw"), st.none(), st.booleans().map(lambda ok: bandwidth(passed=ok, estimate_mbps=120 if ok else 70))
+    ),
+    st.tuples(st.just("saw"), st.none(), st.booleans().map(lambda up: http(up=up))),
+    st.tuples(st.just("port"), ROOMS, st.tuples(st.sampled_from([0, 10, 100, 1000]), st.booleans(), st.booleans())),
+    st.tuples(st.just("device"), ROOMS, st.sampled_from(["awake", "asleep", "away", None])),
+    st.tuples(st.just("deaf"), ROOMS, st.none()),
+)
+HISTORIES = st.lists(st.tuples(st.sampled_from([0, 1, 30, 70, 700, 30_000, 90_000]), ACTIONS), max_size=60)
+EXAMPLES = settings(max_examples=120, deadline=None)
+
+
+def play(story: Story, history: list[Any], *, twice: bool = False) -> Story:
+    for seconds, (action, room, value) in history:
+        story.later(seconds)
+        for _ in range(2 if twice else 1):
+            act(story, action, room, value)
+    return story
+
+
+def act(story: Story, action: str, room: str | None, value: Any) -> None:
+    match action:
+        case "tick":
+            story.event(Tick())
+        case "heard":
+            story.heard()
+        case "saw":
+            story.saw(value)
+        case "port":
+            speed, full, up = value
+            story.saw(port(room or "", speed, full=full, oper_up=up), room)
+        case "device":
+            story.saw(device(room or "", value, answered=value is not None), room)
+        case "deaf":
+            silent = Port(classroom=room or "", switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT)
+            story.saw(silent, room)
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_verdicts_are_consistent(history):
+    """Ready follows from its clauses, causes stand in root-cause order, every unknown has a next step."""
+    story = play(Story(), history).event(Tick())
+    for room in story.school.state.classrooms.values():
+        verdict, clauses = room.verdict, msgspec.structs.astuple(room.verdict.clauses)
+        if verdict.ready == "unknown":
+            assert verdict.next_step is not None
+            assert verdict.causes
+        elif verdict.ready == "yes":
+            assert set(clauses) == {"yes"}
+            assert verdict.causes == ()
+        else:
+            assert "no" in clauses
+            assert set(verdict.causes) - {Cause.NOT_MEASURED, Cause.GATEWAY_SILENT}
+        assert list(verdict.causes) == [c for c in Cause if c in verdict.causes]
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_redelivery_changes_nothing(history):
+    """Feeding every observation twice gives the same evidence and the same verdicts."""
+    once, again = play(Story(), history), play(Story(), history, twice=True)
+    assert once.school.state.classrooms == again.school.state.classrooms
+    assert once.school.state.uplinks == again.school.state.uplinks
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_alerts_open_and_close_in_turn(history):
+    """Per subject and cause, opened and closed alternate, beginning with opened."""
+    story = play(Story(), history)
+    turns: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for change in story.told(AlertChange):
+        turns[change.subject, change.cause].append(change.change)
+    for turn in turns.values():
+        assert turn == [("opened", "closed")[i % 2] for i in range(len(turn))]
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_state_survives_the_store(history):
+    """The stored JSON of any reachable state decodes to the same state."""
+    state = play(Story(), history).school.state
+    assert msgspec.json.decode(msgspec.json.encode(state), type=SchoolState) == state
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_compliant_needs_evidence(history):
+    """Only a room with an awake device and a tested uplink can ever be compliant."""
+    story = play(Story(), history)
+    tested = bool(story.school.state.uplinks)
+    for room in story.school.state.classrooms.values():
+        if room.latch.value == "yes":
+            assert tested
+            assert room.last_awake_at is not None
+
+
+@EXAMPLES
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 5, 40, 200, 1000]),
+            st.sampled_from(["s1", "s2", "s3"]),
+            st.sampled_from(
+                [Cause.PORT_DOWN, Cause.UPLINK_BELOW_REQUIRED, Cause.DEVICE_OFFLINE, Cause.SWITCH_UNREACHABLE]
+            ),
+            st.sampled_from(["opened", "closed"]),
+        ),
+        max_size=60,
+    )
+)
+def test_messages_are_few_and_complete(history):
+    """Never more than three messages in five minutes; what was told to be bad is told to be over, once."""
+    bureau, now, notices = BureauState(), 0.0, []
+    open_members: dict[Cause, set[str]] = defaultdict(set)
+    for wait, school, cause, kind in history:
+        now += wait
+        is_open = school in open_members[cause]
+        if (kind == "opened") == is_open:
+            continue
+        (open_members[cause].discard if is_open else open_members[cause].add)(school)
+        change = AlertChange(
+            change=kind,
+            office="o",
+            school=school,
+            school_name=school,
+            subject="x",
+            cause=cause,
+            at=now,
+            classrooms=("r",),
+        )
+        bureau, effects = incidents.step(bureau, [change], now, Policy(group_wait_s=30))
+        notices += [e for e in effects if isinstance(e, Notice)]
+    for cause, schools in open_members.items():
+        closing = [
+            AlertChange(change="closed", office="o", school=s, school_name=s, subject="x", cause=cause, at=now)
+            for s in sorted(schools)
+        ]
+        bureau, effects = incidents.step(bureau, closing, now, Policy(group_wait_s=30))
+        notices += [e for e in effects if isinstance(e, Notice)]
+    for _ in range(20):
+        now += 100
+        bureau, effects = incidents.step(bureau, [], now, Policy(group_wait_s=30))
+        notices += [e for e in effects if isinstance(e, Notice)]
+    assert bureau.incidents == {}
+    for notice in notices:
+        assert sum(notice.at - 300 < other.at <= notice.at for other in notices) <= POLICY.messages_per_window
+    for incident in {n.incident for n in notices}:
+        kinds = [n.kind for n in notices if n.incident == incident]
+        assert kinds[0] == "opened"
+        assert kinds[-1] == "resolved"
+        assert kinds.count("resolved") == 1

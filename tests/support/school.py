@@ -1,0 +1,152 @@
+"""A school to judge: two wired classrooms, one Wi-Fi one, one gateway, one platform; lessons Mon-Fri 08:00-17:00 UTC+8."""
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from classready.observation import Bandwidth, Device, Http, Outcome, Port, Reason
+from classready.units import MBIT
+from collector.core.policy import Policy
+from collector.core.state import (
+    Classroom,
+    Event,
+    Heard,
+    Hours,
+    Observed,
+    School,
+    SchoolDay,
+    SchoolRoster,
+)
+from collector.core.step import step
+
+TZ = timezone(timedelta(hours=8))
+GATEWAY = "dem-gw-01"
+POLICY = Policy(observation_school_days=0, group_wait_s=0, platform_hold_s=0)
+
+
+def at(text: str) -> float:
+    """Unix seconds of a local time such as ``2026-11-23 10:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=TZ).timestamp()
+
+
+MONDAY = at("2026-11-23 10:00")
+
+
+def weekdays(first: str = "2026-10-05", count: int = 80) -> Hours:
+    days = [date.fromisoformat(first) + timedelta(days=n) for n in range(count)]
+    return Hours(
+        tuple(
+            SchoolDay(day.isoformat(), ((at(f"{day} 08:00"), at(f"{day} 17:00")),)) for day in days if day.weekday() < 5
+        )
+    )
+
+
+def roster(**changes: Any) -> SchoolRoster:
+    rooms = {
+        "r1": Classroom(id="r1", name="一年级1班", device="whiteboard"),
+        "r2": Classroom(id="r2", name="一年级2班", device="whiteboard"),
+    }
+    fields: dict[str, Any] = {
+        "office": "511402",
+        "school": "s1",
+        "name": "示例小学",
+        "classrooms": rooms,
+        "gateways": (GATEWAY,),
+        "platforms": {"national": ("national",)},
+    }
+    return SchoolRoster(**{**fields, **changes})
+
+
+def school(**changes: Any) -> School:
+    return School(roster=roster(**changes), hours=weekdays())
+
+
+class Story:
+    """A school and what happened to it, told event by event; the clock moves only when told."""
+
+    def __init__(self, start: School | None = None, now: float = MONDAY, policy: Policy = POLICY) -> None:
+        self.school = start or school()
+        self.now = now
+        self.policy = policy
+        self.effects: list[Any] = []
+
+    def event(self, event: Event, now: float | None = None) -> "Story":
+        self.now = self.now if now is None else now
+        self.school, effects = step(self.school, event, self.now, self.policy)
+        self.effects += effects
+        return self
+
+    def heard(self, gateway: str = GATEWAY, interval_s: float = 60) -> "Story":
+        return self.event(Heard(gateway=gateway, report_interval_s=interval_s))
+
+    def saw(self, observation: Any, room: str | None = None, *, ago_s: float = 0, late: bool = False) -> "Story":
+        observed = Observed(
+            gateway=GATEWAY, observation=observation, classroom=room, observed_at=self.now - ago_s, late=late
+        )
+        return self.event(observed)
+
+    def uplink(self, *, passed: bool = True, estimate_mbps: float | None = None) -> "Story":
+        return self.saw(bandwidth(passed=passed, estimate_mbps=estimate_mbps))
+
+    def room_well(self, room: str = "r1", speed_mbps: int = 1000, *, full: bool = True) -> "Story":
+        """A port reading, and the device awake a second later."""
+        self.saw(port(room, speed_mbps, full=full), room)
+        self.now += 1
+        return self.saw(device(room), room)
+
+    def platform(self, *, up: bool = True) -> "Story":
+        return self.saw(http(up=up))
+
+    def all_well(self) -> "Story":
+        self.heard().uplink(estimate_mbps=120).platform()
+        for room in self.school.roster.classrooms:
+            self.room_well(room)
+        return self
+
+    def later(self, seconds: float) -> "Story":
+        self.now += seconds
+        return self
+
+    def ready(self, room: str = "r1") -> str:
+        return self.school.state.classrooms[room].verdict.ready
+
+    def causes(self, room: str = "r1") -> list[str]:
+        return [str(c) for c in self.school.state.classrooms[room].verdict.causes]
+
+    def compliant(self, room: str = "r1") -> str:
+        return self.school.state.classrooms[room].latch.value
+
+    def told(self, kind: type) -> list[Any]:
+        return [e for e in self.effects if isinstance(e, kind)]
+
+
+def bandwidth(*, passed: bool = True, estimate_mbps: float | None = None, target: str = "uplink") -> Bandwidth:
+    estimate_bps = None if estimate_mbps is None else estimate_mbps * MBIT
+    return Bandwidth(
+        target=target,
+        direction="down",
+        mode="drain",
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
+        at_least_bps=95.0 * MBIT if passed else None,
+        at_most_bps=None if passed else 100.0 * MBIT,
+        estimate_bps=estimate_bps,
+    )
+
+
+def port(room: str, speed_mbps: int = 1000, *, full: bool | None = True, **fields: Any) -> Port:
+    given = {"admin_up": True, "oper_up": True, "if_name": f"Gi0/{room}", "switch": "sw1", **fields}
+    return Port(classroom=room, outcome=Outcome.ANSWERED, speed_bps=speed_mbps * MBIT, full_duplex=full, **given)
+
+
+def device(room: str, state: str | None = "awake", *, answered: bool = True) -> Device:
+    return Device(
+        classroom=room,
+        outcome=Outcome.ANSWERED if answered else Outcome.NO_ANSWER,
+        state=state if answered else None,
+        seen_by="snmp" if answered else None,
+    )
+
+
+def http(*, up: bool = True, target: str = "national") -> Http:
+    return Http(
+        target=target, outcome=Outcome.ANSWERED if up else Outcome.NO_ANSWER, reason=None if up else Reason.TIMEOUT
+    )

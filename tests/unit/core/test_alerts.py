@@ -1,0 +1,163 @@
+"""Hysteresis: when trouble becomes an alert, when it ends, and who is told."""
+
+import pytest
+
+from classready.observation import Outcome, Port, Reason
+from collector.core.alerts import Sighting, decide
+from collector.core.policy import Policy
+from collector.core.state import AlertChange, AlertState, Cause, Classroom, PlatformFault, RosterChanged, Tick
+from tests.support.school import GATEWAY, POLICY, Story, at, device, roster
+
+OPEN = AlertState(bad_streak=3, opened_at=1.0, bad_since=1.0, announced=True)
+UNTOLD = AlertState(bad_streak=3, opened_at=1.0, bad_since=1.0, announced=False)
+
+
+def sighting(*, bad: bool | None, cause: Cause = Cause.PORT_DOWN, late: bool = False, counts: bool = True) -> Sighting:
+    return Sighting(subject="classroom:r1", cause=cause, bad=bad, gateway=GATEWAY, late=late, counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "observing", "opened", "told"),
+    [
+        pytest.param(AlertState(), sighting(bad=True), False, False, None, id="first bad: not yet"),
+        pytest.param(AlertState(bad_streak=2), sighting(bad=True), False, True, True, id="third bad: opens"),
+        pytest.param(AlertState(bad_streak=2), sighting(bad=True, late=True), False, False, None, id="late: never opens"),
+        pytest.param(AlertState(bad_streak=2), sighting(bad=True), True, True, None, id="opens untold while observing"),
+        pytest.param(UNTOLD, sighting(bad=True, counts=False), False, True, True, id="told when observing ends"),
+        pytest.param(OPEN, sighting(bad=True), False, True, None, id="still bad: silence"),
+        pytest.param(OPEN, sighting(bad=None), False, True, None, id="unknown holds"),
+        pytest.param(OPEN, sighting(bad=False), False, True, None, id="first good: not yet"),
+        pytest.param(
+            AlertState(opened_at=1.0, announced=True, good_streak=1), sighting(bad=False), False, False, False,
+            id="second good: closes",
+        ),
+        pytest.param(
+            AlertState(opened_at=1.0, good_streak=1), sighting(bad=False), False, False, None, id="untold closes untold"
+        ),
+        pytest.param(
+            AlertState(), sighting(bad=True, cause=Cause.UPLINK_BELOW_REQUIRED), False, True, True,
+            id="bandwidth has its own majority: opens at once",
+        ),
+    ],
+)  # fmt: skip
+def test_decide(before, seen, observing, opened, told):
+    """The table in the docstring of ``decide``, row by row."""
+    after, tell = decide(before, seen, 10.0, POLICY, observing=observing)
+    assert (after.opened_at is not None, tell) == (opened, told)
+
+
+def test_platform_alert_waits_for_its_hold():
+    """A platform's alert opens only after the hold, driven by a Tick, with nothing new observed."""
+    story = Story(policy=Policy(observation_school_days=0, platform_hold_s=120)).all_well()
+    for _ in range(3):
+        story.later(20).heard().platform(up=False)
+    assert story.told(AlertChange) == []
+    story.event(Tick(), now=story.now + 100)
+    assert [(c.subject, c.cause) for c in story.told(AlertChange)] == [("platform:national", "platform_unreachable")]
+
+
+def test_platform_fault_makes_the_clause_unknown():
+    """When the platform itself is at fault nobody here is blamed, until the fault is over."""
+    story = Story().all_well().later(10).platform(up=False).event(PlatformFault(platform="national", on=True))
+    assert (story.ready(), story.causes()) == ("unknown", ["not_measured"])
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_platform"
+    story.event(PlatformFault(platform="national", on=False))
+    assert story.ready() == "no"
+
+
+def test_uplink_alert_opens_and_closes_by_majority():
+    """Two failed tests open one alert for all rooms with the measured value; two good ones close it."""
+    story = Story().all_well()
+    for passed in (False, False, False, True, True):
+        story.later(60).heard().uplink(passed=passed, estimate_mbps=120 if passed else 80)
+    changes = story.told(AlertChange)
+    assert [(c.change, c.subject) for c in changes] == [
+        ("opened", f"uplink:{GATEWAY}"),
+        ("closed", f"uplink:{GATEWAY}"),
+    ]
+    assert (changes[0].classrooms, changes[0].measured, changes[0].limit) == (("r1", "r2"), 80e6, 100e6)
+
+
+def test_port_alert_names_one_room():
+    """Three accepted readings at 10M open an alert about exactly that room, two good ones close it."""
+    story = Story().all_well()
+    for speed in (10, 10, 10, 1000, 1000):
+        story.later(10).heard().room_well("r1", speed)
+    changes = story.told(AlertChange)
+    assert [(c.change, c.subject, c.cause) for c in changes] == [
+        ("opened", "classroom:r1", "port_below_required"),
+        ("closed", "classroom:r1", "port_below_required"),
+    ]
+    assert changes[0].measured == 10e6
+
+
+def test_switch_ports_of_one_poll_count_once():
+    """An unreachable switch with two rooms opens after three polls, not after two."""
+    story = Story().all_well()
+    polls = []
+    for _ in range(3):
+        story.later(10).heard()
+        for room in ("r1", "r2"):
+            story.saw(Port(classroom=room, switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT), room)
+        polls.append(len(story.told(AlertChange)))
+    assert polls == [0, 0, 1]
+    assert story.told(AlertChange)[0].classrooms == ("r1", "r2")
+
+
+def test_device_alert_holds_overnight():
+    """A board missed in lessons stays missed after them, without a message of recovery, until it is seen awake."""
+    story = Story(now=at("2026-11-23 16:50")).all_well()
+    for _ in range(3):
+        story.later(60).heard().saw(device("r1", answered=False), "r1")
+    story.later(3600).heard().saw(device("r1", answered=False), "r1").event(Tick())
+    assert [c.change for c in story.told(AlertChange)] == ["opened"]
+    for _ in range(2):
+        story.later(60).heard().saw(device("r1"), "r1")
+    assert [c.change for c in story.told(AlertChange)] == ["opened", "closed"]
+
+
+def test_silent_gateway_is_one_alert_and_heals():
+    """Silence opens one alert for the gateway at the Tick that finds it, and the next report closes it."""
+    story = Story().all_well().event(Tick(), now=at("2026-11-23 10:10"))
+    story.event(Tick(), now=at("2026-11-23 10:11")).heard()
+    assert [(c.change, c.cause) for c in story.told(AlertChange)] == [
+        ("opened", "gateway_silent"),
+        ("closed", "gateway_silent"),
+    ]
+
+
+def test_observation_period_tells_nobody_until_it_ends():
+    """观察期: a new gateway's alerts are kept quiet for seven school days, then told if they still hold."""
+    story = Story(policy=Policy()).all_well()
+    for _ in range(3):
+        story.later(60).heard().uplink(passed=False, estimate_mbps=80)
+    assert story.told(AlertChange) == []
+    assert story.school.state.alerts
+    story.now = at("2026-12-01 16:00")
+    for _ in range(2):
+        story.later(60).heard().uplink(passed=False, estimate_mbps=80)
+    assert story.told(AlertChange) == []
+    story.now = at("2026-12-02 10:00")
+    story.heard().event(Tick())
+    assert [c.change for c in story.told(AlertChange)] == ["opened"]
+
+
+def test_removed_room_closes_its_alert():
+    """A room that leaves the roster takes its alert with it."""
+    story = Story().all_well()
+    for _ in range(3):
+        story.later(10).heard().room_well("r1", 10)
+    rooms = {"r2": Classroom(id="r2", device="panel")}
+    story.event(RosterChanged(roster=roster(classrooms=rooms), hours=story.school.hours))
+    assert [c.change for c in story.told(AlertChange)] == ["opened", "closed"]
+    assert story.school.state.alerts == {}
+
+
+def test_exempt_room_raises_nothing():
+    """Nobody is told about a room that is not judged."""
+    rooms = {"r1": Classroom(id="r1", device="panel", exempt="拆除中")}
+    story = Story()
+    story.event(RosterChanged(roster=roster(classrooms=rooms), hours=story.school.hours)).heard()
+    for _ in range(4):
+        story.later(10).heard().room_well("r1", 10)
+    assert story.told(AlertChange) == []

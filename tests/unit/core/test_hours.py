@@ -1,0 +1,48 @@
+"""School time."""
+
+import pytest
+
+from collector.core.hours import in_lesson, is_school_day, local_date, school_days_between, school_hours_between
+from tests.support.school import at, weekdays
+
+HOURS = weekdays()
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [("2026-11-23 08:00", True), ("2026-11-23 16:59", True), ("2026-11-23 17:00", False)]
+    + [("2026-11-23 07:59", False), ("2026-11-22 10:00", False), ("2030-01-01 10:00", False)],
+)
+def test_in_lesson(time, expected):
+    """The first second of a lesson is in it, the last is not; weekends and unknown dates are not."""
+    assert in_lesson(HOURS, at(time)) is expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2026-11-23 09:00", "2026-11-23 10:30", 1.5),
+        ("2026-11-23 16:00", "2026-11-24 09:00", 2.0),
+        ("2026-11-20 16:00", "2026-11-23 09:00", 2.0),
+        ("2026-11-21 10:00", "2026-11-22 10:00", 0.0),
+        ("2026-11-23 10:00", "2026-11-23 09:00", 0.0),
+        ("2026-11-16 00:00", "2026-11-23 00:00", 45.0),
+    ],
+)
+def test_school_hours_between(start, end, expected):
+    """Nights and weekends do not age evidence."""
+    assert school_hours_between(HOURS, at(start), at(end)) == pytest.approx(expected)
+
+
+def test_school_days_between():
+    """Days are counted after the first, with the last; a Friday and the Monday after it are one apart."""
+    assert school_days_between(HOURS, at("2026-11-20 10:00"), at("2026-11-23 10:00")) == 1
+    assert school_days_between(HOURS, at("2026-11-20 10:00"), at("2026-11-22 10:00")) == 0
+    assert school_days_between(HOURS, at("2026-11-23 10:00"), at("2026-11-20 10:00")) == 0
+
+
+def test_local_date_and_school_day():
+    """The date is the school's, not UTC's."""
+    assert local_date(HOURS, at("2026-11-23 00:30")) == "2026-11-23"
+    assert is_school_day(HOURS, at("2026-11-23 23:30"))
+    assert not is_school_day(HOURS, at("2026-11-22 10:00"))
