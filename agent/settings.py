@@ -9,8 +9,32 @@ from classready.observation import InterfaceName
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 PortNumber = Annotated[int, Meta(ge=1, le=65_535)]
-Host = Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:%-]+\Z")]
-ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z|^24:00\Z")]
+Host = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9._:%-]+\Z",
+        examples=["10.1.2.3"],
+        description="or an IPv6 address or a name, without port",
+    ),
+]
+ClockTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z|^24:00\Z",
+        examples=["08:05"],
+        description="two digits each, up to 24:00",
+    ),
+]
+HttpUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?\Z",
+        examples=["https://host.example/path"],
+        description="http or https, without user name and white space",
+    ),
+]
 HourSpan = tuple[ClockTime, ClockTime]
 
 
@@ -21,99 +45,144 @@ class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class HttpLink(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="http"):
     """Reports over ``POST /api/v1/reports``. ``http://`` is refused off loopback."""
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s/@]+(/[^\s]*)?\Z")]
+    url: HttpUrl
+    """The collector's address, without a path; reports go to `/api/v1/reports` below it."""
     token_file: str
+    """File with this gateway's bearer token, one line, not readable by everybody."""
     ca_file: str | None = None
+    """PEM file of the certificate authority to trust; null = those of the system."""
     timeout_s: Seconds = 15.0
+    """How long one report may take."""
 
 
 class MqttLink(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="mqtt"):
     """Reports over MQTT 5. The user name and client id are the gateway's id."""
 
     host: Host
+    """The broker."""
     port: PortNumber = 8883
+    """1883 without TLS."""
     password_file: str
+    """File with this gateway's password, one line, not readable by everybody."""
     ca_file: str | None = None
+    """PEM file of the certificate authority to trust; null = those of the system."""
     tls: bool = True
+    """`false` is refused off loopback."""
     timeout_s: Seconds = 15.0
+    """How long connecting, or publishing one report, may take."""
 
 
 class SpoolSettings(_Strict, frozen=True, kw_only=True):
     """Bounds of the spool; what exceeds them is dropped oldest first, and counted."""
 
     max_bytes: Annotated[int, Meta(ge=262_144, le=2**33)] = 64 * 2**20
+    """Room for records that wait, in bytes on the disk."""
     max_age_days: Annotated[float, Meta(gt=0, le=366)] = 30.0
+    """Records older than this are dropped."""
 
 
 class Snmp(_Strict, frozen=True, kw_only=True):
     """How to speak SNMP to one device. v3 uses authPriv with SHA-256 and AES-128."""
 
     version: Literal["1", "2c", "3"] = "2c"
+    """`"3"` needs `user`, `auth_key_file` and `priv_key_file`."""
     port: PortNumber = 161
+    """UDP port of the device."""
     community: Annotated[str, Meta(min_length=1, max_length=64)] = "public"
+    """For versions 1 and 2c."""
     community_file: str | None = None
+    """Takes the place of `community`, which everybody may read in this file."""
     user: str | None = None
+    """Security name of version 3."""
     auth_key_file: str | None = None
+    """File with the authentication passphrase of version 3."""
     priv_key_file: str | None = None
+    """File with the privacy passphrase of version 3."""
     timeout_s: Seconds = 2.0
+    """How long one request may stay unanswered."""
     retry_count: Annotated[int, Meta(ge=0, le=5)] = 1
+    """How often an unanswered request is sent again."""
     max_rows: Annotated[int, Meta(ge=1, le=20_000)] = 2_000
+    """A table longer than this is given up: the device answers without end."""
 
 
 class Target(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     name: TargetName
+    """What the collector knows it by; unique in this file."""
     interval_s: Seconds = 60.0
+    """From start to start; each gateway has its own offset in it."""
     deadline_s: Seconds | None = None
     """Defaults to the interval, at most 30 s."""
 
 
 class PingTarget(Target, frozen=True, kw_only=True, tag="ping"):
     host: Host
+    """Whom to send echo requests."""
     count: Annotated[int, Meta(ge=1, le=100)] = 5
+    """Requests in one observation."""
     packet_interval_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.2
+    """Between two requests."""
     timeout_s: Seconds = 2.0
+    """How long to wait for the last answer."""
 
 
 class HttpTarget(Target, frozen=True, kw_only=True, tag="http"):
-    """One GET. ``accept_statuses`` empty = any status below 500 means alive (a platform that asks for a login is alive)."""
+    """One GET. ``accept_statuses`` empty = any status below 500 means alive (one that asks for a login is alive)."""
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s/@]+(/[^\s]*)?\Z")]
+    url: HttpUrl
+    """The page to get. Redirects are not followed."""
     ca_file: str | None = None
+    """PEM file of the certificate authority to trust; null = those of the system."""
     accept_statuses: tuple[Annotated[int, Meta(ge=100, le=599)], ...] = ()
+    """Statuses that mean alive; empty = all below 500."""
     max_body_bytes: Annotated[int, Meta(ge=0, le=2**20)] = 65_536
+    """Reading stops here: no video is pulled."""
 
 
 class SwitchTarget(Target, frozen=True, kw_only=True, tag="switch"):
     """``ports`` binds ifName or ifAlias to the classroom behind it; ``trunks`` are ports on the way to classrooms."""
 
     host: Host
+    """The switch."""
     snmp: Snmp = Snmp()
+    """How to speak to it."""
     ports: dict[InterfaceName, ClassroomRef]
+    """Port (ifName or ifAlias) → the classroom behind it."""
     trunks: tuple[InterfaceName, ...] = ()
+    """Ports on the way to classrooms, each reported as a segment."""
 
 
 class WhiteboardTarget(Target, frozen=True, kw_only=True, tag="whiteboard"):
     """``snmp: null`` and ``icmp: true`` = presence by ping only."""
 
     host: Host
+    """The device."""
     classroom: ClassroomRef
+    """The room it stands in."""
     snmp: Snmp | None = Snmp()
+    """How to ask it; null = it speaks no SNMP."""
     icmp: bool = True
+    """Whether an answer to a ping counts as a sign of life."""
 
 
 class BandwidthTarget(Target, frozen=True, kw_only=True, tag="bandwidth"):
     """A responder of the collector. ``allowed_hours`` are local times in which a load may be put on the line."""
 
     host: Host
+    """The responder."""
     port: PortNumber = 9713
+    """UDP and TCP."""
     key_file: str | None = None
     """Secret shared with a responder that asks for one."""
     direction: Literal["down"] = "down"
+    """Seen from the school."""
     interval_s: Seconds = 7_200.0
     interface: InterfaceName | None = None
     """The gateway's WAN interface, to credit other traffic; None = the one with the route to ``host``."""
     allowed_hours: tuple[HourSpan, ...] = (("12:00", "13:30"), ("17:00", "18:30"))
+    """Local times, `[from, to]`; `[["00:00", "24:00"]]` = always."""
     max_bytes: Annotated[int, Meta(ge=1_000_000, le=100_000_000)] = 20_000_000
+    """Most that one test may send over the line."""
 
 
 TargetSettings = PingTarget | HttpTarget | SwitchTarget | WhiteboardTarget | BandwidthTarget
@@ -121,13 +190,22 @@ TargetSettings = PingTarget | HttpTarget | SwitchTarget | WhiteboardTarget | Ban
 
 class AgentSettings(_Strict, frozen=True, kw_only=True):
     gateway: GatewayId
+    """Who this is, as listed in the roster; also the MQTT user name and client id."""
     link: HttpLink | MqttLink
+    """How reports travel."""
     targets: tuple[TargetSettings, ...]
+    """What is observed."""
     state_dir: str = "state"
     """Holds the spool and the last directives; under systemd, $STATE_DIRECTORY wins."""
     report_interval_s: Seconds = 60.0
+    """From report to report; the collector calls the gateway silent after three of them."""
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 16
+    """Probes at one time; of bandwidth tests there is never more than one."""
     timezone: str = "Asia/Shanghai"
+    """IANA name, for `allowed_hours`."""
     spool: SpoolSettings = SpoolSettings()
+    """Bounds of the records that wait to be acknowledged."""
     metrics_file: str | None = None
+    """Where to write the agent's own metrics for a node exporter's textfile collector; null = nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe events that are logged."""

@@ -21,6 +21,20 @@ def silent(_line: str) -> None:
     """The default ``explain``: nobody is watching."""
 
 
+LONGEST_S = 30.0
+"""No probe takes longer, unless its target sets ``deadline_s``."""
+
+
+def deadline_s(target: Target) -> float:
+    """When the runner cancels a probe of ``target``."""
+    return target.deadline_s or min(target.interval_s, LONGEST_S)
+
+
+def patience_s(target: Target) -> float:
+    """How long a probe waits for answers: less than its deadline, so that silence is NO_ANSWER, not a cut-off probe."""
+    return 0.8 * deadline_s(target)
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """What a probe may know beside its target.
 

@@ -1,0 +1,53 @@
+"""SNMP in two functions. The library behind them is imported with the first call, never before."""
+
+from collections.abc import Sequence
+
+from agent.snmp.contract import Device, Driver, SnmpError, Value
+
+__all__ = ["Device", "SnmpError", "Value", "close", "get", "integer", "text", "walk"]
+
+_drivers: list[Driver] = []
+
+
+def _driver() -> Driver:
+    if not _drivers:
+        from agent.snmp import pysnmp_driver
+
+        _drivers.append(pysnmp_driver)
+    return _drivers[0]
+
+
+async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
+    """See ``Driver.get``."""
+    return await _driver().get(device, oids)
+
+
+async def walk(device: Device, base: str) -> dict[str, Value]:
+    """See ``Driver.walk``."""
+    return await _driver().walk(device, base)
+
+
+def close() -> None:
+    """Close what was opened; nothing happens when SNMP was never used."""
+    for driver in _drivers:
+        driver.close()
+
+
+def integer(value: Value | None) -> int | None:
+    """The value where it is a number >= 0, else None: a device may send any type for any object."""
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def text(value: Value | None) -> str | None:
+    """The value as text, None where it is empty or no string.
+
+    RFC 3411 wants UTF-8; switches set up from a Chinese Windows terminal hold GBK.
+    """
+    if not isinstance(value, bytes):
+        return None
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return value.decode(encoding) or None
+        except UnicodeDecodeError:
+            continue
+    return value.decode("utf-8", errors="replace")

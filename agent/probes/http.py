@@ -1,0 +1,259 @@
+"""One GET of a platform's page, timed phase by phase, on raw streams.
+
+Own code because no client library tells the phases apart, nor the expiry date of a certificate that it refuses.
+Redirects are answers; they are not followed.
+"""
+
+import asyncio
+import socket
+import ssl
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
+
+from agent.probes import http1
+from agent.probes.contract import Context, patience_s
+from agent.settings import HttpTarget
+from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text
+
+ADDRESS_MAX_COUNT = 3
+CONNECT_TIMEOUT_S = 5.0
+EXPIRY_TIMEOUT_S = 3.0
+
+_DATE_ERRORS = {9, 10}
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL: they depend on our own clock."""
+
+_PATH = "/%:@!$&'()*+,;=~"
+_QUERY = f"{_PATH}?"
+
+
+class _Url(Struct, frozen=True):
+    tls: bool
+    host: str
+    port: int
+    authority: str
+    path: str
+
+
+class _Failure(Exception):  # noqa: N818 - a finding, not a fault
+    def __init__(self, reason: Reason, detail: str, outcome: Outcome = Outcome.NO_ANSWER) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.outcome = outcome
+
+
+class _Attempt(Struct):
+    """What is known so far; a failure on the way leaves the rest None."""
+
+    context: Context
+    phase: str = "resolve"
+    phases_s: dict[str, float] = {}
+    status: int | None = None
+    certificate_expires_at: float | None = None
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        self.phase = phase
+        start_s = perf_counter()
+        yield
+        self.phases_s[phase] = perf_counter() - start_s
+        self.context.explain(f"{phase}: {self.phases_s[phase] * 1000:.1f} ms")
+
+
+async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
+    """One ``Http``. ANSWERED = an acceptable status, and after it the whole body, or ``max_body_bytes`` of it."""
+    attempt = _Attempt(context)
+    failure: _Failure | None = None
+    try:
+        async with asyncio.timeout(patience_s(target)):
+            await _try(target, attempt)
+    except _Failure as error:
+        failure = error
+    except TimeoutError:
+        failure = _Failure(Reason.TIMEOUT, f"{attempt.phase}: not done within {patience_s(target):g} s")
+    except (OSError, http1.Malformed) as error:
+        failure = _Failure(_reason(error), f"{attempt.phase}: {error}")
+    if failure:
+        context.explain(f"{failure.reason}: {failure.detail}")
+    return [_observation(target, attempt, failure)]
+
+
+def unmeasured(target: HttpTarget, reason: str, detail: str) -> Sequence[Observation]:
+    return [Http(target=target.name, outcome=Outcome.UNMEASURED, reason=Reason(reason), detail=clean_text(detail))]
+
+
+def _observation(target: HttpTarget, attempt: _Attempt, failure: _Failure | None) -> Http:
+    return Http(
+        target=target.name,
+        outcome=failure.outcome if failure else Outcome.ANSWERED,
+        reason=failure.reason if failure else None,
+        detail=clean_text(failure.detail) if failure else None,
+        phases_s=Phases(**attempt.phases_s) if attempt.phases_s else None,
+        status=attempt.status,
+        certificate_expires_at=attempt.certificate_expires_at,
+    )
+
+
+def _reason(error: Exception) -> Reason:
+    """A reset half-way, a TLS or HTTP that makes no sense: somebody is there, but does not speak as agreed."""
+    if isinstance(error, ConnectionRefusedError):
+        return Reason.REFUSED
+    if isinstance(error, http1.Malformed | ssl.SSLError | ConnectionError):
+        return Reason.PROTOCOL
+    return Reason.UNREACHABLE
+
+
+async def _try(target: HttpTarget, attempt: _Attempt) -> None:
+    url = _split(target.url)
+    tls = _verified(target.ca_file) if url.tls else None
+    with attempt.timed("resolve"):
+        addresses = await _resolve(url)
+    sock = await _connect(addresses, attempt)
+    peer = sock.family, sock.getpeername()
+    try:
+        async with _stream(sock, url, tls, attempt) as (reader, writer):
+            await _get(target, url, reader, writer, attempt)
+    except ssl.SSLCertVerificationError as error:
+        attempt.certificate_expires_at = await _expiry_unverified(*peer, url.host)
+        attempt.context.explain(f"certificate expires at {attempt.certificate_expires_at}")
+        raise _certificate_failure(error, clock_good=attempt.context.clock_good) from None
+
+
+async def _get(target: HttpTarget, url: _Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt) -> None:
+    with attempt.timed("processing"):
+        writer.write(http1.request(url.authority, url.path, f"classready-agent/{version('classready')}"))
+        head = await http1.read_head(reader)
+    attempt.status = head.status
+    with attempt.timed("transfer"):
+        received_bytes = await http1.read_body(reader, head, target.max_body_bytes)
+    attempt.context.explain(f"status {head.status}, {received_bytes} bytes of body read")
+    # A platform that asks for a login (401) or redirects (302) is alive.
+    if head.status not in target.accept_statuses and (target.accept_statuses or head.status >= 500):
+        raise _Failure(Reason.STATUS_UNEXPECTED, f"status {head.status}")
+
+
+def _split(url: str) -> _Url:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        authority = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+        port = parts.port
+    except ValueError as error:
+        raise _Failure(Reason.NAME_UNRESOLVED, f"not a usable address: {error}") from None
+    tls = parts.scheme == "https"
+    path = quote(parts.path or "/", safe=_PATH) + (f"?{quote(parts.query, safe=_QUERY)}" if parts.query else "")
+    return _Url(tls, host, port or (443 if tls else 80), f"{authority}:{port}" if port else authority, path)
+
+
+async def _resolve(url: _Url) -> Sequence[tuple[int, Any]]:
+    """Address families and addresses, in the order that the system prefers."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _Failure(Reason.NAME_UNRESOLVED, f"{url.host}: {error}") from None
+    return [(family, address) for family, _, _, _, address in found][:ADDRESS_MAX_COUNT]
+
+
+async def _connect(addresses: Sequence[tuple[int, Any]], attempt: _Attempt) -> socket.socket:
+    """The first address that lets us in. All but the last get ``CONNECT_TIMEOUT_S``; only the one that did is timed."""
+    for family, address in addresses[:-1]:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                with attempt.timed("connect"):
+                    return await _open(family, address)
+        except OSError as error:
+            attempt.context.explain(f"{address[0]}: {error or 'no answer'}")
+    family, address = addresses[-1]
+    attempt.context.explain(f"connecting to {address[0]} port {address[1]}")
+    with attempt.timed("connect"):
+        return await _open(family, address)
+
+
+async def _open(family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+@asynccontextmanager
+async def _stream(
+    sock: socket.socket, url: _Url, tls: ssl.SSLContext | None, attempt: _Attempt
+) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
+    """Streams over ``sock``, which they own from now on."""
+    if tls is None:
+        reader, writer = await asyncio.open_connection(sock=sock, limit=http1.HEAD_MAX_BYTES)
+    else:
+        with attempt.timed("tls"):
+            reader, writer = await asyncio.open_connection(
+                sock=sock, limit=http1.HEAD_MAX_BYTES, ssl=tls, server_hostname=url.host
+            )
+        attempt.certificate_expires_at = _expiry(writer.get_extra_info("peercert"))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+@lru_cache(maxsize=8)
+def _load_verified(ca_file: str | None) -> ssl.SSLContext:
+    """Loading the trust store takes 20 ms of everybody's time; it is kept until the agent restarts."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _verified(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return _load_verified(ca_file)
+    except OSError as error:
+        raise _Failure(Reason.PERMISSION, f"ca_file {ca_file}: {error}", Outcome.UNMEASURED) from None
+
+
+def _certificate_failure(error: ssl.SSLCertVerificationError, *, clock_good: bool) -> _Failure:
+    if error.verify_code in _DATE_ERRORS and not clock_good:
+        detail = f"{error.verify_message}, by a clock that is not known to be right"
+        return _Failure(Reason.CLOCK, detail, Outcome.UNMEASURED)
+    return _Failure(Reason.TLS_INVALID, error.verify_message)
+
+
+def _expiry(peer_certificate: dict[str, Any]) -> float | None:
+    not_after = peer_certificate.get("notAfter")
+    return float(ssl.cert_time_to_seconds(not_after)) if not_after else None
+
+
+async def _expiry_unverified(family: int, address: Any, host: str) -> float | None:
+    """Shake hands once more, only to read the date of a certificate that was refused; no request follows."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(EXPIRY_TIMEOUT_S):
+            sock = await _open(family, address)
+            _, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=host)
+    except OSError:
+        return None
+    try:
+        return _expiry_of(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+    finally:
+        writer.transport.abort()
+
+
+def _expiry_of(der: bytes | None) -> float | None:
+    """``getpeercert()`` is empty where nothing was verified, so the date comes from the certificate itself."""
+    from cryptography.x509 import load_der_x509_certificate
+
+    try:
+        return load_der_x509_certificate(der).not_valid_after_utc.timestamp() if der else None
+    except ValueError:
+        return None

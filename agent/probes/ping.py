@@ -1,0 +1,53 @@
+"""Loss, round-trip time and jitter by ICMP echo."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean, median
+
+from agent.probes.contract import Context, patience_s
+from agent.probes.icmp import Echoes, Unanswered, echo
+from agent.settings import PingTarget
+from classready.observation import Observation, Outcome, Ping, Reason, Rtt, clean_text
+
+
+async def probe(target: PingTarget, context: Context) -> Sequence[Observation]:
+    """One ``Ping``: ANSWERED as soon as one echo came back."""
+    interval_s = min(target.packet_interval_s, patience_s(target) / 2 / target.count)
+    timeout_s = min(target.timeout_s, patience_s(target) - interval_s * (target.count - 1))
+    context.explain(
+        f"{target.host}: {target.count} echoes, one each {interval_s:g} s, waiting {timeout_s:g} s for each"
+    )
+    try:
+        echoes = await echo(target.host, count=target.count, interval_s=interval_s, timeout_s=timeout_s)
+    except Unanswered as error:
+        context.explain(error.detail)
+        return [_failed(target, error)]
+    context.explain(f"{echoes.address} by {'raw' if echoes.privileged else 'datagram'} ICMP: {_summary(echoes)}")
+    return [observation(target, echoes)]
+
+
+def observation(target: PingTarget, echoes: Echoes) -> Ping:
+    rtts_s = echoes.rtts_s
+    return Ping(
+        target=target.name,
+        outcome=Outcome.ANSWERED if rtts_s else Outcome.NO_ANSWER,
+        reason=None if rtts_s else Reason.TIMEOUT,
+        sent_count=echoes.sent_count,
+        received_count=len(rtts_s),
+        rtt_s=Rtt(min=min(rtts_s), median=median(rtts_s), max=max(rtts_s)) if rtts_s else None,
+        jitter_s=fmean(abs(b - a) for a, b in pairwise(rtts_s)) if len(rtts_s) > 1 else None,
+    )
+
+
+def unmeasured(target: PingTarget, reason: str, detail: str) -> Sequence[Observation]:
+    return [Ping(target=target.name, outcome=Outcome.UNMEASURED, reason=Reason(reason), detail=clean_text(detail))]
+
+
+def _failed(target: PingTarget, error: Unanswered) -> Ping:
+    outcome = Outcome.UNMEASURED if error.reason is Reason.PERMISSION else Outcome.NO_ANSWER
+    return Ping(target=target.name, outcome=outcome, reason=error.reason, detail=clean_text(error.detail))
+
+
+def _summary(echoes: Echoes) -> str:
+    answered = f"{len(echoes.rtts_s)} of {echoes.sent_count} answered"
+    return f"{answered}, median {median(echoes.rtts_s) * 1000:.3f} ms" if echoes.rtts_s else answered

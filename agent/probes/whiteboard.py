@@ -1,0 +1,161 @@
+"""Is the classroom's device there and awake? By SNMP where it speaks it, else by ICMP echo.
+
+No answer leaves the state open: asleep and away are told apart by the collector, from the switch port. A firewall that
+drops everything looks the same.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from agent import snmp
+from agent.probes.contract import Context, patience_s
+from agent.probes.icmp import Unanswered, echo
+from agent.settings import WhiteboardTarget
+from agent.snmp import SnmpError, Value
+from classready.observation import Device, Observation, Outcome, Reason, clean_text
+from classready.units import MBIT, bps_to_mbps
+
+SYS_DESCR = "1.3.6.1.2.1.1.1.0"
+SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
+SYS_NAME = "1.3.6.1.2.1.1.5.0"
+
+IF_TYPE = "1.3.6.1.2.1.2.2.1.3"
+IF_SPEED = "1.3.6.1.2.1.2.2.1.5"
+IF_OPER_STATUS = "1.3.6.1.2.1.2.2.1.8"
+IF_HIGH_SPEED = "1.3.6.1.2.1.31.1.1.1.15"
+IF_CONNECTOR_PRESENT = "1.3.6.1.2.1.31.1.1.1.17"
+
+_ETHERNET = {6, 62, 69, 117}
+"""ethernetCsmacd, and the three deprecated IANAifTypes for faster ones that old agents still send."""
+
+_OURS = {Reason.PERMISSION, Reason.TOOL_MISSING}
+"""Reasons that lie with the gateway, not with the device."""
+
+ICMP_TIMEOUT_S = 2.0
+ICMP_COUNT = 2
+
+
+class _Silence(Struct, frozen=True):
+    """One way of asking that brought nothing."""
+
+    reason: Reason
+    detail: str
+
+
+async def probe(target: WhiteboardTarget, context: Context) -> Sequence[Observation]:
+    """One ``Device``."""
+    if target.snmp is None and not target.icmp:
+        return unmeasured(target, Reason.NO_DATA, "neither snmp nor icmp is set for this device")
+    share_s = patience_s(target) / (2 if target.snmp and target.icmp else 1)
+    silences: list[_Silence] = []
+    for ask in (_by_snmp, _by_icmp):
+        found = await ask(target, share_s, context)
+        if isinstance(found, Device):
+            return [found]
+        if found:
+            context.explain(found.detail)
+            silences.append(found)
+    return [_no_answer(target, silences)]
+
+
+def unmeasured(target: WhiteboardTarget, reason: str, detail: str) -> Sequence[Observation]:
+    return [
+        Device(classroom=target.classroom, outcome=Outcome.UNMEASURED, reason=Reason(reason), detail=clean_text(detail))
+    ]
+
+
+async def _by_snmp(target: WhiteboardTarget, share_s: float, context: Context) -> Device | _Silence | None:
+    """A device that refuses us is awake, too."""
+    if target.snmp is None:
+        return None
+    device = snmp.Device(host=target.host, settings=target.snmp)
+    context.explain(f"asking {device}")
+    until = asyncio.get_running_loop().time() + share_s
+    try:
+        async with asyncio.timeout_at(until):
+            system = await snmp.get(device, [SYS_UP_TIME, SYS_NAME, SYS_DESCR])
+    except TimeoutError:
+        return _Silence(Reason.TIMEOUT, f"no SNMP answer within {share_s:g} s")
+    except SnmpError as error:
+        if error.reason not in {Reason.AUTH_FAILED, Reason.PROTOCOL}:
+            return _Silence(error.reason, error.detail)
+        context.explain(error.detail)
+        return _awake(target, "snmp", reason=error.reason, detail=clean_text(error.detail))
+    facts = _facts(system)
+    context.explain(f"awake: {facts}")
+    return _awake(target, "snmp", nic_speed_bps=await _nic_speed_bps(device, until, context), facts=facts or None)
+
+
+async def _by_icmp(target: WhiteboardTarget, share_s: float, context: Context) -> Device | _Silence | None:
+    if not target.icmp:
+        return None
+    timeout_s = min(ICMP_TIMEOUT_S, share_s / 2)
+    context.explain(f"asking {target.host} by ICMP echo, {ICMP_COUNT} x {timeout_s:g} s")
+    try:
+        echoes = await echo(target.host, count=ICMP_COUNT, interval_s=timeout_s / 2, timeout_s=timeout_s)
+    except Unanswered as error:
+        return _Silence(error.reason, error.detail)
+    if not echoes.rtts_s:
+        return _Silence(Reason.TIMEOUT, f"no answer to {echoes.sent_count} ICMP echoes")
+    context.explain("awake: it answers ICMP echo")
+    return _awake(target, "icmp")
+
+
+async def _nic_speed_bps(device: snmp.Device, until: float, context: Context) -> int | None:
+    try:
+        async with asyncio.timeout_at(until):
+            types = await snmp.walk(device, IF_TYPE)
+            indexes = [oid.removeprefix(f"{IF_TYPE}.") for oid, kind in types.items() if kind in _ETHERNET]
+            columns = (IF_OPER_STATUS, IF_CONNECTOR_PRESENT, IF_HIGH_SPEED, IF_SPEED)
+            values = await snmp.get(device, [f"{column}.{index}" for index in indexes for column in columns])
+    except (TimeoutError, SnmpError) as error:
+        context.explain(f"speed of its network card unknown: {error}")
+        return None
+    return _agreed_speed_bps(values, indexes, context)
+
+
+def _agreed_speed_bps(values: Mapping[str, Value], indexes: Sequence[str], context: Context) -> int | None:
+    """The speed of the sockets in use; None where they differ: which of them leads to the switch is not known."""
+    in_use = [i for i in indexes if values.get(f"{IF_OPER_STATUS}.{i}") == 1]
+    physical = [i for i in in_use if values.get(f"{IF_CONNECTOR_PRESENT}.{i}") != 2]
+    speeds_bps = {speed for i in physical if (speed := _speed_bps(values, i))}
+    told = ", ".join(f"{bps_to_mbps(speed):g} Mbit/s" for speed in sorted(speeds_bps)) or "no speed"
+    context.explain(f"{len(physical)} Ethernet sockets in use: {told}")
+    return speeds_bps.pop() if len(speeds_bps) == 1 else None
+
+
+def _speed_bps(values: Mapping[str, Value], index: str) -> int | None:
+    high_mbps = snmp.integer(values.get(f"{IF_HIGH_SPEED}.{index}"))
+    low_bps = snmp.integer(values.get(f"{IF_SPEED}.{index}"))
+    if high_mbps and high_mbps < 2**32:
+        return high_mbps * MBIT
+    return low_bps or None
+
+
+def _facts(system: Mapping[str, Value]) -> dict[str, str]:
+    up_time = snmp.integer(system.get(SYS_UP_TIME))
+    facts = {
+        "name": clean_text(snmp.text(system.get(SYS_NAME)) or ""),
+        "description": clean_text(snmp.text(system.get(SYS_DESCR)) or ""),
+        "uptime_s": "" if up_time is None else str(up_time // 100),
+    }
+    return {key: fact for key, fact in facts.items() if fact}
+
+
+def _awake(target: WhiteboardTarget, seen_by: Literal["snmp", "icmp"], **known: Any) -> Device:
+    return Device(classroom=target.classroom, outcome=Outcome.ANSWERED, state="awake", seen_by=seen_by, **known)
+
+
+def _no_answer(target: WhiteboardTarget, silences: Sequence[_Silence]) -> Device:
+    """What we may not ask, we do not know: then silence on the other way proves nothing."""
+    refused = next((s for s in silences if s.reason in _OURS), None)
+    chosen = refused or silences[-1]
+    return Device(
+        classroom=target.classroom,
+        outcome=Outcome.UNMEASURED if refused else Outcome.NO_ANSWER,
+        reason=chosen.reason,
+        detail=clean_text("; ".join(s.detail for s in silences)),
+    )

@@ -1,0 +1,296 @@
+"""The driver on pysnmp 7.
+
+One engine serves all v1 and v2c devices, and one each set of v3 keys: an engine knows a user name once, and schools
+reuse names. pysnmp's own timers follow the wall clock, which steps; so waiting and retrying are done here.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from msgspec import Struct
+from pyasn1.type import univ
+from pysnmp.carrier.asyncio.dgram.udp import UdpAsyncioTransport
+from pysnmp.carrier.asyncio.dgram.udp6 import Udp6AsyncioTransport
+from pysnmp.entity.rfc3413 import cmdgen
+from pysnmp.error import PySnmpError
+from pysnmp.hlapi.v3arch.asyncio import (
+    USM_AUTH_HMAC192_SHA256,
+    USM_PRIV_CFB128_AES,
+    CommunityData,
+    SnmpEngine,
+    Udp6TransportTarget,
+    UdpTransportTarget,
+    UsmUserData,
+)
+from pysnmp.hlapi.v3arch.asyncio.lcd import CommandGeneratorLcdConfigurator
+from pysnmp.proto import errind, rfc1902, rfc1905
+
+from agent.settings import Snmp
+from agent.snmp.contract import Device, SnmpError, Value
+from classready.observation import Reason
+from classready.settings import read_secret
+
+_log = structlog.get_logger()
+
+OIDS_PER_GET = 24
+ROWS_PER_BULK = 24
+"""Both keep an answer of plain values below one Ethernet frame: old switches drop fragments."""
+
+_TOO_BIG, _NO_SUCH_NAME, _GEN_ERR = 1, 2, 5
+_REFUSALS = {6, 16}
+"""noAccess and authorizationError of RFC 3416."""
+
+_ABSENT = (rfc1905.NoSuchObject, rfc1905.NoSuchInstance, rfc1905.EndOfMibView)
+_AUTH_ERRORS = (
+    errind.AuthenticationError,
+    errind.AuthenticationFailure,
+    errind.DecryptionError,
+    errind.NoGroupName,
+    errind.NoAccessEntry,
+    errind.NotInTimeWindow,
+    errind.UnknownSecurityName,
+    errind.UnknownUserName,
+    errind.UnsupportedAuthProtocol,
+    errind.UnsupportedPrivProtocol,
+    errind.UnsupportedSecurityLevel,
+    errind.WrongDigest,
+)
+
+
+class _Tolerant(asyncio.DatagramProtocol):
+    """Drops a datagram that pysnmp stumbles over; the request it may have answered runs into its timeout."""
+
+    _callback_function: Any
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        try:
+            self._callback_function(self, addr, data)
+        except Exception as error:  # noqa: BLE001 - anybody may send anything to an open port
+            _log.debug("snmp_datagram_dropped", sender=addr[0], error=repr(error))
+
+
+class _Udp(_Tolerant, UdpAsyncioTransport):  # type: ignore[misc]
+    pass
+
+
+class _Udp6(_Tolerant, Udp6AsyncioTransport):  # type: ignore[misc]
+    pass
+
+
+class _Target(UdpTransportTarget):  # type: ignore[misc]
+    PROTO_TRANSPORT = _Udp
+
+
+class _Target6(Udp6TransportTarget):  # type: ignore[misc]
+    PROTO_TRANSPORT = _Udp6
+
+
+class _Session(Struct, frozen=True):
+    """Everything that one request to one device needs."""
+
+    engine: SnmpEngine
+    credentials: CommunityData | UsmUserData
+    target: _Target | _Target6
+    device: Device
+
+
+class _Answer(Struct, frozen=True):
+    status: int
+    index: int
+    """Counts from 1; which of the asked objects ``status`` is about, 0 for none."""
+    values: list[tuple[str, Any]]
+
+
+_LCD = CommandGeneratorLcdConfigurator()
+_engines: dict[tuple[str | None, ...], SnmpEngine] = {}
+_loops: list[asyncio.AbstractEventLoop] = []
+"""The loop that the engines' sockets belong to."""
+
+
+async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
+    """See ``Driver.get``. What an agent refuses (too big, no such name) is asked for again without it, or in halves."""
+    session = await _open(device)
+    found: dict[str, Value] = {}
+    chunks = [list(oids[i : i + OIDS_PER_GET]) for i in range(0, len(oids), OIDS_PER_GET)]
+    while chunks:
+        chunk = chunks.pop()
+        answer = await _request(session, cmdgen.GetCommandGenerator, chunk)
+        chunks += _again(chunk, answer)
+        found.update((oid, value) for oid, value in _plain(answer.values) if oid in chunk)
+    return found
+
+
+async def walk(device: Device, base: str) -> dict[str, Value]:
+    """See ``Driver.walk``."""
+    session = await _open(device)
+    found: dict[str, Value] = {}
+    last = base
+    while True:
+        answer = await _next_rows(session, last)
+        for oid, value in answer:
+            if not oid.startswith(f"{base}.") or isinstance(value, _ABSENT):
+                return found
+            if _numbers(oid) <= _numbers(last):
+                raise SnmpError(Reason.PROTOCOL, f"OIDs do not increase: {oid} after {last}")
+            found.update(_plain([(oid, value)]))
+            last = oid
+        if not answer:
+            return found
+        if len(found) > device.settings.max_rows:
+            raise SnmpError(Reason.PROTOCOL, f"more than {device.settings.max_rows} values below {base}")
+
+
+def close() -> None:
+    """See ``Driver.close``."""
+    for engine in _engines.values():
+        engine.close_dispatcher()
+    _engines.clear()
+    _loops.clear()
+
+
+async def _next_rows(session: _Session, last: str) -> list[tuple[str, Any]]:
+    if session.device.settings.version == "1":
+        answer = await _request(session, cmdgen.NextCommandGeneratorSingleRun, [last])
+    else:
+        answer = await _request(session, cmdgen.BulkCommandGeneratorSingleRun, [last], 0, ROWS_PER_BULK)
+    if answer.status == _NO_SUCH_NAME:
+        return []
+    if answer.status:
+        raise _refused(answer)
+    return answer.values
+
+
+def _again(chunk: list[str], answer: _Answer) -> list[list[str]]:
+    """What to ask next after a GET: nothing, the two halves, or all but the object that the agent stumbled over."""
+    if answer.status == 0 or (len(chunk) == 1 and answer.status in {_TOO_BIG, _NO_SUCH_NAME, _GEN_ERR}):
+        return []
+    if answer.status in {_NO_SUCH_NAME, _GEN_ERR} and 1 <= answer.index <= len(chunk):
+        return [chunk[: answer.index - 1] + chunk[answer.index :]]
+    if answer.status in {_TOO_BIG, _NO_SUCH_NAME, _GEN_ERR}:
+        return [chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]]
+    raise _refused(answer)
+
+
+def _refused(answer: _Answer) -> SnmpError:
+    reason = Reason.AUTH_FAILED if answer.status in _REFUSALS else Reason.PROTOCOL
+    return SnmpError(reason, f"the device answered with SNMP error status {answer.status}")
+
+
+async def _request(session: _Session, generator: Any, oids: Iterable[str], *limits: int) -> _Answer:
+    settings = session.device.settings
+    for _ in range(settings.retry_count + 1):
+        try:
+            async with asyncio.timeout(settings.timeout_s):
+                return _read(*await _send(session, generator, oids, *limits))
+        except TimeoutError:
+            continue
+        except PySnmpError as error:
+            raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {error}") from error
+    hint = "; the community may be wrong" if settings.version != "3" else ""
+    raise SnmpError(Reason.TIMEOUT, f"no SNMP answer after {settings.retry_count + 1} x {settings.timeout_s:g} s{hint}")
+
+
+async def _send(session: _Session, generator: Any, oids: Iterable[str], *limits: int) -> tuple[Any, Any, Any, Any]:
+    """One request by pysnmp's RFC 3413 application; its ``hlapi`` resolves each OID in MIBs, a third of all the CPU."""
+    answered: asyncio.Future[tuple[Any, Any, Any, Any]] = asyncio.get_running_loop().create_future()
+
+    def done(_engine: Any, _handle: Any, *answer: Any) -> None:
+        if not answered.done():
+            answered.set_result((answer[0], answer[1], answer[2], answer[3]))
+
+    address_name, _ = _LCD.configure(session.engine, session.credentials, session.target)
+    binds = [(rfc1902.ObjectName(oid), rfc1905.unSpecified) for oid in oids]
+    generator().send_varbinds(session.engine, address_name, None, b"", *limits, binds, done)
+    return await answered
+
+
+def _read(indication: Any, status: Any, index: Any, binds: Iterable[Any]) -> _Answer:
+    if isinstance(indication, errind.RequestTimedOut):
+        raise TimeoutError
+    if isinstance(indication, _AUTH_ERRORS):
+        raise SnmpError(Reason.AUTH_FAILED, f"the device refused the SNMPv3 user or keys: {indication}")
+    if indication:
+        raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {indication}")
+    return _Answer(int(status), int(index), [(str(oid), value) for oid, value in binds])
+
+
+async def _open(device: Device) -> _Session:
+    address = await _resolve(device)
+    credentials, key = _credentials(device.settings)
+    kind = _Target6 if ":" in address[0] else _Target
+    # Longer than ours: pysnmp then only clears away what we gave up.
+    target = await kind.create(address, timeout=device.settings.timeout_s + 1, retries=0)
+    return _Session(_engine(key), credentials, target, device)
+
+
+async def _resolve(device: Device) -> tuple[str, int]:
+    try:
+        return str(ipaddress.ip_address(device.host)), device.settings.port
+    except ValueError:
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(device.host, device.settings.port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        raise SnmpError(Reason.NAME_UNRESOLVED, f"{device.host}: {error}") from None
+    return str(found[0][4][0]), device.settings.port
+
+
+def _engine(key: tuple[str | None, ...]) -> SnmpEngine:
+    loop = asyncio.get_running_loop()
+    if _loops != [loop]:
+        close()
+        _loops.append(loop)
+    if key not in _engines:
+        _engines[key] = SnmpEngine()
+    return _engines[key]
+
+
+def _credentials(settings: Snmp) -> tuple[CommunityData | UsmUserData, tuple[str | None, ...]]:
+    """Credentials, and the key of the engine that may hold them."""
+    if settings.version != "3":
+        community = _secret(settings.community_file) or settings.community
+        return CommunityData(community, mpModel=0 if settings.version == "1" else 1), ()
+    user, auth, priv = settings.user, _secret(settings.auth_key_file), _secret(settings.priv_key_file)
+    if not user or not auth or not priv:
+        raise SnmpError(Reason.PERMISSION, "SNMPv3 needs user, auth_key_file and priv_key_file")
+    data = UsmUserData(user, auth, priv, authProtocol=USM_AUTH_HMAC192_SHA256, privProtocol=USM_PRIV_CFB128_AES)
+    return data, (user, auth, priv)
+
+
+def _secret(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return read_secret(Path(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnmpError(Reason.PERMISSION, f"{path}: {error}") from None
+
+
+def _plain(binds: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Value]]:
+    for oid, value in binds:
+        if (converted := _convert(value)) is not None:
+            yield oid, converted
+
+
+def _convert(value: Any) -> Value | None:
+    """A plain value; None for what is absent, or of a type that no object we ask for can have."""
+    if isinstance(value, _ABSENT):
+        return None
+    if isinstance(value, univ.ObjectIdentifier):
+        return str(value)
+    if isinstance(value, rfc1902.IpAddress):
+        return str(value.prettyPrint())
+    if isinstance(value, univ.OctetString):
+        return bytes(value)
+    if isinstance(value, univ.Integer):
+        return int(value)
+    return None
+
+
+def _numbers(oid: str) -> tuple[int, ...]:
+    return tuple(map(int, oid.split(".")))

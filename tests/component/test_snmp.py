@@ -1,0 +1,219 @@
+"""The SNMP layer against net-snmp's own agent, and against agents that lie."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import snmp
+from agent.settings import Snmp
+from agent.snmp import Device, SnmpError
+from bench.demo.snmp_devices import Agent, Devices, Switch
+from classready.observation import Reason
+from tests.support import snmpd
+from tests.support.lying_agents import Endless, Garbling, Looping, Stuck
+
+SYS_NAME = "1.3.6.1.2.1.1.5.0"
+IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
+IF_DESCR = "1.3.6.1.2.1.2.2.1.2"
+
+
+@pytest.fixture(autouse=True)
+async def _closed() -> AsyncIterator[None]:
+    yield
+    snmp.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[snmpd.Snmpd]:
+    with snmpd.running_snmpd(tmp_path_factory.mktemp("snmpd")) as running:
+        yield running
+
+
+@pytest.fixture
+async def devices() -> AsyncIterator[Devices]:
+    async with Devices() as devices:
+        yield devices
+
+
+async def _device(devices: Devices, agent: Agent, **changes: object) -> Device:
+    host, port = await devices.add("it", agent)
+    return Device(host=host, settings=Snmp(port=port, timeout_s=0.3, retry_count=1, **changes))
+
+
+@pytest.mark.servers("snmpd")
+@pytest.mark.parametrize("version", ["1", "2c", "3"])
+async def test_reads_net_snmp_in_every_version(server: snmpd.Snmpd, version: str) -> None:
+    """Get and walk agree with net-snmp in v1, v2c and v3; what is absent is left out."""
+    settings = server.v3() if version == "3" else server.v2c(version=version)
+    device = Device(host="127.0.0.1", settings=settings)
+    found = await snmp.get(device, [SYS_NAME, "1.3.6.1.2.1.1.99.0"])
+    names = await snmp.walk(device, IF_DESCR)
+    assert found == {SYS_NAME: snmpd.SYS_NAME.encode()}
+    assert b"lo" in names.values()
+
+
+@pytest.mark.servers("snmpd")
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"auth_key": "another-secret"}, Reason.AUTH_FAILED),
+        ({"user": "nobody-here"}, Reason.AUTH_FAILED),
+        ({"priv_key": "another-secret"}, None),
+    ],
+)
+async def test_wrong_v3_keys_are_named(server: snmpd.Snmpd, changes: dict[str, str], reason: Reason | None) -> None:
+    """A refused v3 user or key is AUTH_FAILED; a wrong privacy key makes net-snmp fall silent or report an error."""
+    with pytest.raises(SnmpError) as caught:
+        await snmp.get(Device(host="127.0.0.1", settings=server.v3(**changes)), [SYS_NAME])
+    assert caught.value.reason in ({reason} if reason else {Reason.AUTH_FAILED, Reason.TIMEOUT, Reason.PROTOCOL})
+
+
+@pytest.mark.servers("snmpd")
+async def test_same_user_with_other_keys_does_not_disturb(server: snmpd.Snmpd) -> None:
+    """Two devices with the same v3 user name and different keys are asked at once, and each gets its own answer."""
+    good = Device(host="127.0.0.1", settings=server.v3())
+    bad = Device(host="127.0.0.1", settings=server.v3(auth_key="another-secret"))
+    results = await asyncio.gather(
+        *(snmp.get(device, [SYS_NAME]) for device in (good, bad, good, bad)), return_exceptions=True
+    )
+    assert [isinstance(result, SnmpError) for result in results] == [False, True, False, True]
+
+
+@pytest.mark.servers("snmpd")
+async def test_wrong_community_is_silence(server: snmpd.Snmpd) -> None:
+    """v2c has no answer to a wrong community: the timeout says that it may be the cause."""
+    settings = Snmp(port=server.port, community="wrong", timeout_s=0.3, retry_count=0)
+    with pytest.raises(SnmpError, match="community may be wrong") as caught:
+        await snmp.get(Device(host="127.0.0.1", settings=settings), [SYS_NAME])
+    assert caught.value.reason is Reason.TIMEOUT
+    assert caught.value.silent
+
+
+async def test_community_comes_from_its_file(devices: Devices, tmp_path: Path) -> None:
+    """``community_file`` wins over ``community``; one that everybody may read is refused with the remedy."""
+    path = snmpd.secret(tmp_path / "community", "s3cret")
+    host, port = await devices.add("sw", Switch(community="s3cret"))
+    device = Device(host=host, settings=Snmp(port=port, community_file=str(path)))
+    assert await snmp.get(device, [SYS_NAME]) == {SYS_NAME: b"sw1"}
+    path.chmod(0o644)
+    with pytest.raises(SnmpError, match="chmod o-rw") as caught:
+        await snmp.get(device, [SYS_NAME])
+    assert caught.value.reason is Reason.PERMISSION
+
+
+async def test_unknown_name(devices: Devices) -> None:
+    """A host name that does not resolve is said to be that."""
+    with pytest.raises(SnmpError) as caught:
+        await snmp.get(Device(host="no-such-host.invalid", settings=Snmp()), [SYS_NAME])
+    assert caught.value.reason is Reason.NAME_UNRESOLVED
+
+
+async def test_retries_after_a_lost_packet(devices: Devices) -> None:
+    """The first request is lost, the second is answered: the caller notices nothing."""
+
+    class Deaf(Switch):
+        asked = 0
+
+        def answer(self, datagram: bytes) -> bytes | None:
+            self.asked += 1
+            return super().answer(datagram) if self.asked > 1 else None
+
+    assert await snmp.get(await _device(devices, Deaf()), [SYS_NAME]) == {SYS_NAME: b"sw1"}
+
+
+async def test_silence_takes_no_longer_than_set(devices: Devices) -> None:
+    """Timeout times tries bounds the wait, and a dead device does not delay a living one."""
+    dead, alive = Switch(), Switch()
+    dead.on = False
+    first = await _device(devices, dead)
+    second = await _device(devices, alive)
+    await snmp.get(second, [SYS_NAME])
+    start_s = time.monotonic()
+    silent = asyncio.create_task(snmp.get(first, [SYS_NAME]))
+    assert await snmp.get(second, [SYS_NAME])
+    assert time.monotonic() - start_s < 0.25
+    with pytest.raises(SnmpError):
+        await silent
+    assert 0.5 < time.monotonic() - start_s < 1.5
+
+
+@pytest.mark.parametrize(
+    ("agent", "complaint"),
+    [(Looping, "do not increase"), (Stuck, "do not increase"), (Endless, "more than 200 values")],
+)
+@pytest.mark.parametrize("version", ["1", "2c"])
+async def test_walks_end(devices: Devices, agent: type[Agent], complaint: str, version: str) -> None:
+    """A walk in circles, on the spot or without end is stopped, with the cause."""
+    device = await _device(devices, agent(), max_rows=200, version=version)
+    with pytest.raises(SnmpError, match=complaint) as caught:
+        await snmp.walk(device, IF_NAME)
+    assert caught.value.reason is Reason.PROTOCOL
+
+
+async def test_agent_with_small_buffer(devices: Devices) -> None:
+    """An agent that answers tooBig to more than five objects is asked in smaller portions."""
+
+    class Small(Switch):
+        def _fill(self, module, request, reply):
+            if len(module.apiPDU.get_varbinds(request)) > 5:
+                module.apiPDU.set_error_status(reply, 1)
+            else:
+                super()._fill(module, request, reply)
+
+    oids = [f"{IF_NAME}.{i}" for i in range(1, 25)]
+    assert len(await snmp.get(await _device(devices, Small()), oids)) == 24
+
+
+async def test_garbled_replies(devices: Devices, caplog: pytest.LogCaptureFixture) -> None:
+    """400 spoiled replies: an answer or a stated reason each time, and no traceback in the log."""
+    caplog.set_level(logging.ERROR)
+    host, port = await devices.add("it", Garbling(seed=7))
+    device = Device(host=host, settings=Snmp(port=port, timeout_s=0.1, retry_count=0))
+    reasons = await asyncio.gather(*(_reason_of(device) for _ in range(400)))
+    assert set(reasons) <= {None, Reason.TIMEOUT, Reason.PROTOCOL}
+    assert Reason.TIMEOUT in reasons
+    assert not [r.getMessage() for r in caplog.records]
+    devices.agents["it"].on = False
+
+
+async def _reason_of(device: Device) -> Reason | None:
+    try:
+        await snmp.walk(device, IF_NAME)
+    except SnmpError as error:
+        return error.reason
+    return None
+
+
+async def test_timeouts_do_not_follow_the_wall_clock(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While NTP holds or turns back the clock, a silent device is still given up in time."""
+    monkeypatch.setattr("pysnmp.carrier.asyncio.dispatch.time", lambda: 0.0)
+    agent = Switch()
+    agent.on = False
+    device = await _device(devices, agent)
+    async with asyncio.timeout(1.5):
+        with pytest.raises(SnmpError):
+            await snmp.get(device, [SYS_NAME])
+
+
+async def test_ipv6(devices: Devices) -> None:
+    """A device with an IPv6 address is asked like any other."""
+    _, port = await devices.add("sw6", Switch(), host="::1")
+    device = Device(host="::1", settings=Snmp(port=port))
+    assert await snmp.get(device, [SYS_NAME]) == {SYS_NAME: b"sw1"}
+
+
+async def test_cancelled_request_leaves_the_engine_usable(devices: Devices) -> None:
+    """A probe cut off by its deadline does not spoil the next one."""
+    agent = Switch()
+    device = await _device(devices, agent)
+    agent.on = False
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await snmp.get(device, [SYS_NAME])
+    agent.on = True
+    assert await snmp.get(device, [SYS_NAME])

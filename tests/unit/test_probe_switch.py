@@ -1,0 +1,181 @@
+"""From SNMP values to ``Port`` and ``Segment``, with a driver that answers from a table."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent import snmp
+from agent.probes import switch
+from agent.settings import SwitchTarget
+from agent.snmp import Device, SnmpError, Value
+from classready.observation import Observation, Outcome, Port, Reason, Segment
+from tests.support.probing import context, wired
+
+
+class Table:
+    """A driver over fixed values; an exception in place of a value is raised."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Value] = {}
+        self.failing: dict[str, SnmpError] = {}
+        self.walked: list[str] = []
+
+    def port(self, index: int, name: str, **columns: Value) -> None:
+        self.values |= {f"{switch.IF_NAME}.{index}": name.encode()}
+        self.values |= {f"{getattr(switch, column)}.{index}": value for column, value in columns.items()}
+
+    async def get(self, _device: Device, oids: Sequence[str]) -> dict[str, Value]:
+        return {oid: self.values[oid] for oid in oids if oid in self.values}
+
+    async def walk(self, _device: Device, base: str) -> dict[str, Value]:
+        self.walked.append(base)
+        if base in self.failing:
+            raise self.failing[base]
+        return {oid: value for oid, value in self.values.items() if oid.startswith(f"{base}.")}
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    table = Table()
+    before = list(snmp._drivers)
+    snmp._drivers[:] = [table]
+    yield table
+    snmp._drivers[:] = before
+
+
+async def _probe(ports: Sequence[str], trunks: Sequence[str] = ()) -> list[Observation]:
+    bound = {name: f"r{i}" for i, name in enumerate(ports)}
+    target = SwitchTarget(name="sw1", host="192.0.2.1", ports=bound, trunks=tuple(trunks))
+    return wired(await switch.probe(target, context()))
+
+
+async def _one(name: str = "GE1") -> Port:
+    (port,) = await _probe([name])
+    assert isinstance(port, Port)
+    return port
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "speed_bps"),
+    [
+        (100, 100_000_000, 100_000_000),
+        (10_000, 2**32 - 1, 10_000_000_000),
+        (None, 100_000_000, 100_000_000),
+        (0, 10_000_000, 10_000_000),
+        (None, 2**32 - 1, 2**32 - 1),
+        (0, 0, None),
+        (None, None, None),
+        (b"1000", 100_000_000, 100_000_000),
+        (-1, b"x", None),
+        (2**64, 0, None),
+    ],
+)
+async def test_speed(table: Table, high: Value | None, low: Value | None, speed_bps: int | None) -> None:
+    """ifHighSpeed, else ifSpeed; a port without speed has none, not 0."""
+    values = {"IF_HIGH_SPEED": high, "IF_SPEED": low}
+    table.port(1, "GE1", **{column: value for column, value in values.items() if value is not None})
+    assert (await _one()).speed_bps == speed_bps
+
+
+@pytest.mark.parametrize(
+    ("status", "up"),
+    [(1, True), (2, False), (4, None), (5, False), (6, False), (7, False), (99, None), (b"", None)],
+)
+async def test_operational_state(table: Table, status, up) -> None:
+    """ifOperStatus: unknown(4) stays unknown; notPresent and lowerLayerDown are down."""
+    table.port(1, "GE1", IF_OPER_STATUS=status)
+    assert (await _one()).oper_up is up
+
+
+@pytest.mark.parametrize(("status", "full"), [(1, None), (2, False), (3, True), (None, None), (7, None), (b"3", None)])
+async def test_duplex(table: Table, status, full) -> None:
+    """Duplex where EtherLike says it, unknown where it does not."""
+    table.port(1, "GE1", **({} if status is None else {"DOT3_DUPLEX_STATUS": status}))
+    assert (await _one()).full_duplex is full
+
+
+async def test_counters(table: Table) -> None:
+    """64-bit counters win, 32-bit ones stand in, errors are kept apart; what the wire cannot carry is not known."""
+    table.port(1, "GE1", IF_HC_IN_OCTETS=2**40, IF_IN_OCTETS=7, IF_OUT_OCTETS=8, IF_IN_ERRORS=1, DOT3_FCS_ERRORS=2)
+    table.port(2, "GE2", IF_HC_IN_OCTETS=2**64 - 1)
+    first, second = await _probe(["GE1", "GE2"])
+    assert (first.in_octets, first.out_octets) == (2**40, 8)
+    assert (first.in_error_count, first.fcs_error_count, first.out_error_count) == (1, 2, None)
+    assert second.in_octets is None
+
+
+async def test_names_are_found_by_ifname_then_alias_then_descr(table: Table) -> None:
+    """The first column that has the name wins, and columns that are not needed are not walked."""
+    table.port(1, "GE1", IF_ALIAS=b"GE2", IF_DESCR=b"unit 1 port 1")
+    table.port(2, "GE2", IF_ALIAS="三年级2班".encode("gbk"), IF_SPEED=100_000_000)
+    table.port(3, "", IF_DESCR=b"RMON Port  3 on Unit 1\x00", IF_SPEED=10_000_000)
+    (port,) = await _probe(["GE2"])
+    assert port.speed_bps == 100_000_000
+    assert table.walked == [switch.IF_NAME]
+    by_alias, by_descr = await _probe(["三年级2班", "RMON Port  3 on Unit 1"])
+    assert (by_alias.if_name, by_alias.speed_bps) == ("GE2", 100_000_000)
+    assert (by_descr.if_name, by_descr.speed_bps) == ("RMON Port  3 on Unit 1", 10_000_000)
+
+
+async def test_missing_and_ambiguous_names(table: Table) -> None:
+    """A name that no port has, or two have, is UNMEASURED(not_found) and named; the others are read."""
+    table.port(1, "GE1", IF_ALIAS=b"same")
+    table.port(2, "GE2", IF_ALIAS=b"same")
+    good, missing, twice = await _probe(["GE1", "GE9", "same"])
+    assert good.outcome is Outcome.ANSWERED
+    assert (missing.outcome, missing.reason) == (Outcome.UNMEASURED, Reason.NOT_FOUND)
+    assert "GE9" in missing.detail
+    assert "2 ports" in twice.detail
+
+
+async def test_trunks_become_segments(table: Table) -> None:
+    """A trunk is a segment named after its switch, because two switches have ports of the same name."""
+    table.port(1, "GE1")
+    table.port(24, "GE24", IF_HIGH_SPEED=100, DOT3_DUPLEX_STATUS=3)
+    _, trunk, missing = await _probe(["GE1"], ["GE24", "GE25"])
+    assert trunk == Segment(name="sw1:GE24", outcome=Outcome.ANSWERED, speed_bps=100_000_000, full_duplex=True)
+    assert (missing.name, missing.outcome) == ("sw1:GE25", Outcome.UNMEASURED)
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        (Reason.TIMEOUT, Outcome.NO_ANSWER),
+        (Reason.NAME_UNRESOLVED, Outcome.NO_ANSWER),
+        (Reason.AUTH_FAILED, Outcome.UNMEASURED),
+        (Reason.PERMISSION, Outcome.UNMEASURED),
+        (Reason.PROTOCOL, Outcome.UNMEASURED),
+    ],
+)
+async def test_failures(table: Table, reason: Reason, outcome: Outcome) -> None:
+    """Only silence is "switch unreachable"; a switch that refuses or confuses us is there."""
+    table.failing = dict.fromkeys(switch.NAMES.values(), SnmpError(reason, "because"))
+    port, trunk = await _probe(["GE1"], ["GE24"])
+    assert (port.outcome, port.reason, port.switch, port.if_name) == (outcome, reason, "sw1", "GE1")
+    assert (trunk.outcome, trunk.reason) == (outcome, reason)
+
+
+async def test_one_broken_column_is_stepped_over(table: Table) -> None:
+    """An agent that loops in ifName is read by ifDescr."""
+    table.failing = {switch.IF_NAME: SnmpError(Reason.PROTOCOL, "OIDs do not increase")}
+    table.values[f"{switch.IF_DESCR}.5"] = b"GE1"
+    assert (await _one()).outcome is Outcome.ANSWERED
+
+
+_VALUES = st.one_of(st.integers(-(2**70), 2**70), st.binary(max_size=90), st.text(max_size=20))
+
+
+@given(
+    st.dictionaries(st.sampled_from([*switch.LINK, *switch.HC_OCTETS, *switch.OCTETS, *switch.ERRORS]), _VALUES), st.binary(max_size=90)
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_values(table: Table, columns: dict[str, Value], name: bytes) -> None:
+    """Whatever a switch says, observations come out that the wire accepts."""
+    table.values = {f"{column}.1": value for column, value in columns.items()}
+    table.values |= {f"{switch.IF_NAME}.1": name, f"{switch.IF_ALIAS}.1": b"GE1"}
+    port, trunk = await _probe(["GE1"], ["GE1"])
+    assert port.outcome is trunk.outcome is Outcome.ANSWERED
