@@ -1,0 +1,306 @@
+"""What Prometheus sees: the state of schools as text in the exposition format 0.0.4.
+
+A value that is not known has no sample; it is never 0. Each school's samples are kept as bytes per family and rendered
+again only when the school changes, so that a scrape is a join. Names and labels: docs/metrics.md.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
+from prometheus_client import REGISTRY, generate_latest
+
+from classready.units import bps_to_bytes_per_s
+from collector.core.policy import Policy
+from collector.core.state import ClassroomState, Direction, PlatformReading, School
+from collector.core.verdict import (
+    compliant,
+    contention_ratio,
+    counts,
+    gateway_uplink,
+    is_fresh,
+    link_bps,
+    link_ratio,
+    platform_state,
+)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Family(Struct, frozen=True):
+    name: str
+    help: str
+    labels: tuple[str, ...]
+
+
+_ROOM = ("office", "school", "classroom")
+_PLATFORM = ("office", "school", "platform")
+_GATEWAY = ("office", "school", "gateway")
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        "classready_classroom_compliant",
+        "Device and required link proven: 1 or 0, absent while unknown or exempt.",
+        _ROOM,
+    ),
+    Family("classready_classroom_ready", "Usable for a lesson now: 1 or 0, absent while unknown or exempt.", _ROOM),
+    Family("classready_classroom_cause", "1 while this cause keeps the classroom from being ready.", (*_ROOM, "cause")),
+    Family(
+        "classready_classroom_link_bytes_per_second",
+        "Capacity of the access link on each basis: the estimate where there is one, else the proven bound.",
+        (*_ROOM, "basis"),
+    ),
+    Family("classready_classroom_link_ratio", "Capacity on the deciding basis over what is required.", _ROOM),
+    Family("classready_classroom_device_up", "Interactive device awake: 1, else 0.", _ROOM),
+    Family(
+        "classready_school_classrooms",
+        "Classrooms of the school by state of each verdict.",
+        ("office", "school", "verdict", "state"),
+    ),
+    Family(
+        "classready_school_uplink_bytes_per_second",
+        "Measured capacity of a gateway's uplink.",
+        (*_GATEWAY, "direction", "bound"),
+    ),
+    Family(
+        "classready_school_uplink_contention_ratio",
+        "What all judged classrooms need at once over the uplink: the largest over the gateways.",
+        ("office", "school"),
+    ),
+    Family("classready_platform_up", "Every part of the platform answers: 1, else 0.", _PLATFORM),
+    Family("classready_platform_ping_rtt_seconds", "Median round-trip time to the platform.", _PLATFORM),
+    Family("classready_platform_ping_loss_ratio", "Lost over sent echo requests.", _PLATFORM),
+    Family("classready_platform_http_duration_seconds", "Time of one request by phase.", (*_PLATFORM, "phase")),
+    Family(
+        "classready_platform_tls_certificate_expiry_timestamp_seconds",
+        "When the first of the platform's certificates expires.",
+        _PLATFORM,
+    ),
+    Family("classready_gateway_up", "Reports arrive: 1, else 0; stays while the gateway is in the roster.", _GATEWAY),
+    Family("classready_gateway_last_report_timestamp_seconds", "When the last report was committed.", _GATEWAY),
+    Family("classready_gateway_clock_skew_seconds", "The gateway's clock minus the collector's.", _GATEWAY),
+    Family("classready_gateway_spool_records", "Records waiting on the gateway.", _GATEWAY),
+)
+"""Everything of a school, in the order of the output. All are gauges."""
+
+OFFICE_CLASSROOMS = Family(
+    "classready_office_classrooms", "Classrooms of the office by state of each verdict.", ("office", "verdict", "state")
+)
+
+Sample = tuple[tuple[str, ...], float | None]
+Blocks = tuple[bytes, ...]
+Counts = Mapping[tuple[str, str], int]
+"""Keyed (verdict, state), zeros included."""
+
+
+class Exposition:
+    """Schools as exposition text. ``policy`` may be replaced; schools show it at their next ``update``."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._blocks: dict[str, dict[str, Blocks]] = {}
+        self._counts: dict[str, dict[str, Counts]] = {}
+        self._office_of: dict[str, str] = {}
+
+    def update(self, school: School, now: float) -> None:
+        """Render one school as it stands at ``now``."""
+        roster = school.roster
+        if self._office_of.get(roster.school, roster.office) != roster.office:
+            self.remove(roster.school)
+        self._office_of[roster.school] = roster.office
+        self._blocks.setdefault(roster.office, {})[roster.school] = render(school, now, self.policy)
+        self._counts.setdefault(roster.office, {})[roster.school] = _flat_counts(school)
+
+    def remove(self, school_id: str) -> None:
+        """Forget a school that left the roster; unknown ones are ignored."""
+        office = self._office_of.pop(school_id, None)
+        if office is not None:
+            del self._blocks[office][school_id], self._counts[office][school_id]
+
+    def office(self, office_id: str) -> bytes:
+        """Every series of one office; empty for an office without schools."""
+        return _join(self._blocks.get(office_id, {}).values())
+
+    def everything(self) -> bytes:
+        """The union of the offices, for people; never to be scraped beside them."""
+        return _join(chain.from_iterable(schools.values() for schools in self._blocks.values()))
+
+    def self_metrics(self) -> bytes:
+        """The collector's own metrics and the roll-up per office."""
+        rollup = (
+            ((office, *key), float(count))
+            for office, schools in self._counts.items()
+            for key, count in _total(schools.values()).items()
+        )
+        return generate_latest(REGISTRY) + _header(OFFICE_CLASSROOMS) + _lines(OFFICE_CLASSROOMS, rollup)
+
+
+def render(school: School, now: float, policy: Policy) -> Blocks:
+    """Render the samples of one school, one block of lines per entry of ``FAMILIES``."""
+    samples = _samples(_audible(school), now, policy)
+    return tuple(_lines(family, samples.get(family.name, ())) for family in FAMILIES)
+
+
+def _join(schools: Iterable[Blocks]) -> bytes:
+    """A family's samples must stand together, under one HELP and TYPE."""
+    columns = zip(*schools, strict=True)
+    return b"".join(
+        _header(family) + body for family, column in zip(FAMILIES, columns, strict=False) if (body := b"".join(column))
+    )
+
+
+def _header(family: Family) -> bytes:
+    return f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n".encode()
+
+
+def _lines(family: Family, samples: Iterable[Sample]) -> bytes:
+    pattern = _PATTERNS[family.name]
+    return "".join(
+        pattern % (*map(escape, labels), float(value))
+        for labels, value in samples
+        if value is not None and math.isfinite(value)
+    ).encode()
+
+
+def _pattern(family: Family) -> str:
+    labels = ",".join(f'{label}="%s"' for label in family.labels)
+    return f"{family.name}{{{labels}}} %r\n"
+
+
+_PATTERNS: Mapping[str, str] = {family.name: _pattern(family) for family in (*FAMILIES, OFFICE_CLASSROOMS)}
+
+
+def escape(text: str) -> str:
+    """Escape a label value; what UTF-8 cannot carry becomes U+FFFD."""
+    if _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return escaped.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/-]*")
+
+
+def _audible(school: School) -> School:
+    """The school without what a silent gateway measured, and with a failing platform as it was measured."""
+    state = school.state
+    silent = {name for name, gateway in state.gateways.items() if gateway.silent}
+    return replace(
+        school,
+        state=replace(
+            state,
+            uplinks={key: uplink for key, uplink in state.uplinks.items() if uplink.gateway not in silent},
+            platforms={key: reading for key, reading in state.platforms.items() if reading.gateway not in silent},
+            platform_faults=(),
+        ),
+    )
+
+
+def _samples(school: School, now: float, policy: Policy) -> Mapping[str, Iterable[Sample]]:
+    base = (school.roster.office, school.roster.school)
+    found: dict[str, list[Sample]] = {}
+    for name, labels, value in chain(
+        _classrooms(school, policy),
+        _school(school, policy),
+        _platforms(school, now, policy),
+        _gateways(school),
+    ):
+        found.setdefault(f"classready_{name}", []).append(((*base, *labels), value))
+    return found
+
+
+Found = Iterator[tuple[str, tuple[str, ...], float | None]]
+"""Metric without its prefix, labels after office and school, value (None = no sample)."""
+
+
+def _classrooms(school: School, policy: Policy) -> Found:
+    for room in school.roster.classrooms.values():
+        state = school.state.classrooms.get(room.id, ClassroomState())
+        verdict = state.verdict
+        link = {basis: link_bps(interval) for basis, interval in verdict.link.items()}
+        if room.exempt is None:
+            yield "classroom_compliant", (room.id,), _as_bit(compliant(room, state))
+            yield "classroom_ready", (room.id,), _as_bit(verdict.ready)
+            yield from (("classroom_cause", (room.id, cause), 1.0) for cause in verdict.causes)
+        for basis, rate_bps in link.items():
+            yield "classroom_link_bytes_per_second", (room.id, basis), _bytes_per_s(rate_bps)
+        yield "classroom_link_ratio", (room.id,), link_ratio(verdict, policy)
+        yield "classroom_device_up", (room.id,), None if verdict.device_up is None else float(verdict.device_up)
+
+
+def _school(school: School, policy: Policy) -> Found:
+    for key, count in _flat_counts(school).items():
+        yield "school_classrooms", key, float(count)
+    directions: tuple[Direction, ...] = ("down", "up")
+    for gateway in school.roster.gateways:
+        for direction in directions:
+            interval = gateway_uplink(school, gateway, direction)
+            for bound, rate_bps in (("estimate", interval.estimate_bps), ("at_least", interval.at_least_bps)):
+                yield "school_uplink_bytes_per_second", (gateway, direction, bound), _bytes_per_s(rate_bps)
+    yield "school_uplink_contention_ratio", (), contention_ratio(school, policy)
+
+
+def _platforms(school: School, now: float, policy: Policy) -> Found:
+    for platform, targets in school.roster.platforms.items():
+        readings = [
+            r for r in school.state.platforms.values() if r.target in targets and r.gateway in school.roster.gateways
+        ]
+        readings.sort(key=lambda r: targets.index(r.target))
+        yield "platform_up", (platform,), _platform_up(school, platform, readings, now, policy)
+        fetched = [r for r in readings if _fresh(school, r, r.http_at, now, policy)]
+        pinged = [r for r in readings if _fresh(school, r, r.ping_at, now, policy)]
+        for phase, duration_s in (fetched[0].phases_s if fetched else {}).items():
+            yield "platform_http_duration_seconds", (platform, phase), duration_s
+        expiries = [r.certificate_expires_at for r in fetched if r.certificate_expires_at is not None]
+        yield "platform_tls_certificate_expiry_timestamp_seconds", (platform,), min(expiries, default=None)
+        for reading in pinged[:1]:
+            yield "platform_ping_rtt_seconds", (platform,), reading.rtt_s
+            yield "platform_ping_loss_ratio", (platform,), reading.loss_ratio
+
+
+def _platform_up(
+    school: School, platform: str, readings: list[PlatformReading], now: float, policy: Policy
+) -> float | None:
+    """The worst over the gateways that look at the platform at all."""
+    gateways = {reading.gateway for reading in readings}
+    states = {platform_state(school, platform, gateway, now, policy) for gateway in gateways}
+    return 0.0 if "no" in states else _as_bit("yes" if states == {"yes"} else "unknown")
+
+
+def _fresh(school: School, reading: PlatformReading, at: float | None, now: float, policy: Policy) -> bool:
+    return is_fresh(at, school.state.gateways.get(reading.gateway), now, policy)
+
+
+def _gateways(school: School) -> Found:
+    for name in school.roster.gateways:
+        gateway = school.state.gateways.get(name)
+        yield "gateway_up", (name,), float(gateway is not None and not gateway.silent)
+        if gateway is None:
+            continue
+        yield "gateway_last_report_timestamp_seconds", (name,), gateway.last_committed_at
+        if not gateway.silent:
+            yield "gateway_clock_skew_seconds", (name,), gateway.clock_skew_s
+            yield "gateway_spool_records", (name,), gateway.spool_records
+
+
+def _flat_counts(school: School) -> Counts:
+    return {(verdict, state): n for verdict, states in counts(school).items() for state, n in states.items()}
+
+
+def _total(parts: Iterable[Counts]) -> Counts:
+    total: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        total.update(part)
+    return total
+
+
+def _as_bit(value: str) -> float | None:
+    return {"yes": 1.0, "no": 0.0}.get(value)
+
+
+def _bytes_per_s(rate_bps: float | None) -> float | None:
+    return None if rate_bps is None else bps_to_bytes_per_s(rate_bps)

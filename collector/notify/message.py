@@ -1,0 +1,164 @@
+"""One notice -> one message for people. Pure: no clock, no I/O.
+
+Names come from files that others write, so nothing in them may mention, link, colour or start a line. What does not fit
+a robot's limit is cut between schools, and the last line says exactly what was left out.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from collector.core.state import AlertChange, Notice
+from collector.text import ACTORS, Language, Names, duration, local_time, rate, say
+
+NAME_MAX_CHARACTERS = 40
+NAMED_ROOMS_MAX = 3
+
+_LOOKALIKES = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in "@<>[](){}*_`~#|\\!&./:$^=\"'"})
+"""Everything that Markdown, HTML or a client's own link detection could act on -> its full-width twin."""
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """One school."""
+
+    name: str
+    facts: str
+    classrooms: frozenset[str]
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """Lines for people: ``title``, ``lead``, as many ``items`` as fit, ``closing``. Free of markup."""
+
+    language: Language
+    alarming: bool
+    title: str
+    lead: tuple[str, ...]
+    items: tuple[Item, ...]
+    closing: tuple[str, ...]
+
+
+def clean(name: str) -> str:
+    """Make a name safe and short: one line, no control, format or markup characters."""
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", name))
+    text = " ".join(visible.split()).translate(_LOOKALIKES)
+    return text if len(text) <= NAME_MAX_CHARACTERS else text[: NAME_MAX_CHARACTERS - 1] + "…"
+
+
+def render(notice: Notice, language: Language, names: Names) -> Message:
+    """Say what happened, how large it is, who should act, and one line per school, largest first."""
+    items = sorted(_items(notice, language, names), key=lambda item: (-len(item.classrooms), item.name))
+    return Message(
+        language=language,
+        alarming=notice.kind != "resolved",
+        title=_title(notice, language, names),
+        lead=tuple(_lead(notice, items, language)),
+        items=tuple(items),
+        closing=tuple(_closing(notice, language)),
+    )
+
+
+def _title(notice: Notice, language: Language, names: Names) -> str:
+    kind = "partly_resolved" if notice.kind == "resolved" and notice.remaining_classrooms else notice.kind
+    office = clean(names.office(notice.office)) if notice.office else say("chat.everywhere", language)
+    return say(f"chat.{kind}", language, office=office, cause=say(f"cause.{notice.cause}", language))
+
+
+def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:
+    count = _classroom_count(items)
+    scale = "recovered" if notice.kind == "resolved" else "affected"
+    yield say(f"chat.{scale}", language, schools=len(items), classrooms=count)
+    if notice.kind == "resolved" and notice.remaining_classrooms:
+        yield say("chat.remaining", language, classrooms=notice.remaining_classrooms)
+    elif notice.kind != "resolved" and notice.remaining_classrooms > count:
+        yield say("chat.total", language, classrooms=notice.remaining_classrooms)
+
+
+def _closing(notice: Notice, language: Language) -> Iterable[str]:
+    if notice.kind != "resolved":
+        yield say("chat.act", language, actor=say(f"actor.{ACTORS[notice.cause]}", language))
+    elif not notice.remaining_classrooms:
+        yield say("chat.all_recovered", language, duration=duration(notice.at - notice.opened_at, language))
+
+
+def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
+    by_school: dict[str, list[AlertChange]] = {}
+    for member in notice.members:
+        by_school.setdefault(member.school, []).append(member)
+    for school, members in by_school.items():
+        rooms = frozenset(room for member in members for room in member.classrooms)
+        facts = say("chat.item_separator", language).join(_facts(notice, members, language, names))
+        yield Item(name=clean(members[0].school_name) or clean(school), facts=facts, classrooms=rooms)
+
+
+def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[str]:
+    yield _rooms(members, language, names)
+    platforms = sorted({m.subject.partition(":")[2] for m in members if m.subject.startswith("platform:")})
+    for platform in platforms[:NAMED_ROOMS_MAX]:
+        yield say("chat.item_platform", language, platform=clean(names.platform(platform)))
+    measured = [m.measured for m in members if m.measured is not None]
+    limits = [m.limit for m in members if m.limit is not None]
+    if measured:
+        yield say("chat.item_measured", language, measured=rate(min(measured), language))
+    if limits:
+        yield say("chat.item_limit", language, limit=rate(max(limits), language))
+    times = [m.at for m in members]
+    if notice.kind == "resolved":
+        yield say("chat.item_until", language, time=local_time(max(times), names.utc_offset_s, now=notice.at))
+    else:
+        yield say("chat.item_since", language, time=local_time(min(times), names.utc_offset_s, now=notice.at))
+
+
+def _rooms(members: Sequence[AlertChange], language: Language, names: Names) -> str:
+    """The classrooms of one school: by name and number while they are few, else how many."""
+    school, rooms = members[0].school, sorted({room for member in members for room in member.classrooms})
+    if not 0 < len(rooms) <= NAMED_ROOMS_MAX:
+        return say("chat.item_rooms", language, classrooms=len(rooms))
+    named = ((clean(names.classroom_name(school, room)), clean(room)) for room in rooms)
+    listed = say("list.separator", language).join(f"{name} {room}" if name else room for name, room in named)
+    return say("chat.item_rooms_named", language, classrooms=len(rooms), rooms=listed)
+
+
+def _classroom_count(items: Iterable[Item]) -> int:
+    return sum(len(item.classrooms) for item in items)
+
+
+# --- what a robot takes ---------------------------------------------------------------------------------------------
+
+Style = Literal["plain", "markdown"]
+
+
+def fit(message: Message, style: Style, limit_bytes: int | None = None) -> str:
+    """Write the message in at most ``limit_bytes`` of UTF-8; title, totals and closing always stay."""
+    shown = len(message.items)
+    text = _write(message, style, shown)
+    if limit_bytes is None or _fits(text, limit_bytes):
+        return text
+    low, high = 0, shown - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _fits(_write(message, style, middle), limit_bytes):
+            low = middle
+        else:
+            high = middle - 1
+    return _write(message, style, low)
+
+
+def _fits(text: str, limit_bytes: int) -> bool:
+    return len(text.encode()) <= limit_bytes
+
+
+def _write(message: Message, style: Style, shown: int) -> str:
+    marked = style == "markdown"
+    colour = "warning" if message.alarming else "info"
+    bullet, strong = ("> ", "**") if marked else ("- ", "")
+    items = [
+        bullet + say("chat.item", message.language, school=strong + item.name + strong, facts=item.facts)
+        for item in message.items[:shown]
+    ]
+    rest = message.items[shown:]
+    if rest:
+        items.append(say("chat.more", message.language, schools=len(rest), classrooms=_classroom_count(rest)))
+    title = f'**<font color="{colour}">{message.title}</font>**' if marked else message.title
+    return "\n".join([title, *message.lead, *items, *message.closing])

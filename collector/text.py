@@ -1,0 +1,442 @@
+"""Every sentence that people read, in Chinese and English, by message id.
+
+Both texts of a message have the same fields; a test compares them. Fields are inserted as they are: whoever shows the
+result escapes it (the templates for HTML, ``notify.message`` for chat).
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from math import floor
+from typing import Literal
+
+from msgspec import Struct
+
+from classready.units import MBIT, MBYTE
+from collector.core.state import Cause, Interval
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+Actor = Literal["school", "operator", "bureau", "platform"]
+
+ACTORS: Mapping[Cause, Actor] = {
+    Cause.GATEWAY_SILENT: "school",
+    Cause.UPLINK_BELOW_REQUIRED: "operator",
+    Cause.SWITCH_UNREACHABLE: "school",
+    Cause.SEGMENT_BELOW_REQUIRED: "school",
+    Cause.PORT_DOWN: "school",
+    Cause.PORT_BELOW_REQUIRED: "school",
+    Cause.PORT_HALF_DUPLEX: "school",
+    Cause.DEVICE_ABSENT: "bureau",
+    Cause.DEVICE_OFFLINE: "school",
+    Cause.PLATFORM_UNREACHABLE: "platform",
+    Cause.NOT_MEASURED: "school",
+}
+"""Who can do something about it."""
+
+
+class Names(Struct, frozen=True, kw_only=True):
+    """Names of what messages and pages only know by id; a missing name is the id itself."""
+
+    offices: Mapping[str, str] = {}
+    platforms: Mapping[str, str] = {}
+    classroom_name: Callable[[str, str], str] = lambda _school, _classroom: ""
+    """(school, classroom) -> its roster name (三年级2班), empty where there is none."""
+    utc_offset_s: float = 28_800.0
+
+    def office(self, office_id: str) -> str:
+        return self.offices.get(office_id) or office_id
+
+    def platform(self, platform_id: str) -> str:
+        return self.platforms.get(platform_id) or platform_id
+
+
+MESSAGES: Mapping[str, tuple[str, str]] = {
+    # --- verdicts, states -------------------------------------------------------------------------------------------
+    "verdict.ready": ("可用", "Ready"),
+    "verdict.compliant": ("达标", "Compliant"),
+    "verdict.ready.about": ("现在能不能上课用", "usable for a lesson now"),
+    "verdict.compliant.about": ("设备与百兆是否已被证实", "device and 100 Mbit/s proven"),
+    "ready.yes": ("可用", "ready"),
+    "ready.no": ("不可用", "not ready"),
+    "ready.unknown": ("未知", "unknown"),
+    "ready.exempt": ("豁免", "exempt"),
+    "compliant.yes": ("达标", "compliant"),
+    "compliant.no": ("不达标", "not compliant"),
+    "compliant.unknown": ("未知", "unknown"),
+    "compliant.exempt": ("豁免", "exempt"),
+    "clause.link": ("接入带宽", "Access link"),
+    "clause.way": ("校内线路", "Way"),
+    "clause.device": ("大屏设备", "Device"),
+    "clause.platforms": ("教育平台", "Platforms"),
+    "clause.yes": ("正常", "good"),
+    "clause.no": ("异常", "bad"),
+    "clause.unknown": ("未知", "unknown"),
+    # --- causes: short for titles and tables, long for people who ask why -------------------------------------------
+    "cause.gateway_silent": ("校园网关无上报", "School gateway silent"),
+    "cause.uplink_below_required": ("学校上联带宽低于要求", "School uplink below required"),
+    "cause.switch_unreachable": ("交换机无应答", "Switch does not answer"),
+    "cause.segment_below_required": ("校内干线速率低于要求", "Trunk below required"),
+    "cause.port_down": ("教室端口断开", "Classroom port down"),
+    "cause.port_below_required": ("教室端口速率低于要求", "Classroom port below required"),
+    "cause.port_half_duplex": ("教室端口为半双工", "Classroom port half duplex"),
+    "cause.device_absent": ("没有交互式大屏或长期未见", "Interactive device missing"),
+    "cause.device_offline": ("上课时间大屏不在线", "Device offline in lessons"),
+    "cause.platform_unreachable": ("教育平台不可达", "Platform unreachable"),
+    "cause.not_measured": ("尚未测得", "Not measured"),
+    "why.gateway_silent": (
+        "校园网关没有上报:可能停电、断网或网关故障,教室情况未知。",
+        "The school gateway does not report (power, line or the box itself); its classrooms are unknown.",
+    ),
+    "why.uplink_below_required": (
+        "学校到教育网的上联实测低于要求,全校教室受影响,多半在运营商一侧。",
+        "The uplink of the school was measured below what is required; most likely on the operator's side.",
+    ),
+    "why.switch_unreachable": (
+        "管理这间教室的交换机没有应答,端口情况未知。",
+        "The switch of this classroom does not answer; its port is unknown.",
+    ),
+    "why.segment_below_required": (
+        "从网关到教室的校内干线(或无线接入点端口)速率不够。",
+        "A trunk (or access point port) between gateway and classroom is too slow.",
+    ),
+    "why.port_down": ("教室的交换机端口是断开的。", "The switch port of the classroom is down."),
+    "why.port_below_required": (
+        "教室端口只协商到较低速率:常见原因是网线、水晶头或旧网卡。",
+        "The classroom's port negotiated a lower speed: usually the cable, its plug or an old network card.",
+    ),
+    "why.port_half_duplex": (
+        "教室端口是半双工:请检查网线,两端都设为自动协商。",
+        "The classroom's port is half duplex: check the cable and set both ends to negotiate.",
+    ),
+    "why.device_absent": (
+        "名册没有登记交互式大屏,或者连续多个教学日没有见到它。",
+        "No interactive device is listed, or it was not seen for several school days.",
+    ),
+    "why.device_offline": (
+        "上课时间没有见到大屏开机:请看电源和网线。",
+        "The device was not seen awake in lesson time: check its power and cable.",
+    ),
+    "why.platform_unreachable": (
+        "从本校打不开教育平台;本校线路是好是坏请看带宽一栏。",
+        "The platform cannot be reached from this school; for the school's own line see its bandwidth.",
+    ),
+    "why.not_measured": ("还没有足够的测量结果。", "There are not enough measurements yet."),
+    "actor.school": ("学校", "the school"),
+    "actor.operator": ("网络运营商", "the network operator"),
+    "actor.bureau": ("教育局电教部门", "the bureau's equipment team"),
+    "actor.platform": ("平台方", "the platform"),
+    # --- next steps -------------------------------------------------------------------------------------------------
+    "next.check_gateway": (
+        "请到机房看校园网关:电源灯是否亮、网线是否插好。",
+        "Look at the school gateway: is it powered, is its cable in?",
+    ),
+    "next.install_gateway": (
+        "该校还没有网关上报:请按说明安装并登记校园网关。",
+        "No gateway of this school has ever reported: install and enrol one.",
+    ),
+    "next.wait_for_test": (
+        "不用做什么:等下一次带宽测试(或请管理员立即测一次)。",
+        "Nothing to do: wait for the next bandwidth test (or run one now).",
+    ),
+    "next.check_switch": (
+        "请检查交换机电源、管理地址和 SNMP 团体字。",
+        "Check the switch: power, management address, SNMP community.",
+    ),
+    "next.wake_device": (
+        "请把这间教室的大屏开机一分钟。",
+        "Switch the classroom's device on for a minute.",
+    ),
+    "next.self_test": (
+        "无网管交换机:请在大屏上点一次自检。",
+        "Unmanaged switch: run the self-test once on the classroom's screen.",
+    ),
+    "next.list_device": (
+        "请在名册里登记这间教室的大屏,或在 agent.yml 里写上它的地址。",
+        "List the classroom's device in the roster, or its address in agent.yml.",
+    ),
+    "next.check_platform_probe": (
+        "请检查网关上的平台探测配置:名册里有的平台没有结果。",
+        "Check the gateway's platform targets: a listed platform has no result.",
+    ),
+    "next.wait_for_platform": (
+        "不用做什么:这是平台方的故障,恢复后自动更新。",
+        "Nothing to do: the platform itself is failing; this updates when it is back.",
+    ),
+    "next.wait_for_lessons": (
+        "不用做什么:现在没有课,上课时自动判断。",
+        "Nothing to do: no lesson now; it is judged when lessons begin.",
+    ),
+    # --- evidence ---------------------------------------------------------------------------------------------------
+    "grade.active": ("主动测试", "active test"),
+    "grade.self_test": ("大屏自检", "self-test on the screen"),
+    "grade.passive": ("流量计数", "passive counters"),
+    "grade.negotiated": ("协商速率", "negotiated speed"),
+    "grade.inspected": ("现场检查", "inspected"),
+    "grade.declared": ("自报", "declared"),
+    "basis.port": ("端口", "Port"),
+    "basis.reach": ("全程", "Reach"),
+    "basis.share": ("均分", "Share"),
+    "basis.port.about": ("交换机端口与网卡中较慢者", "slower of switch port and network card"),
+    "basis.reach.about": ("从教室一路到教育网的最窄处", "narrowest part from the room to the network"),
+    "basis.share.about": ("上课教室同时使用时每间分得", "each room's part when all rooms in lesson use it"),
+    "basis.decides": ("以此判定", "decides"),
+    "direction.down": ("下行", "down"),
+    "direction.up": ("上行", "up"),
+    "link.estimate": ("约 {rate}", "about {rate}"),
+    "link.at_least": ("≥ {rate}", "≥ {rate}"),
+    "link.at_most": ("≤ {rate}", "≤ {rate}"),
+    "link.half_duplex": ("半双工", "half duplex"),
+    "link.half_duplex_at": ("{rate} 半双工", "{rate} half duplex"),
+    "link.unknown": ("未知", "unknown"),
+    "required": ("要求 {rate}", "required {rate}"),
+    "device.awake": ("开机", "awake"),
+    "device.asleep": ("待机", "asleep"),
+    "device.away": ("不在线", "away"),
+    "device.none": ("未登记设备", "no device listed"),
+    "device.whiteboard": ("交互式白板", "whiteboard"),
+    "device.panel": ("交互式平板", "interactive panel"),
+    "device.projector": ("投影机", "projector"),
+    "device.computer": ("计算机", "computer"),
+    "access.wired": ("有线", "wired"),
+    "access.wifi": ("无线", "Wi-Fi"),
+    "access.cellular": ("移动网络", "cellular"),
+    "kind.city": ("城区学校", "city school"),
+    "kind.hub": ("中心校", "hub school"),
+    "kind.base": ("基点校", "base school"),
+    "kind.point": ("教学点", "teaching point"),
+    "evidence.port": ("{switch} {port}:{speed},{duplex}", "{switch} {port}: {speed}, {duplex}"),
+    "evidence.port_down": ("{switch} {port}:断开", "{switch} {port}: down"),
+    "evidence.full_duplex": ("全双工", "full duplex"),
+    "evidence.half_duplex": ("半双工", "half duplex"),
+    "evidence.duplex_unknown": ("双工未知", "duplex unknown"),
+    "evidence.speed_unknown": ("速率未知", "speed unknown"),
+    "evidence.device": ("大屏{state}", "device {state}"),
+    "evidence.device_by": ("大屏{state}({seen_by})", "device {state} ({seen_by})"),
+    "seen_by.snmp": ("SNMP 应答", "answered SNMP"),
+    "seen_by.mqtt": ("MQTT 上报", "reported over MQTT"),
+    "seen_by.icmp": ("Ping 应答", "answered ping"),
+    "seen_by.arp": ("ARP 可见", "seen by ARP"),
+    "seen_by.traffic": ("端口有流量", "its port carries traffic"),
+    "evidence.kind.port": ("端口", "port"),
+    "evidence.kind.device": ("设备", "device"),
+    "evidence.kind.uplink": ("上联", "uplink"),
+    "test.passed": ("通过", "passed"),
+    "test.failed": ("未通过", "failed"),
+    "test.cost": ("用 {bytes}、{seconds}", "{bytes} in {seconds}"),
+    "gateway.up": ("在线", "reporting"),
+    "gateway.silent": ("无上报", "silent"),
+    "gateway.never": ("从未上报", "never heard"),
+    "gateway.backlog": ("积压 {count} 条", "{count} records waiting"),
+    "gateway.skew": ("时钟偏差 {seconds}", "clock off by {seconds}"),
+    "platform.up": ("可达", "reachable"),
+    "platform.down": ("不可达", "unreachable"),
+    "platform.unknown": ("未知", "unknown"),
+    "platform.http": ("打开用 {duration}", "page in {duration}"),
+    "platform.rtt": ("往返 {duration}", "round trip {duration}"),
+    "platform.loss": ("丢包 {ratio}%", "loss {ratio}%"),
+    "platform.fault": ("平台方故障", "the platform's own fault"),
+    "reason.timeout": ("超时", "timeout"),
+    "reason.refused": ("连接被拒绝", "refused"),
+    "reason.unreachable": ("网络不可达", "unreachable"),
+    "reason.name_unresolved": ("域名解析失败", "name not resolved"),
+    "reason.tls_invalid": ("证书无效", "certificate not valid"),
+    "reason.status_unexpected": ("返回错误状态", "unexpected status"),
+    "reason.other": ("其他原因({code})", "other ({code})"),
+    # --- units ------------------------------------------------------------------------------------------------------
+    "unit.gbps": ("{value} Gbit/s", "{value} Gbit/s"),
+    "unit.mbps": ("{value} Mbit/s", "{value} Mbit/s"),
+    "unit.kbps": ("{value} kbit/s", "{value} kbit/s"),
+    "unit.mbyte": ("{value} MB", "{value} MB"),
+    "unit.milliseconds": ("{value} 毫秒", "{value} ms"),
+    "unit.seconds": ("{value} 秒", "{value} s"),
+    "unit.minutes": ("{value} 分钟", "{value} min"),
+    "unit.hours": ("{value} 小时", "{value} h"),
+    "unit.days": ("{value} 天", "{value} d"),
+    "unit.percent": ("{value}%", "{value}%"),
+    "ago": ("{duration}前", "{duration} ago"),
+    "now": ("刚刚", "just now"),
+    "never": ("从未", "never"),
+    "list.separator": ("、", ", "),
+    # --- chat -------------------------------------------------------------------------------------------------------
+    "chat.opened": ("【告警】{office}:{cause}", "[Alert] {office}: {cause}"),
+    "chat.updated": ("【更新】{office}:{cause}", "[Update] {office}: {cause}"),
+    "chat.reminder": ("【提醒】{office}:{cause},仍未恢复", "[Reminder] {office}: {cause}, not fixed yet"),
+    "chat.resolved": ("【恢复】{office}:{cause}", "[Recovered] {office}: {cause}"),
+    "chat.partly_resolved": ("【部分恢复】{office}:{cause}", "[Partly recovered] {office}: {cause}"),
+    "chat.everywhere": ("全部区县", "All offices"),
+    "chat.affected": (
+        "{schools} 所学校 {classrooms} 间教室",
+        "{schools} school(s), {classrooms} classroom(s)",
+    ),
+    "chat.total": ("此事件目前共影响 {classrooms} 间教室", "This incident now affects {classrooms} classroom(s)"),
+    "chat.recovered": (
+        "{schools} 所学校 {classrooms} 间教室已恢复",
+        "{schools} school(s), {classrooms} classroom(s) recovered",
+    ),
+    "chat.remaining": ("尚有 {classrooms} 间教室未恢复", "{classrooms} classroom(s) not recovered yet"),
+    "chat.all_recovered": ("已全部恢复,历时 {duration}", "All recovered after {duration}"),
+    "chat.act": ("请处理:{actor}", "To be fixed by: {actor}"),
+    "chat.item": ("{school}:{facts}", "{school}: {facts}"),
+    "chat.item_rooms": ("{classrooms} 间教室", "{classrooms} classroom(s)"),
+    "chat.item_rooms_named": ("{classrooms} 间教室({rooms})", "{classrooms} classroom(s) ({rooms})"),
+    "chat.item_platform": ("平台 {platform}", "platform {platform}"),
+    "chat.item_measured": ("实测 {measured}", "measured {measured}"),
+    "chat.item_limit": ("要求 {limit}", "required {limit}"),
+    "chat.item_since": ("自 {time} 起", "since {time}"),
+    "chat.item_until": ("{time} 恢复", "recovered {time}"),
+    "chat.item_separator": (",", ", "),
+    "chat.more": (
+        "…… 另有 {schools} 所学校 {classrooms} 间教室",
+        "... and {schools} more school(s), {classrooms} classroom(s)",
+    ),
+    # --- board ------------------------------------------------------------------------------------------------------
+    "board.title": ("教室就绪看板", "Classroom readiness"),
+    "board.subtitle": ("千兆到校 · 百兆到班", "Gigabit to the school, 100 Mbit/s to the classroom"),
+    "board.home": ("全部区县", "All offices"),
+    "board.updated": ("更新于 {time}", "Updated {time}"),
+    "board.refreshes": ("每 {seconds} 秒自动刷新", "refreshes every {seconds} s"),
+    "board.other_language": ("English", "中文"),
+    "board.office": ("单位", "Office"),
+    "board.school": ("学校", "School"),
+    "board.classrooms": ("教室", "Classrooms"),
+    "board.gateways": ("校园网关", "Gateways"),
+    "board.uplinks": ("学校上联", "Uplinks"),
+    "board.platforms": ("教育平台", "Platforms"),
+    "board.unlisted": ("未登记", "Not in the roster"),
+    "board.unlisted_about": (
+        "这些教室有数据上报,但名册里没有:不参加判定,请登记或改正 agent.yml。",
+        "These rooms report but are not in the roster: they are not judged. List them, or correct agent.yml.",
+    ),
+    "board.last_heard": ("最近上报", "Last heard"),
+    "board.last_measured": ("最近测得", "Last measured"),
+    "board.required": ("每间教室要求 {rate}", "Each classroom needs {rate}"),
+    "board.next": ("下一步", "Next step"),
+    "board.actor": ("由{actor}处理", "for {actor}"),
+    "board.exempt_why": ("豁免:{reason}", "Exempt: {reason}"),
+    "board.none": ("没有", "none"),
+    "board.no_schools": ("名册里还没有学校。", "The roster has no schools yet."),
+    "board.no_classrooms": ("名册里还没有这所学校的教室。", "The roster has no classrooms of this school yet."),
+    "board.main_causes": ("主要原因", "Main causes"),
+    "board.cause_count": ("{cause} {count}", "{cause} {count}"),
+    "board.school_count": ("{count} 所学校", "{count} school(s)"),
+    "board.classroom_count": ("{count} 间教室", "{count} classroom(s)"),
+    "board.page": ("第 {page} / {pages} 页", "Page {page} of {pages}"),
+    "board.previous": ("上一页", "Previous"),
+    "board.following": ("下一页", "Next"),
+    "board.no_tests": ("尚无有效测试", "no conclusive test yet"),
+    "board.last_unmeasured": ("最近一次未测成:{reason}", "last attempt without result: {reason}"),
+    "board.contention": ("超配 {ratio} 倍", "contention {ratio} : 1"),
+    "board.skip": ("跳到内容", "Skip to content"),
+    "board.not_found": ("没有这个页面。", "There is no such page."),
+    "board.legend": (
+        "「可用」说的是现在,「达标」说的是已被证实;未知不算好,也不算坏。",
+        "Ready is about now, compliant about what is proven; unknown counts neither as good nor as bad.",
+    ),
+    # --- Grafana ----------------------------------------------------------------------------------------------------
+    "grafana.title": ("教室就绪(千兆到校 · 百兆到班)", "Classroom readiness"),
+    "grafana.datasource": ("数据源", "Data source"),
+    "grafana.office": ("单位", "Office"),
+    "grafana.school": ("学校", "School"),
+    "grafana.classroom": ("教室", "Classroom"),
+    "grafana.gateway": ("网关", "Gateway"),
+    "grafana.cause": ("原因", "Cause"),
+    "grafana.yes": ("是", "yes"),
+    "grafana.no": ("否", "no"),
+    "grafana.row.office": ("单位与学校", "Offices and schools"),
+    "grafana.row.school": ("学校:上联、平台、网关", "School: uplink, platforms, gateways"),
+    "grafana.row.classroom": ("教室", "Classrooms"),
+    "grafana.ready": ("可用(现在)", "Ready (now)"),
+    "grafana.compliant": ("达标(已证实)", "Compliant (proven)"),
+    "grafana.compliant_ratio": ("达标率(不含豁免)", "Compliant ratio (exempt left out)"),
+    "grafana.offices": ("各单位达标教室", "Compliant classrooms by office"),
+    "grafana.schools": ("各学校现况", "Schools now"),
+    "grafana.ready_over_time": ("可用教室变化", "Ready classrooms over time"),
+    "grafana.uplink": ("学校上联带宽", "School uplink"),
+    "grafana.contention": ("超配倍数", "Contention"),
+    "grafana.platform_up": ("教育平台可达(空白为未知)", "Platform reachable (gap = unknown)"),
+    "grafana.platform_http": ("平台页面打开用时", "Platform page time"),
+    "grafana.platform_rtt": ("平台往返时延", "Platform round trip"),
+    "grafana.platform_loss": ("平台丢包率", "Platform loss"),
+    "grafana.gateway_up": ("网关在线", "Gateway reporting"),
+    "grafana.gateways": ("校园网关", "Gateways"),
+    "grafana.last_report": ("距最近上报(秒)", "Seconds since last report"),
+    "grafana.skew": ("时钟偏差(秒)", "Clock skew (s)"),
+    "grafana.spool": ("积压记录", "Records waiting"),
+    "grafana.certificates": ("平台证书剩余天数", "Days left of platform certificates"),
+    "grafana.days_left": ("剩余天数", "Days left"),
+    "grafana.causes": ("现在的原因", "Causes now"),
+    "grafana.room_ready": ("教室可用(空白为未知)", "Classroom ready (gap = unknown)"),
+    "grafana.room_compliant": ("教室达标(空白为未知或豁免)", "Classroom compliant (gap = unknown or exempt)"),
+    "grafana.room_device": ("大屏开机", "Device awake"),
+    "grafana.room_link": ("教室接入带宽(端口、全程、均分)", "Classroom link (port, reach, share)"),
+    "grafana.room_ratio": ("判定依据与要求之比", "Deciding basis over required"),
+}
+
+
+def say(message_id: str, language: Language, **fields: object) -> str:
+    """Fill in one message. An unknown id or a missing field is a bug and raises KeyError."""
+    return MESSAGES[message_id][LANGUAGES.index(language)].format_map(fields)
+
+
+def reason(code: str, language: Language) -> str:
+    """Name the reason an agent gave; one without a text of its own is shown as its code."""
+    known = f"reason.{code}"
+    return say(known, language) if known in MESSAGES else say("reason.other", language, code=code)
+
+
+def rate(rate_bps: float, language: Language) -> str:
+    """Round down to one decimal, so that 99.97 never reads as the 100 it is not."""
+    units = (("gbps", 1_000 * MBIT), ("mbps", MBIT), ("kbps", MBIT / 1_000))
+    unit, unit_bps = next((u for u in units if rate_bps >= u[1]), units[-1])
+    return say(f"unit.{unit}", language, value=_short(floor(rate_bps * 10 / unit_bps) / 10))
+
+
+def capacity(interval: Interval, language: Language) -> str:
+    """Say what is known of a capacity: an estimate where there is one, else the bounds."""
+    if interval.half_duplex and interval.at_most_bps is not None:
+        return say("link.half_duplex_at", language, rate=rate(interval.at_most_bps, language))
+    if interval.half_duplex:
+        return say("link.half_duplex", language)
+    if interval.estimate_bps is not None:
+        return say("link.estimate", language, rate=rate(interval.estimate_bps, language))
+    if interval.at_least_bps is not None:
+        return say("link.at_least", language, rate=rate(interval.at_least_bps, language))
+    if interval.at_most_bps is not None:
+        return say("link.at_most", language, rate=rate(interval.at_most_bps, language))
+    return say("link.unknown", language)
+
+
+def size(count_bytes: float, language: Language) -> str:
+    return say("unit.mbyte", language, value=_short(round(count_bytes / MBYTE, 1)))
+
+
+def duration(seconds: float, language: Language) -> str:
+    """Say a span of time in its largest fitting unit."""
+    if seconds < 1:
+        return say("unit.milliseconds", language, value=max(0, round(seconds * 1_000)))
+    for unit, unit_s, limit_s in (("seconds", 1, 120), ("minutes", 60, 7_200), ("hours", 3_600, 172_800)):
+        if seconds < limit_s:
+            return say(f"unit.{unit}", language, value=floor(seconds / unit_s))
+    return say("unit.days", language, value=floor(seconds / 86_400))
+
+
+def ago(at: float | None, now: float, language: Language) -> str:
+    if at is None:
+        return say("never", language)
+    return say("now", language) if now - at < 1 else say("ago", language, duration=duration(now - at, language))
+
+
+def local_time(at: float, utc_offset_s: float, *, now: float | None = None) -> str:
+    """``HH:MM``, with the date in front when ``now`` is given and on another day."""
+    there = _local(at, utc_offset_s)
+    same_day = now is None or _local(now, utc_offset_s).date() == there.date()
+    return there.strftime("%H:%M" if same_day else "%m-%d %H:%M")
+
+
+def _local(at: float, utc_offset_s: float) -> datetime:
+    return datetime.fromtimestamp(at + utc_offset_s, UTC)
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

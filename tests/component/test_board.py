@@ -1,0 +1,203 @@
+"""The board: every page with hostile names, both languages, nothing unescaped, nothing inline."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html.parser import HTMLParser
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from msgspec.structs import replace
+
+from collector import web as pages
+from collector.core.policy import Policy
+from collector.core.state import School
+from collector.exposition import Exposition
+from collector.text import Names
+from collector.views import Bureau
+from tests.support.samples import NAMES, NOW, demo_school, silenced, uplink, with_state
+
+Client = TestClient[web.Request, web.Application]
+
+PAYLOADS = [
+    "<img src=x onerror=alert(1)>",
+    "</title><script>alert(1)</script>",
+    '" onmouseover="alert(1)',
+    "' autofocus onfocus=alert(1) x='",
+    "javascript:alert(1)",
+    "{{ 7*7 }}{% raw %}",
+    "<svg/onload=alert(1)>",
+    "</style><style>*{display:none}",
+    "&lt;b&gt;\x00\u202e",
+    "<!--",
+]
+
+
+@asynccontextmanager
+async def board(*schools: School, names: Names = NAMES) -> AsyncIterator[Client]:
+    found = {school.roster.school: school for school in schools}
+    policy = Policy()
+    bureau = Bureau(schools=lambda: found, names=lambda: names, policy=lambda: policy, clock=lambda: NOW)
+    app = web.Application()
+    app.add_routes(pages.routes(bureau, Exposition(policy), lambda: True))
+    app.on_response_prepare.append(pages.add_headers)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def read(client: Client, path: str) -> str:
+    async with client.get(path) as response:
+        assert response.status == 200
+        assert response.content_type == "text/html"
+        return await response.text()
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would act on."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links |= {value or "" for name, value in attrs if name in {"href", "src", "action"}}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def poisoned(payload: str) -> School:
+    """Every text that comes from files or gateways holds ``payload``."""
+    school = demo_school(name=payload)
+    rooms = {k: replace(r, name=payload, exempt=r.exempt and payload) for k, r in school.roster.classrooms.items()}
+    states = {
+        k: replace(
+            s,
+            port=s.port and replace(s.port, switch=payload, if_name=payload),
+            last_port=None,
+            device=s.device and replace(s.device, facts={payload: payload}),
+        )
+        for k, s in school.state.classrooms.items()
+    }
+    school = replace(school, roster=replace(school.roster, classrooms=rooms))
+    gateway = school.roster.gateways[0]
+    tested = replace(uplink(gateway), last_unmeasured_at=NOW, last_unmeasured_reason=payload)
+    failing = {k: replace(p, up=False, reason=payload) for k, p in school.state.platforms.items()}
+    return with_state(school, classrooms=states, platforms=failing, uplinks={"u": tested}, unlisted={payload: NOW})
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+async def test_hostile_names_stay_text(payload: str) -> None:
+    """Pages with poisoned names have the same elements and attributes as without, and show the name as text."""
+    names = Names(offices={"511402": payload}, platforms={"national": payload, "sichuan": payload})
+    async with board(poisoned("x"), names=replace(names, offices={"511402": "x"})) as client:
+        clean = {path: Tags(await read(client, path)) for path in ("/", "/office/511402", "/school/5114020001")}
+    async with board(poisoned(payload), names=names) as client:
+        for path, expected in clean.items():
+            page = Tags(await read(client, path))
+            assert page.tags == expected.tags
+            assert page.attributes == expected.attributes
+            assert page.links == expected.links
+            assert payload.replace("\x00", "\ufffd").split()[0] in page.text.replace("\x00", "\ufffd")
+
+
+@pytest.mark.parametrize("path", ["/", "/office/511402", "/school/5114020001", "/school/5114020001?lang=en"])
+async def test_nothing_is_inline(path: str) -> None:
+    """The content policy would block it; so there is none: no script, no style, no handler, no foreign address."""
+    async with board(demo_school()) as client:
+        page = Tags(await read(client, path))
+    assert page.tags & {"script", "style", "iframe", "form", "base"} == set()
+    assert not {a for a in page.attributes if a.startswith("on")} | (page.attributes & {"style"})
+    assert all(link.startswith(("/", "#", "?")) for link in page.links)
+
+
+async def test_a_school_page_shows_what_people_need() -> None:
+    """Verdict in words, cause, who acts, next step, three bases and the deciding one, when measured, unlisted rooms."""
+    async with board(demo_school()) as client:
+        text = Tags(await read(client, "/school/5114020001")).text
+    for words in (
+        "城关小学", "三年级5班", "不可用", "教室端口速率低于要求", "由学校处理", "无网管交换机:请在大屏上点一次自检。",
+        "端口", "全程", "均分", "以此判定", "≥ 95 Mbit/s", "10 Mbit/s 半双工", "最近测得 25 秒前", "未登记", "b9-101",
+        "豁免:2026 年拆除", "国家中小学智慧教育平台", "要求 100 Mbit/s", "sw1 Gi0/7:10 Mbit/s,半双工",
+    ):  # fmt: skip
+        assert words in text, words
+    assert text.index("三年级5班") < text.index("三年级7班") < text.index("三年级1班"), (
+        "what needs attention comes first"
+    )
+
+
+async def test_a_silent_school_says_what_to_do() -> None:
+    """Every unknown names its next step; what was proven stays."""
+    async with board(silenced(demo_school())) as client:
+        text = Tags(await read(client, "/school/5114020001")).text
+        office = Tags(await read(client, "/office/511402")).text
+    assert text.count("请到机房看校园网关") == 7
+    assert "无上报" in text
+    assert "达标" in text
+    assert "校园网关无上报 7" in office
+
+
+async def test_the_whole_board_speaks_english() -> None:
+    """No Chinese but the names, and links keep the language."""
+    names = Names(offices={"511402": "Dongpo"}, platforms={"national": "National", "sichuan": "Sichuan"})
+    school = demo_school(name="Chengguan")
+    rooms = {k: replace(r, name="", exempt=r.exempt and "torn down") for k, r in school.roster.classrooms.items()}
+    school = replace(school, roster=replace(school.roster, classrooms=rooms))
+    async with board(school, names=names) as client:
+        for path in ("/", "/office/511402", "/school/5114020001"):
+            page = Tags(await read(client, f"{path}?lang=en"))
+            assert set(re.findall(r"[\u4e00-\u9fff]+", page.text)) == {"中文"}
+            inner = {
+                link
+                for link in page.links
+                if link.startswith(("/office", "/school")) and link.partition("?")[0] != path
+            }
+            assert all(link.endswith("?lang=en") for link in inner)
+
+
+async def test_an_office_with_many_schools_is_paged_worst_first() -> None:
+    """A hundred a page; the worst school is on the first."""
+    worst = demo_school(school="worst", name="问题最多小学")
+    fine = [silenced(demo_school(school=f"s-{n}", name=f"第{n}小学")) for n in range(150)]
+    async with board(*fine, worst) as client:
+        first = Tags(await read(client, "/office/511402?page=1"))
+        last = Tags(await read(client, "/office/511402?page=99"))
+        async with client.get("/office/511402?page=x") as response:
+            assert response.status == 200
+    assert sum(link.startswith("/school/") for link in first.links) == 100
+    assert sum(link.startswith("/school/") for link in last.links) == 51
+    assert "问题最多小学" in first.text
+    assert "第 2 / 2 页" in last.text
+
+
+async def test_pages_that_do_not_exist() -> None:
+    """A wrong address is told in the reader's language, and echoes nothing."""
+    async with board(demo_school()) as client:
+        for path in ("/school/%3Cscript%3E", "/office/%22%3E%3Cb%3E"):
+            async with client.get(path) as response:
+                assert response.status == 404
+                page = await response.text()
+            assert "没有这个页面" in page
+            assert "<b>" not in page
+            assert "<script" not in page
+
+
+async def test_an_empty_bureau_is_a_page_too() -> None:
+    """First start: no roster yet."""
+    async with board(names=Names()) as client:
+        assert "名册里还没有学校" in Tags(await read(client, "/")).text
+
+
+async def test_the_style_sheet_and_icon_are_served() -> None:
+    """They come from the same origin."""
+    async with board() as client:
+        for path, kind in (("/static/board.css", "text/css"), ("/static/icon.svg", "image/svg+xml")):
+            async with client.get(path) as response:
+                assert (response.status, response.content_type) == (200, kind)

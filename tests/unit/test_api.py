@@ -1,0 +1,173 @@
+"""The read-only API: pages, everything ``explain`` needs, and mistakes as JSON."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from collector import api
+from collector.core.policy import Policy
+from collector.core.state import School
+from collector.views import Bureau
+from tests.support.samples import NAMES, NOW, demo_school, silenced, with_state
+
+Client = TestClient[web.Request, web.Application]
+
+
+def schools() -> dict[str, School]:
+    found = [demo_school(), silenced(demo_school(school="s-2")), demo_school(office="511421", school="s-3")]
+    return {school.roster.school: school for school in found}
+
+
+def bureau(found: dict[str, School] | None = None) -> Bureau:
+    shown = schools() if found is None else found
+    return Bureau(schools=lambda: shown, names=lambda: NAMES, policy=Policy, clock=lambda: NOW)
+
+
+@pytest_asyncio.fixture
+async def client() -> AsyncIterator[Client]:
+    app = web.Application()
+    app.add_routes(api.routes(bureau()))
+    async with TestClient(TestServer(app)) as found:
+        yield found
+
+
+async def get(client: Client, path: str, status: int = 200) -> Any:
+    async with client.get(path) as response:
+        assert response.status == status
+        assert response.content_type == "application/json"
+        return await response.json()
+
+
+async def test_the_list_is_paged_and_filtered(client: Client) -> None:
+    """Pages follow each other without gaps; an office sees its own schools."""
+    page = await get(client, "/api/v1/schools?limit=2")
+    assert [s["school"] for s in page["schools"]] == ["5114020001", "s-2"]
+    assert (page["total"], page["next_offset"]) == (3, 2)
+    rest = await get(client, "/api/v1/schools?limit=2&offset=2")
+    assert [s["school"] for s in rest["schools"]] == ["s-3"]
+    assert rest["next_offset"] is None
+    own = await get(client, "/api/v1/schools?office=511421")
+    assert [s["school"] for s in own["schools"]] == ["s-3"]
+    assert (await get(client, "/api/v1/schools?office=nobody"))["total"] == 0
+
+
+async def test_a_summary_counts_and_names_the_causes(client: Client) -> None:
+    """Counts by state, first causes by frequency, gateways that report."""
+    [summary, silent, _] = (await get(client, "/api/v1/schools"))["schools"]
+    assert summary["ready"] == {"yes": 4, "no": 2, "unknown": 1, "exempt": 0}
+    assert summary["compliant"] == {"yes": 5, "no": 1, "unknown": 1, "exempt": 1}
+    assert {c["cause"]: c["classrooms"] for c in summary["causes"]} == {
+        "port_below_required": 1,
+        "device_offline": 1,
+        "not_measured": 1,
+    }
+    assert (summary["gateways_up"], silent["gateways_up"], summary["unlisted"]) == (1, 0, 1)
+    assert summary["office_name"] == "东坡区教育和体育局"
+
+
+async def test_a_school_says_everything_explain_needs(client: Client) -> None:
+    """Verdicts, clauses, causes with sentences, three bases, evidence with age and grade, next step."""
+    view = await get(client, "/api/v1/schools/5114020001")
+    rooms = {room["classroom"]: room for room in view["classrooms"]}
+    slow, unknown, exempt = rooms["b2-305"], rooms["b2-307"], rooms["lab-1"]
+    assert (slow["ready"], slow["ready_text"], slow["compliant"]) == ("no", "不可用", "no")
+    assert [c["cause"] for c in slow["causes"]] == ["port_below_required", "port_half_duplex"]
+    assert slow["causes"][0]["actor"] == "school"
+    assert [(b["basis"], b["decides"], b["capacity"]["text"]) for b in slow["bases"]] == [
+        ("port", False, "10 Mbit/s 半双工"),
+        ("reach", True, "10 Mbit/s 半双工"),
+        ("share", False, "≥ 13.5 Mbit/s"),
+    ]
+    assert [(e["kind"], e["grade"], e["age_s"]) for e in slow["evidence"]] == [
+        ("port", "negotiated", 40),
+        ("device", "passive", 25),
+        ("uplink", "active", 1_800),
+    ]
+    assert slow["evidence"][0]["text"] == "sw1 Gi0/7:10 Mbit/s,半双工"
+    assert unknown["next_step"] == {"step": "self_test", "text": "无网管交换机:请在大屏上点一次自检。"}
+    assert unknown["link_bps"] is None
+    assert (exempt["ready"], exempt["compliant"], exempt["exempt"]) == ("exempt", "exempt", "2026 年拆除")
+    assert [c["clause"] for c in slow["clauses"]] == ["link", "way", "device", "platforms"]
+    assert view["unlisted"] == [{"classroom": "b9-101", "last_heard_at": NOW - 30, "age_text": "30 秒前"}]
+    [uplink] = view["uplinks"]
+    assert [test["text"] for test in uplink["tests"]] == ["通过 ≥ 95 Mbit/s · 用 1.2 MB、104 毫秒"] * 2
+    assert [p["state"] for p in view["platforms"]] == ["up", "up"]
+    assert view["gateways"][0]["state"] == "up"
+
+
+async def test_the_asked_language(client: Client) -> None:
+    """Sentences follow ``lang``; codes and numbers do not."""
+    view = await get(client, "/api/v1/schools/5114020001?lang=en")
+    unknown = view["classrooms"][6]
+    assert unknown["ready_text"] == "unknown"
+    assert unknown["next_step"]["text"].startswith("Unmanaged switch")
+    known = {"name", "office_name", "exempt"}
+    texts = [t for k, t in walk(view) if isinstance(t, str) and k not in known]
+    assert not [t for t in texts if re.search(r"[\u4e00-\u9fff]", t)]
+
+
+def walk(value: Any, key: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [found for k, v in value.items() for found in walk(v, k)]
+    if isinstance(value, list):
+        return [found for v in value for found in walk(v, key)]
+    return [(key, value)]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/schools/nobody", 404),
+        ("/api/v1/schools/..%2fx", 404),
+        ("/api/v1/nothing", 404),
+        ("/api/v1/schools?limit=0", 400),
+        ("/api/v1/schools?limit=1001", 400),
+        ("/api/v1/schools?limit=%D9%A1", 400),
+        ("/api/v1/schools?offset=-1", 400),
+        ("/api/v1/schools?offset=99999999999", 400),
+        ("/api/v1/schools?lang=fr", 400),
+        ("/api/v1/schools/5114020001?lang=", 400),
+    ],
+)
+async def test_mistakes_are_json(client: Client, path: str, status: int) -> None:
+    """A wrong question gets a short answer that a program can read."""
+    assert set(await get(client, path, status)) == {"error"}
+
+
+async def test_states_that_know_nothing() -> None:
+    """A school on its first day: no gateway heard, no room state, and still an answer."""
+    bare = with_state(demo_school(), gateways={}, classrooms={}, uplinks={}, platforms={}, unlisted={})
+    app = web.Application()
+    app.add_routes(api.routes(bureau({"5114020001": bare})))
+    async with TestClient(TestServer(app)) as client:
+        view = await get(client, "/api/v1/schools/5114020001")
+    assert view["gateways"][0]["state"] == "never"
+    assert view["contention_ratio"] is None
+    assert {room["ready"] for room in view["classrooms"]} == {"unknown", "exempt"}
+    assert [p["state"] for p in view["platforms"]] == ["unknown", "unknown"]
+
+
+async def test_openapi_describes_what_is_served(client: Client) -> None:
+    """3.1, every reference resolves, every route is described, and the answers have the described fields."""
+    document = await get(client, "/api/v1/openapi.json")
+    assert document["openapi"] == "3.1.0"
+    schemas = document["components"]["schemas"]
+    references = [v for k, v in walk(document) if k == "$ref"]
+    assert references
+    assert all(reference.rpartition("/")[2] in schemas for reference in references)
+    assert set(document["paths"]) == {"/api/v1/schools", "/api/v1/schools/{school}"}
+    view = await get(client, "/api/v1/schools/5114020001")
+    assert set(view) == set(schemas["SchoolView"]["properties"])
+    assert set(view["classrooms"][0]) == set(schemas["ClassroomView"]["properties"])
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+async def test_it_is_read_only(client: Client, method: str) -> None:
+    """Nothing here changes anything."""
+    async with getattr(client, method)("/api/v1/schools/5114020001") as response:
+        assert response.status == 405

@@ -1,0 +1,265 @@
+"""What Prometheus sees: names, labels, and above all what is absent."""
+
+import importlib
+import pkgutil
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+import collector
+from agent import metrics as agent_metrics
+from classready.units import MBIT
+from collector.core.policy import Policy
+from collector.core.state import Cause, School
+from collector.exposition import FAMILIES, OFFICE_CLASSROOMS, Exposition
+from tests.support.samples import (
+    NOW,
+    demo_school,
+    gateway_heard,
+    platform,
+    silenced,
+    with_state,
+)
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = 'x"} 1\nup{job="prometheus"} 0\n\\'
+GATEWAY = "gw-5114020001"
+
+
+def expose(*schools: School, policy: Policy | None = None) -> Exposition:
+    exposition = Exposition(policy or Policy())
+    for school in schools:
+        exposition.update(school, NOW)
+    return exposition
+
+
+def samples(text: bytes) -> dict[tuple[str, ...], float]:
+    """Metric name and label values after office and school -> value."""
+    found: dict[tuple[str, ...], float] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            labels = tuple(v for k, v in sample.labels.items() if k not in {"office", "school"})
+            found[sample.name.removeprefix("classready_"), *labels] = sample.value
+    return found
+
+
+def of(school: School) -> dict[tuple[str, ...], float]:
+    return samples(expose(school).office("511402"))
+
+
+def test_a_school_as_prometheus_sees_it() -> None:
+    """Every family of the contract, with its labels, in bytes and seconds."""
+    found = of(demo_school())
+    expected = {
+        ("classroom_compliant", "b2-301"): 1,
+        ("classroom_compliant", "b2-305"): 0,
+        ("classroom_ready", "b2-301"): 1,
+        ("classroom_ready", "b2-305"): 0,
+        ("classroom_cause", "b2-305", "port_below_required"): 1,
+        ("classroom_cause", "b2-305", "port_half_duplex"): 1,
+        ("classroom_link_bytes_per_second", "b2-301", "reach"): 95 * MBIT / 8,
+        ("classroom_link_bytes_per_second", "b2-305", "port"): 10 * MBIT / 8,
+        ("classroom_link_ratio", "b2-301"): 0.95,
+        ("classroom_device_up", "b2-301"): 1,
+        ("classroom_device_up", "b2-306"): 0,
+        ("school_classrooms", "ready", "yes"): 4,
+        ("school_classrooms", "ready", "no"): 2,
+        ("school_classrooms", "ready", "unknown"): 1,
+        ("school_classrooms", "compliant", "exempt"): 1,
+        ("school_uplink_bytes_per_second", GATEWAY, "down", "at_least"): 95 * MBIT / 8,
+        ("platform_up", "national"): 1,
+        ("platform_ping_rtt_seconds", "national"): 0.0213,
+        ("platform_ping_loss_ratio", "national"): 0,
+        ("platform_http_duration_seconds", "national", "tls"): 0.043,
+        ("platform_tls_certificate_expiry_timestamp_seconds", "sichuan"): NOW + 60 * 86_400,
+        ("gateway_up", GATEWAY): 1,
+        ("gateway_last_report_timestamp_seconds", GATEWAY): NOW - 12,
+        ("gateway_clock_skew_seconds", GATEWAY): 0.2,
+        ("gateway_spool_records", GATEWAY): 0,
+    }
+    assert {key: found.get(key) for key in expected} == expected
+    assert found[("school_uplink_contention_ratio",)] == pytest.approx(7 * 100 / 95)
+    assert {f.name for f in FAMILIES} == {f"classready_{name}" for name, *_ in found}
+
+
+def test_unknown_and_exempt_have_no_sample() -> None:
+    """What is not known is absent, never 0; an unlisted room is not exported at all."""
+    found = of(demo_school())
+    unknown = {name for name, *labels in found if labels[:1] == ["b2-307"]}
+    exempt = {name for name, *labels in found if labels[:1] == ["lab-1"]}
+    assert unknown == {"classroom_cause", "classroom_device_up"}
+    assert exempt == set()
+    assert not [key for key in found if "b9-101" in key]
+
+
+def test_a_silent_gateway_stops_its_measured_series() -> None:
+    """gateway_up is 0, last_report and compliant stay, everything measured is gone, and ready counts are unknown."""
+    found = of(silenced(demo_school()))
+    assert found["gateway_up", GATEWAY] == 0
+    assert found["gateway_last_report_timestamp_seconds", GATEWAY] == NOW - 400
+    assert found["classroom_compliant", "b2-301"] == 1
+    assert found["classroom_cause", "b2-301", "gateway_silent"] == 1
+    assert found["school_classrooms", "ready", "unknown"] == 7
+    assert {name for name, *_ in found} == {
+        "classroom_compliant",
+        "classroom_cause",
+        "school_classrooms",
+        "gateway_up",
+        "gateway_last_report_timestamp_seconds",
+    }
+
+
+def test_a_gateway_never_heard_is_down_without_a_last_report() -> None:
+    """A roster gateway exists from the first day; one that is not in the roster is nobody's."""
+    found = of(with_state(demo_school(), gateways={"gw-foreign": gateway_heard()}))
+    assert found["gateway_up", GATEWAY] == 0
+    assert not [key for key in found if key[0].startswith("gateway_") and key[1] != GATEWAY]
+    assert ("gateway_last_report_timestamp_seconds", GATEWAY) not in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "up"),
+    [
+        pytest.param({}, 1, id="both targets answer"),
+        pytest.param({"up": False}, 0, id="the worst target counts"),
+        pytest.param({"http_at": NOW - 181}, None, id="a stale target leaves it unknown"),
+        pytest.param({"up": None}, None, id="an unmeasured target leaves it unknown"),
+    ],
+)
+def test_a_platform_is_as_good_as_its_worst_target(changes: dict[str, object], up: float | None) -> None:
+    """A page that opens without its content host is of no use in a lesson."""
+    school = demo_school()
+    reading = platform(GATEWAY, "smartedu-content", **changes)
+    found = of(with_state(school, platforms={**school.state.platforms, f"{GATEWAY}/smartedu-content": reading}))
+    assert found.get(("platform_up", "national")) == up
+    assert found["platform_up", "sichuan"] == 1
+
+
+def test_a_platforms_own_fault_is_still_measured() -> None:
+    """Suppress alerting, not measuring: platform_up stays 0 when the clause becomes unknown."""
+    school = demo_school()
+    reading = platform(GATEWAY, "sc-smartedu", up=False)
+    failing = {**school.state.platforms, f"{GATEWAY}/sc-smartedu": reading}
+    found = of(with_state(school, platforms=failing, platform_faults=("sichuan",)))
+    assert found["platform_up", "sichuan"] == 0
+
+
+def test_stale_ping_and_http_leave_on_their_own() -> None:
+    """An old ping says nothing, however fresh the page."""
+    school = demo_school()
+    reading = platform(GATEWAY, "sc-smartedu", ping_at=NOW - 181)
+    found = of(with_state(school, platforms={f"{GATEWAY}/sc-smartedu": reading}))
+    names = {name for name, *labels in found if labels[:1] == ["sichuan"]}
+    assert names == {
+        "platform_up",
+        "platform_http_duration_seconds",
+        "platform_tls_certificate_expiry_timestamp_seconds",
+    }
+
+
+def test_nonfinite_values_are_left_out() -> None:
+    """NaN and infinity are not measurements."""
+    school = demo_school()
+    heard = {GATEWAY: gateway_heard(clock_skew_s=float("nan"), last_committed_at=float("inf"))}
+    found = of(with_state(school, gateways=heard))
+    assert ("gateway_clock_skew_seconds", GATEWAY) not in found
+    assert ("gateway_last_report_timestamp_seconds", GATEWAY) not in found
+
+
+def test_offices_are_apart_and_a_moved_school_is_in_one_of_them() -> None:
+    """A school that changes its office leaves nothing behind; a removed one leaves nothing at all."""
+    exposition = expose(demo_school(), demo_school(office="511421", school="s2"))
+    assert b'school="s2"' not in exposition.office("511402")
+    assert b'school="s2"' in exposition.everything()
+    exposition.update(demo_school(office="511421"), NOW)
+    assert exposition.office("511402") == b""
+    exposition.remove("s2")
+    exposition.remove("s2")
+    assert b'school="s2"' not in exposition.everything() + exposition.self_metrics()
+
+
+def test_families_are_grouped_with_one_help_and_type() -> None:
+    """The format asks for each family to stand together."""
+    text = expose(demo_school(), demo_school(school="s2")).office("511402").decode()
+    names = [line.split("{")[0] for line in text.splitlines() if not line.startswith("#")]
+    runs = [name for n, name in enumerate(names) if n == 0 or names[n - 1] != name]
+    assert len(runs) == len(set(runs))
+    assert len(re.findall("^# TYPE ", text, re.MULTILINE)) == len(runs)
+
+
+def test_the_office_roll_up_adds_up() -> None:
+    """Zeros are shown: a state that empties must not keep its last number."""
+    text = expose(demo_school(), demo_school(school="s2")).self_metrics()
+    found = samples(text)
+    assert found["office_classrooms", "ready", "yes"] == 8
+    assert found["office_classrooms", "ready", "no"] == 4
+    assert samples(expose(silenced(demo_school())).self_metrics())["office_classrooms", "ready", "yes"] == 0
+
+
+def test_bytes_are_kept_until_the_school_changes() -> None:
+    """A scrape does no rendering: only an update does."""
+    exposition = expose(demo_school())
+    before = exposition.office("511402")
+    exposition.policy = Policy(required_down_bps=50 * MBIT)
+    assert exposition.office("511402") == before
+    exposition.update(demo_school(), NOW)
+    assert exposition.office("511402") != before
+
+
+@pytest.mark.servers("promtool")
+@pytest.mark.parametrize("name", ["b2-301", HOSTILE], ids=["plain", "hostile"])
+def test_promtool_is_silent(name: str) -> None:
+    """The real linter finds nothing, the collector's own metrics included, and a hostile name forges no series."""
+    import_all()
+    school = demo_school(school=name, gateways=(HOSTILE,))
+    heard = {HOSTILE: gateway_heard()}
+    exposition = expose(with_state(school, gateways=heard), silenced(demo_school(school="s2")))
+    for text in (exposition.office("511402"), exposition.everything(), exposition.self_metrics()):
+        checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+        assert b"\nup{job=" not in text
+
+
+def test_the_documentation_names_every_metric_and_label() -> None:
+    """docs/metrics.md has a row for each metric of the two programs and no other; labels are named in their rows."""
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in text.splitlines() if row.startswith("| `classready_")}
+    labels = {family.name: family.labels for family in (*FAMILIES, OFFICE_CLASSROOMS)}
+    labels |= {name: metric.labels for name, metric in agent_metrics.METRICS.items()}
+    declared = {*labels, *self_metrics()}
+    assert declared - set(rows) == set(), "not documented"
+    assert set(rows) - declared == set(), "documented, but not in the code"
+    for name, names in labels.items():
+        assert all(f"`{label}`" in rows[name] for label in names), name
+
+
+def self_metrics() -> set[str]:
+    """What the modules of the collector register, as it is exposed."""
+    import_all()
+    families = [family for family in REGISTRY.collect() if family.name.startswith("classready_")]
+    return {family.name + ("_total" if family.type == "counter" else "") for family in families}
+
+
+def import_all() -> None:
+    for module in pkgutil.walk_packages(collector.__path__, "collector."):
+        if "__main__" not in module.name and "migrations" not in module.name:
+            importlib.import_module(module.name)
+
+
+def test_every_cause_can_be_a_label() -> None:
+    """Causes are label values: short, lower case, closed."""
+    assert all(re.fullmatch(r"[a-z_]+", cause) for cause in Cause)
+
+
+def test_two_gateways_look_at_one_platform() -> None:
+    """A gateway that does not look at a platform does not make it unknown; one that fails does."""
+    school = demo_school(gateways=(GATEWAY, "gw-second"))
+    both = with_state(school, gateways={GATEWAY: gateway_heard(), "gw-second": gateway_heard()})
+    assert of(both)["platform_up", "sichuan"] == 1
+    failing = {**both.state.platforms, "gw-second/sc-smartedu": platform("gw-second", "sc-smartedu", up=False)}
+    assert of(replace(both, state=replace(both.state, platforms=failing)))["platform_up", "sichuan"] == 0

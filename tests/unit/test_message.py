@@ -1,0 +1,156 @@
+"""What the chat group reads, word for word."""
+
+import pytest
+from msgspec.structs import replace
+
+from classready.units import MBIT
+from collector.core.state import Cause
+from collector.notify.message import clean, fit, render
+from collector.text import Names
+from tests.support.samples import NAMES, NOW, alert, notice
+
+TWO_SCHOOLS = (alert(rooms=7), alert("5114020002", "思蒙镇中心小学", rooms=2, measured=62.19 * MBIT, at=NOW - 60))
+
+
+def written(note: object, language: str = "zh", style: str = "plain", limit_bytes: int | None = None) -> str:
+    return fit(render(note, language, NAMES), style, limit_bytes)  # type: ignore[arg-type]
+
+
+GOLDEN = [
+    pytest.param(
+        notice(*TWO_SCHOOLS),
+        "【告警】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "2 所学校 9 间教室\n"
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 11:59 起\n"
+        "请处理:网络运营商",
+        id="opened",
+    ),
+    pytest.param(
+        notice(*TWO_SCHOOLS[1:], kind="updated", remaining_classrooms=9),
+        "【更新】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 2 间教室\n"
+        "此事件目前共影响 9 间教室\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 11:59 起\n"
+        "请处理:网络运营商",
+        id="updated names what is new and the whole",
+    ),
+    pytest.param(
+        notice(
+            replace(TWO_SCHOOLS[0], change="closed", measured=118.0 * MBIT), kind="resolved", remaining_classrooms=0
+        ),
+        "【恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 7 间教室已恢复\n"
+        "- 城关小学:7 间教室,实测 118 Mbit/s,要求 100 Mbit/s,11:50 恢复\n"
+        "已全部恢复,历时 25 分钟",
+        id="resolved",
+    ),
+    pytest.param(
+        notice(TWO_SCHOOLS[0], kind="resolved", remaining_classrooms=2),
+        "【部分恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 7 间教室已恢复\n"
+        "尚有 2 间教室未恢复\n"
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,11:50 恢复",
+        id="partly resolved",
+    ),
+    pytest.param(
+        notice(TWO_SCHOOLS[0], kind="reminder", at=NOW + 86_400),
+        "【提醒】东坡区教育和体育局:学校上联带宽低于要求,仍未恢复\n"
+        "1 所学校 7 间教室\n"
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10-15 11:50 起\n"
+        "请处理:网络运营商",
+        id="reminder shows the day",
+    ),
+    pytest.param(
+        notice(
+            alert(rooms=1, cause=Cause.PORT_BELOW_REQUIRED, subject="classroom:b2-301", measured=10.0 * MBIT),
+            alert(rooms=1, cause=Cause.PORT_BELOW_REQUIRED, subject="classroom:b2-301", measured=None, limit=None),
+        ),
+        "【告警】东坡区教育和体育局:教室端口速率低于要求\n"
+        "1 所学校 1 间教室\n"
+        "- 城关小学:1 间教室(b2-301),实测 10 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
+        "请处理:学校",
+        id="a room named twice is counted once",
+    ),
+    pytest.param(
+        notice(
+            alert(cause=Cause.PLATFORM_UNREACHABLE, subject="platform:national", measured=None, limit=None), office=""
+        ),
+        "【告警】全部区县:教育平台不可达\n"
+        "1 所学校 7 间教室\n"
+        "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,自 11:50 起\n"
+        "请处理:平台方",
+        id="a platform is named",
+    ),
+]
+
+
+@pytest.mark.parametrize(("note", "expected"), GOLDEN)
+def test_messages_in_chinese(note: object, expected: str) -> None:
+    """Office and cause, exact totals, one line a school with what was measured, who acts, since when."""
+    assert written(note) == expected
+
+
+def test_a_message_in_english() -> None:
+    """Same facts, other words."""
+    assert written(notice(*TWO_SCHOOLS), "en") == (
+        "[Alert] 东坡区教育和体育局: School uplink below required\n"
+        "2 school(s), 9 classroom(s)\n"
+        "- 城关小学: 7 classroom(s), measured 80.4 Mbit/s, required 100 Mbit/s, since 11:50\n"
+        "- 思蒙镇中心小学: 2 classroom(s) (b2-301, b2-302), measured 62.1 Mbit/s, required 100 Mbit/s, since 11:59\n"
+        "To be fixed by: the network operator"
+    )
+
+
+def test_markdown_adds_only_our_own_markup() -> None:
+    """The title is coloured by us; names stay plain."""
+    first, *rest = written(notice(*TWO_SCHOOLS), style="markdown").splitlines()
+    assert first == '**<font color="warning">【告警】东坡区教育和体育局:学校上联带宽低于要求</font>**'
+    assert rest[1].startswith("> **城关小学**:7 间教室,")
+    resolved = written(notice(*TWO_SCHOOLS, kind="resolved", remaining_classrooms=0), style="markdown")
+    assert '<font color="info">' in resolved
+
+
+HOSTILE = [
+    pytest.param("@all 小学", "＠all 小学", id="mention"),
+    pytest.param("<@all>", "＜＠all＞", id="markdown mention"),
+    pytest.param("[x](http://evil.cn)", "［x］（http：／／evil．cn）", id="link"),
+    pytest.param("evil.cn", "evil．cn", id="bare address"),
+    pytest.param('<font color="info">好</font>', "＜font color＝＂info＂＞好＜／font＞", id="colour"),
+    pytest.param("a\n> b\r\n# c\u2028d", "a ＞ b ＃ c d", id="lines"),
+    pytest.param("`x` **y** ~~z~~ _w_ |", "｀x｀ ＊＊y＊＊ ～～z～～ ＿w＿ ｜", id="markup"),
+    pytest.param("城关\u202e学小\u2066\u200b", "城关 学小", id="direction and invisible"),
+    pytest.param("仁寿县\x00\x1b[31m小学", "仁寿县 ［31m小学", id="control"),
+    pytest.param("长" * 60, "长" * 39 + "…", id="length"),
+]
+
+
+@pytest.mark.parametrize(("name", "cleaned"), HOSTILE)
+def test_names_cannot_mention_link_colour_or_add_lines(name: str, cleaned: str) -> None:
+    """Names are typed by many hands; in a chat they are letters and nothing else."""
+    assert clean(name) == cleaned
+    text = written(notice(alert(name=name)), style="markdown")
+    assert len(text.splitlines()) == len(written(notice(alert()), style="markdown").splitlines())
+    names = Names(offices={"511402": name}, platforms={"p": name})
+    note = notice(alert(name=name, subject="platform:p", classrooms=(name,)))
+    message = render(note, "zh", names)
+    assert fit(message, "markdown").count("<") == 2
+    assert "@" not in fit(message, "markdown")
+
+
+def test_a_storm_is_cut_between_schools_and_keeps_its_totals() -> None:
+    """3 000 classrooms of 100 schools: one message that fits, says 3 000, and counts what it leaves out."""
+    members = [alert(f"51140{n:05d}", f"第{n}中心小学校", rooms=30) for n in range(100)]
+    text = written(notice(*members), style="markdown", limit_bytes=4_096)
+    assert len(text.encode()) <= 4_096
+    assert "100 所学校 3000 间教室" in text
+    lines = text.splitlines()
+    shown = sum(line.startswith("> **") for line in lines)
+    assert lines[-2] == f"…… 另有 {100 - shown} 所学校 {(100 - shown) * 30} 间教室"
+    assert shown > 20
+    assert lines[-1] == "请处理:网络运营商"
+
+
+def test_a_school_without_a_name_is_its_id() -> None:
+    """A roster may leave names out."""
+    assert "- 5114020001:" in written(notice(alert(name="\u200b")))

@@ -1,0 +1,123 @@
+"""Sentences: equal keys and fields in both languages, and numbers that never flatter."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from classready.units import MBIT
+from collector import text
+from collector.core.state import Cause, Grade, Interval, NextStep
+from tests.support.samples import NOW
+
+COLLECTOR = Path(text.__file__).parent
+
+
+def fields(message: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(message) if name is not None}
+
+
+@pytest.mark.parametrize("message_id", sorted(text.MESSAGES))
+def test_both_languages_have_the_same_fields(message_id: str) -> None:
+    """A translation may move a field, never lose or invent one; none is empty."""
+    zh, en = text.MESSAGES[message_id]
+    assert fields(zh) == fields(en)
+    assert zh.strip()
+    assert en.strip()
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_has_a_title_a_sentence_and_someone_to_act(cause: Cause) -> None:
+    """A new cause cannot be forgotten here."""
+    assert f"cause.{cause}" in text.MESSAGES
+    assert f"why.{cause}" in text.MESSAGES
+    assert f"actor.{text.ACTORS[cause]}" in text.MESSAGES
+
+
+@pytest.mark.parametrize("message_id", [f"next.{s}" for s in NextStep] + [f"grade.{g}" for g in Grade])
+def test_every_next_step_and_grade_has_a_text(message_id: str) -> None:
+    """A new step or grade cannot be forgotten here."""
+    assert message_id in text.MESSAGES
+
+
+def test_every_message_id_in_the_templates_exists_and_every_message_is_used() -> None:
+    """Neither a typo in a template nor a dead sentence survives."""
+    files = [*COLLECTOR.rglob("*.py"), *COLLECTOR.rglob("*.html"), COLLECTOR.parent / "dashboards" / "build.py"]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files if path.name != "text.py").replace("'", '"')
+    own = (COLLECTOR / "text.py").read_text(encoding="utf-8").rpartition("def say(")[2].replace("'", '"')
+    for literal in re.findall(r'\bt\("([a-z_.]+)"[,)]', source):
+        assert literal in text.MESSAGES, literal
+    unused = {i for i in text.MESSAGES if not (f'"{i}"' in source + own or is_built(i, source + own))}
+    assert unused == set()
+
+
+def is_built(message_id: str, source: str) -> bool:
+    """Say whether the id may be put together from a prefix in code (f"cause.{...}") or template ("cause." ~ ...)."""
+    first, _, rest = message_id.partition(".")
+    if first == "grafana":
+        return f'"{rest}"' in source
+    prefixes = [message_id[: n + 1] for n, c in enumerate(message_id) if c == "."]
+    return any(f'"{prefix}{{' in source or f'"{prefix}" ~' in source for prefix in prefixes)
+
+
+def test_no_chinese_outside_the_texts() -> None:
+    """Chinese that admins see lives in text.py alone (comments and docstrings may name a term)."""
+    for path in [*COLLECTOR.rglob("*.html"), *COLLECTOR.rglob("*.css")]:
+        assert not re.search(r"[\u4e00-\u9fff]", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize(
+    ("rate_bps", "shown"),
+    [
+        pytest.param(99.97 * MBIT, "99.9 Mbit/s", id="never rounded up to the limit"),
+        pytest.param(100.0 * MBIT, "100 Mbit/s", id="exact"),
+        pytest.param(94.1 * MBIT, "94.1 Mbit/s", id="one decimal"),
+        pytest.param(1_000.0 * MBIT, "1 Gbit/s", id="gigabit"),
+        pytest.param(512_000.0, "512 kbit/s", id="kilobit"),
+        pytest.param(0.0, "0 kbit/s", id="zero is a number"),
+    ],
+)
+def test_rates_are_rounded_down(rate_bps: float, shown: str) -> None:
+    """A measured 99.97 must not read as the required 100."""
+    assert text.rate(rate_bps, "zh") == shown
+
+
+@pytest.mark.parametrize(
+    ("interval", "zh", "en"),
+    [
+        pytest.param(Interval(), "未知", "unknown", id="nothing known"),
+        pytest.param(Interval(95.0 * MBIT), "≥ 95 Mbit/s", "≥ 95 Mbit/s", id="proven bound"),
+        pytest.param(Interval(None, 100.0 * MBIT), "≤ 100 Mbit/s", "≤ 100 Mbit/s", id="upper bound"),
+        pytest.param(Interval(None, 100.0 * MBIT, 80.4 * MBIT), "约 80.4 Mbit/s", "about 80.4 Mbit/s", id="estimate"),
+        pytest.param(Interval(None, 10.0 * MBIT, None, True), "10 Mbit/s 半双工", "10 Mbit/s half duplex", id="half"),
+    ],
+)
+def test_capacities_say_how_they_are_known(interval: Interval, zh: str, en: str) -> None:
+    """A bound is never shown as if it were a measured speed."""
+    assert text.capacity(interval, "zh") == zh
+    assert text.capacity(interval, "en") == en
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.104, "104 毫秒"), (59.9, "59 秒"), (119, "119 秒"), (600, "10 分钟"), (7_200, "2 小时"), (172_800, "2 天")],
+)
+def test_durations_use_the_largest_fitting_unit(seconds: float, shown: str) -> None:
+    """People read one number and one unit."""
+    assert text.duration(seconds, "zh") == shown
+
+
+def test_ages_and_times() -> None:
+    """Never is a word; another day shows its date; the future is not a negative age."""
+    assert text.ago(None, NOW, "zh") == "从未"
+    assert text.ago(NOW + 3, NOW, "en") == "just now"
+    assert text.ago(NOW - 90, NOW, "en") == "90 s ago"
+    assert text.local_time(NOW, 28_800) == "12:00"
+    assert text.local_time(NOW - 86_400, 28_800, now=NOW) == "10-14 12:00"
+
+
+def test_unknown_reasons_are_shown_as_their_code() -> None:
+    """An agent newer than the collector may give a reason without a text."""
+    assert text.reason("timeout", "zh") == "超时"
+    assert text.reason("solar_flare", "en") == "other (solar_flare)"
