@@ -1,0 +1,52 @@
+"""The way to the collector, as the courier sees it: one parcel at a time, and one of four outcomes."""
+
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from agent.settings import HttpLink, MqttLink
+from classready.report import Ack
+
+
+class Acked(Struct, frozen=True, kw_only=True):
+    """The collector answered. ``collector_s`` is its clock just now, where the link tells."""
+
+    acks: tuple[Ack, ...]
+    collector_s: float | None = None
+
+
+class Keep(Struct, frozen=True, kw_only=True):
+    """Not delivered, nobody's fault but the way's: keep the records and come again. ``why`` is from a closed list."""
+
+    why: str
+    retry_after_s: float | None = None
+
+
+class TooLarge(Struct, frozen=True):
+    """The report must be cut into smaller ones."""
+
+
+class Refused(Struct, frozen=True):
+    """The collector will never take this report as it is."""
+
+
+Outcome = Acked | Keep | TooLarge | Refused
+
+
+class Link(Protocol):
+    async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:
+        """Send one encoded report and wait for the collector's own answer about ``sequences``. Never raises."""
+        ...
+
+
+def open_link(settings: HttpLink | MqttLink, gateway: str, agent_version: str) -> AbstractAsyncContextManager[Link]:
+    """Open the configured link; only its own library is imported. Credentials are read here, at each start."""
+    if isinstance(settings, HttpLink):
+        from agent.links import http
+
+        return http.connect(settings, agent_version)
+    from agent.links import mqtt
+
+    return mqtt.connect(settings, gateway, agent_version)

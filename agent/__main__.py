@@ -1,0 +1,187 @@
+"""The command line of the agent. Imports wait until a command needs them: ``--help`` must be quick."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from agent.settings import AgentSettings, TargetSettings
+
+DEFAULT_CONFIG = "/etc/classready/agent.yml"
+EXIT_FINDING = 1
+EXIT_CONFIG = 78
+
+_config = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    envvar="CLASSREADY_AGENT_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="Settings of this gateway.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="classready", message="%(prog)s %(version)s")
+def main() -> None:
+    """Observe a school's classrooms from its gateway, and report to the collector.
+
+    \b
+    First steps on a new gateway:
+      classready-agent check                    is agent.yml right?
+      classready-agent probe uplink --explain   one target, step by step
+      classready-agent run                      what the systemd unit does
+
+    \b
+    Exit codes: 0 in order, 1 a finding (no answer, below the threshold, not measured),
+    2 wrong usage, 78 wrong settings (every problem with file and line).
+    """  # noqa: D301 - click wants the control character
+
+
+@main.command()
+@_config
+def run(config: Path) -> None:
+    """Probe and report until stopped. SIGHUP loads the settings again."""
+    import asyncio
+
+    settings = _load(config)
+    from agent import app
+    from agent.probes import PROBES
+    from agent.spool import SpoolInUseError
+    from classready import logs
+
+    logs.configure(level=settings.log_level)
+    try:
+        asyncio.run(app.run(config, settings, PROBES))
+    except* SpoolInUseError as found:
+        raise click.ClickException(str(found.exceptions[0])) from None
+
+
+@main.command()
+@_config
+def check(config: Path) -> None:
+    """Read the settings and every file they name; start nothing."""
+    settings = _load(config)
+    click.echo(f"{config}: in order: gateway {settings.gateway}, {len(settings.targets)} targets")
+
+
+@main.command()
+@_config
+@click.argument("target")
+@click.option("--explain", is_flag=True, help="Print each step of the measurement.")
+@click.option("--json", "as_json", is_flag=True, help="Print the observations as JSON lines.")
+def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Probe one TARGET now; nothing is reported and nothing is kept.
+
+    TARGET is the name of a target in the settings, or a kind that has exactly one target.
+
+    \b
+    Examples:
+      classready-agent probe b2-301-board            by name
+      classready-agent probe bandwidth --explain     the only bandwidth target, step by step
+      classready-agent probe smartedu --json | jq .outcome
+    """  # noqa: D301
+    import asyncio
+
+    settings = _load(config)
+    chosen = _choose(settings, target)
+    from agent import app
+    from classready import logs
+    from classready.observation import Outcome
+
+    logs.configure(level="warning")
+    steps = (lambda line: click.echo(line, err=as_json)) if explain else (lambda _line: None)
+    observations = asyncio.run(app.probe_once(settings, chosen, steps))
+    _print_json(observations) if as_json else _print_table(observations)
+    if any(o.outcome in {Outcome.NO_ANSWER, Outcome.FAIL, Outcome.UNMEASURED} for o in observations):
+        sys.exit(EXIT_FINDING)
+
+
+def _load(config: Path) -> "AgentSettings":
+    from agent.app import load_settings
+    from classready.settings import SettingsError
+
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(EXIT_CONFIG)
+
+
+def _choose(settings: "AgentSettings", wanted: str) -> "TargetSettings":
+    """Find the target of that name, else the only one of that kind.
+
+    Raises:
+        click.BadParameter: there is none, or more than one.
+    """
+    named = [target for target in settings.targets if target.name == wanted]
+    found = named or [target for target in settings.targets if _kind(target) == wanted]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(target.name for target in found or settings.targets)
+    why = f"more than one {wanted} target" if found else "no target of that name or kind"
+    raise click.BadParameter(f"{why}; choose one of: {names or '(there are no targets)'}", param_hint="TARGET")
+
+
+def _kind(target: "TargetSettings") -> str:
+    return str(type(target).__struct_config__.tag)
+
+
+def _print_json(observations: Any) -> None:
+    from classready.codec import encode
+
+    for observation in observations:
+        click.echo(encode(observation).decode())
+
+
+_COLOURS = {"answered": "green", "pass": "green", "no_answer": "red", "fail": "red", "unmeasured": "yellow"}
+
+
+def _print_table(observations: Any) -> None:
+    for observation in observations:
+        fields = _flat(observation)
+        outcome = fields.pop("outcome", "-")
+        click.echo(f"{observation.KIND:<10} {click.style(outcome, fg=_COLOURS.get(outcome))}")
+        for name, shown in fields.items():
+            click.echo(f"  {name:<24} {shown}")
+
+
+def _flat(struct: Any, prefix: str = "") -> dict[str, str]:
+    """Return the known fields of an observation, nested ones with a dot, with values as people read them."""
+    found: dict[str, str] = {}
+    for name in struct.__struct_fields__:
+        value, path = getattr(struct, name), prefix + name
+        if hasattr(value, "__struct_fields__"):
+            found |= _flat(value, f"{path}.")
+        elif isinstance(value, dict):
+            found |= {f"{path}.{key}": str(each) for key, each in value.items()}
+        elif value is not None:
+            found[path] = _shown(path, value)
+    return found
+
+
+def _shown(path: str, value: Any) -> str:
+    from classready.units import bps_to_mbps
+
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if path.endswith("_bps"):
+        return f"{bps_to_mbps(value):.1f} Mbit/s"
+    if path.partition(".")[0].endswith("_s"):
+        return f"{value * 1000:.1f} ms"
+    return _local_time(value) if path.endswith("_at") else str(value)
+
+
+def _local_time(unix_s: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(unix_s, UTC).astimezone().isoformat(" ", "seconds")
+
+
+if __name__ == "__main__":
+    main()

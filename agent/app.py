@@ -1,0 +1,347 @@
+"""Puts the agent together: settings with the checks across entries, the running parts, signals, and systemd."""
+
+import asyncio
+import contextlib
+import functools
+import ipaddress
+import os
+import signal
+import socket
+import ssl
+import time
+import zoneinfo
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from agent import metrics
+from agent.clock import Clock, boot_id
+from agent.courier import Courier
+from agent.links import open_link
+from agent.probes.contract import Context, silent
+from agent.runner import Probes, Runner, observe
+from agent.settings import AgentSettings, HttpLink, MqttLink, Snmp, TargetSettings, WhiteboardTarget
+from agent.spool import Spool
+from classready import __version__
+from classready.codec import encode
+from classready.observation import Observation
+from classready.report import Directives
+from classready.settings import Loaded, Problem, SettingsError, load_with_lines, read_secret, resolve
+
+LIVE_INTERVALS = 3
+"""Records younger than this many report intervals travel before the backlog."""
+DRAIN_S = 2.0
+LAST_REPORT_S = 5.0
+DIRECTIVES_FILE = "directives.json"
+DIRECTIVES_MAX_BYTES = 1_000_000
+
+_log = structlog.get_logger()
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def load_settings(path: Path) -> AgentSettings:
+    """Read agent.yml with every path in it made absolute.
+
+    Raises:
+        SettingsError: with every problem of the file, or every problem across its entries.
+    """
+    loaded = load_with_lines(path, AgentSettings)
+    settings: AgentSettings = _with_absolute_paths(loaded.value, path.absolute())
+    if problems := sorted(_problems(loaded, settings), key=lambda p: p.line):
+        raise SettingsError(problems)
+    return settings
+
+
+def _with_absolute_paths(value: Any, base: Path) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_with_absolute_paths(each, base) for each in value)
+    if not isinstance(value, Struct):
+        return value
+    changed = {name: _with_absolute_paths(getattr(value, name), base) for name in value.__struct_fields__}
+    for name, setting in changed.items():
+        if name.endswith("_file") and setting is not None:
+            changed[name] = str(resolve(base, setting))
+    if isinstance(value, AgentSettings):
+        under_systemd = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+        changed["state_dir"] = under_systemd or str(resolve(base, value.state_dir))
+    return msgspec.structs.replace(value, **changed)
+
+
+def _problems(loaded: Loaded, settings: AgentSettings) -> Iterator[Problem]:
+    """Yield what only shows across entries, or outside the file."""
+    checks = (_link_problems, _file_problems, _name_problems, _timezone_problems, _device_problems)
+    for check in checks:
+        for path, text in check(settings):
+            yield loaded.problem(path, text)
+
+
+Found = Iterator[tuple[str, str]]
+
+
+def _link_problems(settings: AgentSettings) -> Found:
+    match settings.link:
+        case HttpLink(url=url):
+            try:
+                parts = urlsplit(url)
+                clear = parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+            except ValueError:
+                yield "link.url", "not a URL"
+            else:
+                if clear:
+                    yield "link.url", "http:// would show the token to everybody on the way; use https://"
+        case MqttLink(tls=False, host=host) if not _is_loopback(host):
+            yield "link.tls", "without TLS the password could be read by everybody on the way; remove this line"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _file_problems(settings: AgentSettings) -> Found:
+    for path, file in _files(settings, ""):
+        name = path.rpartition(".")[2]
+        if name == "metrics_file":
+            continue
+        try:
+            _ = ssl.create_default_context(cafile=file) if name == "ca_file" else read_secret(Path(file))
+        except ssl.SSLError:
+            yield path, f"{file} holds no certificate in PEM form"
+        except OSError as error:
+            yield path, f"{file} cannot be used: {error.strerror or error} (one line of text, mode 0600)"
+
+
+def _files(value: Any, path: str) -> Found:
+    """Yield path and value of every ``..._file`` setting that is given."""
+    if isinstance(value, tuple):
+        for i, each in enumerate(value):
+            yield from _files(each, f"{path}[{i}]")
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            setting, inner = getattr(value, name), f"{path}.{name}".lstrip(".")
+            if name.endswith("_file") and setting is not None:
+                yield inner, setting
+            else:
+                yield from _files(setting, inner)
+
+
+def _name_problems(settings: AgentSettings) -> Found:
+    first: dict[str, int] = {}
+    for i, target in enumerate(settings.targets):
+        if target.name in first:
+            yield f"targets[{i}].name", f"{target.name!r} is already the name of targets[{first[target.name]}]"
+        first.setdefault(target.name, i)
+
+
+def _timezone_problems(settings: AgentSettings) -> Found:
+    try:
+        zoneinfo.ZoneInfo(settings.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        yield "timezone", f"no time zone is called {settings.timezone!r}; write one like Asia/Shanghai"
+
+
+def _device_problems(settings: AgentSettings) -> Found:
+    for i, target in enumerate(settings.targets):
+        snmp = getattr(target, "snmp", None)
+        if isinstance(target, WhiteboardTarget) and snmp is None and not target.icmp:
+            yield f"targets[{i}].icmp", "with snmp: null and icmp: false there is nothing to ask the device by"
+        if isinstance(snmp, Snmp) and snmp.version == "3":
+            for name in ("user", "auth_key_file", "priv_key_file"):
+                if getattr(snmp, name) is None:
+                    yield f"targets[{i}].snmp.version", f"version 3 needs {name}"
+
+
+# --- the collector's last directives --------------------------------------------------------------------------------
+
+
+def load_directives(state_dir: Path) -> Directives | None:
+    """Return the directives kept beside the spool; None when there are none that can be read."""
+    path = state_dir / DIRECTIVES_FILE
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(DIRECTIVES_MAX_BYTES), type=Directives)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        _log.warning("directives_unreadable", path=str(path), error=str(error))
+        return None
+
+
+def save_directives(state_dir: Path, directives: Directives) -> None:
+    """Keep ``directives`` for the next start. Failing is no harm: the first ack brings them again."""
+    path = state_dir / DIRECTIVES_FILE
+    new = path.with_suffix(".new")
+    try:
+        new.write_bytes(encode(directives))
+        new.replace(path)
+    except OSError as error:
+        _log.warning("directives_not_saved", path=str(path), error=str(error))
+
+
+# --- one probe for a person -----------------------------------------------------------------------------------------
+
+
+async def probe_once(
+    settings: AgentSettings, target: TargetSettings, explain: Callable[[str], None] = silent
+) -> Sequence[Observation]:
+    """Probe ``target`` now, with the directives of the last run; nothing is written."""
+    from agent.probes import PROBES
+
+    clock = Clock(boot_id())
+    context = Context(
+        settings=settings,
+        directives=load_directives(Path(settings.state_dir)),
+        clock_good=clock.read().quality == "good",
+        on_demand=True,
+        explain=explain,
+    )
+    return await observe(PROBES, target, context, clock)
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+async def run(path: Path, settings: AgentSettings, probes: Probes) -> None:
+    """Run until SIGTERM or SIGINT. SIGHUP loads the settings again; wrong ones are logged and change nothing."""
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    numbers = metrics.Metrics()
+    numbers.put("classready_agent_start_time_seconds", time.time())
+    numbers.put("classready_agent_config_last_reload_successful", 1)
+    clock = Clock(boot_id())
+    following: AgentSettings | None = settings
+    while following is not None:
+        following = await _session(following, probes, clock, numbers, lambda: _next_settings(path, signals, numbers))
+
+
+async def _next_settings(
+    path: Path, signals: "asyncio.Queue[signal.Signals]", numbers: metrics.Metrics
+) -> AgentSettings | None:
+    """Wait for a reason to end the present session; None = to stop."""
+    while await signals.get() is signal.SIGHUP:
+        try:
+            settings = load_settings(path)
+        except SettingsError as error:
+            numbers.put("classready_agent_config_last_reload_successful", 0)
+            for problem in error.problems:
+                _log.error("reload_refused", problem=str(problem))
+        else:
+            numbers.put("classready_agent_config_last_reload_successful", 1)
+            _log.info("reloaded", path=str(path))
+            return settings
+    return None
+
+
+async def _session(
+    settings: AgentSettings,
+    probes: Probes,
+    clock: Clock,
+    numbers: metrics.Metrics,
+    next_settings: Callable[[], Awaitable[AgentSettings | None]],
+) -> AgentSettings | None:
+    """Run everything with one set of settings, until there are other ones or none."""
+    state_dir = Path(settings.state_dir)
+    async with contextlib.AsyncExitStack() as stack:
+        spool = await Spool.open(state_dir, settings.spool, live_s=LIVE_INTERVALS * settings.report_interval_s)
+        stack.push_async_callback(spool.close)
+        link = await stack.enter_async_context(open_link(settings.link, settings.gateway, __version__))
+        runner = Runner(settings, probes, clock, spool.append, numbers)
+        runner.directives = load_directives(state_dir)
+        courier = Courier(
+            settings=settings,
+            spool=spool,
+            link=link,
+            clock=clock,
+            metrics=numbers,
+            on_directives=functools.partial(_direct, runner, state_dir),
+        )
+        async with asyncio.TaskGroup() as group:
+            probing = group.create_task(runner.run(), name="runner")
+            rest = [group.create_task(courier.run(), name="courier")]
+            rest.append(group.create_task(_feed_watchdog(runner, spool), name="watchdog"))
+            if settings.metrics_file is not None:
+                rest.append(group.create_task(_keep_writing(settings, spool, clock, numbers), name="metrics"))
+            notify("READY=1")
+            _log.info("ready", gateway=settings.gateway, targets=len(settings.targets))
+            following = await next_settings()
+            notify("RELOADING=1" if following else "STOPPING=1")
+            await _drain(runner, probing)
+            for task in rest:
+                task.cancel()
+        await _report_last(courier, clock)
+    return following
+
+
+def _direct(runner: Runner, state_dir: Path, directives: Directives, asked_at_s: float) -> None:
+    if directives != runner.directives:
+        save_directives(state_dir, directives)
+    runner.direct(directives, asked_at_s)
+
+
+async def _drain(runner: Runner, probing: "asyncio.Task[None]") -> None:
+    """Let running probes finish, but not for long; what is cancelled was never observed."""
+    runner.stop()
+    await asyncio.wait([probing], timeout=DRAIN_S)
+    probing.cancel()
+
+
+async def _report_last(courier: Courier, clock: Clock) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_REPORT_S):
+            await courier.report(until_s=clock.now_s())
+
+
+# --- systemd and metrics --------------------------------------------------------------------------------------------
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); outside of it, nothing happens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
+async def _feed_watchdog(runner: Runner, spool: Spool) -> None:
+    """Feed systemd's watchdog as long as the spool answers and no target is stuck."""
+    period_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 / 3
+    while period_s:
+        await spool.statistics()
+        if not runner.is_stalled():
+            notify("WATCHDOG=1")
+        await asyncio.sleep(period_s)
+
+
+async def _keep_writing(settings: AgentSettings, spool: Spool, clock: Clock, numbers: metrics.Metrics) -> None:
+    while True:
+        await _gather(spool, clock, numbers)
+        try:
+            metrics.write(numbers, Path(str(settings.metrics_file)))
+        except OSError as error:
+            _log.warning("metrics_not_written", path=settings.metrics_file, error=str(error))
+        await asyncio.sleep(settings.report_interval_s)
+
+
+async def _gather(spool: Spool, clock: Clock, numbers: metrics.Metrics) -> None:
+    held = await spool.statistics()
+    numbers.put("classready_agent_spool_records", held.held_count)
+    numbers.put("classready_agent_spool_bytes", held.held_bytes)
+    numbers.put("classready_agent_spool_limit_bytes", held.limit_bytes)
+    numbers.put("classready_agent_spool_degraded", held.degraded)
+    numbers.put("classready_agent_clock_synchronized", clock.read().quality == "good")
+    for reason, count in held.dropped.items():
+        numbers.put("classready_agent_records_dropped_total", count, reason)
+    for reason, count in held.rejected.items():
+        numbers.put("classready_agent_records_rejected_total", count, reason)

@@ -1,0 +1,60 @@
+"""The gateway's clocks. Wall time may be anything (no battery, no NTP); the boot clock only ever runs forward."""
+
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+SYNCHRONIZED_FILE = Path("/run/systemd/timesync/synchronized")
+"""Made by systemd-timesyncd. The adjtimex call is forbidden to the hardened unit (ProtectClock)."""
+
+TOLERANCE_S = 30.0
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """Both clocks at one moment. ``monotonic_s`` counts from boot, also while suspended."""
+
+    monotonic_s: float
+    wall_s: float
+    quality: Literal["good", "unknown"]
+
+
+class Clock:
+    """Wall time is called good when the system says so, or when the collector's clock was seen to agree with it."""
+
+    def __init__(self, boot_id: str) -> None:
+        self.boot_id = boot_id
+        self._collector: tuple[float, float] | None = None
+        """The boot clock and the collector's wall clock at one moment."""
+
+    def now_s(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def read(self) -> Reading:
+        monotonic_s, wall_s = self.now_s(), time.time()
+        good = self._agrees(monotonic_s, wall_s) or SYNCHRONIZED_FILE.exists()
+        return Reading(monotonic_s=monotonic_s, wall_s=wall_s, quality="good" if good else "unknown")
+
+    def compare(self, collector_s: float) -> None:
+        """Take note of the collector's clock, read just now."""
+        self._collector = (self.now_s(), collector_s)
+
+    def _agrees(self, monotonic_s: float, wall_s: float) -> bool:
+        """Say whether wall time is where the collector's must be by now: a step of the clock ends the trust at once."""
+        if self._collector is None:
+            return False
+        then_s, collector_s = self._collector
+        return abs(wall_s - collector_s - (monotonic_s - then_s)) < TOLERANCE_S
+
+
+def boot_id() -> str:
+    """The kernel's, without dashes; from the unit where /proc is hidden; else a new one for this process."""
+    try:
+        text = os.environ.get("CLASSREADY_BOOT_ID") or BOOT_ID_FILE.read_text()
+        return uuid.UUID(text.strip()).hex
+    except (OSError, ValueError):
+        return uuid.uuid4().hex

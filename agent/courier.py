@@ -1,0 +1,226 @@
+"""Carries records from the spool to the collector: live ones first, then the backlog, each until it is acknowledged."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import assert_never
+
+import msgspec
+import structlog
+
+from agent.clock import Clock
+from agent.links import Acked, Keep, Link, Outcome, Refused, TooLarge
+from agent.metrics import Metrics
+from agent.settings import AgentSettings
+from agent.spool import Batch, Lane, Spool
+from classready import __version__
+from classready.codec import encode_report
+from classready.report import REPORT_MAX_BYTES, Ack, Directives, Report
+
+OnDirectives = Callable[[Directives, float], None]
+
+RECORDS_MAX_BYTES = REPORT_MAX_BYTES - 2_000
+"""Leaves room for the envelope."""
+BACKLOG_PER_S = 5.0
+BACKOFF_MIN_S = 1.0
+BACKOFF_MAX_S = 300.0
+BACKOFF_INTERVALS = 5
+"""Backoff stops growing at this many report intervals."""
+START_SPREAD_RATIO = 0.2
+"""First reports are spread over this part of the interval: a county's gateways get their power back together."""
+REFUSALS_BEFORE_ASIDE = 3
+
+_log = structlog.get_logger()
+
+
+def backoff_s(failure_count: int, report_interval_s: float, retry_after_s: float | None, jitter: float) -> float:
+    """Return how long to wait after the ``failure_count``-th failure in a row (from 1); ``jitter`` in [0, 1].
+
+    Full jitter over an exponentially growing span; never below what the collector asked for, never above 5 minutes.
+    """
+    ceiling_s = min(BACKOFF_MAX_S, max(BACKOFF_MIN_S, BACKOFF_INTERVALS * report_interval_s))
+    span_s = min(ceiling_s, BACKOFF_MIN_S * 2.0 ** min(failure_count, 20))
+    return min(BACKOFF_MAX_S, max(0.1 + jitter * (span_s - 0.1), retry_after_s or 0.0))
+
+
+class Courier:
+    """One report in flight at a time. ``on_directives`` gets them with the time at which they were asked for."""
+
+    def __init__(  # noqa: PLR0913 - what app wires together
+        self,
+        *,
+        settings: AgentSettings,
+        spool: Spool,
+        link: Link,
+        clock: Clock,
+        metrics: Metrics,
+        on_directives: OnDirectives,
+    ) -> None:
+        self._settings, self._spool, self._link = settings, spool, link
+        self._clock, self._metrics, self._on_directives = clock, metrics, on_directives
+        self._taken_at_s = 0.0
+        self._acked_count = 0
+        self._stuck = False
+        """What was sent last still lies in the spool, so taking more would only bring it again."""
+        self._refused: list[tuple[str, int]] = []
+        self._refusals: dict[tuple[str, int], int] = {}
+
+    async def run(self) -> None:
+        """Report every interval; sooner for the very first record, later while the way is closed."""
+        interval_s = self._settings.report_interval_s
+        await asyncio.sleep(random.uniform(0, START_SPREAD_RATIO) * interval_s)  # noqa: S311 - spread only
+        failure_count = 0
+        while True:
+            next_s = self._clock.now_s() + random.uniform(0.9, 1.0) * interval_s  # noqa: S311
+            keep = await self.report(until_s=next_s)
+            failure_count = failure_count + 1 if keep else 0
+            if keep:
+                wait_s = backoff_s(failure_count, interval_s, keep.retry_after_s, random.random())  # noqa: S311
+                _log.warning("report_not_delivered", why=keep.why, failures=failure_count, again_in_s=round(wait_s, 1))
+                await asyncio.sleep(wait_s)
+            else:
+                await self._rest(next_s - self._clock.now_s())
+
+    async def _rest(self, seconds: float) -> None:
+        if self._spool.appended.is_set():
+            await asyncio.sleep(max(0.0, seconds))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._spool.appended.wait()
+
+    async def report(self, *, until_s: float) -> Keep | None:
+        """Send what is live, then backlog until ``until_s``, or an empty report; return why it stopped early."""
+        self._acked_count, self._stuck, self._refused = 0, False, []
+        keep = await self._send_live() or await self._send_backlog(until_s)
+        if keep is None and not self._acked_count:
+            self._taken_at_s = self._clock.now_s()
+            keep = await self._deliver(await self._spool.heartbeat())
+        return keep or await self._judge_refused()
+
+    async def _send_live(self) -> Keep | None:
+        more = True
+        while more and not self._stuck and (batch := await self._take("live")):
+            if keep := await self._deliver(batch):
+                return keep
+            more = batch.more
+        return None
+
+    async def _send_backlog(self, until_s: float) -> Keep | None:
+        while not self._stuck and self._clock.now_s() < until_s and (batch := await self._take("backlog")):
+            if keep := await self._deliver(batch):
+                return keep
+            await asyncio.sleep(1 / BACKLOG_PER_S)
+        return None
+
+    async def _take(self, lane: Lane) -> Batch | None:
+        self._taken_at_s = self._clock.now_s()
+        return await self._spool.take(lane, self._taken_at_s, RECORDS_MAX_BYTES)
+
+    async def _deliver(self, batch: Batch) -> Keep | None:
+        """Send a batch, in smaller pieces where that is asked for. A Keep ends the round."""
+        outcome = await self._send(batch)
+        match outcome:
+            case Acked():
+                return await self._settle(batch, outcome)
+            case Keep():
+                return outcome
+            case TooLarge() if len(batch.records) == 1:
+                await self._set_aside(batch.spool_id, batch.records[0][0], "too_large")
+                return None
+            case TooLarge():
+                return await self._deliver_parts(batch, (len(batch.records) + 1) // 2)
+            case Refused() if len(batch.records) == 1:
+                self._refused.append((batch.spool_id, batch.records[0][0]))
+                self._stuck = True
+                return None
+            case Refused():
+                return await self._deliver_parts(batch, 1)
+            case _:
+                assert_never(outcome)
+
+    async def _deliver_parts(self, batch: Batch, size: int) -> Keep | None:
+        if not batch.records:
+            return Keep(why="refused")
+        for start in range(0, len(batch.records), size):
+            part = msgspec.structs.replace(batch, records=batch.records[start : start + size])
+            if keep := await self._deliver(part):
+                return keep
+        return None
+
+    async def _send(self, batch: Batch) -> Outcome:
+        reading = self._clock.read()
+        report = Report(
+            gateway=self._settings.gateway,
+            agent_version=__version__,
+            spool_id=batch.spool_id,
+            boot_id=self._clock.boot_id,
+            report_interval_s=self._settings.report_interval_s,
+            sent_monotonic_s=reading.monotonic_s,
+            sent_at=reading.wall_s,
+            spool_records=batch.held_count,
+            dropped=batch.dropped,
+        )
+        body = encode_report(report, (record for _, record in batch.records))
+        too_large = len(body) > REPORT_MAX_BYTES
+        outcome = TooLarge() if too_large else await self._link.send(body, batch.sequences)
+        self._metrics.add("classready_agent_publish_total", _result(outcome))
+        return outcome
+
+    async def _settle(self, batch: Batch, acked: Acked) -> Keep | None:
+        self._acked_count += 1
+        self._metrics.put("classready_agent_last_app_ack_timestamp_seconds", self._clock.read().wall_s)
+        if acked.collector_s is not None:
+            self._clock.compare(acked.collector_s)
+        for ack in acked.acks:
+            await self._apply(ack)
+        if batch.records and not any(_names(ack, batch) for ack in acked.acks):
+            return Keep(why="not_acknowledged")
+        return None
+
+    async def _apply(self, ack: Ack) -> None:
+        if ack.rejected:
+            reasons = sorted({refusal.reason for refusal in ack.rejected})
+            _log.warning("records_rejected", count=len(ack.rejected), reasons=reasons)
+        if ack.directives is not None:
+            self._on_directives(ack.directives, self._taken_at_s)
+        if (ack.committed or ack.rejected) and not await self._spool.settle(ack.spool_id, ack.committed, ack.rejected):
+            self._stuck = True
+
+    async def _judge_refused(self) -> Keep | None:
+        """Blame a record only while the collector takes other reports; else it is the collector that is at fault."""
+        if not self._refused:
+            return None
+        if not self._acked_count:
+            return Keep(why="refused")
+        for key in self._refused:
+            self._refusals[key] = self._refusals.get(key, 0) + 1
+            if self._refusals[key] >= REFUSALS_BEFORE_ASIDE:
+                del self._refusals[key]
+                await self._set_aside(*key, "refused")
+        return None
+
+    async def _set_aside(self, spool_id: str, sequence: int, reason: str) -> None:
+        _log.error("record_set_aside", sequence=sequence, reason=reason)
+        await self._spool.set_aside(spool_id, sequence, reason)
+
+
+def _result(outcome: Outcome) -> str:
+    match outcome:
+        case Acked():
+            return "ok"
+        case Keep(why=why):
+            return why
+        case TooLarge():
+            return "too_large"
+        case Refused():
+            return "refused"
+
+
+def _names(ack: Ack, batch: Batch) -> bool:
+    """Say whether ``ack`` settles at least one record of ``batch``."""
+    refused = {refusal.sequence for refusal in ack.rejected}
+    return ack.spool_id == batch.spool_id and any(
+        n in refused or any(first <= n <= last for first, last in ack.committed) for n in batch.sequences
+    )

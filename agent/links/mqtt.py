@@ -1,0 +1,165 @@
+"""Reports over MQTT 5: published with QoS 1, settled only by the collector's own acknowledgement.
+
+A PUBACK says that the broker took the message, not that anybody will get it: its reason code can only tell early that
+nobody will (16 no subscriber, >= 128 refused).
+"""
+
+import asyncio
+import contextlib
+import random
+import ssl
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import structlog
+
+from agent.links import Acked, Keep, Outcome, Refused, TooLarge
+from agent.settings import MqttLink
+from classready import topics
+from classready.codec import MalformedReport, decode_ack, encode
+from classready.report import Ack, Presence
+from classready.settings import read_secret
+
+PUBACK_OUTCOMES: dict[int, Outcome] = {
+    16: Keep(why="rc16_no_subscriber"),
+    135: Keep(why="rc135_denied"),
+    149: TooLarge(),
+    153: Refused(),
+}
+"""MQTT 5, 3.4.2.1: no matching subscribers, not authorized, packet too large, payload format invalid."""
+
+KEEPALIVE_S = 60
+RECONNECT_MAX_S = 60.0
+STEADY_S = 60.0
+"""A shorter connection does not make the next attempt come sooner: two gateways with one name must not spin."""
+
+_log = structlog.get_logger()
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt with the one thing it drops: the reason code of the last PUBACK."""
+
+    puback_reason = 0
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        self.puback_reason = int(reason_code.value)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: MqttLink, gateway: str, agent_version: str) -> AsyncIterator["MqttReports"]:
+    """Yield a link that connects, and connects again, in the background."""
+    link = MqttReports(settings, gateway, agent_version)
+    task = asyncio.create_task(link.keep_connected(), name="mqtt")
+    try:
+        yield link
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class MqttReports:
+    """One report in flight. Acks that come late are kept for the next answer; they are as true as any."""
+
+    def __init__(self, settings: MqttLink, gateway: str, agent_version: str) -> None:
+        self._settings, self._gateway = settings, gateway
+        self._presence = Presence(online=True, agent_version=agent_version)
+        self._password = read_secret(Path(settings.password_file))
+        self._tls = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
+        self._client: _Client | None = None
+        self._connected = asyncio.Event()
+        self._arrived: asyncio.Queue[Ack] = asyncio.Queue()
+        self._unread: list[Ack] = []
+
+    async def keep_connected(self) -> None:
+        attempt = 0
+        while True:
+            began_s = asyncio.get_running_loop().time()
+            try:
+                await self._stay()
+            except (aiomqtt.MqttError, OSError) as error:
+                _log.warning("mqtt_disconnected", error=str(error))
+            steady = asyncio.get_running_loop().time() - began_s > STEADY_S
+            attempt = 0 if steady else min(attempt + 1, 10)
+            await asyncio.sleep(random.uniform(0.1, min(RECONNECT_MAX_S, 2.0**attempt)))  # noqa: S311 - spread only
+
+    def _new_client(self) -> _Client:
+        offline = encode(Presence(online=False, agent_version=self._presence.agent_version))
+        return _Client(
+            self._settings.host,
+            self._settings.port,
+            username=self._gateway,
+            password=self._password,
+            identifier=self._gateway,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            will=aiomqtt.Will(topics.up(self._gateway, "presence"), offline, qos=1),
+            keepalive=KEEPALIVE_S,
+            timeout=self._settings.timeout_s,
+            tls_context=self._tls,
+        )
+
+    async def _stay(self) -> None:
+        """Connect, ask for acks, say hello, and pass acks on until the connection ends."""
+        async with self._new_client() as client:
+            try:
+                await client.subscribe(topics.down(self._gateway, "ack"), qos=1)
+                await self._say(client, online=True)
+                self._client = client
+                self._connected.set()
+                _log.info("mqtt_connected", host=self._settings.host, port=self._settings.port)
+                async for message in client.messages:
+                    self._receive(message.payload)
+            except asyncio.CancelledError:
+                with contextlib.suppress(aiomqtt.MqttError):
+                    await self._say(client, online=False)
+                raise
+            finally:
+                self._connected.clear()
+
+    async def _say(self, client: _Client, *, online: bool) -> None:
+        presence = Presence(online=online, agent_version=self._presence.agent_version)
+        await client.publish(topics.up(self._gateway, "presence"), encode(presence), qos=1, timeout=2)
+
+    def _receive(self, payload: Any) -> None:
+        try:
+            self._arrived.put_nowait(decode_ack(bytes(payload)))
+        except (MalformedReport, TypeError) as error:
+            _log.warning("ack_malformed", error=str(error))
+
+    async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                await self._connected.wait()
+                if refusal := await self._publish(body):
+                    return refusal
+                return await self._answer(sequences)
+        except TimeoutError:
+            return Keep(why="timeout" if self._connected.is_set() else "disconnected")
+        except aiomqtt.MqttError:
+            return Keep(why="disconnected")
+
+    async def _publish(self, body: bytes) -> Outcome | None:
+        client = self._client
+        assert client is not None
+        client.puback_reason = 0
+        await client.publish(topics.up(self._gateway, "report"), body, qos=1, timeout=self._settings.timeout_s)
+        reason = client.puback_reason
+        return PUBACK_OUTCOMES.get(reason, Keep(why="rc_other") if reason >= 128 else None)
+
+    async def _answer(self, sequences: Collection[int]) -> Acked:
+        """Wait for the ack that speaks of this report, and return it with all that came before it."""
+        while True:
+            ack = await self._arrived.get()
+            self._unread.append(ack)
+            if not sequences or _speaks_of(ack, sequences):
+                acks, self._unread = tuple(self._unread), []
+                return Acked(acks=acks, collector_s=ack.sent_at)
+
+
+def _speaks_of(ack: Ack, sequences: Collection[int]) -> bool:
+    refused = {refusal.sequence for refusal in ack.rejected}
+    return any(n in refused or any(first <= n <= last for first, last in ack.committed) for n in sequences)

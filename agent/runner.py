@@ -1,0 +1,202 @@
+"""Runs each target when it is due, within its deadline, and writes what came of it to the spool."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from agent import schedule
+from agent.clock import Clock, Reading
+from agent.metrics import Metrics
+from agent.probes import contract
+from agent.probes.contract import Context, Probe, Unmeasured
+from agent.settings import AgentSettings, BandwidthTarget, TargetSettings
+from classready.codec import encode
+from classready.observation import Observation, Outcome, clean_text
+from classready.report import Directives, Record
+
+Probes = Mapping[type[Any], tuple[Probe[Any], Unmeasured[Any]]]
+Append = Callable[[Sequence[Record]], Awaitable[None]]
+
+WAIT_MAX_S = 60.0
+"""Sleep in pieces: the event loop's clock stands still while the machine is suspended."""
+STALLED_S = 120.0
+RETEST_AGAIN_S = 10.0
+INCONCLUSIVE_INTERVALS = 10
+"""A retest that measured nothing is not repeated sooner than this many report intervals."""
+
+_log = structlog.get_logger()
+_decoder: msgspec.json.Decoder[Observation] = msgspec.json.Decoder(Observation)
+
+
+def deadline_s(target: TargetSettings) -> float:
+    """Seconds a probe of ``target`` may take; a bandwidth test that is repeated quickly still has its full time."""
+    if isinstance(target, BandwidthTarget) and target.deadline_s is None:
+        return contract.LONGEST_S
+    return contract.deadline_s(target)
+
+
+async def observe(probes: Probes, target: TargetSettings, context: Context, clock: Clock) -> list[Observation]:
+    """Probe ``target`` once. Whatever happens inside the probe, observations fit for the wire come out."""
+    probe, unmeasured = probes[type(target)]
+    started_s = clock.now_s()
+    limit = asyncio.timeout(deadline_s(target))
+    try:
+        async with limit:
+            found = await probe(target, context)
+        return [_finish(observation, clock.now_s() - started_s) for observation in found]
+    except Exception as error:  # noqa: BLE001 - a bug in one probe must not end the others
+        if limit.expired():
+            found = unmeasured(target, "deadline", f"no result within {deadline_s(target):g} s")
+        else:
+            _log.exception("probe_failed", target=target.name)
+            found = unmeasured(target, "probe_bug", type(error).__name__)
+    return [_finish(observation, clock.now_s() - started_s) for observation in found]
+
+
+def _finish(observation: Observation, elapsed_s: float) -> Observation:
+    """Fill in the duration, make the detail one safe line, and check every field against the wire's limits.
+
+    Raises:
+        msgspec.ValidationError: the probe set a field to what it may not be.
+    """
+    whole = msgspec.structs.replace(
+        observation,
+        elapsed_s=max(0.0, elapsed_s) if observation.elapsed_s is None else observation.elapsed_s,
+        detail=clean_text(observation.detail) if observation.detail else None,
+    )
+    return _decoder.decode(encode(whole))
+
+
+class _Progress:
+    """Where one target stands. Times are on the boot clock; ``wake`` ends its waiting."""
+
+    def __init__(self, target: TargetSettings, due_s: float) -> None:
+        self.target, self.due_s = target, due_s
+        self.wake = asyncio.Event()
+        self.started_s: float | None = None
+        self.finished_s: float | None = None
+        self.running = False
+        self.inconclusive = False
+
+
+class Runner:
+    """One loop per target; at most ``concurrency`` probes and one bandwidth test run at a time."""
+
+    def __init__(self, settings: AgentSettings, probes: Probes, clock: Clock, append: Append, metrics: Metrics) -> None:
+        self._settings, self._probes, self._clock = settings, probes, clock
+        self._append, self._metrics = append, metrics
+        self.directives: Directives | None = None
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._one_load = asyncio.Lock()
+        self._stopping = False
+        self._progress = {target.name: _Progress(target, self._first_due_s(target)) for target in settings.targets}
+
+    def _phase(self, target: TargetSettings) -> float:
+        return schedule.phase(self._settings.gateway, target.name)
+
+    def _first_due_s(self, target: TargetSettings) -> float:
+        return schedule.first_start(self._clock.now_s(), target.interval_s, self._phase(target))
+
+    async def run(self) -> None:
+        """Probe until ``stop``; then finish what is running."""
+        async with asyncio.TaskGroup() as group:
+            for progress in self._progress.values():
+                group.create_task(self._keep_observing(progress), name=progress.target.name)
+
+    def stop(self) -> None:
+        self._stopping = True
+        for progress in self._progress.values():
+            progress.wake.set()
+
+    async def _keep_observing(self, progress: _Progress) -> None:
+        while True:
+            await self._wait(progress)
+            # The test's turn comes first, so that a waiting bandwidth test never holds a slot.
+            turn = self._one_load if isinstance(progress.target, BandwidthTarget) else contextlib.nullcontext()
+            async with turn, self._slots:
+                if self._stopping:
+                    return
+                await self._observe_once(progress)
+            self._plan(progress)
+
+    async def _wait(self, progress: _Progress) -> None:
+        while not progress.wake.is_set() and (left_s := progress.due_s - self._clock.now_s()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, WAIT_MAX_S)):
+                    await progress.wake.wait()
+
+    async def _observe_once(self, progress: _Progress) -> None:
+        reading = self._clock.read()
+        progress.wake.clear()
+        progress.running, progress.started_s = True, reading.monotonic_s
+        context = Context(settings=self._settings, directives=self.directives, clock_good=reading.quality == "good")
+        observations = await observe(self._probes, progress.target, context, self._clock)
+        await self._append([self._record(observation, reading) for observation in observations])
+        progress.running, progress.finished_s = False, self._clock.now_s()
+        progress.inconclusive = all(observation.outcome is Outcome.UNMEASURED for observation in observations)
+        self._count(observations)
+
+    def _record(self, observation: Observation, reading: Reading) -> Record:
+        """Date an observation by the clocks at the start of its probe; the spool gives the real sequence."""
+        return Record(
+            sequence=1,
+            boot_id=self._clock.boot_id,
+            monotonic_s=reading.monotonic_s,
+            wall_s=reading.wall_s,
+            clock_quality=reading.quality,
+            observation=observation,
+        )
+
+    def _count(self, observations: Sequence[Observation]) -> None:
+        self._metrics.add("classready_agent_records_generated_total", by=len(observations))
+        self._metrics.put("classready_agent_last_probe_timestamp_seconds", self._clock.read().wall_s)
+        for observation in observations:
+            outcome = observation.outcome.value if observation.outcome else "none"
+            self._metrics.add("classready_agent_probe_results_total", observation.KIND, outcome)
+        if observations and observations[0].reason == "deadline":
+            self._metrics.add("classready_agent_probe_timeouts_total", observations[0].KIND)
+
+    def _plan(self, progress: _Progress) -> None:
+        assert progress.started_s is not None
+        interval_s, now_s = progress.target.interval_s, self._clock.now_s()
+        progress.due_s = schedule.next_start(progress.started_s, now_s, interval_s, self._phase(progress.target))
+
+    def direct(self, directives: Directives, asked_at_s: float) -> None:
+        """Obey the collector. ``asked_at_s``: when the report that it answers was taken from the spool."""
+        if self.directives is None:
+            self._catch_up()
+        self.directives = directives
+        for name in directives.retest:
+            progress = self._progress.get(name)
+            if progress is not None and not progress.running and self._may_retest(progress, asked_at_s):
+                progress.wake.set()
+
+    def _catch_up(self) -> None:
+        """Run the bandwidth tests that came too early to know their thresholds, instead of an interval later."""
+        for progress in self._progress.values():
+            if isinstance(progress.target, BandwidthTarget) and progress.started_s is not None:
+                progress.wake.set()
+
+    def _may_retest(self, progress: _Progress, asked_at_s: float) -> bool:
+        """Run again only if the collector asked with the last result in hand, or that result is on its way for long."""
+        if progress.finished_s is None:
+            return True
+        since_s = self._clock.now_s() - progress.finished_s
+        if progress.inconclusive:
+            return since_s > INCONCLUSIVE_INTERVALS * self._settings.report_interval_s
+        return progress.finished_s < asked_at_s or since_s > RETEST_AGAIN_S
+
+    def is_stalled(self) -> bool:
+        """Say whether some target is long overdue or runs far beyond its deadline: a fault of ours."""
+        now_s = self._clock.now_s()
+        return any(now_s > _latest_s(progress) + STALLED_S for progress in self._progress.values())
+
+
+def _latest_s(progress: _Progress) -> float:
+    if progress.running and progress.started_s is not None:
+        return progress.started_s + deadline_s(progress.target)
+    return progress.due_s

@@ -1,0 +1,29 @@
+"""When a target is due. Pure: no clock and no randomness; what is spread is spread by hashing names.
+
+Times are seconds on any one monotonic clock.
+"""
+
+import hashlib
+
+
+def phase(gateway: str, target: str) -> float:
+    """Where in its interval a target of a gateway stands, in [0, 1): the same after every restart."""
+    digest = hashlib.blake2b(f"{gateway}/{target}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest) / 2**48
+
+
+def first_start(now_s: float, interval_s: float, phase_ratio: float) -> float:
+    """Spread first starts over the interval, so that a start of the program is not a burst of probes."""
+    return now_s + phase_ratio * interval_s
+
+
+def next_start(previous_s: float, now_s: float, interval_s: float, phase_ratio: float) -> float:
+    """Return when to start again: never earlier than one interval after the previous start.
+
+    A little late means at once. Late by an interval or more means that the machine slept: then every target is late
+    together, and they are spread again.
+    """
+    due_s = previous_s + interval_s
+    if now_s - due_s >= interval_s:
+        return first_start(now_s, interval_s, phase_ratio)
+    return max(due_s, now_s)

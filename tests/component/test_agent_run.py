@@ -1,0 +1,229 @@
+"""The whole agent as its unit runs it: a process, a collector over HTTP, signals, systemd's socket, its metrics."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import aiomqtt
+import pytest
+from aiohttp import web
+
+from classready import topics
+from classready.codec import decode_report, encode, ranges
+from classready.report import Ack, Directives, Thetas
+from tests.support.mosquitto import running_mosquitto
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+SETTINGS = """\
+gateway: {gateway}
+link: {{kind: http, url: "{url}", token_file: token}}
+report_interval_s: 0.3
+metrics_file: agent.prom
+targets:
+  - {{name: here, kind: ping, host: 127.0.0.1, interval_s: 0.2, count: 1, timeout_s: 0.1}}
+  - {{name: door, kind: http, url: "http://127.0.0.1:1/", interval_s: 0.2}}
+  - {{name: uplink, kind: bandwidth, host: 127.0.0.1, interval_s: 3600}}
+"""
+
+
+class Collector:
+    """Commits everything; ``status`` other than 200 refuses. ``reports`` are decoded."""
+
+    def __init__(self):
+        self.reports, self.status, self.directives = [], 200, Directives(policy_version="1")
+
+    async def receive(self, request):
+        if self.status != 200:
+            return web.Response(status=self.status)
+        decoded = decode_report(await request.read())
+        self.reports.append(decoded)
+        committed = ranges([r.sequence for r in decoded.records])
+        ack = Ack(spool_id=decoded.report.spool_id, committed=committed, directives=self.directives)
+        return web.Response(body=encode(ack))
+
+    def records(self, target=None):
+        records = [r for d in self.reports for r in d.records]
+        return [r for r in records if target in {None, getattr(r.observation, "target", None)}]
+
+
+@contextlib.asynccontextmanager
+async def collecting():
+    collector = Collector()
+    app = web.Application()
+    app.router.add_post("/api/v1/reports", collector.receive)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield collector
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def running(folder):
+    """Run the agent in ``folder`` with systemd's variables; yield the process and the socket it notifies."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(folder / "notify"))
+        notified.settimeout(0)
+        environment = os.environ | {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "300000"}
+        with (folder / "log").open("ab") as log:
+            args = [sys.executable, "-m", "agent", "run", "-c", folder / "agent.yml"]
+            process = subprocess.Popen(args, cwd=REPOSITORY, env=environment, stderr=log)
+        try:
+            yield process, notified
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(timeout=10)
+            (folder / "notify").unlink()
+
+
+async def until(condition, deadline_s=10):
+    async with asyncio.timeout(deadline_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def states(notified):
+    """Return what the agent told systemd since the last look."""
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(notified.recv(100).decode())
+    return found
+
+
+async def exit_code(process, deadline_s=12):
+    await until(lambda: process.poll() is not None, deadline_s)
+    return process.returncode
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o600)
+    return tmp_path
+
+
+def write_settings(folder, collector, gateway="gw-1"):
+    (folder / "agent.yml").write_text(SETTINGS.format(gateway=gateway, url=collector.url))
+
+
+async def test_from_start_to_stop(folder):
+    """It gets ready, reports, feeds the watchdog, obeys a retest, writes its metrics, and stops with an empty spool."""
+    async with collecting() as collector:
+        write_settings(folder, collector)
+        async with running(folder) as (process, notified):
+            said = []
+            await until(lambda: said.extend(states(notified)) or "READY=1" in said)
+            await until(lambda: len(collector.records("here")) >= 3 and len(collector.records("door")) >= 3)
+            await until(lambda: said.extend(states(notified)) or said.count("WATCHDOG=1") >= 2)
+            collector.directives = Directives(policy_version="2", theta=Thetas(down=(95e6, 100e6)), retest=("uplink",))
+            await until(lambda: collector.records("uplink"))
+            await until((folder / "agent.prom").exists)
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
+            assert "STOPPING=1" in states(notified)
+    sequences = [r.sequence for r in collector.records()]
+    assert sorted(sequences) == list(range(1, len(sequences) + 1))
+    assert collector.records()[-1].clock_quality == "good"
+    assert (folder / "state" / "directives.json").exists()
+    metrics = (folder / "agent.prom").read_text()
+    assert 'classready_agent_publish_total{result="ok"}' in metrics
+    assert 'classready_agent_probe_results_total{probe="http",result="no_answer"}' in metrics
+    assert "process_resident_memory_bytes" in metrics
+    if shutil.which("promtool"):
+        subprocess.run(["promtool", "check", "metrics"], input=metrics.encode(), check=True)
+
+
+async def test_an_outage_and_a_crash_lose_nothing(folder):
+    """Killed with records in the spool, the agent goes on under the same identity, and every number arrives."""
+    async with collecting() as collector:
+        collector.status = 503
+        write_settings(folder, collector)
+        async with running(folder) as (process, notified):
+            await until(lambda: "READY=1" in states(notified))
+            await until((folder / "state" / "spool.db-wal").exists)
+            await asyncio.sleep(1)
+            process.kill()
+            await exit_code(process)
+        collector.status = 200
+        async with running(folder) as (process, _notified):
+            await until(lambda: len(collector.records()) >= 12)
+            process.send_signal(signal.SIGINT)
+            assert await exit_code(process) == 0
+    assert len({d.report.spool_id for d in collector.reports}) == 1
+    assert {r.sequence for r in collector.records()} == set(range(1, len(collector.records()) + 1))
+
+
+async def test_reload_swaps_good_settings_and_refuses_bad_ones(folder):
+    """SIGHUP with a mistake changes nothing and says why; a correct file takes effect without a restart."""
+    async with collecting() as collector:
+        write_settings(folder, collector)
+        async with running(folder) as (process, _notified):
+            await until(collector.records)
+            (folder / "agent.yml").write_text("gateway: GW\n")
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: "reload_refused" in (folder / "log").read_text())
+            count = len(collector.records())
+            await until(lambda: len(collector.records()) > count + 2)
+            write_settings(folder, collector, gateway="gw-2")
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: collector.reports[-1].report.gateway == "gw-2")
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
+
+
+async def test_a_second_agent_on_the_same_state_is_refused(folder):
+    """Two agents with one spool would spoil it: the second exits and says so."""
+    async with collecting() as collector:
+        write_settings(folder, collector)
+        async with running(folder) as (_process, notified):
+            await until(lambda: "READY=1" in states(notified))
+            second = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "agent", "run", "-c", folder / "agent.yml",
+                cwd=REPOSITORY, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            _, errors = await second.communicate()
+    assert second.returncode == 1
+    assert b"in use by another agent" in errors
+
+
+@pytest.mark.servers("mosquitto", "mosquitto_passwd")
+async def test_over_mqtt_records_leave_the_spool_when_the_collector_answers(folder):
+    """With the other link the same agent delivers the same: nothing while nobody listens, everything afterwards."""
+    with running_mosquitto(folder, {"gw-1": "one", "collector": "col"}) as broker:
+        link = f"{{kind: mqtt, host: 127.0.0.1, port: {broker.port}, tls: false, password_file: gw-1.password}}"
+        broker.password_file("gw-1")
+        text = SETTINGS.format(gateway="gw-1", url="http://127.0.0.1:1")
+        lines = [f"link: {link}" if line.startswith("link") else line for line in text.splitlines()]
+        (folder / "agent.yml").write_text("\n".join(lines))
+        async with running(folder) as (process, _notified):
+            await until(lambda: "rc16_no_subscriber" in (folder / "log").read_text())
+            decoded = []
+            async with aiomqtt.Client(
+                broker.host, broker.port, username="collector", password="col", protocol=aiomqtt.ProtocolVersion.V5
+            ) as mqtt:
+                await mqtt.subscribe(topics.UP_SUBSCRIPTION, qos=1)
+                async with asyncio.timeout(15):
+                    async for message in mqtt.messages:
+                        decoded.append(decode_report(message.payload))
+                        committed = ranges([r.sequence for r in decoded[-1].records])
+                        ack = Ack(spool_id=decoded[-1].report.spool_id, committed=committed)
+                        await mqtt.publish(topics.down("gw-1", "ack"), encode(ack), qos=1)
+                        if len(decoded) >= 4 and any(d.records for d in decoded[:2]):
+                            break
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
+    sequences = {r.sequence for d in decoded for r in d.records}
+    assert sequences == set(range(1, max(sequences) + 1))

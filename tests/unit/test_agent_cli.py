@@ -1,0 +1,234 @@
+"""The command line and the settings checks behind it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.__main__ import main
+from agent.app import load_directives, load_settings, save_directives
+from classready.report import Directives, Thetas
+from classready.settings import SettingsError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+GOOD = """\
+gateway: gw-1
+link:
+  kind: http
+  url: http://127.0.0.1:9711
+  token_file: token
+targets:
+  - name: here
+    kind: ping
+    host: 127.0.0.1
+    count: 1
+    timeout_s: 0.5
+  - name: door
+    kind: http
+    url: http://127.0.0.1:1/
+  - name: window
+    kind: http
+    url: http://127.0.0.1:1/
+  - name: uplink
+    kind: bandwidth
+    host: 127.0.0.1
+"""
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").chmod(0o600)
+    path = tmp_path / "agent.yml"
+    path.write_text(GOOD)
+    return path
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args], prog_name="classready-agent")
+
+
+def problems(path, text):
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    return [str(problem).removeprefix(str(path)) for problem in caught.value.problems]
+
+
+def test_help_teaches_and_is_quick():
+    """``--help`` shows examples and exit codes, and takes less than 0.3 s on an idle machine."""
+    began = time.monotonic()
+    args = [sys.executable, "-m", "agent", "--help"]
+    text = subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
+    assert time.monotonic() - began < 3
+    assert "probe uplink --explain" in text
+    assert "78 wrong settings" in text
+    assert not {"doctor", "discover", "acceptance"} & set(text.split())
+
+
+def test_help_imports_nothing_heavy():
+    """What makes a start slow is imported by the command that needs it."""
+    code = "import sys, agent.__main__; print(*sys.modules)"
+    args = [sys.executable, "-c", code]
+    modules = subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout.split()
+    assert not {"asyncio", "aiohttp", "aiomqtt", "msgspec", "pysnmp", "structlog", "yaml"} & set(modules)
+
+
+def test_the_app_imports_only_what_is_configured():
+    """Links, SNMP and the metrics library wait until the settings ask for them."""
+    code = "import sys, agent.app; print(*sys.modules)"
+    args = [sys.executable, "-c", code]
+    modules = subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout.split()
+    assert not {"aiohttp", "aiomqtt", "pysnmp", "prometheus_client"} & set(modules)
+
+
+def test_the_example_file_is_in_order(tmp_path, monkeypatch):
+    """The commented example loads as it stands once its secrets exist."""
+    path = tmp_path / "agent.yml"
+    path.write_text((REPOSITORY / "configs" / "agent.example.yml").read_text())
+    (tmp_path / "secrets").mkdir()
+    for name in ("token", "community", "snmp-auth", "snmp-priv"):
+        (tmp_path / "secrets" / name).write_text("secret")
+        (tmp_path / "secrets" / name).chmod(0o600)
+    result = invoke("check", "-c", path)
+    assert result.exit_code == 0, result.output
+    assert "in order: gateway dongpo-gw1, 7 targets" in result.output
+
+
+def test_paths_are_relative_to_the_file_and_systemd_wins(config, monkeypatch):
+    """A relative path means the same wherever the program is started; $STATE_DIRECTORY overrides state_dir."""
+    monkeypatch.chdir("/")
+    settings = load_settings(config)
+    assert settings.link.token_file == str(config.parent / "token")
+    assert settings.state_dir == str(config.parent / "state")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/classready-agent:/other")
+    assert load_settings(config).state_dir == "/var/lib/classready-agent"
+
+
+def test_every_problem_across_entries_is_named_with_its_line(config):
+    """One run shows them all: doubled names, clear text off loopback, missing secrets, unknown zones."""
+    found = problems(
+        config,
+        """\
+gateway: gw-1
+timezone: Asia/Meishan
+link:
+  kind: http
+  url: http://collector.example/
+  token_file: nowhere
+targets:
+  - {name: a, kind: ping, host: 127.0.0.1}
+  - name: a
+    kind: whiteboard
+    host: 127.0.0.1
+    classroom: b2-301
+    snmp: null
+    icmp: false
+  - name: b
+    kind: whiteboard
+    host: 127.0.0.1
+    classroom: b2-301
+    snmp:
+      version: "3"
+      user: x
+      auth_key_file: open
+""",
+    )
+    assert [line.partition(" ")[0] for line in found] == [":2:", ":5:", ":6:", ":9:", ":14:", ":20:", ":22:"]
+    assert "no time zone is called 'Asia/Meishan'" in found[0]
+    assert "use https://" in found[1]
+    assert "link.token_file" in found[2]
+    assert "No such file or directory" in found[2]
+    assert "'a' is already the name of targets[0]" in found[3]
+    assert "nothing to ask the device by" in found[4]
+    assert "version 3 needs priv_key_file" in found[5]
+
+
+def test_two_whiteboards_in_one_classroom_are_allowed(config):
+    """A room may have two devices."""
+    board = "  - {{name: {0}, kind: whiteboard, host: 127.0.0.1, classroom: b2-301}}\n"
+    config.write_text(GOOD + board.format("left") + board.format("right"))
+    assert len(load_settings(config).targets) == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("token_file: token", "token_file: agent.yml", "chmod o-rw"),
+        ("token_file: token", "token_file: token\n  ca_file: token", "no certificate"),
+        ("http://127.0.0.1:9711", "http://[::1", "not a URL"),
+        ("kind: http\n  url: http://127.0.0.1:9711\n  token_file: token",
+         "kind: mqtt\n  host: broker.example\n  tls: false\n  password_file: token", "without TLS"),
+    ],
+)  # fmt: skip
+def test_one_problem_each(config, old, new, text):
+    """Each mistake says what to do instead."""
+    [found] = problems(config, GOOD.replace(old, new))
+    assert text in found
+
+
+def test_wrong_settings_start_nothing(config):
+    """Exit 78 with every problem on standard error, and no state is made."""
+    config.write_text(GOOD.replace("gateway: gw-1", "gateway: GW"))
+    for command in (["check"], ["run"], ["probe", "here"]):
+        result = invoke(*command, "-c", config)
+        assert result.exit_code == 78
+        assert f"{config}:1: gateway" in result.stderr
+        assert result.stdout == ""
+    assert invoke("check", "-c", config.parent / "missing.yml").exit_code == 78
+    assert not (config.parent / "state").exists()
+
+
+def test_probe_needs_one_target(config):
+    """A name, or a kind with exactly one target; anything else lists the choices and exits 2."""
+    for wanted, said in (("http", "door, window"), ("nothing", "here, door, window, uplink")):
+        result = invoke("probe", wanted, "-c", config)
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
+def test_probe_prints_for_people_and_for_scripts(config):
+    """A closed door is a finding (exit 1): a table for people, a JSON line for scripts, and nothing is kept."""
+    result = invoke("probe", "door", "-c", config)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("http       no_answer\n")
+    assert "reason" in result.stdout
+    result = invoke("probe", "door", "-c", config, "--json")
+    [line] = result.stdout.splitlines()
+    found = json.loads(line)
+    assert (found["kind"], found["outcome"], found["reason"]) == ("http", "no_answer", "refused")
+    assert not (config.parent / "state").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ICMP may need root")
+def test_probe_by_kind_and_with_steps(config):
+    """The only ping target answers: exit 0, steps above the table."""
+    result = invoke("probe", "ping", "-c", config, "--explain")
+    assert result.exit_code == 0, result.output
+    assert "ping       answered" in result.stdout
+    assert "received_count" in result.stdout
+
+
+def test_probe_of_the_line_without_directives_says_so(config):
+    """Before the collector ever answered there is no threshold to test against."""
+    result = invoke("probe", "bandwidth", "-c", config, "--json")
+    found = json.loads(result.stdout.splitlines()[0])
+    assert (result.exit_code, found["outcome"], found["reason"]) == (1, "unmeasured", "no_policy")
+
+
+def test_directives_survive_a_restart_and_garbage_does_no_harm(tmp_path):
+    """The last directives are read again; a torn file is as good as none."""
+    directives = Directives(policy_version="1", theta=Thetas(down=(95e6, 100e6)), retest=("uplink",))
+    assert load_directives(tmp_path) is None
+    save_directives(tmp_path, directives)
+    assert load_directives(tmp_path) == directives
+    (tmp_path / "directives.json").write_bytes(b'{"policy_version"')
+    assert load_directives(tmp_path) is None
+    save_directives(tmp_path / "missing", directives)

@@ -1,0 +1,230 @@
+"""The courier over a real spool, against a collector that is a function."""
+
+import asyncio
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import courier as courier_module
+from agent.clock import Clock
+from agent.courier import BACKOFF_MAX_S, Courier, backoff_s
+from agent.links import Acked, Keep, Refused, TooLarge
+from agent.metrics import Metrics
+from agent.settings import AgentSettings, HttpLink, SpoolSettings
+from agent.spool import Spool
+from classready.codec import decode_report, ranges
+from classready.report import REPORT_MAX_BYTES, Ack, Directives, Rejected
+from tests.support.records import ping_record
+
+SETTINGS = AgentSettings(
+    gateway="gw-1", link=HttpLink(url="http://127.0.0.1:1", token_file="x"), targets=(), report_interval_s=60
+)
+
+
+class Collector:
+    """A link to a collector that answers each report by ``answer(report, records)``, or commits everything."""
+
+    def __init__(self, answer=None):
+        self.answer = answer or (lambda _: None)
+        self.reports = []
+
+    async def send(self, body, sequences):
+        assert len(body) <= REPORT_MAX_BYTES
+        decoded = decode_report(body)
+        assert tuple(r.sequence for r in decoded.records) == tuple(sequences)
+        self.reports.append(decoded)
+        return self.answer(decoded) or commit(decoded)
+
+
+def commit(decoded, **more):
+    committed = ranges([r.sequence for r in decoded.records])
+    return Acked(acks=(Ack(spool_id=decoded.report.spool_id, committed=committed, **more),))
+
+
+@contextlib.asynccontextmanager
+async def carrying(folder, link, heard=None, settings=SETTINGS):
+    spool = await Spool.open(folder, SpoolSettings(), live_s=180)
+    hear = heard if heard is not None else []
+    try:
+        yield (
+            Courier(
+                settings=settings,
+                spool=spool,
+                link=link,
+                clock=Clock("0" * 32),
+                metrics=Metrics(),
+                on_directives=lambda directives, at: hear.append((directives, at)),
+            ),
+            spool,
+        )
+    finally:
+        await spool.close()
+
+
+def now_s():
+    return Clock("").now_s()
+
+
+async def held_count(spool):
+    return (await spool.statistics()).held_count
+
+
+async def append(spool, count, size=0):
+    await spool.append([ping_record(monotonic_s=now_s(), detail="x" * size) for _ in range(count)])
+
+
+async def test_everything_live_travels_in_bounded_reports(tmp_path):
+    """A thousand records go in as many reports as 60,000 bytes ask for, and are deleted once acknowledged."""
+    collector = Collector()
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 1_000, size=100)
+        assert await courier.report(until_s=now_s()) is None
+        assert await held_count(spool) == 0
+    assert len(collector.reports) > 4
+    assert sorted(r.sequence for d in collector.reports for r in d.records) == list(range(1, 1_001))
+    first = collector.reports[0].report
+    assert (first.gateway, first.report_interval_s, first.spool_records) == ("gw-1", 60, 1_000)
+
+
+async def test_an_empty_spool_sends_a_heartbeat_that_brings_directives(tmp_path):
+    """With nothing to say the gateway still reports, and hears what the collector wants, and as of when it asked."""
+    directives = Directives(policy_version="1", retest=("uplink",))
+    collector = Collector(lambda decoded: commit(decoded, directives=directives))
+    heard = []
+    async with carrying(tmp_path, collector, heard) as (courier, _spool):
+        before_s = now_s()
+        assert await courier.report(until_s=now_s()) is None
+    [(got, asked_at_s)] = heard
+    assert got == directives
+    assert before_s <= asked_at_s <= now_s()
+    assert collector.reports[0].records == ()
+
+
+async def test_nothing_is_deleted_that_was_not_named(tmp_path):
+    """Only committed records go; a rejected one is set aside; the rest is sent again."""
+
+    def answer(decoded):
+        committed = tuple((r.sequence, r.sequence) for r in decoded.records if r.sequence in {1, 3})
+        rejected = tuple(Rejected(sequence=2, reason="identity") for r in decoded.records if r.sequence == 2)
+        return Acked(acks=(Ack(spool_id=decoded.report.spool_id, committed=committed, rejected=rejected),))
+
+    async with carrying(tmp_path, Collector(answer)) as (courier, spool):
+        await append(spool, 4)
+        await courier.report(until_s=now_s())
+        held = await spool.statistics()
+        assert (held.held_count, held.rejected) == (1, {"identity": 1})
+        assert await courier.report(until_s=now_s()) == Keep(why="not_acknowledged")
+        assert (await spool.take("live", now_s(), 10_000)).sequences == (4,)
+
+
+async def test_keep_keeps_everything(tmp_path):
+    """A way that is closed costs no record, and ends the round."""
+    collector = Collector(lambda _: Keep(why="denied", retry_after_s=7))
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 1_000, size=100)
+        assert await courier.report(until_s=now_s() + 60) == Keep(why="denied", retry_after_s=7)
+        assert await held_count(spool) == 1_000
+    assert len(collector.reports) == 1
+
+
+async def test_too_large_is_halved_until_it_passes(tmp_path):
+    """A collector (or proxy) with a smaller limit still gets every record, except one that alone is too large."""
+
+    def answer(decoded):
+        too_many = len(decoded.records) > 3 or any(r.sequence == 8 for r in decoded.records)
+        return TooLarge() if too_many else None
+
+    collector = Collector(answer)
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 20)
+        assert await courier.report(until_s=now_s()) is None
+        held = await spool.statistics()
+    assert (held.held_count, held.dropped) == (0, {"too_large": 1})
+
+
+async def test_the_one_refused_record_is_set_aside_after_three_times(tmp_path):
+    """A report that is refused is sent record by record; only the culprit goes, and only the third time."""
+    collector = Collector(lambda decoded: Refused() if any(r.sequence == 2 for r in decoded.records) else None)
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 3)
+        for left in (1, 1, 0):
+            assert await courier.report(until_s=now_s()) is None
+            assert await held_count(spool) == left
+        assert (await spool.statistics()).dropped == {"refused": 1}
+
+
+async def test_a_collector_that_refuses_everything_costs_nothing(tmp_path):
+    """While not even a heartbeat is taken, no record is to blame."""
+    async with carrying(tmp_path, Collector(lambda _: Refused())) as (courier, spool):
+        await append(spool, 3)
+        for _ in range(5):
+            assert await courier.report(until_s=now_s()) == Keep(why="refused")
+        assert await held_count(spool) == 3
+
+
+async def test_backlog_is_throttled_and_gives_way(tmp_path, monkeypatch):
+    """The backlog travels oldest first, slowly, and only until the next report is due."""
+    monkeypatch.setattr(courier_module, "BACKLOG_PER_S", 50.0)
+    monkeypatch.setattr(courier_module, "RECORDS_MAX_BYTES", 1_000)
+    async with carrying(tmp_path, Collector()) as (_, spool):
+        await append(spool, 40)
+    collector = Collector()
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 1)
+        await courier.report(until_s=now_s() + 0.1)
+        assert 2 <= len(collector.reports) <= 7
+        assert [r.sequence for r in collector.reports[0].records] == [41]
+        assert collector.reports[1].records[0].sequence == 1
+        await courier.report(until_s=now_s() + 10)
+        assert await held_count(spool) == 0
+
+
+async def test_records_of_memory_and_disk_both_arrive(tmp_path):
+    """When the disk is gone, what lives in memory travels under its own identity."""
+    (tmp_path / "file").write_text("")
+    collector = Collector()
+    async with carrying(tmp_path / "file" / "state", collector) as (courier, spool):
+        await append(spool, 3)
+        assert await courier.report(until_s=now_s()) is None
+        assert await held_count(spool) == 0
+
+
+async def test_run_reports_at_once_and_again_after_failures(tmp_path, monkeypatch):
+    """The first record is reported without waiting for the interval, and a failure is tried again."""
+    monkeypatch.setattr(courier_module, "START_SPREAD_RATIO", 0.0)
+    monkeypatch.setattr(courier_module, "BACKOFF_MIN_S", 0.1)
+    answers = [Keep(why="timeout"), Keep(why="timeout")]
+    collector = Collector(lambda _: answers.pop() if answers else None)
+    async with carrying(tmp_path, collector) as (courier, spool):
+        task = asyncio.create_task(courier.run())
+        async with asyncio.timeout(5):
+            while len(collector.reports) < 3:
+                await asyncio.sleep(0.01)
+            await append(spool, 1)
+            while await held_count(spool):
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@given(st.integers(1, 10_000), st.floats(0.1, 3_600), st.none() | st.floats(0, 1e12), st.floats(0, 1))
+def test_backoff_is_bounded_and_never_zero(failure_count, interval_s, retry_after_s, jitter):
+    """No herd, no storm, and never longer than five minutes, whatever the collector asks for."""
+    wait_s = backoff_s(failure_count, interval_s, retry_after_s, jitter)
+    assert 0.1 <= wait_s <= BACKOFF_MAX_S
+    if retry_after_s is not None:
+        assert wait_s >= min(retry_after_s, BACKOFF_MAX_S)
+
+
+async def test_the_collectors_clock_makes_ours_good(tmp_path):
+    """A Date that agrees with wall time is what tells a box without NTP that its clock is right."""
+    import time
+
+    collector = Collector(lambda decoded: msgspec.structs.replace(commit(decoded), collector_s=time.time() + 5))
+    async with carrying(tmp_path, collector) as (courier, _spool):
+        await courier.report(until_s=now_s())
+        assert courier._clock.read().quality == "good"

@@ -1,0 +1,265 @@
+"""The runner with probes of our own: deadlines, concurrency, faults, retests."""
+
+import asyncio
+import contextlib
+import itertools
+
+import msgspec
+import pytest
+
+from agent.clock import Clock
+from agent.metrics import Metrics
+from agent.probes.contract import Context
+from agent.runner import Runner, deadline_s, observe
+from agent.settings import AgentSettings, BandwidthTarget, HttpLink, PingTarget
+from classready.observation import Bandwidth, Outcome, Ping
+from classready.report import Directives
+
+LINK = HttpLink(url="http://127.0.0.1:1", token_file="x")
+
+
+def unmeasured(target, reason, detail):
+    kind = Bandwidth if isinstance(target, BandwidthTarget) else Ping
+    return [kind(target=target.name, outcome=Outcome.UNMEASURED, reason=reason, detail=detail)]
+
+
+class Desk:
+    """A runner with one probe function for every kind, and what it wrote."""
+
+    def __init__(self, probe, targets, **settings):
+        self.settings = AgentSettings(gateway="gw-1", link=LINK, targets=tuple(targets), **settings)
+        self.probes = {PingTarget: (probe, unmeasured), BandwidthTarget: (probe, unmeasured)}
+        self.records = []
+        self.clock = Clock("0" * 32)
+        self.runner = Runner(self.settings, self.probes, self.clock, self.append, Metrics())
+
+    async def append(self, records):
+        self.records += records
+
+    def seen(self, name):
+        return [r for r in self.records if r.observation.target == name]
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        task = asyncio.create_task(self.runner.run())
+        try:
+            async with asyncio.timeout(10):
+                yield
+        finally:
+            self.runner.stop()
+            await asyncio.wait([task], timeout=0.2)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+async def answered(target, context):
+    kind = Bandwidth if isinstance(target, BandwidthTarget) else Ping
+    return [kind(target=target.name, outcome=Outcome.ANSWERED)]
+
+
+def ping(name, interval_s=0.05, **more):
+    return PingTarget(name=name, host="127.0.0.1", interval_s=interval_s, **more)
+
+
+def load(name, interval_s=0.05):
+    return BandwidthTarget(name=name, host="127.0.0.1", interval_s=interval_s)
+
+
+async def once(probe, target):
+    desk = Desk(probe, [target])
+    context = Context(settings=desk.settings, directives=None, clock_good=False)
+    return await observe(desk.probes, target, context, desk.clock)
+
+
+async def test_starts_keep_their_distance_and_records_carry_the_clocks():
+    """Every record is dated at the start of its probe, and starts are never closer than the interval."""
+    desk = Desk(answered, [ping("a")])
+    async with desk.running():
+        await until(lambda: len(desk.records) >= 4)
+    starts = [r.monotonic_s for r in desk.records]
+    assert all(b - a >= 0.05 for a, b in itertools.pairwise(starts))
+    assert desk.records[0].boot_id == "0" * 32
+    assert desk.records[0].wall_s is not None
+    assert desk.records[0].observation.elapsed_s is not None
+
+
+async def test_a_dead_target_delays_no_other():
+    """Targets that hang until their deadline do not slow those that answer."""
+
+    async def probe(target, context):
+        if target.name.startswith("dead"):
+            await asyncio.sleep(3_600)
+        return await answered(target, context)
+
+    desk = Desk(probe, [*(ping(f"dead{i}", deadline_s=5) for i in range(8)), ping("alive")])
+    async with desk.running():
+        await until(lambda: len(desk.seen("alive")) >= 5)
+    starts = [r.monotonic_s for r in desk.seen("alive")]
+    assert starts[4] - starts[0] < 1
+
+
+async def test_overrunning_the_deadline_is_unmeasured():
+    """A probe that hangs is cut off, and says so; it never reads as no answer."""
+
+    async def probe(target, context):
+        await asyncio.sleep(3_600)
+
+    [found] = await once(probe, ping("a", deadline_s=0.05))
+    assert (found.outcome, found.reason) == (Outcome.UNMEASURED, "deadline")
+    assert 0.05 <= found.elapsed_s < 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda _: 1 / 0,
+        lambda _: (n for n in ()).throw(TimeoutError("its own")),
+        lambda target: [Ping(target=target.name, sent_count=-1)],
+        lambda _: [Ping(target="no such name!")],
+        lambda _: None,
+    ],
+    ids=["raises", "timeout of its own", "impossible value", "impossible name", "nothing"],
+)
+async def test_a_bug_in_a_probe_is_unmeasured(fault):
+    """Whatever a probe does wrong, the record says that nothing was measured."""
+
+    async def probe(target, context):
+        return fault(target)
+
+    [found] = await once(probe, ping("a"))
+    assert (found.outcome, found.reason) == (Outcome.UNMEASURED, "probe_bug")
+
+
+async def test_details_are_cleaned():
+    """Text from the outside world becomes one short line before it is stored."""
+
+    async def probe(target, context):
+        return [Ping(target="a", outcome=Outcome.NO_ANSWER, detail="line\n\x1b[31mtwo\u202e" + "x" * 300)]
+
+    [found] = await once(probe, ping("a"))
+    assert found.detail.startswith("line [31mtwo x")
+    assert len(found.detail) == 200
+
+
+async def test_concurrency_is_bounded_and_tests_run_alone():
+    """At most ``concurrency`` probes at once; two bandwidth tests never overlap, and waiting ones hold no slot."""
+    running, most = {"ping": 0, "load": 0}, {"ping": 0, "load": 0}
+
+    async def probe(target, context):
+        kind = "load" if isinstance(target, BandwidthTarget) else "ping"
+        running[kind] += 1
+        most[kind] = max(most[kind], running[kind])
+        await asyncio.sleep(0.02)
+        running[kind] -= 1
+        return await answered(target, context)
+
+    targets = [*(ping(f"p{i}") for i in range(20)), *(load(f"l{i}") for i in range(5))]
+    desk = Desk(probe, targets, concurrency=4)
+    async with desk.running():
+        await until(lambda: len({r.observation.target for r in desk.records}) == 25)
+    assert most["load"] == 1
+    assert 3 <= most["ping"] <= 4
+
+
+async def test_a_retest_runs_once_until_the_collector_has_the_result():
+    """Listed again before the result could have reached the collector, the target is left alone."""
+    desk = Desk(answered, [load("uplink", interval_s=7_200)])
+    order = Directives(policy_version="1", retest=("uplink", "unknown"))
+    async with desk.running():
+        asked_at_s = desk.clock.now_s()
+        desk.runner.direct(order, asked_at_s)
+        await until(lambda: len(desk.records) == 1)
+        desk.runner.direct(order, asked_at_s)
+        await asyncio.sleep(0.05)
+        assert len(desk.records) == 1
+        desk.runner.direct(order, desk.clock.now_s())
+        await until(lambda: len(desk.records) == 2)
+
+
+async def test_an_inconclusive_retest_is_not_repeated_at_every_report():
+    """A line that cannot be measured now is not loaded again and again."""
+
+    async def probe(target, context):
+        return unmeasured(target, "peer_busy", "")
+
+    desk = Desk(probe, [load("uplink", interval_s=7_200)], report_interval_s=60)
+    order = Directives(policy_version="1", retest=("uplink",))
+    async with desk.running():
+        desk.runner.direct(order, desk.clock.now_s())
+        await until(lambda: len(desk.records) == 1)
+        for _ in range(5):
+            desk.runner.direct(order, desk.clock.now_s())
+            await asyncio.sleep(0.01)
+    assert len(desk.records) == 1
+
+
+async def test_probes_get_the_last_directives():
+    """The thetas of the collector reach the probe."""
+    heard = []
+
+    async def probe(target, context):
+        heard.append(context.directives)
+        return await answered(target, context)
+
+    desk = Desk(probe, [ping("a")])
+    desk.runner.directives = Directives(policy_version="7")
+    async with desk.running():
+        await until(lambda: heard)
+    assert heard[0].policy_version == "7"
+
+
+async def test_tests_that_came_too_early_run_with_the_first_directives():
+    """A bandwidth test that knew no thresholds yet is repeated when they arrive, not an interval later; a ping is not."""
+    desk = Desk(answered, [load("uplink", interval_s=3600), ping("page", interval_s=3600)])
+    for progress in desk.runner._progress.values():
+        progress.due_s = 0.0
+    async with desk.running():
+        await until(lambda: desk.seen("uplink") and desk.seen("page"))
+        for _ in range(2):
+            desk.runner.direct(Directives(policy_version="7"), asked_at_s=0.0)
+            await until(lambda: len(desk.seen("uplink")) == 2)
+    assert len(desk.seen("page")) == 1
+
+
+async def test_stop_lets_a_running_probe_finish():
+    """What was begun is kept; nothing new begins."""
+    begun = asyncio.Event()
+
+    async def probe(target, context):
+        begun.set()
+        await asyncio.sleep(0.1)
+        return await answered(target, context)
+
+    desk = Desk(probe, [ping("a", interval_s=0.01), ping("b", interval_s=3_600)])
+    async with desk.running():
+        await begun.wait()
+    assert len(desk.records) == 1
+
+
+async def test_stalled_only_when_overdue():
+    """The watchdog hears of a runner that stands still, not of one that waits."""
+    desk = Desk(answered, [ping("a", interval_s=3_600)])
+    assert not desk.runner.is_stalled()
+    desk.runner._progress["a"].due_s -= 3_600 + 121
+    assert desk.runner.is_stalled()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected_s"),
+    [
+        (ping("a", interval_s=2), 2),
+        (ping("a", interval_s=600), 30),
+        (ping("a", interval_s=600, deadline_s=90), 90),
+        (load("u", interval_s=2), 30),
+        (msgspec.structs.replace(load("u"), deadline_s=40), 40),
+    ],
+)
+def test_deadlines(target, expected_s):
+    """As set, else the interval up to 30 s; a bandwidth test always has 30 s."""
+    assert deadline_s(target) == expected_s
