@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from classready.observation import KINDS
 from classready.report import MAX_DEPTH, REPORT_MAX_BYTES, Ack, Presence, Record, Rejected, Report
+from classready.report import Sequence as RecordSequence
 
 T = TypeVar("T")
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A JSON string, or an unfinished one up to the end: possessive, so that no input makes it go back."""
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 encode = msgspec.json.Encoder().encode
@@ -23,7 +25,7 @@ _ack = msgspec.json.Decoder(Ack)
 _presence = msgspec.json.Decoder(Presence)
 
 
-class MalformedReport(ValueError):
+class MalformedReport(ValueError):  # noqa: N818 - named for what it is, like the rest of the vocabulary
     """The sender's fault. ``reason`` is from a closed list: size, depth, json, schema."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -34,18 +36,24 @@ class MalformedReport(ValueError):
 class _Envelope(Struct):
     """What can be learnt of a record that does not decode: enough to refuse it by name."""
 
-    sequence: Any = None
-    observation: Any = None
+    sequence: RecordSequence
+    observation: Raw = Raw(b"null")
+
+
+class _Tag(Struct):
+    kind: str
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
+_tag = msgspec.json.Decoder(_Tag)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class DecodedReport(Struct, frozen=True, kw_only=True):
     """A report with its records sorted by what became of each; the three groups are disjoint.
 
     ``unknown_kinds`` are committed and counted but their content is not stored. ``nameless_count`` records had no
-    usable sequence and so cannot even be refused by name.
+    usable sequence, or one that this report had used before, and so cannot even be refused by name.
     """
 
     report: Report
@@ -65,23 +73,26 @@ def decode_report(body: bytes) -> DecodedReport:
     records: list[Record] = []
     unknown: list[int] = []
     rejected: list[Rejected] = []
-    nameless_count = 0
+    seen: set[int] = set()
     for raw in report.records:
         match _decode_record(raw):
-            case Record() as record:
-                records.append(record)
-            case Rejected() as refusal:
-                rejected.append(refusal)
-            case int() as sequence:
-                unknown.append(sequence)
             case None:
-                nameless_count += 1
+                continue
+            case Record(sequence=n) | Rejected(sequence=n) | int(n) if n in seen:
+                continue
+            case Record(sequence=n) as record:
+                records.append(record)
+            case Rejected(sequence=n) as refusal:
+                rejected.append(refusal)
+            case int(n):
+                unknown.append(n)
+        seen.add(n)
     return DecodedReport(
         report=report,
         records=tuple(records),
         unknown_kinds=tuple(unknown),
         rejected=tuple(rejected),
-        nameless_count=nameless_count,
+        nameless_count=len(report.records) - len(seen),
     )
 
 
@@ -89,19 +100,22 @@ def _decode_record(raw: Raw) -> Record | Rejected | int | None:
     """Return the record, its refusal, the sequence of an unknown kind, or None when it has no name."""
     try:
         return _record.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNDECODABLE:
         pass
     try:
         envelope = _envelope.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNDECODABLE:
         return None
-    sequence, observation = envelope.sequence, envelope.observation
-    if type(sequence) is not int or not 1 <= sequence <= 2**53:
-        return None
-    kind = observation.get("kind") if isinstance(observation, dict) else None
-    if isinstance(kind, str) and kind not in KINDS:
-        return sequence
-    return Rejected(sequence=sequence, reason="schema")
+    if _is_unknown_kind(envelope.observation):
+        return envelope.sequence
+    return Rejected(sequence=envelope.sequence, reason="schema")
+
+
+def _is_unknown_kind(observation: Raw) -> bool:
+    try:
+        return _tag.decode(observation).kind not in KINDS
+    except _UNDECODABLE:
+        return False
 
 
 def encode_report(report: Report, records: Iterable[bytes]) -> bytes:
@@ -126,7 +140,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise MalformedReport("schema", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         raise MalformedReport("json", str(error)) from None
 
 

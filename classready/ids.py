@@ -11,22 +11,50 @@ from msgspec import Meta
 _SCHOOL = r"[A-Za-z0-9-]{1,32}"
 _CLASSROOM = r"[A-Za-z0-9-]{1,32}"
 
-OfficeId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
+OfficeId = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z", examples=["511402"], description="lower-case letters, digits, hyphen"),
+]
 """The managing unit: a county bureau such as ``511402``, or ``tfxq``, ``szs``."""
 
-SchoolId = Annotated[str, Meta(pattern=rf"^{_SCHOOL}\Z")]
+SchoolId = Annotated[
+    str, Meta(pattern=rf"^{_SCHOOL}\Z", examples=["parent-01"], description="letters, digits, hyphen; at most 32")
+]
 """The 10-digit school code, or ``parent-01`` for a teaching point."""
 
-ClassroomId = Annotated[str, Meta(pattern=rf"^{_CLASSROOM}\Z")]
+ClassroomId = Annotated[
+    str, Meta(pattern=rf"^{_CLASSROOM}\Z", examples=["b2-301"], description="letters, digits, hyphen; at most 32")
+]
 """The room (``b2-301``), never the class that sits in it this year."""
 
-ClassroomRef = Annotated[str, Meta(pattern=rf"^({_SCHOOL}/)?{_CLASSROOM}\Z")]
+ClassroomRef = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_SCHOOL}/)?{_CLASSROOM}\Z",
+        examples=["b2-301"],
+        description="or school/room: letters, digits, hyphen",
+    ),
+]
 """A room as an agent names it: ``b2-301``, or ``school/b2-301`` on a gateway of several schools."""
 
-GatewayId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,39}\Z")]
+GatewayId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{2,39}\Z",
+        examples=["gw-dongpo-01"],
+        description="lower-case letters, digits, hyphen; 3 to 40",
+    ),
+]
 """Also the MQTT user name and client id."""
 
-TargetName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+TargetName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z",
+        examples=["smartedu.page"],
+        description="letters, digits, dot, hyphen, underscore; at most 64",
+    ),
+]
 """The ``name:`` of a target in agent.yml, or the id of a platform."""
 
 SpoolId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]

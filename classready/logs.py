@@ -8,19 +8,33 @@ import structlog
 
 
 def configure(*, level: str = "info") -> None:
-    """Send every log event to standard error, one line each."""
+    """Send every log event to standard error, one line each; libraries' own logging too, from warnings up."""
     interactive = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if interactive else structlog.processors.JSONRenderer(ensure_ascii=False)
-    processors: list[Any] = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=not interactive),
     ]
-    if not interactive:
-        processors.append(structlog.processors.format_exc_info)
+    rendering = _rendering(interactive=interactive)
     structlog.configure(
-        processors=[*processors, renderer],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        cache_logger_on_first_use=False,
     )
+    _adopt_libraries(shared, rendering)
+
+
+def _rendering(*, interactive: bool) -> list[Any]:
+    if interactive:
+        return [structlog.dev.ConsoleRenderer(repr_native_str=True)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def _adopt_libraries(shared: list[Any], rendering: list[Any]) -> None:
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, *rendering])
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

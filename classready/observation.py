@@ -10,17 +10,41 @@ from msgspec import Meta, Struct
 
 from classready.ids import ClassroomRef, TargetName
 
-NonNegative = Annotated[float, Meta(ge=0)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e15)]
+"""Seconds, bit/s: bounded, so that sums and products stay finite."""
+UnixTime = Annotated[float, Meta(ge=-62_135_596_800, le=253_402_300_799)]
+"""Seconds since 1970 UTC, within the years 1 to 9999: what a calendar can name."""
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 
 _UNSAFE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
+ONE_LINE = rf"^[^{_UNSAFE}]*\Z"
+"""No control, surrogate or direction-changing character."""
 DETAIL_MAX_CHARACTERS = 200
 
-Text = Annotated[str, Meta(max_length=DETAIL_MAX_CHARACTERS, pattern=rf"^[^{_UNSAFE}]*\Z")]
+Text = Annotated[
+    str,
+    Meta(
+        max_length=DETAIL_MAX_CHARACTERS,
+        pattern=ONE_LINE,
+        examples=["东坡区苏南小学"],
+        description="one line of text without control characters, at most 200",
+    ),
+]
 """Text for people, on one line, without control or direction-changing characters."""
 
-InterfaceName = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[^{_UNSAFE}]*\Z")]
+InterfaceName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=ONE_LINE,
+        examples=["GigabitEthernet1/0/7"],
+        description="one line of text without control characters, 1 to 64",
+    ),
+]
+
+FactName = Annotated[str, Meta(min_length=1, max_length=40, pattern=ONE_LINE)]
 
 
 class Outcome(StrEnum):
@@ -101,11 +125,11 @@ class Http(ObservationBase, frozen=True, kw_only=True, tag="http"):
     target: TargetName
     phases_s: Phases | None = None
     status: Annotated[int, Meta(ge=100, le=999)] | None = None
-    certificate_expires_at: float | None = None
+    certificate_expires_at: UnixTime | None = None
 
 
 class Port(ObservationBase, frozen=True, kw_only=True, tag="port"):
-    """One switch port that serves a classroom. Octets count what the switch received *from* (in) and sent to the device."""
+    """A switch port that serves a classroom. Octets: what the switch received *from* the device (in) and sent to it."""
 
     KIND: ClassVar[str] = "port"
 
@@ -137,14 +161,17 @@ class Segment(ObservationBase, frozen=True, kw_only=True, tag="segment"):
     out_octets: Count | None = None
 
 
+SeenBy = Literal["snmp", "mqtt", "icmp", "arp", "traffic"]
+
+
 class Device(ObservationBase, frozen=True, kw_only=True, tag="device"):
     KIND: ClassVar[str] = "device"
 
     classroom: ClassroomRef
     state: Literal["awake", "asleep", "away"] | None = None
-    seen_by: Literal["snmp", "mqtt", "icmp", "arp", "traffic"] | None = None
+    seen_by: SeenBy | None = None
     nic_speed_bps: Count | None = None
-    facts: Annotated[dict[Annotated[str, Meta(max_length=40)], Text], Meta(max_length=16)] | None = None
+    facts: Annotated[dict[FactName, Text], Meta(max_length=16)] | None = None
 
 
 class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Raw, Struct
 
 from classready.ids import BootId, GatewayId, SpoolId, TargetName
-from classready.observation import NonNegative, Observation
+from classready.observation import ONE_LINE, Count, NonNegative, Observation, UnixTime
 
 SCHEMA_VERSION = 1
 REPORT_MAX_BYTES = 60_000
@@ -13,6 +13,9 @@ MAX_DEPTH = 8
 
 Sequence = Annotated[int, Meta(ge=1, le=2**53)]
 ReasonCode = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
+Monotonic = Annotated[float, Meta(ge=0, le=2**40)]
+"""Seconds since some moment of the boot (CLOCK_BOOTTIME where there is one)."""
+Version = Annotated[str, Meta(max_length=40, pattern=ONE_LINE)]
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -20,8 +23,8 @@ class Record(Struct, frozen=True, kw_only=True):
 
     sequence: Sequence
     boot_id: BootId
-    monotonic_s: NonNegative
-    wall_s: float | None = None
+    monotonic_s: Monotonic
+    wall_s: UnixTime | None = None
     clock_quality: Literal["good", "unknown"] = "unknown"
     observation: Observation
 
@@ -32,49 +35,53 @@ class Report(Struct, frozen=True, kw_only=True):
     ``boot_id`` is the sender's present boot: records of an earlier boot cannot be dated by ``sent_monotonic_s``.
     """
 
-    schema_version: Annotated[int, Meta(ge=1)] = SCHEMA_VERSION
+    schema_version: Annotated[int, Meta(ge=1, le=2**31 - 1)] = SCHEMA_VERSION
     gateway: GatewayId
-    agent_version: Annotated[str, Meta(max_length=40)] = ""
+    agent_version: Version = ""
     spool_id: SpoolId
     boot_id: BootId | None = None
     report_interval_s: Annotated[float, Meta(gt=0, le=86_400)]
-    sent_monotonic_s: NonNegative
-    sent_at: float | None = None
-    spool_records: Annotated[int, Meta(ge=0)] | None = None
-    dropped: dict[ReasonCode, Annotated[int, Meta(ge=0)]] = {}
+    sent_monotonic_s: Monotonic
+    sent_at: UnixTime | None = None
+    spool_records: Count | None = None
+    dropped: Annotated[dict[ReasonCode, Count], Meta(max_length=32)] = {}
     records: Annotated[tuple[Raw, ...], Meta(max_length=2_000)] = ()
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    sequence: int
-    reason: str
+    sequence: Sequence
+    reason: ReasonCode
 
 
 class Thetas(Struct, frozen=True, kw_only=True):
     """``[theta0_bps, theta1_bps]`` per direction seen from the school; None = do not test that direction."""
 
-    down: tuple[float, float] | None = None
-    up: tuple[float, float] | None = None
+    down: tuple[NonNegative, NonNegative] | None = None
+    up: tuple[NonNegative, NonNegative] | None = None
 
 
 class Directives(Struct, frozen=True, kw_only=True):
     """The down channel. ``quiet`` holds spans of Unix seconds in which no load may be put on the line."""
 
-    policy_version: str
+    policy_version: Annotated[str, Meta(max_length=64)]
     theta: Thetas = Thetas()
-    quiet: tuple[tuple[float, float], ...] = ()
+    quiet: tuple[tuple[UnixTime, UnixTime], ...] = ()
     retest: tuple[TargetName, ...] = ()
 
 
 class Ack(Struct, frozen=True, kw_only=True):
-    """Names exactly what is durable: closed ranges of sequences, and records that will never be accepted."""
+    """Names exactly what is durable: closed ranges of sequences, and records that will never be accepted.
+
+    ``sent_at`` is the collector's clock: over MQTT the only evidence of the right time that a box without NTP gets.
+    """
 
     spool_id: SpoolId
-    committed: tuple[tuple[int, int], ...] = ()
+    committed: tuple[tuple[Sequence, Sequence], ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    sent_at: UnixTime | None = None
     directives: Directives | None = None
 
 
 class Presence(Struct, frozen=True, kw_only=True):
     online: bool
-    agent_version: str = ""
+    agent_version: Version = ""

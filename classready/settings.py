@@ -1,13 +1,15 @@
 """YAML files -> frozen structs, strictly, with every problem of a file reported in one run.
 
-YAML 1.1 has traps (``NO`` is false, ``12:34:56`` is a number, ``1.3`` is not an OID, a key given twice wins silently). So
-a plain scalar is read by the type that the setting has, not by how it looks, and duplicate keys are refused.
+YAML 1.1 has traps (``NO`` is false, ``12:34:56`` is a number, ``1.3`` is not an OID, a key given twice wins silently).
+So a plain scalar is read by the type that the setting has, not by how it looks, and duplicate keys are refused.
 """
 
+import difflib
+import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,11 +23,16 @@ EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: systemd units must not restart on it."""
 
 FILE_MAX_BYTES = 16 * 2**20
+MAX_DEPTH = 20
+FOUND_MAX_CHARACTERS = 40
 
-_INT = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOAT = re.compile(r"[-+]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
+_BOOLS = {"true": True, "True": True, "false": False, "False": False}
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INVALID: Any = object()
 
 
 class Problem(Struct, frozen=True):
@@ -80,48 +87,92 @@ def load_with_lines(path: Path, type_: Any) -> Loaded:
 
 
 def read_secret(path: Path) -> str:
-    """Read a token or key file.
+    """Read a token or key file, without the white space around it.
 
     Raises:
-        OSError: it cannot be read.
-        PermissionError: it is readable by others than its owner and group.
+        OSError: it cannot be read, is empty or no text, or (PermissionError) everybody can read or write it.
     """
-    mode = path.stat().st_mode
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise PermissionError(f"readable or writable by everyone; run: chmod o-rw {path}")
-    return path.read_text(encoding="utf-8").strip()
+    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "readable or writable by everyone; run: chmod o-rw", str(path))
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise OSError(errno.EINVAL, "not UTF-8 text", str(path)) from None
+    if not secret:
+        raise OSError(errno.EINVAL, "empty", str(path))
+    return secret
 
 
 def resolve(base: Path, path: str) -> Path:
-    """Resolve a path from a settings file: relative to that file; ``%d`` is systemd's credentials directory."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    return base.parent / path.replace("%d", credentials)
+    """Resolve a path from a settings file: relative to that file; ``%d`` is systemd's credentials directory.
+
+    Under ``LoadCredential=secrets:/etc/classready/secrets`` the file ``secrets/token`` is the credential
+    ``secrets_token``, and is taken from there: the unit's user may not read the file itself.
+    """
+    credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY", "%d"))
+    handed_in = credentials / path.replace("/", "_")
+    return handed_in if handed_in.exists() else base.parent / path.replace("%d", str(credentials))
 
 
-def _compose(path: Path) -> yaml.Node | None:
+# --- bytes -> nodes -------------------------------------------------------------------------------------------------
+
+
+def _compose(path: Path) -> yaml.Node:
+    file = str(path)
+    text = _text(path)
+    try:
+        if problem := _forbidden(file, text):
+            raise SettingsError([problem])
+        node: yaml.Node | None = yaml.compose(text, _LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SettingsError([Problem(file, line, "", _yaml_problem(error, text))]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SettingsError([Problem(file, line, "", "holds a control character")]) from None
+    if node is None:
+        raise SettingsError([Problem(file, 1, "", "empty; to accept every default, write: {}")])
+    return node
+
+
+def _text(path: Path) -> str:
     file = str(path)
     try:
         if path.stat().st_size > FILE_MAX_BYTES:
             raise SettingsError([Problem(file, 1, "", f"larger than {FILE_MAX_BYTES} bytes")])
-        text = path.read_bytes().decode("utf-8")
-        if alias := next((e for e in yaml.parse(text, _LOADER) if isinstance(e, yaml.AliasEvent)), None):
-            line = alias.start_mark.line + 1
-            raise SettingsError([Problem(file, line, "", "aliases (*name) are not allowed; write the value out")])
-        return yaml.compose(text, _LOADER)
+        body = path.read_bytes()
+        return body.decode("utf-8-sig")
     except OSError as error:
         raise SettingsError([Problem(file, 1, "", f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
-        raise SettingsError([Problem(file, 1, "", f"not UTF-8 (byte {error.start})")]) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SettingsError([Problem(file, line, "", f"not valid YAML: {error.problem}")]) from None
-    except yaml.YAMLError as error:
-        raise SettingsError([Problem(file, 1, "", f"not valid YAML: {error}")]) from None
-    except RecursionError:
-        raise SettingsError([Problem(file, 1, "", "nested too deeply")]) from None
+        line = body.count(b"\n", 0, error.start) + 1
+        raise SettingsError([Problem(file, line, "", "not UTF-8 text; save the file as UTF-8")]) from None
 
 
-_INVALID = object()
+def _forbidden(file: str, text: str) -> Problem | None:
+    """Find what YAML allows and settings do not, before anything recurses into it."""
+    depth = 0
+    events: Iterator[Any] = yaml.parse(text, _LOADER)
+    for event in events:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            return Problem(file, line, "", "aliases (*name) are not allowed; write the value out")
+        if getattr(event, "tag", None):
+            return Problem(file, line, "", "tags (!name) are not allowed")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return Problem(file, line, "", f"nested deeper than {MAX_DEPTH}")
+    return None
+
+
+def _yaml_problem(error: yaml.MarkedYAMLError, text: str) -> str:
+    mark = error.problem_mark
+    if mark and text[mark.index : mark.index + 1] == "\t":
+        return "a tab where spaces are needed; indent with spaces"
+    return "not valid YAML: " + ", ".join(part for part in (error.context, error.problem) if part)
+
+
+# --- nodes -> values ------------------------------------------------------------------------------------------------
 
 
 class _Reader:
@@ -132,32 +183,27 @@ class _Reader:
         self.problems: list[Problem] = []
         self.lines: dict[str, int] = {}
 
-    def read(self, node: yaml.Node | None, type_: inspect.Type, path: str = "") -> Any:
-        if node is None:
-            node = yaml.MappingNode("tag:yaml.org,2002:map", [])
-        self.lines[path] = node.start_mark.line + 1 if node.start_mark else 1
-        if isinstance(type_, inspect.Metadata):
-            type_ = type_.type
-        if isinstance(type_, inspect.UnionType):
-            return self._union(node, type_, path)
-        if isinstance(type_, inspect.StructType):
-            return self._struct(node, type_, path)
-        if isinstance(type_, inspect.DictType):
-            return self._dict(node, type_, path)
-        if isinstance(type_, inspect.VarTupleType | inspect.ListType):
-            return self._list(node, type_.item_type, path, type_)
-        if isinstance(type_, inspect.TupleType):
-            return self._tuple(node, type_, path)
-        return self._scalar(node, type_, path)
+    def read(self, node: yaml.Node, type_: inspect.Type, path: str = "") -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        match _bare(type_):
+            case inspect.UnionType() as union:
+                return self._union(node, union, path)
+            case inspect.StructType() as struct:
+                return self._struct(node, struct, path)
+            case inspect.DictType() as mapping:
+                return self._dict(node, mapping, path)
+            case inspect.VarTupleType() as items:
+                return self._list(node, items, path)
+            case inspect.TupleType() as items:
+                return self._tuple(node, items, path)
+            case _:
+                return self._scalar(node, type_, path)
 
     def _fail(self, path: str, problem: str) -> Any:
         self.problems.append(Problem(self.file, self.lines.get(path, 1), path, problem))
         return _INVALID
 
-    def _pairs(self, node: yaml.Node, path: str) -> Iterator[tuple[str, yaml.Node]]:
-        if not isinstance(node, yaml.MappingNode):
-            self._fail(path, "must be a mapping (name: value)")
-            return
+    def _pairs(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, yaml.Node]]:
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
@@ -169,122 +215,123 @@ class _Reader:
                 text = f"given twice (first on line {seen[key]})"
                 self.problems.append(Problem(self.file, line, _join(path, key), text))
                 continue
-            seen[key] = line
-            self.lines[_join(path, key)] = line
+            seen[key] = self.lines[_join(path, key)] = line
             yield key, value_node
 
     def _struct(self, node: yaml.Node, type_: inspect.StructType, path: str) -> Any:
+        if not isinstance(node, yaml.MappingNode):
+            return self._wrong(node, type_, path)
         fields = {f.encode_name: f for f in type_.fields}
         values: dict[str, Any] = {}
-        given: set[str] = set()
-        before = len(self.problems)
-        for key, value_node in self._pairs(node, path):
-            if key == type_.tag_field:
-                continue
-            if key not in fields:
-                known = ", ".join(sorted(fields))
-                self._fail(_join(path, key), f"unknown setting; known here: {known}")
-                continue
-            given.add(key)
-            values[fields[key].name] = self.read(value_node, fields[key].type, _join(path, key))
-        for name, field in fields.items():
-            if field.required and name not in given and isinstance(node, yaml.MappingNode):
-                self._fail(path, f"missing setting {name!r}")
-        if len(self.problems) > before:
-            return _INVALID
-        try:
-            return type_.cls(**values)
-        except (ValueError, TypeError) as error:
-            return self._fail(path, str(error))
+        problems_before = len(self.problems)
+        given = {key: value_node for key, value_node in self._pairs(node, path) if key != type_.tag_field}
+        for key, value_node in given.items():
+            if key in fields:
+                values[fields[key].name] = self.read(value_node, fields[key].type, _join(path, key))
+            else:
+                self._fail(_join(path, key), _unknown(key, list(fields)))
+        for name in [name for name, field in fields.items() if field.required and name not in given]:
+            self._fail(path, f"missing setting {name!r}")
+        return _INVALID if len(self.problems) > problems_before else type_.cls(**values)
 
     def _union(self, node: yaml.Node, type_: inspect.UnionType, path: str) -> Any:
         if type_.includes_none and _is_null(node):
             return None
-        members = [t for t in type_.types if not isinstance(t, inspect.NoneType)]
-        if len(members) == 1:
-            return self.read(node, members[0], path)
-        structs = {m.tag: m for m in members if isinstance(m, inspect.StructType)}
-        others = [m for m in members if not isinstance(m, inspect.StructType)]
-        if others and (not structs or not isinstance(node, yaml.MappingNode)):
-            return self._first_that_fits(node, others, path)
-        if not isinstance(node, yaml.MappingNode):
-            return self._fail(path, "must be a mapping (name: value)")
-        tag_field = next(m.tag_field for m in structs.values())
-        tag = next((v.value for k, v in node.value if k.value == tag_field), None)
-        if tag not in structs:
-            known = ", ".join(sorted(str(t) for t in structs))
-            return self._fail(path, f"{tag_field!r} must be one of: {known}" + (f"; found {tag!r}" if tag else ""))
-        return self._struct(node, structs[tag], path)
+        members = [m for m in type_.types if not isinstance(m, inspect.NoneType)]
+        tagged = {str(m.tag): m for m in members if isinstance(m, inspect.StructType)}
+        if len(tagged) > 1 and isinstance(node, yaml.MappingNode):
+            return self._tagged(node, tagged, path)
+        fitting = [m for m in members if _fits(node, _bare(m))]
+        if not fitting:
+            return self._wrong(node, type_, path)
+        return self.read(node, fitting[0], path)
 
-    def _first_that_fits(self, node: yaml.Node, types: list[inspect.Type], path: str) -> Any:
-        before = list(self.problems)
-        for candidate in types:
-            self.problems = list(before)
-            value = self.read(node, candidate, path)
-            if value is not _INVALID:
-                return value
-        return _INVALID
+    def _tagged(self, node: yaml.MappingNode, structs: Mapping[str, inspect.StructType], path: str) -> Any:
+        field = str(next(iter(structs.values())).tag_field)
+        tag = next((v for k, v in node.value if k.value == field), None)
+        known = ", ".join(sorted(structs))
+        if tag is None:
+            return self._fail(path, f"missing setting {field!r} (one of: {known})")
+        if not isinstance(tag, yaml.ScalarNode) or tag.value not in structs:
+            self.lines[_join(path, field)] = tag.start_mark.line + 1
+            return self._fail(_join(path, field), f"must be one of: {known}; found {_found(tag)}")
+        return self._struct(node, structs[tag.value], path)
 
     def _dict(self, node: yaml.Node, type_: inspect.DictType, path: str) -> Any:
+        if not isinstance(node, yaml.MappingNode):
+            return self._wrong(node, type_, path)
         found: dict[Any, Any] = {}
         for key, value_node in self._pairs(node, path):
-            key_path = _join(path, key)
-            self._check(key, type_.key_type, key_path, "name")
-            found[key] = self.read(value_node, type_.value_type, key_path)
-        return found
+            if not _is_valid(key, type_.key_type):
+                self._fail(_join(path, key), f"the name must {expected(type_.key_type)}")
+            found[key] = self.read(value_node, type_.value_type, _join(path, key))
+        return self._sized(found, type_, path)
 
-    def _items(self, node: yaml.Node, path: str) -> list[yaml.Node] | None:
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        self._fail(path, "must be a list")
-        return None
-
-    def _list(self, node: yaml.Node, item_type: inspect.Type, path: str, type_: inspect.Type) -> Any:
-        nodes = self._items(node, path)
-        if nodes is None:
-            return _INVALID
-        values = [self.read(n, item_type, f"{path}[{i}]") for i, n in enumerate(nodes)]
-        return tuple(values) if isinstance(type_, inspect.VarTupleType) else values
+    def _list(self, node: yaml.Node, type_: inspect.VarTupleType, path: str) -> Any:
+        if not isinstance(node, yaml.SequenceNode):
+            return self._wrong(node, type_, path)
+        values = tuple(self.read(n, type_.item_type, f"{path}[{i}]") for i, n in enumerate(node.value))
+        return self._sized(values, type_, path)
 
     def _tuple(self, node: yaml.Node, type_: inspect.TupleType, path: str) -> Any:
-        nodes = self._items(node, path)
-        if nodes is None:
-            return _INVALID
-        if len(nodes) != len(type_.item_types):
-            return self._fail(path, f"must have {len(type_.item_types)} entries, found {len(nodes)}")
-        return tuple(self.read(n, t, f"{path}[{i}]") for i, (n, t) in enumerate(zip(nodes, type_.item_types, strict=True)))
+        if not isinstance(node, yaml.SequenceNode):
+            return self._wrong(node, type_, path)
+        if len(node.value) != len(type_.item_types):
+            return self._fail(path, f"must have {len(type_.item_types)} entries; found {len(node.value)}")
+        pairs = enumerate(zip(node.value, type_.item_types, strict=True))
+        return tuple(self.read(n, t, f"{path}[{i}]") for i, (n, t) in pairs)
+
+    def _sized(self, value: Sized, type_: inspect.VarTupleType | inspect.DictType, path: str) -> Any:
+        if len(value) < (type_.min_length or 0):
+            least = "one entry" if type_.min_length == 1 else f"{type_.min_length} entries"
+            return self._fail(path, f"must have at least {least}; found {len(value)}")
+        if type_.max_length is not None and len(value) > type_.max_length:
+            return self._fail(path, f"must have at most {type_.max_length} entries; found {len(value)}")
+        return value
 
     def _scalar(self, node: yaml.Node, type_: inspect.Type, path: str) -> Any:
-        if not isinstance(node, yaml.ScalarNode):
-            return self._fail(path, f"must be {_describe(type_)}, found a {'list' if isinstance(node, yaml.SequenceNode) else 'mapping'}")
-        if _is_null(node) and not isinstance(type_, inspect.AnyType):
-            return self._fail(path, f"must be {_describe(type_)}, found nothing")
-        return self._check(_plain(node, type_), type_, path, "value")
-
-    def _check(self, value: Any, type_: inspect.Type, path: str, what: str) -> Any:
+        if not isinstance(node, yaml.ScalarNode) or _is_null(node):
+            return self._wrong(node, type_, path)
         try:
-            return msgspec.convert(value, _python_type(type_), strict=True)
-        except msgspec.ValidationError as error:
-            text = str(error).split(" - at")[0]
-            found = f"; found {what} {str(value)!r}" if what == "name" or not isinstance(value, dict) else ""
-            return self._fail(path, f"{_soften(text)}{found}")
+            value = node.value if node.style else _plain(node.value, _bare(type_))
+            return msgspec.convert(value, _python_type(_bare(type_)), strict=True)
+        except msgspec.ValidationError:
+            return self._wrong(node, type_, path)
+
+    def _wrong(self, node: yaml.Node, type_: inspect.Type, path: str) -> Any:
+        hint = " (remove the quotes)" if _is_quoted_number(node, _bare(type_)) else ""
+        return self._fail(path, f"must {expected(type_)}; found {_found(node)}{hint}")
 
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def _bare(type_: inspect.Type) -> inspect.Type:
+    return type_.type if isinstance(type_, inspect.Metadata) else type_
+
+
 def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in {"", "~", "null"}
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in _NULLS
 
 
-def _plain(node: yaml.ScalarNode, type_: inspect.Type) -> Any:
+def _fits(node: yaml.Node, type_: inspect.Type) -> bool:
+    """Say whether a node of this shape can become ``type_`` at all."""
+    if isinstance(type_, inspect.StructType | inspect.DictType):
+        return isinstance(node, yaml.MappingNode)
+    if isinstance(type_, inspect.VarTupleType | inspect.TupleType):
+        return isinstance(node, yaml.SequenceNode)
+    return isinstance(node, yaml.ScalarNode)
+
+
+def _is_quoted_number(node: yaml.Node, type_: inspect.Type) -> bool:
+    return isinstance(node, yaml.ScalarNode) and bool(node.style) and not isinstance(_plain(node.value, type_), str)
+
+
+def _plain(text: str, type_: inspect.Type) -> Any:
     """Read a scalar as the setting's type asks; text that does not fit stays text and is refused by the check."""
-    text: str = node.value
-    if isinstance(type_, inspect.StrType | inspect.EnumType | inspect.LiteralType) or node.style:
-        return text
     if isinstance(type_, inspect.BoolType):
-        return {"true": True, "false": False}.get(text, text)
+        return _BOOLS.get(text, text)
     if isinstance(type_, inspect.IntType) and _INT.fullmatch(text):
         return int(text)
     if isinstance(type_, inspect.FloatType) and _FLOAT.fullmatch(text):
@@ -292,22 +339,12 @@ def _plain(node: yaml.ScalarNode, type_: inspect.Type) -> Any:
     return text
 
 
-def _describe(type_: inspect.Type) -> str:
-    names: list[tuple[type[inspect.Type], str]] = [
-        (inspect.StrType, "text"),
-        (inspect.IntType, "a whole number"),
-        (inspect.FloatType, "a number"),
-        (inspect.BoolType, "true or false"),
-    ]
-    return next((name for cls, name in names if isinstance(type_, cls)), "a value")
-
-
-def _soften(text: str) -> str:
-    """msgspec's wording with the names a reader of YAML knows."""
-    words = {"`str`": "text", "`int`": "a whole number", "`float`": "a number", "`bool`": "true or false", "`object`": "a mapping"}
-    for theirs, ours in words.items():
-        text = text.replace(theirs, ours)
-    return text
+def _is_valid(value: Any, type_: inspect.Type) -> bool:
+    try:
+        msgspec.convert(value, _python_type(_bare(type_)), strict=True)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _python_type(type_: inspect.Type) -> Any:
@@ -321,8 +358,6 @@ def _python_type(type_: inspect.Type) -> Any:
             return _annotated(float, ge=type_.ge, gt=type_.gt, le=type_.le, lt=type_.lt)
         case inspect.BoolType():
             return bool
-        case inspect.EnumType():
-            return type_.cls
         case inspect.LiteralType():
             return Literal[tuple(type_.values)]
         case _:
@@ -332,3 +367,60 @@ def _python_type(type_: inspect.Type) -> Any:
 def _annotated(base: type[Any], **limits: Any) -> Any:
     given = {k: v for k, v in limits.items() if v is not None}
     return Annotated[base, msgspec.Meta(**given)] if given else base
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def expected(type_: inspect.Type) -> str:
+    """Say what a value must do ("be a number"), in the type's own ``Meta`` example and description if any."""
+    if isinstance(type_, inspect.Metadata) and type_.extra_json_schema:
+        schema = type_.extra_json_schema
+        return f"look like {schema['examples'][0]} ({schema['description']})"
+    return f"be {_describe(_bare(type_))}"
+
+
+def _describe(type_: inspect.Type) -> str:
+    match type_:
+        case inspect.UnionType():
+            members = [_describe(_bare(t)) for t in type_.types if not isinstance(t, inspect.NoneType)]
+            return " or ".join(dict.fromkeys(members))
+        case inspect.StrType():
+            return "text" + _limits(type_.min_length, type_.max_length, " characters")
+        case inspect.IntType():
+            return "a whole number" + _range(type_)
+        case inspect.FloatType():
+            return "a number" + _range(type_)
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.LiteralType():
+            return "one of: " + ", ".join(str(v) for v in type_.values)
+        case inspect.StructType() | inspect.DictType():
+            return "a mapping (name: value)"
+        case _:
+            return "a list"
+
+
+def _range(type_: inspect.IntType | inspect.FloatType) -> str:
+    above = f" above {type_.gt:g}" if type_.gt is not None else ""
+    return above + _limits(type_.ge, type_.le, "")
+
+
+def _limits(least: float | None, most: float | None, unit: str) -> str:
+    low = f" from {least:,}" if least is not None else ""
+    high = f" up to {most:,}" if most is not None else ""
+    return f"{low}{high}{unit}" if low or high else ""
+
+
+def _found(node: yaml.Node) -> str:
+    if _is_null(node):
+        return "nothing"
+    if not isinstance(node, yaml.ScalarNode):
+        return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+    text = node.value
+    return repr(text if len(text) <= FOUND_MAX_CHARACTERS else text[:FOUND_MAX_CHARACTERS] + "…")
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"unknown setting; did you mean {close[0]!r}?" if close else f"unknown setting; known: {', '.join(known)}"

@@ -11,6 +11,12 @@ ETHERNET_OVERHEAD_BYTES = 38
 
 VLAN_TAG_BYTES = 4
 
+COUNTED_OVERHEAD_BYTES = 24
+"""What Linux interface counters leave out of a frame: preamble 8, FCS 4, inter-frame gap 12."""
+
+IPV4_UDP_HEAD_BYTES = 28
+"""IPv4 header without options 20, UDP header 8."""
+
 
 def bps_to_bytes_per_s(rate_bps: float) -> float:
     """Prometheus wants base units: bytes."""
@@ -29,3 +35,8 @@ def bps(count_bytes: float, seconds: float) -> float:
 def bps_to_mbps(rate_bps: float) -> float:
     """For people only; everything that is computed or sent stays in bit/s."""
     return rate_bps / MBIT
+
+
+def layer1_bytes(udp_payload_bytes: int) -> int:
+    """What one UDP/IPv4 packet occupies on untagged Ethernet."""
+    return udp_payload_bytes + IPV4_UDP_HEAD_BYTES + ETHERNET_OVERHEAD_BYTES

@@ -11,7 +11,27 @@ from collector.core.policy import Policy
 
 PortNumber = Annotated[int, Meta(ge=0, le=65_535)]
 """0 = any free port (tests)."""
-Address = Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:%-]+\Z")]
+Address = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9._:%-]+\Z",
+        examples=["10.1.2.3"],
+        description="or an IPv6 address or a name, without port",
+    ),
+]
+BaseUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/@]+\Z",
+        examples=["https://qyapi.weixin.qq.com"],
+        description="http or https and a host, no path",
+    ),
+]
+Mobile = Annotated[
+    str, Meta(pattern=r"^(@all|[0-9]{11})\Z", examples=["13800138000"], description="11 digits, or @all for everybody")
+]
 
 
 class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,7 +40,9 @@ class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Tls(_Strict, frozen=True, kw_only=True):
     cert_file: str
+    """PEM file with the certificate and its chain."""
     key_file: str
+    """PEM file with the private key."""
 
 
 class Tokens(_Strict, frozen=True, kw_only=True):
@@ -29,51 +51,74 @@ class Tokens(_Strict, frozen=True, kw_only=True):
     metrics_file: str | None = None
     """For /metrics..., and /sd/prometheus."""
     api_file: str | None = None
+    """For /api/v1, and the command `explain`."""
     board_file: str | None = None
+    """For the pages under /."""
 
 
 class Listen(_Strict, frozen=True, kw_only=True):
     host: Address = "127.0.0.1"
+    """Off loopback TLS (or `behind_proxy`) and all three tokens are required."""
     port: PortNumber = 9711
+    """0 = any free one."""
     tls: Tls | None = None
+    """null = plain HTTP."""
     behind_proxy: bool = False
+    """A reverse proxy on this machine provides TLS."""
     tokens: Tokens = Tokens()
+    """Who may read what; null = without a token, on loopback only."""
 
 
 class Mqtt(_Strict, frozen=True, kw_only=True):
     """The broker to subscribe at, as user ``user`` with read on ``up/#`` and write on ``down/#``."""
 
     host: Address
+    """The broker."""
     port: PortNumber = 8883
+    """1883 without TLS."""
     user: str = "collector"
+    """The collector's user name at the broker."""
     password_file: str
+    """File with its password, one line, not readable by everybody."""
     ca_file: str | None = None
+    """PEM file of the certificate authority to trust; null = those of the system."""
     tls: bool = True
+    """Whether the connection is encrypted."""
 
 
 class Responder(_Strict, frozen=True, kw_only=True):
     """The far end of the bandwidth test. All leases together stay below ``share_ratio`` of ``link_bps``."""
 
     host: Address = "127.0.0.1"
+    """Address to listen on, UDP and TCP."""
     port: PortNumber = 9713
+    """0 = any free one."""
     link_bps: Annotated[int, Meta(ge=1_000_000)] = 1_000_000_000
+    """Capacity of the bureau's own line."""
     share_ratio: Annotated[float, Meta(gt=0, le=0.8)] = 0.8
+    """Part of `link_bps` that all tests together may use."""
     key_file: str | None = None
+    """Secret that the agents must share; null = any gateway may test."""
 
 
 class Platform(_Strict, frozen=True, kw_only=True):
-    """``targets`` are the agents' ping and http targets that together make the platform; empty = one of the same name."""
+    """``targets``: the agents' ping and http targets that make the platform; empty = one of the same name."""
 
     id: TargetName
+    """Stands in metrics; what `targets` default to."""
     name: Text
+    """For people."""
     targets: tuple[TargetName, ...] = ()
+    """All of them must be reachable; empty = the one target called like `id`."""
 
 
 class _Receiver(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     """Who is told. ``offices`` empty = all of them."""
 
     name: TargetName
+    """For logs and metrics."""
     offices: tuple[OfficeId, ...] = ()
+    """Whose messages go there; empty = everybody's."""
 
 
 class ConsoleReceiver(_Receiver, frozen=True, kw_only=True, tag="console"):
@@ -84,8 +129,11 @@ class WeComReceiver(_Receiver, frozen=True, kw_only=True, tag="wecom"):
     """A WeCom group robot. The key is a secret; ``base_url`` is for a relay of one's own (and for tests)."""
 
     key_file: str
-    base_url: Annotated[str, Meta(pattern=r"^https?://[^\s/@]+\Z")] = "https://qyapi.weixin.qq.com"
-    mentioned_mobiles: tuple[Annotated[str, Meta(pattern=r"^(@all|[0-9]{11})\Z")], ...] = ()
+    """File with the robot's key: whoever has it can write to the group."""
+    base_url: BaseUrl = "https://qyapi.weixin.qq.com"
+    """Where the robot lives."""
+    mentioned_mobiles: tuple[Mobile, ...] = ()
+    """Who is mentioned in every message."""
 
 
 Receiver = ConsoleReceiver | WeComReceiver
@@ -93,16 +141,26 @@ Receiver = ConsoleReceiver | WeComReceiver
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):
     listen: Listen = Listen()
+    """The web server: reports, metrics, API, board."""
     store: str = "sqlite+aiosqlite:///collector.db"
     """A SQLAlchemy address. A relative SQLite path is relative to $STATE_DIRECTORY under systemd, else to this file."""
     roster: str = "roster"
     """Folder with one YAML file per office."""
     responder: Responder | None = Responder()
+    """The far end of the agents' bandwidth tests; null = it runs elsewhere."""
     mqtt: Mqtt | None = None
+    """A broker to take reports from as well; null = HTTP only."""
     policy: Policy = Policy()
+    """Every threshold."""
     calendar: Calendar = Calendar()
+    """Terms and school days, beyond the public holidays."""
     platforms: tuple[Platform, ...] = ()
+    """What lessons need to reach."""
     receivers: tuple[Receiver, ...] = ()
+    """Whom to tell."""
     tick_s: Annotated[float, Meta(ge=0.05, le=60)] = 5.0
+    """How often time alone is looked at: silence, ageing, holds."""
     language: Literal["zh", "en"] = "zh"
+    """Of messages and pages."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe events that are logged."""

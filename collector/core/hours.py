@@ -19,22 +19,29 @@ DAY_S = 86_400.0
 
 class Term(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     first: Date
+    """First day of the term."""
     last: Date
+    """Last day of the term."""
 
 
 class MakeUpDay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """调休: a school day off the usual week, and the weekday whose timetable it follows."""
 
     date: Date
+    """The day."""
     follows: Weekday
+    """The weekday whose timetable it follows."""
 
 
 class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A school day is a working day within a term. No ``terms`` = every working day."""
 
     terms: tuple[Term, ...] = ()
+    """Empty = the whole year."""
     make_up_days: tuple[MakeUpDay, ...] = ()
+    """School days off the usual week (调休)."""
     days_off: tuple[Date, ...] = ()
+    """Days without lessons beyond the public holidays."""
 
 
 def in_lesson(hours: Hours, at: float) -> bool:

@@ -18,26 +18,47 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     required_up_bps: Rate | None = None
     """None = shown, not judged."""
     tolerance_ratio: Annotated[float, Meta(ge=0, le=0.2)] = 0.05
+    """A test passes at (1 - tolerance_ratio) x required: between that and required, either answer is right."""
     basis: Literal["port", "reach", "share"] = "reach"
+    """Which of the three capacities decides: the port's, the way's (reach), or the fair share of the uplink."""
     confirm_spacing_s: Positive = 60.0
+    """Bandwidth tests closer together than this count as one; a first failure is tested again after it."""
     late_after_s: Positive = 180.0
+    """Evidence older than this when it arrives changes verdicts but opens no alert."""
     silent_after_intervals: AtLeastOne = 3
+    """A gateway is silent after so many of its report intervals without a commit."""
     awake_window_s: Positive = 60.0
+    """A port's speed counts only if its device is seen awake within this time after the reading."""
     fresh_intervals: AtLeastOne = 3
+    """Device and platform evidence counts for so many report intervals."""
     port_max_school_hours: Positive = 8.0
+    """A port reading counts for so many hours of lessons."""
     uplink_max_school_hours: Positive = 16.0
+    """A bandwidth test counts for so many hours of lessons."""
     absent_after_school_days: AtLeastOne = 5
+    """A device not seen awake for so many school days is absent, not merely offline."""
     compliant_fail_days: AtLeastOne = 2
+    """A shortfall takes `compliant` away (and enough gives it back) on so many different school days."""
     compliant_max_age_school_days: AtLeastOne = 20
+    """`compliant` becomes unknown when its evidence is older than so many school days."""
     raise_after: AtLeastOne = 3
+    """So many bad observations in a row open an alert; an uplink follows its majority rule instead."""
     clear_after: AtLeastOne = 2
+    """So many good observations in a row close it."""
     group_wait_s: NonNegative = 30.0
+    """A message waits so long for more of the same cause."""
     platform_hold_s: NonNegative = 120.0
+    """An unreachable platform is a school's alert only after this: other offices may see it, too."""
     platform_fault_offices: Annotated[int, Meta(ge=2, le=1_000)] = 2
+    """A platform that fails from so many offices is at fault itself."""
     observation_school_days: Annotated[int, Meta(ge=0, le=60)] = 7
+    """观察期: so many school days a new gateway's alerts are kept out of the chat."""
     message_window_s: Positive = 300.0
+    """The window of `messages_per_window`."""
     messages_per_window: AtLeastOne = 3
+    """Most messages to one office in a window."""
     reminder_after_s: Positive = 86_400.0
+    """An open incident is told again after this."""
     classrooms_per_gateway_max: AtLeastOne = 200
     """Unlisted classrooms beyond this are refused (``inventory``)."""
 

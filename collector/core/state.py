@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from classready.observation import Observation
+from classready.observation import Observation, SeenBy
 
 STATE_VERSION = 1
 
@@ -123,7 +123,7 @@ class DeviceReading(Struct, frozen=True, kw_only=True):
     observed_at: float
     gateway: str
     state: DeviceStateName
-    seen_by: str | None = None
+    seen_by: SeenBy | None = None
     nic_speed_bps: int | None = None
     facts: Mapping[str, str] = {}
 

@@ -615,7 +615,8 @@ def _room_sightings(school: School, kind: str, room_id: str, policy: Policy) -> 
         yield sighting(Cause.PORT_DOWN, bad=Cause.PORT_DOWN in causes)
     elif kind == "port":
         yield sighting(Cause.PORT_BELOW_REQUIRED, bad=Cause.PORT_BELOW_REQUIRED in causes)
-        yield sighting(Cause.PORT_HALF_DUPLEX, bad=Cause.PORT_HALF_DUPLEX in causes)
+        told_by_speed = Cause.PORT_BELOW_REQUIRED in causes
+        yield sighting(Cause.PORT_HALF_DUPLEX, bad=None if told_by_speed else Cause.PORT_HALF_DUPLEX in causes)
     else:
         awake = state.verdict.device_up is True
         for cause in (Cause.DEVICE_ABSENT, Cause.DEVICE_OFFLINE):

@@ -8,7 +8,18 @@ from classready.ids import ClassroomId, GatewayId, OfficeId, SchoolId
 from classready.observation import Text
 from collector.core.hours import Weekday
 
-ClockTime = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z")]
+ClockTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z",
+        examples=["08:05"],
+        description="two digits each, up to 24:00",
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{64}\Z", examples=["9f86d081…"], description="64 hexadecimal digits, lower case"),
+]
 Timetable = dict[Weekday, tuple[tuple[ClockTime, ClockTime], ...]]
 
 
@@ -18,9 +29,11 @@ class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class ClassroomEntry(_Strict, frozen=True, kw_only=True):
     id: ClassroomId
+    """The room, which stays when classes move up."""
     name: Text = ""
     """The class that sits there this year (三年级2班)."""
     access: Literal["wired", "wifi", "cellular"] = "wired"
+    """How its device is connected; only wired rooms have a port of their own."""
     device: Literal["whiteboard", "panel", "projector", "computer"] | None = "whiteboard"
     """null = no interactive device listed."""
     exempt: Text | None = None
@@ -29,32 +42,54 @@ class ClassroomEntry(_Strict, frozen=True, kw_only=True):
 
 class SchoolEntry(_Strict, frozen=True, kw_only=True):
     id: SchoolId
+    """The 10-digit school code, or one made for a teaching point."""
     name: Text
+    """For people."""
     kind: Literal["city", "hub", "base", "point"] = "base"
+    """city school, hub 中心校, base 基点校, teaching point 教学点."""
     hub: SchoolId | None = None
+    """The hub school it belongs to."""
     rural_weak: bool = False
+    """Whether it is on the list of weak rural schools. Not used yet."""
     operator: Text | None = None
+    """Who provides the line. Not used yet."""
     contract_down_bps: Annotated[int, Meta(gt=0)] | None = None
+    """What the contract promises. Not used yet."""
     contract_up_bps: Annotated[int, Meta(gt=0)] | None = None
+    """What the contract promises. Not used yet."""
     net: Literal["internet", "metro"] = "internet"
+    """The whole internet, or only the education metropolitan network. Not used yet."""
     byte_budget_per_day: Annotated[int, Meta(gt=0)] | None = None
+    """Most that tests may use in a day. Not used yet."""
     mode: Literal["normal", "metered"] = "normal"
+    """Whether the line is paid by volume. Not used yet."""
     timezone: str = "Asia/Shanghai"
+    """IANA name."""
     timetable: Literal["always", "never"] | Timetable | None = None
     """null = lessons Mon-Fri 08:00-17:00."""
     school_days: Literal["calendar", "every"] = "calendar"
+    """`every` = all days of the year."""
     classrooms: tuple[ClassroomEntry, ...] = ()
+    """Every room that should be judged."""
 
 
 class GatewayEntry(_Strict, frozen=True, kw_only=True):
     id: GatewayId
-    token_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    """Who reports."""
+    token_sha256: Sha256
+    """SHA-256 of its token: `printf %s TOKEN | sha256sum`."""
     schools: Annotated[tuple[SchoolId, ...], Meta(min_length=1)]
+    """For which schools it may report."""
 
 
 class OfficeFile(_Strict, frozen=True, kw_only=True):
     office: OfficeId
+    """The managing unit: GB/T 2260 code, or `tfxq`, `szs`."""
     name: Text
+    """For people."""
     region: Text | None = None
+    """Where it lies."""
     schools: tuple[SchoolEntry, ...] = ()
+    """Every school it is responsible for."""
     gateways: tuple[GatewayEntry, ...] = ()
+    """Every gateway in them."""

@@ -1,0 +1,63 @@
+# What there is to do here. `make` alone explains; `make test` is what CI runs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.built
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help venv packages demo test check fix static fast promtool docs clean
+
+help: ## this list
+	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
+	@echo
+	@echo "  make demo    a whole school on this machine; Ctrl-C ends it and leaves nothing running"
+	@echo "  make test    everything CI runs, with its own set-up (root or sudo installs Debian packages)"
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-9s %s\n", $$1, $$2}'
+	@echo
+	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or later), VENV=dir another environment."
+
+venv: $(STAMP) ## build .venv with all extras from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml .ci/venv
+	@.ci/venv "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+packages:
+	@.ci/packages
+
+demo: venv ## run the demo school on loopback
+	@$(BIN)/python -m bench.demo
+
+test: packages venv static promtool ## everything: set-up, style, types, imports, promtool, all tests
+	@$(BIN)/python -m pytest
+
+check: venv static fast ## the quick part: style, types, imports, unit and property tests
+
+static:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fast:
+	@$(BIN)/python -m pytest tests/unit tests/properties
+
+promtool:
+	@.ci/promtool
+
+fix: venv ## let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: venv ## write the generated parts of docs/ and dashboards/ anew
+	$(BIN)/python docs/build.py
+	$(BIN)/python dashboards/build.py
+
+clean: ## remove the environment and every cache
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .demo

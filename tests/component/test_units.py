@@ -1,0 +1,47 @@
+"""The systemd units: hardened as far as systemd itself measures it, and free of mistakes it can find."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNITS = {"agent": 14, "collector": 12}
+"""Highest exposure allowed, in tenths, as ``systemd-analyze security`` counts it."""
+
+
+def _unit(program: str) -> Path:
+    return ROOT / "systemd" / f"classready-{program}.service"
+
+
+def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.servers("systemd-analyze")
+@pytest.mark.parametrize(("program", "threshold"), UNITS.items())
+def test_exposure(program: str, threshold: int) -> None:
+    """A unit that loses one of its protections is noticed here."""
+    done = _run("systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", _unit(program))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.servers("systemd-analyze")
+@pytest.mark.parametrize("program", UNITS)
+def test_verify(program: str, tmp_path: Path) -> None:
+    """systemd knows every setting; tried on a copy, because the installed program is not here."""
+    copy = tmp_path / _unit(program).name
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", _unit(program).read_text(), flags=re.MULTILINE))
+    done = _run("systemd-analyze", "verify", copy)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("program", UNITS)
+def test_contract(program: str) -> None:
+    """The unit starts the command that the project installs, waits for its readiness, and gives up only on 78."""
+    lines = _unit(program).read_text().splitlines()
+    settings_file = f"/etc/classready/{program}.yml"
+    assert f"ExecStart=/opt/classready/venv/bin/classready-{program} run -c {settings_file}" in lines
+    assert {"Type=notify", "Restart=always", "RestartPreventExitStatus=78", "WatchdogSec=120s"} <= set(lines)
+    assert not [line for line in lines if line.startswith("IPAddress")], "an address list would block the platforms"

@@ -1,0 +1,96 @@
+"""Files of each wire version are decoded for ever: tests/data/wire/v1/ is never edited, only added to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from classready.codec import decode_ack, decode_presence, decode_report, encode
+from classready.observation import KINDS
+from classready.report import Ack, Presence, Record, Report
+
+GOLDEN = Path(__file__).parents[1] / "data" / "wire" / "v1"
+TYPES: dict[str, type[Any]] = {"record": Record, "report": Report, "ack": Ack, "presence": Presence}
+HEAD = {"gateway": "gw-01", "spool_id": "0" * 32, "report_interval_s": 60, "sent_monotonic_s": 0}
+
+
+def _json(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))
+
+
+def _holds(decoded: Any, written: Any) -> bool:
+    """Say whether every value that was written is found again in what was decoded, which may hold more."""
+    if isinstance(written, dict):
+        return all(_holds(decoded[key], value) for key, value in written.items())
+    if isinstance(written, list):
+        return len(decoded) == len(written) and all(_holds(d, w) for d, w in zip(decoded, written, strict=True))
+    return bool(decoded == written)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", ["", "-minimal"])
+def test_record(kind: str, suffix: str) -> None:
+    """Every kind of observation, with all its fields and with as few as possible, keeps its meaning."""
+    written = _json(f"record-{kind}{suffix}")
+    decoded = decode_report(json.dumps({**HEAD, "records": [written]}).encode())
+    (record,) = decoded.records
+    assert isinstance(record.observation, KINDS[kind])
+    assert _holds(msgspec.to_builtins(record), written)
+    assert _holds(json.loads(encode(record)), written)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_full_record_leaves_nothing_out(kind: str) -> None:
+    """The full file of a kind gives a value to every field of version 1."""
+    observation = msgspec.convert(_json(f"record-{kind}"), Record).observation
+    assert None not in msgspec.structs.asdict(observation).values()
+
+
+def test_report() -> None:
+    """A report keeps its head, and each of its records its own fate."""
+    decoded = decode_report((GOLDEN / "report.json").read_bytes())
+    written = _json("report")
+    written.pop("records")
+    assert _holds(msgspec.to_builtins(msgspec.structs.replace(decoded.report, records=())), written)
+    assert [r.sequence for r in decoded.records] == [13]
+    assert decoded.unknown_kinds == (14,)
+    assert [(r.sequence, r.reason) for r in decoded.rejected] == [(15, "schema")]
+
+
+@pytest.mark.parametrize(
+    ("name", "decode"),
+    [
+        ("ack", decode_ack),
+        ("ack-minimal", decode_ack),
+        ("presence-online", decode_presence),
+        ("presence-offline", decode_presence),
+    ],
+)
+def test_answers(name: str, decode: Any) -> None:
+    """Acks and presences keep every value."""
+    written = _json(name)
+    assert _holds(msgspec.to_builtins(decode((GOLDEN / f"{name}.json").read_bytes())), written)
+
+
+def test_ack_of_a_later_version() -> None:
+    """Keys that this version does not know are ignored."""
+    ack = decode_ack((GOLDEN / "ack-of-a-later-version.json").read_bytes())
+    assert ack.committed == ((1, 1),)
+    assert ack.directives is not None
+    assert ack.directives.theta.down is None
+
+
+def test_shortest_report() -> None:
+    """What may be left out of a report may be left out together."""
+    report = decode_report((GOLDEN / "report-minimal.json").read_bytes()).report
+    assert (report.schema_version, report.records, report.dropped, report.boot_id) == (1, (), {}, None)
+
+
+def test_every_golden_file_is_used() -> None:
+    """No file lies there untested: its name begins with a type, and records name a kind."""
+    for path in GOLDEN.glob("*.json"):
+        head, _, rest = path.stem.partition("-")
+        assert head in TYPES, path
+        assert head != "record" or rest.removesuffix("-minimal") in KINDS, path
