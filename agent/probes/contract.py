@@ -14,7 +14,7 @@ from agent.settings import AgentSettings, Target
 from classready.observation import Observation
 from classready.report import Directives
 
-TargetT = TypeVar("TargetT", bound=Target, contravariant=True)
+TargetT_contra = TypeVar("TargetT_contra", bound=Target, contravariant=True)
 
 
 def silent(_line: str) -> None:
@@ -31,15 +31,15 @@ def deadline_s(target: Target) -> float:
 
 
 def patience_s(target: Target) -> float:
-    """How long a probe waits for answers: less than its deadline, so that silence is NO_ANSWER, not a cut-off probe."""
+    """How long a probe waits for answers: less than its deadline, so that silence is NO_ANSWER, never a cut."""
     return 0.8 * deadline_s(target)
 
 
 class Context(Struct, frozen=True, kw_only=True):
     """What a probe may know beside its target.
 
-    ``explain`` takes one line for a person watching ``probe TARGET --explain``. ``clock_good`` says whether wall time is
-    known to be right. ``directives`` are the collector's last ones, None when it never answered.
+    ``explain`` takes one line for a person watching ``probe TARGET --explain``. ``clock_good`` says whether wall time
+    is known to be right. ``directives`` are the collector's last ones, None when it never answered.
     """
 
     settings: AgentSettings
@@ -49,13 +49,13 @@ class Context(Struct, frozen=True, kw_only=True):
     explain: Callable[[str], None] = silent
 
 
-class Probe(Protocol[TargetT]):
-    async def __call__(self, target: TargetT, context: Context) -> Sequence[Observation]:
+class Probe(Protocol[TargetT_contra]):
+    async def __call__(self, target: TargetT_contra, context: Context) -> Sequence[Observation]:
         """Observe ``target`` once. The caller owns the deadline and cancels what exceeds it."""
         ...
 
 
-class Unmeasured(Protocol[TargetT]):
-    def __call__(self, target: TargetT, reason: str, detail: str) -> Sequence[Observation]:
+class Unmeasured(Protocol[TargetT_contra]):
+    def __call__(self, target: TargetT_contra, reason: str, detail: str) -> Sequence[Observation]:
         """What is reported for ``target`` when the probe itself could not finish: every subject it serves."""
         ...

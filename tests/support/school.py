@@ -1,4 +1,4 @@
-"""A school to judge: two wired classrooms, one Wi-Fi one, one gateway, one platform; lessons Mon-Fri 08:00-17:00 UTC+8."""
+"""A school to judge: two wired classrooms, a gateway, a platform; lessons Mon-Fri 08:00-17:00 UTC+8."""
 
 from datetime import date, datetime, timedelta, timezone
 from typing import Any

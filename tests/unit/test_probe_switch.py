@@ -170,7 +170,8 @@ _VALUES = st.one_of(st.integers(-(2**70), 2**70), st.binary(max_size=90), st.tex
 
 
 @given(
-    st.dictionaries(st.sampled_from([*switch.LINK, *switch.HC_OCTETS, *switch.OCTETS, *switch.ERRORS]), _VALUES), st.binary(max_size=90)
+    st.dictionaries(st.sampled_from([*switch.LINK, *switch.HC_OCTETS, *switch.OCTETS, *switch.ERRORS]), _VALUES),
+    st.binary(max_size=90),
 )
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_values(table: Table, columns: dict[str, Value], name: bytes) -> None:

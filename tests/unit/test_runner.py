@@ -215,7 +215,7 @@ async def test_probes_get_the_last_directives():
 
 
 async def test_tests_that_came_too_early_run_with_the_first_directives():
-    """A bandwidth test that knew no thresholds yet is repeated when they arrive, not an interval later; a ping is not."""
+    """A bandwidth test that knew no thresholds yet is repeated when they arrive; a ping is not."""
     desk = Desk(answered, [load("uplink", interval_s=3600), ping("page", interval_s=3600)])
     for progress in desk.runner._progress.values():
         progress.due_s = 0.0

@@ -21,8 +21,8 @@ def sighting(*, bad: bool | None, cause: Cause = Cause.PORT_DOWN, late: bool = F
     [
         pytest.param(AlertState(), sighting(bad=True), False, False, None, id="first bad: not yet"),
         pytest.param(AlertState(bad_streak=2), sighting(bad=True), False, True, True, id="third bad: opens"),
-        pytest.param(AlertState(bad_streak=2), sighting(bad=True, late=True), False, False, None, id="late: never opens"),
-        pytest.param(AlertState(bad_streak=2), sighting(bad=True), True, True, None, id="opens untold while observing"),
+        pytest.param(AlertState(bad_streak=2), sighting(bad=True, late=True), False, False, None, id="late: no"),
+        pytest.param(AlertState(bad_streak=2), sighting(bad=True), True, True, None, id="opens untold"),
         pytest.param(UNTOLD, sighting(bad=True, counts=False), False, True, True, id="told when observing ends"),
         pytest.param(OPEN, sighting(bad=True), False, True, None, id="still bad: silence"),
         pytest.param(OPEN, sighting(bad=None), False, True, None, id="unknown holds"),
@@ -89,6 +89,18 @@ def test_port_alert_names_one_room():
         ("closed", "classroom:r1", "port_below_required"),
     ]
     assert changes[0].measured == 10e6
+
+
+def test_slow_half_duplex_port_is_told_once():
+    """Both causes hold and are exported, but the first one, in root-cause order, speaks for the room."""
+    story = Story().all_well()
+    for _ in range(4):
+        story.later(10).heard().room_well("r1", 10, full=False)
+    assert story.causes() == ["port_below_required", "port_half_duplex"]
+    assert [c.cause for c in story.told(AlertChange)] == ["port_below_required"]
+    for _ in range(3):
+        story.later(10).heard().room_well("r1", 1000, full=False)
+    assert [c.cause for c in story.told(AlertChange)][-1] == "port_half_duplex"
 
 
 def test_switch_ports_of_one_poll_count_once():

@@ -10,8 +10,14 @@ HOURS = weekdays()
 
 @pytest.mark.parametrize(
     ("time", "expected"),
-    [("2026-11-23 08:00", True), ("2026-11-23 16:59", True), ("2026-11-23 17:00", False)]
-    + [("2026-11-23 07:59", False), ("2026-11-22 10:00", False), ("2030-01-01 10:00", False)],
+    [
+        ("2026-11-23 08:00", True),
+        ("2026-11-23 16:59", True),
+        ("2026-11-23 17:00", False),
+        ("2026-11-23 07:59", False),
+        ("2026-11-22 10:00", False),
+        ("2030-01-01 10:00", False),
+    ],
 )
 def test_in_lesson(time, expected):
     """The first second of a lesson is in it, the last is not; weekends and unknown dates are not."""

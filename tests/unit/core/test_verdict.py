@@ -39,8 +39,20 @@ def test_part_state(part, expected):
 
 @pytest.mark.parametrize(
     ("results", "expected"),
-    [("", None), ("P", True), ("F", None), ("PF", None), ("FP", None), ("FF", False), ("PP", True)]
-    + [("PPF", True), ("PFF", False), ("FPF", False), ("FFP", False), ("FPP", True)],
+    [
+        ("", None),
+        ("P", True),
+        ("F", None),
+        ("PF", None),
+        ("FP", None),
+        ("FF", False),
+        ("PP", True),
+        ("PPF", True),
+        ("PFF", False),
+        ("FPF", False),
+        ("FFP", False),
+        ("FPP", True),
+    ],
 )
 def test_uplink_majority(results, expected):
     """Two equal results of the last three decide; a single pass is enough, a single fail is not."""

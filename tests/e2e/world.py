@@ -1,0 +1,375 @@
+"""A school, the internet and a bureau in three network namespaces, with the real programs in them.
+
+gateway namespace        internet namespace           bureau namespace
+agent, switch, boards -- platforms, shaped WAN -----  collector, robot, Prometheus
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from bench.demo.platforms import issue, make_authority
+from tests.support.namespaces import Namespace, join, namespaces, shape
+
+T = TypeVar("T")
+
+OFFICE, LESSONS, EVENING = "511402", "3251140201", "3251140202"
+"""One school that is always in a lesson, and one that never is, behind the same gateway."""
+GATEWAY = "e2e-gw-01"
+ROOMS = ("r101", "r102", "r103", "r104")
+EVENING_ROOM = "p101"
+INTERVAL_S = 2.0
+SNMP_PORT = 9161
+TOKENS = {"gateway-token": "t-gateway", "metrics-token": "t-metrics", "api-token": "t-api", "board-token": "t-board"}
+PLATFORMS = {"national": 8443, "provincial": 8444}
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Program:
+    """A process in a namespace, in a session of its own, with its output in a file."""
+
+    def __init__(self, name: str, namespace: Namespace, folder: Path, *command: str, **environment: str) -> None:
+        self.name, self.log = name, folder / f"{name}.log"
+        self._start = (namespace, command, {**os.environ, **environment}, folder)
+        self.process: subprocess.Popen[bytes] = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        namespace, command, environment, _folder = self._start
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                namespace.command(*command), stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                env=environment, cwd=REPOSITORY, start_new_session=True,
+            )  # fmt: skip
+
+    def signal(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to say goodbye."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def restart(self) -> None:
+        self.process = self._spawn()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def tail(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-4_000:]
+
+
+class World:
+    """Everything a scenario may turn: the WAN's rate, ports, boards, platforms, programs; and what can be seen."""
+
+    def __init__(self, folder: Path, gateway: Namespace, internet: Namespace, bureau: Namespace) -> None:
+        self.folder, self.gateway, self.internet, self.bureau = folder, gateway, internet, bureau
+        self.programs: dict[str, Program] = {}
+        self._controls: dict[str, tuple[Namespace, int]] = {}
+        gateway_device, self._down_device = join(gateway, "10.71.1.2/24", internet, "10.71.1.1/24")
+        self._up_device = gateway_device
+        join(internet, "10.71.2.1/24", bureau, "10.71.2.2/24")
+        gateway.route("10.71.1.1")
+        bureau.route("10.71.2.1")
+        internet.forward()
+        self.set_wan(120)
+
+    # turning
+
+    def set_wan(self, rate_mbps: float) -> float:
+        """Shape both directions of the school's line; returns when (Unix seconds)."""
+        shape(self.internet, self._down_device, rate_mbps)
+        shape(self.gateway, self._up_device, rate_mbps)
+        return time.time()
+
+    def devices(self, *words: str) -> None:
+        self._control("devices", " ".join(words))
+
+    def platform(self, name: str, state: str) -> None:
+        self._control("platforms", f"platform {name} {state}")
+
+    def _control(self, program: str, line: str) -> None:
+        namespace, port = self._controls[program]
+        answer = namespace.call(_converse, port, line)
+        assert answer == "ok", answer
+
+    # starting
+
+    def start(self, name: str, namespace: Namespace, *command: str, **environment: str) -> Program:
+        self.programs[name] = Program(name, namespace, self.folder, *command, **environment)
+        return self.programs[name]
+
+    def start_controlled(self, name: str, namespace: Namespace, *command: str) -> None:
+        """Start a stand-in that prints its control port as JSON."""
+        program = self.start(name, namespace, *command)
+        line = self.until(f"{name} says where it listens", lambda: _first_json(program.log), 20)
+        self._controls[name] = (namespace, line["control"])
+
+    def stop(self) -> None:
+        for program in reversed(self.programs.values()):
+            program.stop()
+
+    # seeing
+
+    def until(self, what: str, look: Callable[[], T | None], limit_s: float = 30) -> T:
+        """Wait until ``look`` returns something true; fail with the programs' last words."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, KeyError, json.JSONDecodeError):
+                if found := look():
+                    return found
+            time.sleep(0.1)
+        tails = "\n".join(f"--- {p.name}\n{p.tail()}" for p in self.programs.values())
+        raise AssertionError(f"not within {limit_s} s: {what}\n{tails}")
+
+    def api(self, path: str) -> Any:
+        return json.loads(self._https(path, "api-token"))
+
+    def exposition(self, path: str = f"/metrics/office/{OFFICE}") -> str:
+        return self._https(path, "metrics-token").decode()
+
+    def _https(self, path: str, token: str) -> bytes:
+        return self.bureau.call(
+            _fetch, f"https://10.71.2.2:9711{path}", TOKENS[token], self.folder / "credentials" / "ca.pem"
+        )
+
+    def room(self, room: str, school: str = LESSONS) -> dict[str, Any]:
+        rooms = self.api(f"/api/v1/schools/{school}")["classrooms"]
+        return next(r for r in rooms if r["classroom"] == room)
+
+    def ready(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for school in (LESSONS, EVENING):
+            found |= {r["classroom"]: r["ready"] for r in self.api(f"/api/v1/schools/{school}")["classrooms"]}
+        return found
+
+    def prometheus(self, query: str) -> dict[str, float]:
+        """Instant query; values by classroom (or gateway, or platform)."""
+        url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        result = json.loads(self.bureau.call(_fetch, url))["data"]["result"]
+
+        def name(labels: dict[str, str]) -> str:
+            return next((labels[k] for k in ("classroom", "gateway", "platform") if k in labels), "")
+
+        return {name(sample["metric"]): float(sample["value"][1]) for sample in result}
+
+    def messages(self) -> list[str]:
+        received = json.loads(self.bureau.call(_fetch, "http://127.0.0.1:9714/received"))
+        return [message[message["msgtype"]]["content"] for message in received]
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[World]:
+    """Start everything, and stop it by the processes' own ids."""
+    with namespaces("gw", "net", "bu") as (gateway, internet, bureau):
+        world = World(folder, gateway, internet, bureau)
+        _write_configuration(folder)
+        try:
+            _start_surroundings(world)
+            start_bureau(world)
+            _start_product(world, "agent", world.gateway)
+            yield world
+        finally:
+            world.stop()
+
+
+def _start_surroundings(world: World) -> None:
+    folder = world.folder
+    boards = [f"--board={room}=127.0.10.{i}:{SNMP_PORT}" for i, room in enumerate((*ROOMS[:3], EVENING_ROOM), 1)]
+    switch = f"--switch=sw1=127.0.10.100:{SNMP_PORT}"
+    world.start_controlled("devices", world.gateway, *_module("bench.demo.snmp_devices"), switch, *boards)
+    snmpd = ["snmpd", "-f", "-Lo", "-m", "", "-C", "-c", str(folder / "snmpd.conf"), f"udp:127.0.10.104:{SNMP_PORT}"]
+    world.start("snmpd", world.gateway, *snmpd)
+    sites = [f"--platform={name}=10.71.1.1:{port}" for name, port in PLATFORMS.items()]
+    directory = f"--directory={folder / 'sites'}"
+    world.start_controlled("platforms", world.internet, *_module("bench.demo.platforms"), directory, *sites)
+    world.start("robot", world.bureau, *_module("bench.demo.robot"), "--port=9714", "--key=t-wecom")
+
+
+def start_bureau(world: World) -> None:
+    folder = world.folder
+    _start_product(world, "collector", world.bureau)
+    world.until("the collector is ready", lambda: world.api("/api/v1/schools"), 20)
+    storage = f"--storage.tsdb.path={folder / 'tsdb'}"
+    prometheus = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", storage]
+    world.start("prometheus", world.bureau, *prometheus, "--web.listen-address=127.0.0.1:9090")
+
+
+def _start_product(world: World, name: str, namespace: Namespace) -> None:
+    settings = str(world.folder / f"{name}.yml")
+    credentials = str(world.folder / "credentials")
+    world.start(name, namespace, *_module(name), "run", "-c", settings, CREDENTIALS_DIRECTORY=credentials)
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]
+
+
+def _write_configuration(folder: Path) -> None:
+    credentials = folder / "credentials"
+    credentials.mkdir(mode=0o700)
+    for name, token in {**TOKENS, "wecom-key": "t-wecom"}.items():
+        path = credentials / name
+        path.touch(mode=0o600)
+        path.write_text(token, encoding="utf-8")
+    authority = make_authority(credentials)
+    issue(authority, "10.71.2.2", label="collector")
+    (folder / "roster").mkdir()
+    (folder / "snmpd.conf").write_text(
+        "rocommunity public\nsysName board-r104\ndontLogTCPWrappersConnects yes\n", encoding="utf-8"
+    )
+    for name, content in {
+        "collector.yml": _collector(),
+        "agent.yml": _agent(folder),
+        "roster/511402.yml": _roster(),
+        "prometheus.yml": _prometheus(credentials),
+    }.items():
+        (folder / name).write_text(yaml.dump(content, Dumper=_Plain, allow_unicode=True), encoding="utf-8")
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes every value out: the settings loader refuses aliases."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+def _collector() -> dict[str, Any]:
+    return {
+        "listen": {
+            "host": "10.71.2.2",
+            "tls": {"cert_file": "%d/collector.pem", "key_file": "%d/collector.key"},
+            "tokens": {f"{name}_file": f"%d/{name}-token" for name in ("metrics", "api", "board")},
+        },
+        "responder": {"host": "10.71.2.2"},
+        "tick_s": 0.5,
+        "platforms": [{"id": name, "name": name} for name in PLATFORMS],
+        "policy": {
+            "confirm_spacing_s": INTERVAL_S,
+            "late_after_s": 3 * INTERVAL_S,
+            "group_wait_s": 1,
+            "message_window_s": 3,
+            "platform_hold_s": 2,
+            "observation_school_days": 0,
+        },
+        "receivers": [
+            {"kind": "wecom", "name": "group", "key_file": "%d/wecom-key", "base_url": "http://127.0.0.1:9714"}
+        ],
+    }
+
+
+def _agent(folder: Path) -> dict[str, Any]:
+    snmp = {"port": SNMP_PORT, "timeout_s": 0.5, "retry_count": 0}
+    places = {f"{LESSONS}/{room}": f"127.0.10.{i}" for i, room in enumerate(ROOMS[:3], 1)}
+    places |= {f"{LESSONS}/r104": "127.0.10.104", f"{EVENING}/{EVENING_ROOM}": "127.0.10.4"}
+    boards = [
+        {"kind": "whiteboard", "name": f"board-{ref.partition('/')[2]}", "classroom": ref, "host": host, "snmp": snmp}
+        | {"icmp": False}
+        for ref, host in places.items()
+    ]
+    ports = {f"GE0/0/{i}": ref for i, ref in enumerate(places, 1)}
+    sites = [
+        {"kind": "http", "name": name, "url": f"https://10.71.1.1:{port}/", "ca_file": str(folder / "sites" / "ca.pem")}
+        for name, port in PLATFORMS.items()
+    ]
+    targets = [
+        *sites,
+        {"kind": "ping", "name": "national-ping", "host": "10.71.1.1", "count": 2},
+        {"kind": "switch", "name": "sw1", "host": "127.0.10.100", "snmp": snmp, "ports": ports},
+        *boards,
+        {"kind": "bandwidth", "name": "uplink", "host": "10.71.2.2", "allowed_hours": [["00:00", "24:00"]]},
+    ]
+    return {
+        "gateway": GATEWAY,
+        "link": {
+            "kind": "http",
+            "url": "https://10.71.2.2:9711",
+            "token_file": "%d/gateway-token",
+            "ca_file": "%d/ca.pem",
+        },
+        "report_interval_s": INTERVAL_S,
+        "targets": [{**target, "interval_s": INTERVAL_S} for target in targets],
+    }
+
+
+def _roster() -> dict[str, Any]:
+    return {
+        "office": OFFICE,
+        "name": "东坡区",
+        "schools": [
+            {
+                "id": LESSONS,
+                "name": "示例小学",
+                "timetable": "always",
+                "classrooms": [{"id": room, "name": f"{room}班"} for room in ROOMS],
+            },
+            {
+                "id": EVENING,
+                "name": "示例教学点",
+                "timetable": "never",
+                "classrooms": [{"id": EVENING_ROOM, "name": "复式班"}],
+            },
+        ],
+        "gateways": [
+            {
+                "id": GATEWAY,
+                "token_sha256": hashlib.sha256(TOKENS["gateway-token"].encode()).hexdigest(),
+                "schools": [LESSONS, EVENING],
+            }
+        ],
+    }
+
+
+def _prometheus(credentials: Path) -> dict[str, Any]:
+    bearer = {"type": "Bearer", "credentials_file": str(credentials / "metrics-token")}
+    tls = {"ca_file": str(credentials / "ca.pem")}
+    discovery = {"url": "https://10.71.2.2:9711/sd/prometheus", "authorization": bearer, "tls_config": tls}
+    return {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [
+            {
+                "job_name": "classready",
+                "scheme": "https",
+                "authorization": bearer,
+                "tls_config": tls,
+                "http_sd_configs": [{**discovery, "refresh_interval": "2s"}],
+            }
+        ],
+    }
+
+
+def _converse(port: int, line: str) -> str:
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(f"{line}\n".encode())
+        return connection.makefile().readline().strip()
+
+
+def _first_json(log: Path) -> Any:
+    return json.loads(log.read_text(encoding="utf-8").splitlines()[0]) if log.exists() and log.stat().st_size else None
+
+
+def _fetch(url: str, token: str | None = None, ca_file: Path | None = None) -> bytes:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
+    with urllib.request.urlopen(request, timeout=5, context=context) as answer:
+        return bytes(answer.read())
