@@ -127,6 +127,7 @@ class UplinkView(Struct, frozen=True, kw_only=True):
     capacity: Capacity
     tests: tuple[TestView, ...]
     last_unmeasured_at: float | None
+    """Set while the newest attempt brought no result."""
     last_unmeasured_reason: str | None
     text: str
 
@@ -334,14 +335,16 @@ def _capacity(interval: Interval, language: Language) -> Capacity:
 
 def _uplink(uplink: UplinkState, now: float, language: Language) -> UplinkView:
     known = _capacity(uplink_interval(uplink), language)
-    why = uplink.last_unmeasured_reason
+    newest_at = uplink.tests[-1].observed_at if uplink.tests else 0.0
+    failed_since = (uplink.last_unmeasured_at or 0.0) > newest_at
+    why = uplink.last_unmeasured_reason if failed_since else None
     return UplinkView(
         gateway=uplink.gateway,
         target=uplink.target,
         direction=uplink.direction,
         capacity=known,
         tests=tuple(_test(test, now, language) for test in reversed(uplink.tests)),
-        last_unmeasured_at=uplink.last_unmeasured_at,
+        last_unmeasured_at=uplink.last_unmeasured_at if failed_since else None,
         last_unmeasured_reason=why and reason(why, language),
         text=f"{say(f'direction.{uplink.direction}', language)} {known.text}",
     )

@@ -455,7 +455,7 @@ def _next_step(case: Case, clauses: Clauses, causes: tuple[Cause, ...], link: Li
         on_switch = case.state.last_port is not None and case.room.access == "wired"
         return NextStep.WAKE_DEVICE if on_switch else NextStep.SELF_TEST
     if clauses.device == "unknown":
-        return NextStep.SELF_TEST
+        return NextStep.LIST_DEVICE if case.state.watched_since is None else NextStep.SELF_TEST
     if clauses.platforms == "unknown":
         return NextStep.WAIT_FOR_PLATFORM if case.school.state.platform_faults else NextStep.CHECK_PLATFORM_PROBE
     return NextStep.WAIT_FOR_LESSONS

@@ -6,6 +6,7 @@ from string import Formatter
 
 import pytest
 
+from classready.observation import Reason
 from classready.units import MBIT
 from collector import text
 from collector.core.state import Cause, Grade, Interval, NextStep
@@ -121,3 +122,8 @@ def test_unknown_reasons_are_shown_as_their_code() -> None:
     """An agent newer than the collector may give a reason without a text."""
     assert text.reason("timeout", "zh") == "超时"
     assert text.reason("solar_flare", "en") == "other (solar_flare)"
+
+
+def test_every_reason_has_words():
+    """No reason of the wire reaches an administrator as a code."""
+    assert [r for r in Reason if f"reason.{r}" not in text.MESSAGES] == []

@@ -240,6 +240,15 @@ def test_wifi_room_needs_a_self_test():
     assert story.school.state.classrooms["r1"].verdict.next_step == "self_test"
 
 
+def test_device_that_nobody_asks_is_to_be_listed():
+    """A room whose port is known by traffic of the past, with no device target: the next step is to list the device."""
+    story = Story().heard().uplink().platform()
+    story.saw(port("r1", in_octets=1), "r1").later(30).saw(port("r1", in_octets=9), "r1")
+    story.later(181).heard().platform().event(Tick())
+    verdict = story.school.state.classrooms["r1"].verdict
+    assert (verdict.ready, verdict.next_step) == ("unknown", "list_device")
+
+
 def test_silence_makes_ready_unknown_and_keeps_compliant():
     """Three intervals without a commit: ready unknown with gateway_silent; compliant stays; a report brings it back."""
     story = Story().all_well()
