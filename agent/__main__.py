@@ -64,8 +64,15 @@ def run(config: Path) -> None:
 @main.command()
 @_config
 def check(config: Path) -> None:
-    """Read the settings and every file they name; start nothing."""
-    settings = _load(config)
+    """Read the settings and every file they name; start nothing.
+
+    Files under %d ($CREDENTIALS_DIRECTORY, which systemd sets at start) are looked at only when it is set.
+    """
+    settings = _load(config, at_rest=True)
+    from agent.app import advice
+
+    for hint in advice(config):
+        click.echo(f"note: {hint}", err=True)
     click.echo(f"{config}: in order: gateway {settings.gateway}, {len(settings.targets)} targets")
 
 
@@ -101,12 +108,12 @@ def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # n
         sys.exit(EXIT_FINDING)
 
 
-def _load(config: Path) -> "AgentSettings":
+def _load(config: Path, *, at_rest: bool = False) -> "AgentSettings":
     from agent.app import load_settings
     from classready.settings import SettingsError
 
     try:
-        return load_settings(config)
+        return load_settings(config, at_rest=at_rest)
     except SettingsError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)

@@ -25,16 +25,24 @@ from agent.courier import Courier
 from agent.links import open_link
 from agent.probes.contract import Context, silent
 from agent.runner import Probes, Runner, observe
-from agent.settings import AgentSettings, HttpLink, MqttLink, Snmp, TargetSettings, WhiteboardTarget
+from agent.settings import AgentSettings, HttpLink, HttpTarget, MqttLink, Snmp, TargetSettings, WhiteboardTarget
 from agent.spool import Spool
 from classready import __version__
 from classready.codec import encode
 from classready.observation import Observation
 from classready.report import Directives
-from classready.settings import Loaded, Problem, SettingsError, load_with_lines, read_secret, resolve
+from classready.settings import (
+    Loaded,
+    Problem,
+    SettingsError,
+    is_absent_credential,
+    load_with_lines,
+    read_secret,
+    resolve,
+)
 
 LIVE_INTERVALS = 3
-"""Records younger than this many report intervals travel before the backlog."""
+"""Records younger than this many report intervals travel before the backlog: for so long the collector values them."""
 DRAIN_S = 2.0
 LAST_REPORT_S = 5.0
 DIRECTIVES_FILE = "directives.json"
@@ -46,17 +54,29 @@ _log = structlog.get_logger()
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
-def load_settings(path: Path) -> AgentSettings:
-    """Read agent.yml with every path in it made absolute.
+def load_settings(path: Path, *, at_rest: bool = False) -> AgentSettings:
+    """Read agent.yml with every path in it made absolute. ``at_rest``: credentials are not handed in yet.
 
     Raises:
         SettingsError: with every problem of the file, or every problem across its entries.
     """
     loaded = load_with_lines(path, AgentSettings)
     settings: AgentSettings = _with_absolute_paths(loaded.value, path.absolute())
-    if problems := sorted(_problems(loaded, settings), key=lambda p: p.line):
+    if problems := sorted(_problems(loaded, settings, at_rest=at_rest), key=lambda p: p.line):
         raise SettingsError(problems)
     return settings
+
+
+def advice(path: Path) -> list[Problem]:
+    """What is allowed in agent.yml and still a pity: evidence that will be too old before it is renewed."""
+    loaded = load_with_lines(path, AgentSettings)
+    valid_s = LIVE_INTERVALS * loaded.value.report_interval_s
+    text = f"longer than device and platform evidence is valid ({valid_s:g} s): unknown in between"
+    return [
+        loaded.problem(f"targets[{i}].interval_s", text)
+        for i, target in enumerate(loaded.value.targets)
+        if isinstance(target, HttpTarget | WhiteboardTarget) and target.interval_s > valid_s
+    ]
 
 
 def _with_absolute_paths(value: Any, base: Path) -> Any:
@@ -74,12 +94,14 @@ def _with_absolute_paths(value: Any, base: Path) -> Any:
     return msgspec.structs.replace(value, **changed)
 
 
-def _problems(loaded: Loaded, settings: AgentSettings) -> Iterator[Problem]:
+def _problems(loaded: Loaded, settings: AgentSettings, *, at_rest: bool) -> Iterator[Problem]:
     """Yield what only shows across entries, or outside the file."""
-    checks = (_link_problems, _file_problems, _name_problems, _timezone_problems, _device_problems)
+    checks = (_link_problems, _name_problems, _timezone_problems, _device_problems)
     for check in checks:
         for path, text in check(settings):
             yield loaded.problem(path, text)
+    for path, text in _file_problems(settings, at_rest=at_rest):
+        yield loaded.problem(path, text)
 
 
 Found = Iterator[tuple[str, str]]
@@ -107,10 +129,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _file_problems(settings: AgentSettings) -> Found:
+def _file_problems(settings: AgentSettings, *, at_rest: bool) -> Found:
     for path, file in _files(settings, ""):
         name = path.rpartition(".")[2]
-        if name == "metrics_file":
+        if name == "metrics_file" or (at_rest and is_absent_credential(Path(file))):
             continue
         try:
             _ = ssl.create_default_context(cafile=file) if name == "ca_file" else read_secret(Path(file))

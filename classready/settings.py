@@ -92,6 +92,8 @@ def read_secret(path: Path) -> str:
     Raises:
         OSError: it cannot be read, is empty or no text, or (PermissionError) everybody can read or write it.
     """
+    if is_absent_credential(path):
+        raise OSError(errno.ENOENT, "$CREDENTIALS_DIRECTORY is not set (systemd sets it for its units)", str(path))
     if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         raise PermissionError(errno.EPERM, "readable or writable by everyone; run: chmod o-rw", str(path))
     try:
@@ -104,14 +106,19 @@ def read_secret(path: Path) -> str:
 
 
 def resolve(base: Path, path: str) -> Path:
-    """Resolve a path from a settings file: relative to that file; ``%d`` is systemd's credentials directory.
+    """Resolve a path from a settings file: relative to that file; ``%d`` is the directory $CREDENTIALS_DIRECTORY.
 
-    Under ``LoadCredential=secrets:/etc/classready/secrets`` the file ``secrets/token`` is the credential
-    ``secrets_token``, and is taken from there: the unit's user may not read the file itself.
+    Under ``LoadCredential=secrets:/etc/classready/secrets`` the files ``secrets/token`` and ``%d/token`` are both the
+    credential ``secrets_token``, and are taken from there: the unit's user may not read the file itself.
     """
     credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY", "%d"))
-    handed_in = credentials / path.replace("/", "_")
+    handed_in = credentials / path.replace("%d/", "secrets/").replace("/", "_")
     return handed_in if handed_in.exists() else base.parent / path.replace("%d", str(credentials))
+
+
+def is_absent_credential(path: Path) -> bool:
+    """Say whether ``path`` stands under ``%d`` while nothing was handed in: a check at rest cannot look at it."""
+    return "%d" in path.parts
 
 
 # --- bytes -> nodes -------------------------------------------------------------------------------------------------

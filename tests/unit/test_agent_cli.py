@@ -102,6 +102,29 @@ def test_the_example_file_is_in_order(tmp_path, monkeypatch):
     assert "in order: gateway dongpo-gw1, 7 targets" in result.output
 
 
+@pytest.mark.parametrize("example", ["demo", "one-school", "bureau"])
+def test_shipped_examples(example):
+    """Each example is in order as it stands in a fresh checkout, without a note; to run it, its secrets must exist."""
+    path = REPOSITORY / "configs" / "examples" / example / "agent.yml"
+    checked = invoke("check", "-c", path)
+    assert (checked.exit_code, "note:" in checked.output) == (0, False), checked.output
+    started = invoke("run", "-c", path)
+    assert started.exit_code == 78
+    assert "link.token_file" in started.output
+    assert "$CREDENTIALS_DIRECTORY is not set" in started.output
+
+
+def test_check_advises_against_evidence_that_is_always_too_old(config):
+    """A platform asked every five minutes and valid for three is allowed, with a note that names the line."""
+    text = config.read_text() + "  - {kind: http, name: page, url: 'https://page.example/', interval_s: 300}\n"
+    config.write_text(text)
+    checked = invoke("check", "-c", config)
+    assert checked.exit_code == 0, checked.output
+    line = len(text.splitlines())
+    assert f"note: {config}:{line}: targets" in checked.output
+    assert "valid (180 s)" in checked.output
+
+
 def test_paths_are_relative_to_the_file_and_systemd_wins(config, monkeypatch):
     """A relative path means the same wherever the program is started; $STATE_DIRECTORY overrides state_dir."""
     monkeypatch.chdir("/")

@@ -1,0 +1,244 @@
+"""``classready-collector run``: one process, one event loop, one writer."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from aiohttp import ClientSession, web
+from prometheus_client import Gauge
+from sqlalchemy.exc import DBAPIError
+
+from classready.codec import encode
+from classready.settings import SettingsError
+from collector import api, responder
+from collector import web as pages
+from collector.app.loading import Configuration, load_configuration, state_folder
+from collector.app.systemd import feed_watchdog, notify
+from collector.core.state import Notice, School
+from collector.engine import CommitFailedError, Engine
+from collector.exposition import Exposition
+from collector.ingest import http as http_door
+from collector.ingest import mqtt as mqtt_door
+from collector.notify import NOTIFIERS
+from collector.notify.contract import Notifier
+from collector.notify.message import Message, render
+from collector.outbox import Outbox
+from collector.roster.calendar import hours_of_schools
+from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
+from collector.store.states import NewerStoreError
+from collector.text import Names
+from collector.views import Bureau
+
+NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level")
+RELOAD_PATH = "/api/v1/reload"
+CALENDAR_RENEWAL_S = 86_400.0
+SHUTDOWN_S = 5.0
+
+RELOAD_OK = Gauge("classready_collector_config_last_reload_successful", "1 if the last reload was applied, else 0.")
+RELOADED_AT = Gauge(
+    "classready_collector_config_last_reload_success_timestamp_seconds", "When settings and roster were last applied."
+)
+WAL_RESET_BUG = Gauge(
+    "classready_collector_sqlite_wal_reset_bug", "1 if this SQLite can lose commits when two connections write."
+)
+
+EXPECTED_FAILURES = (OSError, DBAPIError, NewerStoreError, CommitFailedError)
+"""What an operator can mend: a port that is taken, a disk that is full, a store of a newer release."""
+
+_log = structlog.get_logger()
+
+
+class Service:
+    """What is in force now. ``reload`` replaces roster, calendar, policy and platforms; the rest needs a restart."""
+
+    def __init__(self, configuration: Configuration, store: Store) -> None:
+        self.configuration = configuration
+        self.engine = Engine(store, configuration.settings.policy, configuration.settings.receivers, time.time)
+        self.exposition = Exposition(configuration.settings.policy)
+        self.engine.on_change(self._expose)
+        self._reloading = asyncio.Lock()
+
+    def names(self) -> Names:
+        platforms = {p.id: p.name for p in self.configuration.settings.platforms}
+        return Names(
+            offices=self.engine.roster.offices, platforms=platforms, classroom_name=self.engine.roster.classroom_name
+        )
+
+    def render(self, notice: Notice) -> Message:
+        return render(notice, self.configuration.settings.language, self.names())
+
+    def is_well(self) -> bool:
+        """Whether time still passes through the engine, and so reports can be committed."""
+        last = self.engine.last_commit_at
+        return last is not None and time.time() - last < 30 + 3 * self.configuration.settings.tick_s
+
+    async def apply(self, configuration: Configuration) -> None:
+        """Bring roster, calendar and policy into force."""
+        settings = configuration.settings
+        hours = await asyncio.to_thread(hours_of_schools, configuration.roster.entries, settings.calendar, time.time())
+        await self.engine.replace_roster(configuration.roster, hours, settings.policy)
+        self.exposition.policy = settings.policy
+        for school in self.engine.schools.values():
+            self.exposition.update(school, time.time())
+        self.configuration = configuration
+        RELOAD_OK.set(1)
+        RELOADED_AT.set_to_current_time()
+
+    async def reload(self) -> None:
+        """Read everything again and apply it.
+
+        Raises:
+            SettingsError, CommitFailedError: what was in force stays in force.
+        """
+        async with self._reloading:
+            before = self.configuration.settings
+            try:
+                await self.apply(await asyncio.to_thread(load_configuration, self.configuration.path))
+            except (SettingsError, CommitFailedError) as error:
+                RELOAD_OK.set(0)
+                _log.error("reload_failed", problems=str(error).splitlines())
+                raise
+            _log.info("reloaded", schools=len(self.engine.schools))
+            after = self.configuration.settings
+            if late := [name for name in NEEDS_RESTART if getattr(before, name) != getattr(after, name)]:
+                _log.warning("restart_needed", settings=late)
+
+    def _expose(self, changed: Mapping[str, School | None], now: float) -> None:
+        for name, school in changed.items():
+            if school is None:
+                self.exposition.remove(name)
+            else:
+                self.exposition.update(school, now)
+
+
+async def run(configuration: Configuration) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    WAL_RESET_BUG.set(sqlite_has_wal_reset_bug())
+    settings = configuration.settings
+    store = await open_store(store_url(settings.store, state_folder(configuration.path)))
+    try:
+        service = Service(configuration, store)
+        await service.apply(configuration)
+        async with ClientSession() as session:
+            await _serve(service, store, _notifiers(configuration, session), stop)
+    finally:
+        await close_store(store)
+
+
+async def _serve(service: Service, store: Store, notifiers: Mapping[str, Notifier], stop: asyncio.Event) -> None:
+    """Stop in the order that loses nothing: first the doors, then what works behind them."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part) for part in _parts(service, store, notifiers)]
+        async with _listening(service):
+            notify("READY=1")
+            await stop.wait()
+            notify("STOPPING=1")
+            _log.info("stopping")
+        for task in tasks:
+            task.cancel()
+
+
+def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) -> Iterator[Coroutine[None, None, None]]:
+    settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
+    yield engine.run()
+    yield _tick(service)
+    yield _renew_calendar(service)
+    yield _reload_on_hangup(service)
+    yield feed_watchdog(service.is_well)
+    yield Outbox(store, engine, notifiers, service.render, time.time).run()
+    if settings.responder:
+        key = secrets.get("responder.key_file")
+        yield responder.serve(settings.responder, key.encode() if key else None)
+    if settings.mqtt:
+        password, tls = secrets["mqtt.password_file"], service.configuration.mqtt_tls
+        yield mqtt_door.run(settings.mqtt, password, tls, engine, time.time)
+
+
+async def _tick(service: Service) -> None:
+    while True:
+        with suppress(CommitFailedError):
+            await service.engine.tick()
+        await asyncio.sleep(service.configuration.settings.tick_s)
+
+
+async def _renew_calendar(service: Service) -> None:
+    while True:
+        await asyncio.sleep(CALENDAR_RENEWAL_S)
+        with suppress(CommitFailedError):
+            await service.apply(service.configuration)
+
+
+async def _reload_on_hangup(service: Service) -> None:
+    hung_up = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        with suppress(SettingsError, CommitFailedError):
+            await service.reload()
+
+
+def _notifiers(configuration: Configuration, session: ClientSession) -> dict[str, Notifier]:
+    return {
+        r.name: NOTIFIERS[type(r)](r, session, configuration.secrets.get(f"receivers[{i}].key_file"))
+        for i, r in enumerate(configuration.settings.receivers)
+    }
+
+
+# --- HTTP -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _listening(service: Service) -> AsyncIterator[None]:
+    listen = service.configuration.settings.listen
+    runner = web.AppRunner(_application(service), access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, listen.host, listen.port, ssl_context=service.configuration.tls).start()
+        host, port = runner.addresses[0][:2]
+        _log.info("listening", host=host, port=port, schools=len(service.engine.schools))
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _application(service: Service) -> web.Application:
+    settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
+    bureau = Bureau(
+        schools=lambda: engine.schools,
+        names=service.names,
+        policy=lambda: engine.policy,
+        clock=time.time,
+        language=settings.language,
+    )
+    tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board")}
+    application = web.Application(middlewares=[pages.require_tokens(**tokens)])
+    application.on_response_prepare.append(pages.add_headers)
+    application.add_routes(http_door.routes(engine, time.time))
+    application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
+    application.add_routes(api.routes(bureau))
+    application.add_routes(pages.routes(bureau, service.exposition, service.is_well))
+    return application
+
+
+async def _reload(service: Service, _request: web.Request) -> web.Response:
+    try:
+        await service.reload()
+    except SettingsError as error:
+        return _json({"problems": [str(problem) for problem in error.problems]}, 422)
+    except CommitFailedError:
+        return _json({"problems": ["the store did not take it; try again"]}, 503)
+    return _json({"schools": len(service.engine.schools)}, 200)
+
+
+def _json(value: Any, status: int) -> web.Response:
+    return web.Response(body=encode(value), status=status, content_type="application/json", charset="utf-8")

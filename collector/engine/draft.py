@@ -1,0 +1,95 @@
+"""What one transaction is going to change. Nothing of it shows anywhere before it is committed."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import structlog
+from prometheus_client import Counter as Metric
+
+from classready.report import Rejected
+from collector.core import incidents
+from collector.core.policy import Policy
+from collector.core.state import (
+    AlertChange,
+    BureauState,
+    Event,
+    IncidentChanged,
+    Notice,
+    PlatformFault,
+    PlatformFaultChanged,
+    School,
+    SchoolEffect,
+    VerdictChanged,
+)
+from collector.core.step import step
+from collector.engine.metrics import STEP_BUGS
+from collector.store.history import BandwidthResult
+from collector.store.ledgers import Ledger, Spool
+
+_SETTLE_ROUNDS_MAX = 10
+"""A platform's fault changes alerts, which change incidents: two rounds do; more than this would be a bug."""
+
+_log = structlog.get_logger()
+
+
+class Draft:
+    """Reads fall through to what is in force; writes stay here."""
+
+    def __init__(self, schools: Mapping[str, School], bureau: BureauState, policy: Policy, now: float) -> None:
+        self._in_force = schools
+        self.policy = policy
+        self.now = now
+        self.schools: dict[str, School] = {}
+        self.bureau = bureau
+        self.alert_changes: list[AlertChange] = []
+        self.transitions: list[VerdictChanged] = []
+        self.notices: list[Notice] = []
+        self.incident_changes: list[IncidentChanged] = []
+        self.ledgers: dict[Spool, tuple[Ledger | None, Ledger]] = {}
+        self.refused_before: dict[Spool, dict[int, str]] = {}
+        self.refusals: list[tuple[Spool, Rejected]] = []
+        self.bandwidth_results: list[BandwidthResult] = []
+        self.tally: Counter[Metric] = Counter()
+        self.delays_s: list[float] = []
+
+    def school(self, school: str) -> School:
+        return self.schools.get(school) or self._in_force[school]
+
+    def feed(self, schools: Iterable[str], event: Event) -> bool:
+        """Put ``event`` to each of ``schools``, or to none of them if the core fails on one: then say False."""
+        try:
+            steps = [(name, step(self.school(name), event, self.now, self.policy)) for name in schools]
+        except Exception:  # noqa: BLE001 - a bug on one event must not stop the others
+            _log.exception("step_failed", event_kind=type(event).__name__)
+            self.tally[STEP_BUGS] += 1
+            return False
+        for name, (school, effects) in steps:
+            if school is not self.school(name):
+                self.schools[name] = school
+            self._collect(effects)
+        return True
+
+    def settle(self, everywhere: Iterable[str]) -> None:
+        """Let the bureau hear of all alert changes, and the schools ``everywhere`` of platforms at fault."""
+        for _ in range(_SETTLE_ROUNDS_MAX):
+            changes, self.alert_changes = self.alert_changes, []
+            self.bureau, effects = incidents.step(self.bureau, changes, self.now, self.policy)
+            for effect in effects:
+                match effect:
+                    case Notice():
+                        self.notices.append(effect)
+                    case IncidentChanged():
+                        self.incident_changes.append(effect)
+                    case PlatformFaultChanged(platform=platform, on=on):
+                        for school in everywhere:
+                            self.feed([school], PlatformFault(platform=platform, on=on))
+            if not self.alert_changes:
+                return
+        raise RuntimeError("alerts and incidents do not settle")
+
+    def _collect(self, effects: Iterable[SchoolEffect]) -> None:
+        for effect in effects:
+            if isinstance(effect, AlertChange):
+                self.alert_changes.append(effect)
+            else:
+                self.transitions.append(effect)

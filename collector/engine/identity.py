@@ -1,0 +1,50 @@
+"""Whose record is it? The credential names the gateway, the roster its schools; a record may name only those."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from classready.ids import split_classroom_ref
+from classready.observation import Device, Observation, Port
+from collector.core.policy import Policy
+from collector.core.state import School
+
+
+class Route(NamedTuple):
+    school: str
+    classroom: str | None
+
+
+class RefusedError(Exception):
+    """The record will never be accepted; ``reason`` is ``identity`` or ``inventory``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def route(observation: Observation, schools: Mapping[str, School], policy: Policy) -> Sequence[Route]:
+    """Return the schools of the gateway that ``observation`` is about: all, or the one whose classroom it names.
+
+    Raises:
+        RefusedError: a foreign school, or more unlisted classrooms than the policy allows.
+    """
+    if not isinstance(observation, Port | Device):
+        return [Route(school, None) for school in schools]
+    named, room = split_classroom_ref(observation.classroom)
+    school = schools.get(named or _school_of(room, schools))
+    if school is None:
+        raise RefusedError("identity")
+    if room not in school.roster.classrooms and not _may_add(room, school, schools, policy):
+        raise RefusedError("inventory")
+    return [Route(school.roster.school, room)]
+
+
+def _school_of(room: str, schools: Mapping[str, School]) -> str:
+    """Which school an unqualified room belongs to: the only school, or the only one that lists it; else none."""
+    candidates = [s for s, school in schools.items() if len(schools) == 1 or room in school.roster.classrooms]
+    return candidates[0] if len(candidates) == 1 else ""
+
+
+def _may_add(room: str, school: School, schools: Mapping[str, School], policy: Policy) -> bool:
+    unlisted_count = sum(len(s.state.unlisted) for s in schools.values())
+    return room in school.state.unlisted or unlisted_count < policy.classrooms_per_gateway_max

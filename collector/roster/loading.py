@@ -1,0 +1,166 @@
+"""roster/*.yml -> ``Roster``: every problem of every file in one run, and the checks across files."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+
+from classready.settings import Loaded, Problem, SettingsError, load_with_lines
+from collector.core.state import Classroom, SchoolRoster
+from collector.roster.files import GatewayEntry, OfficeFile, SchoolEntry
+
+Platforms = Mapping[str, tuple[str, ...]]
+"""Platform id -> the agents' targets that make it up."""
+
+
+class Roster(Struct, frozen=True, kw_only=True):
+    offices: Mapping[str, str] = {}
+    """Office id -> name."""
+    schools: Mapping[str, SchoolRoster] = {}
+    entries: Mapping[str, SchoolEntry] = {}
+    """The same schools as they stand in the files: what the calendar needs."""
+    gateways: Mapping[str, GatewayEntry] = {}
+
+    def classroom_name(self, school: str, classroom: str) -> str:
+        """The name of a room (三年级2班); empty where the roster has none."""
+        listed = self.schools.get(school)
+        room = listed.classrooms.get(classroom) if listed else None
+        return room.name if room else ""
+
+
+class _Place(Struct, frozen=True):
+    """An entry and where it stands."""
+
+    file: Loaded
+    path: str
+    entry: Any
+
+    def problem(self, field: str, text: str) -> Problem:
+        path = f"{self.path}.{field}" if f"{self.path}.{field}" in self.file.lines else self.path
+        return self.file.problem(path, text)
+
+
+def load_roster(folder: Path, platforms: Platforms) -> Roster:
+    """Read every ``*.yml`` of ``folder``.
+
+    Raises:
+        SettingsError: with every problem of every file.
+    """
+    files = sorted(folder.glob("*.yml"))
+    if not files:
+        raise SettingsError([Problem(str(folder), 1, "", "no roster file (*.yml) here")])
+    return load_files(files, platforms)
+
+
+def load_files(files: Iterable[Path], platforms: Platforms) -> Roster:
+    """Like ``load_roster``, for files by name."""
+    loaded: list[Loaded] = []
+    problems: list[Problem] = []
+    for path in files:
+        try:
+            loaded.append(load_with_lines(path, OfficeFile))
+        except SettingsError as error:
+            problems += error.problems
+    schools = [_Place(f, f"schools[{i}]", s) for f in loaded for i, s in enumerate(f.value.schools)]
+    gateways = [_Place(f, f"gateways[{i}]", g) for f in loaded for i, g in enumerate(f.value.gateways)]
+    problems += _cross_checks(loaded, schools, gateways, complete=not problems)
+    if problems:
+        raise SettingsError(problems)
+    return _roster(loaded, gateways, platforms)
+
+
+def _roster(loaded: Sequence[Loaded], gateways: Sequence[_Place], platforms: Platforms) -> Roster:
+    of_school: dict[str, list[str]] = {}
+    for place in gateways:
+        for school in place.entry.schools:
+            of_school.setdefault(school, []).append(place.entry.id)
+    return Roster(
+        offices={f.value.office: f.value.name for f in loaded},
+        schools={
+            s.id: _school(f.value.office, s, tuple(of_school.get(s.id, ())), platforms)
+            for f in loaded
+            for s in f.value.schools
+        },
+        entries={s.id: s for f in loaded for s in f.value.schools},
+        gateways={place.entry.id: place.entry for place in gateways},
+    )
+
+
+def _school(office: str, entry: SchoolEntry, gateways: tuple[str, ...], platforms: Platforms) -> SchoolRoster:
+    return SchoolRoster(
+        office=office,
+        school=entry.id,
+        name=entry.name,
+        kind=entry.kind,
+        classrooms={c.id: Classroom(**msgspec.structs.asdict(c)) for c in entry.classrooms},
+        gateways=gateways,
+        platforms=platforms,
+    )
+
+
+# --- checks across entries ------------------------------------------------------------------------------------------
+
+
+def _cross_checks(
+    loaded: Sequence[Loaded], schools: Sequence[_Place], gateways: Sequence[_Place], *, complete: bool
+) -> Iterator[Problem]:
+    """``complete`` = every file could be read, so that a name not found is really missing."""
+    offices = [_Place(f, "", f.value) for f in loaded]
+    yield from _given_twice(offices, "office")
+    yield from _given_twice(schools, "id")
+    yield from _given_twice(gateways, "id")
+    yield from _given_twice(gateways, "token_sha256")
+    for place in schools:
+        yield from _school_problems(place)
+    if complete:
+        yield from _missing_names(schools, gateways)
+
+
+def _given_twice(places: Iterable[_Place], field: str) -> Iterator[Problem]:
+    first: dict[str, _Place] = {}
+    for place in places:
+        value = getattr(place.entry, field)
+        other = first.setdefault(value, place)
+        if other is not place:
+            line = other.problem(field, "").line
+            where = _Place(place.file, field, place.entry) if not place.path else place
+            yield where.problem(field, f"{value!r} is given twice (first in {other.file.file}:{line})")
+
+
+def _school_problems(place: _Place) -> Iterator[Problem]:
+    entry: SchoolEntry = place.entry
+    rooms = (_Place(place.file, f"{place.path}.classrooms[{i}]", c) for i, c in enumerate(entry.classrooms))
+    yield from _given_twice(rooms, "id")
+    try:
+        ZoneInfo(entry.timezone)
+    except (ValueError, OSError, LookupError):
+        yield place.problem("timezone", f"unknown time zone {entry.timezone!r}")
+    if isinstance(entry.timetable, dict):
+        for weekday, spans in entry.timetable.items():
+            if text := _span_problem(spans):
+                yield place.problem(f"timetable.{weekday}", text)
+
+
+def _span_problem(spans: Sequence[tuple[str, str]]) -> str | None:
+    for start, end in spans:
+        if start >= end:
+            return f"a lesson must end after it begins: {start}-{end}"
+    for (start, end), (next_start, next_end) in pairwise(spans):
+        if next_start < end:
+            return f"lessons must be in order and must not overlap: {start}-{end}, {next_start}-{next_end}"
+    return None
+
+
+def _missing_names(schools: Sequence[_Place], gateways: Sequence[_Place]) -> Iterator[Problem]:
+    known = {place.entry.id for place in schools}
+    for place in schools:
+        if place.entry.hub is not None and place.entry.hub not in known:
+            yield place.problem("hub", f"no school {place.entry.hub!r} in the roster")
+    for place in gateways:
+        for i, school in enumerate(place.entry.schools):
+            if school not in known:
+                yield place.problem(f"schools[{i}]", f"no school {school!r} in the roster")

@@ -1,0 +1,106 @@
+"""Opening the store. SQLite: WAL, ``synchronous=FULL``, one writer connection that is also the only checkpointer.
+
+SQLite up to 3.51.2 can lose committed writes when two connections write or checkpoint at the same instant (the
+WAL-reset bug, sqlite.org/wal.html): so nobody but the one writer may, and readers open the file with ``mode=ro``.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_MS = 5_000
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreAddressError(ValueError):
+    """The address of the store is not one that classready can use."""
+
+
+def store_url(text: str, base: Path) -> URL:
+    """Parse the address from the settings; a relative SQLite path is taken from ``base``.
+
+    Raises:
+        StoreAddressError: neither sqlite+aiosqlite nor postgresql+asyncpg.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise StoreAddressError(f"not an address of a store: {error}") from None
+    if url.drivername == "postgresql+asyncpg":
+        return url
+    if url.drivername != "sqlite+aiosqlite" or not url.database or url.database == ":memory:":
+        raise StoreAddressError("must be sqlite+aiosqlite:///FILE or postgresql+asyncpg://...")
+    return url.set(database=str(base / url.database))
+
+
+class Store(NamedTuple):
+    writer: AsyncEngine
+    reader: AsyncEngine
+
+
+async def open_store(url: URL) -> Store:
+    """Open the store for the one process that writes, tables brought up to date."""
+    return Store(await _open_writer(url), _open_reader(url))
+
+
+async def close_store(store: Store) -> None:
+    await store.reader.dispose()
+    await store.writer.dispose()
+
+
+async def _open_writer(url: URL) -> AsyncEngine:
+    writer = create_async_engine(url, pool_size=1, max_overflow=0)
+    if url.get_backend_name() == "sqlite":
+        event.listen(writer.sync_engine, "connect", _prepare_writer)
+    async with writer.begin() as connection:
+        await connection.run_sync(_upgrade)
+    return writer
+
+
+def _open_reader(url: URL) -> AsyncEngine:
+    """Open connections that cannot write. The writer must have opened the store before."""
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url, execution_options={"postgresql_readonly": True})
+    read_only = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+    reader = create_async_engine(read_only, pool_size=2)
+    event.listen(reader.sync_engine, "connect", _prepare_reader)
+    return reader
+
+
+def sqlite_has_wal_reset_bug() -> bool:
+    """Say whether the SQLite in use lacks the fix of 3.51.3 (also in 3.44.6 and 3.50.7)."""
+    version = sqlite3.sqlite_version_info
+    backported = (version[:2] == (3, 44) and version >= (3, 44, 6)) or (
+        version[:2] == (3, 50) and version >= (3, 50, 7)
+    )
+    return version < (3, 51, 3) and not backported
+
+
+def _prepare_writer(connection: Any, _record: object) -> None:
+    _pragmas(connection, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def _prepare_reader(connection: Any, _record: object) -> None:
+    _pragmas(connection, "query_only=ON", f"busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def _pragmas(connection: Any, *settings: str) -> None:
+    cursor = connection.cursor()
+    for setting in settings:
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

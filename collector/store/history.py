@@ -1,0 +1,56 @@
+"""The small, exact history that is kept for years: verdict transitions, incidents, bandwidth results, audit."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from classready.observation import Bandwidth
+from collector.core.state import IncidentChanged, VerdictChanged
+from collector.store.tables import audit, bandwidth_result, incident, verdict_transition
+
+_FIELDS = tuple(c.name for c in bandwidth_result.columns if c.name in Bandwidth.__struct_fields__)
+
+
+class BandwidthResult(Struct, frozen=True, kw_only=True):
+    gateway: str
+    spool_id: str
+    sequence: int
+    observed_at: float
+    observation: Bandwidth
+
+
+async def add_transitions(connection: AsyncConnection, transitions: Sequence[VerdictChanged]) -> None:
+    rows = [{**msgspec.structs.asdict(t), "causes": msgspec.json.encode(t.causes).decode()} for t in transitions]
+    if rows:
+        await connection.execute(insert(verdict_transition), rows)
+
+
+async def add_bandwidth_results(connection: AsyncConnection, results: Sequence[BandwidthResult]) -> None:
+    rows = [
+        {
+            "gateway": result.gateway,
+            "spool_id": result.spool_id,
+            "sequence": result.sequence,
+            "observed_at": result.observed_at,
+            **{name: getattr(result.observation, name) for name in _FIELDS},
+        }
+        for result in results
+    ]
+    if rows:
+        await connection.execute(insert(bandwidth_result), rows)
+
+
+async def record_incident(connection: AsyncConnection, change: IncidentChanged) -> None:
+    if change.change == "opened":
+        opened = {"incident": change.incident, "office": change.office, "cause": change.cause, "opened_at": change.at}
+        await connection.execute(insert(incident).values(**opened, classroom_count=change.classroom_count))
+        return
+    mine = incident.c.incident == change.incident
+    await connection.execute(update(incident).where(mine).values(closed_at=change.at))
+
+
+async def add_audit(connection: AsyncConnection, at: float, actor: str, action: str, detail: str) -> None:
+    await connection.execute(insert(audit).values(at=at, actor=actor, action=action, detail=detail))

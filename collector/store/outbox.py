@@ -1,0 +1,76 @@
+"""Messages on their way: written in the transaction that caused them, settled when the receiver took them."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.core.state import Notice
+from collector.store.tables import outbox
+
+REASON_MAX_CHARACTERS = 200
+
+_notice = msgspec.json.Decoder(Notice)
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One notice for one receiver. ``due_at`` is when to try (again)."""
+
+    id: int
+    receiver: str
+    notice: Notice
+    created_at: float
+    attempt_count: int
+    due_at: float
+
+
+async def add(connection: AsyncConnection, receivers: Iterable[str], notice: Notice, now: float) -> None:
+    text = msgspec.json.encode(notice).decode()
+    fresh = {"notice": text, "created_at": now, "state": "pending", "attempt_count": 0, "due_at": now}
+    if rows := [{"receiver": receiver, **fresh} for receiver in receivers]:
+        await connection.execute(insert(outbox), rows)
+
+
+async def next_pending(connection: AsyncConnection, receiver: str) -> Delivery | None:
+    """Return the oldest delivery that ``receiver`` has not taken: messages keep their order."""
+    pending = (outbox.c.state == "pending", outbox.c.receiver == receiver)
+    row = (await connection.execute(select(outbox).where(*pending).order_by(outbox.c.id).limit(1))).one_or_none()
+    if row is None:
+        return None
+    return Delivery(
+        id=row.id,
+        receiver=row.receiver,
+        notice=_notice.decode(row.notice),
+        created_at=row.created_at,
+        attempt_count=row.attempt_count,
+        due_at=row.due_at,
+    )
+
+
+async def pending_summary(connection: AsyncConnection) -> dict[str, tuple[int, float]]:
+    """Return receiver -> (number of pending deliveries, when the oldest was written)."""
+    columns = (outbox.c.receiver, func.count().label("pending_count"), func.min(outbox.c.created_at).label("oldest"))
+    statement = select(*columns).where(outbox.c.state == "pending").group_by(outbox.c.receiver)
+    return {row.receiver: (row.pending_count, row.oldest) for row in await connection.execute(statement)}
+
+
+async def settle(
+    connection: AsyncConnection, delivery_id: int, state: Literal["sent", "refused"], reason: str | None, now: float
+) -> None:
+    """The receiver took it, or never will. The row stays as the log, with its reason."""
+    values = {"state": state, "settled_at": now, "reason": _short(reason)}
+    mine = outbox.c.id == delivery_id
+    await connection.execute(update(outbox).where(mine).values(attempt_count=outbox.c.attempt_count + 1, **values))
+
+
+async def defer(connection: AsyncConnection, delivery_id: int, reason: str, due_at: float) -> None:
+    mine = outbox.c.id == delivery_id
+    values = {"attempt_count": outbox.c.attempt_count + 1, "due_at": due_at, "reason": _short(reason)}
+    await connection.execute(update(outbox).where(mine).values(**values))
+
+
+def _short(reason: str | None) -> str | None:
+    return None if reason is None else reason[:REASON_MAX_CHARACTERS]

@@ -1,0 +1,117 @@
+"""The tables as they are now. How they came to be is in ``migrations``; a test says that the two agree."""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+school_state = Table(
+    "school_state",
+    metadata,
+    Column("school", String(32), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+bureau_state = Table(
+    "bureau_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("spool_id", String(32), primary_key=True),
+    Column("ranges", Text, nullable=False),
+    Column("applied_records", BigInteger, nullable=False),
+    Column("rejected_records", BigInteger, nullable=False),
+    Column("declared_drops", Text, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+ledger_rejected = Table(
+    "ledger_rejected",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("spool_id", String(32), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", String(40), nullable=False),
+)
+
+verdict_transition = Table(
+    "verdict_transition",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("office", String(32), nullable=False),
+    Column("school", String(32), nullable=False),
+    Column("classroom", String(32), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("before", String(16), nullable=False),
+    Column("after", String(16), nullable=False),
+    Column("causes", Text, nullable=False),
+    Index("verdict_transition_school_at", "school", "at"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("incident", String(200), primary_key=True),
+    Column("office", String(32), nullable=False),
+    Column("cause", String(40), nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("classroom_count", Integer, nullable=False),
+)
+
+bandwidth_result = Table(
+    "bandwidth_result",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("spool_id", String(32), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("observed_at", Double, nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("direction", String(8)),
+    Column("mode", String(16)),
+    Column("outcome", String(16)),
+    Column("reason", String(32)),
+    Column("at_least_bps", Double),
+    Column("at_most_bps", Double),
+    Column("estimate_bps", Double),
+    Column("theta0_bps", Double),
+    Column("theta1_bps", Double),
+    Column("bucket_bytes", BigInteger),
+    Column("bytes", BigInteger),
+    Column("seconds", Double),
+    Column("loss_ratio", Double),
+    Index("bandwidth_result_gateway_observed_at", "gateway", "observed_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("receiver", String(64), nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempt_count", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("settled_at", Double),
+    Column("reason", String(200)),
+    Index("outbox_state_receiver", "state", "receiver"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+)

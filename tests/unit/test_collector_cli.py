@@ -1,0 +1,251 @@
+"""The command line: quick help, every problem with file and line, nothing started on a mistake."""
+
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from click.testing import CliRunner
+
+from classready.settings import EXIT_CONFIG
+from collector.__main__ import main
+from tests.support.collecting import TOKENS, Collector, body, pings, write_roster
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "configs" / "examples"
+
+
+def call(*arguments: str | Path):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def settings(folder: Path, text: str) -> Path:
+    write_roster(folder)
+    path = folder / "collector.yml"
+    path.write_text(text)
+    return path
+
+
+def secret(folder: Path, name: str, mode: int = 0o600) -> Path:
+    path = folder / name
+    path.write_text("s3cret-canary\n")
+    path.chmod(mode)
+    return path
+
+
+def test_help_is_quick():
+    """``--help`` imports nothing heavy."""
+    command = [sys.executable, "-X", "importtime", "-m", "collector", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "roster" in done.stdout
+    heavy = ("sqlalchemy", "aiohttp", "aiomqtt", "alembic", "chinese_calendar", "jinja2", "prometheus_client")
+    assert not [line for line in done.stderr.splitlines() if line.split("|")[-1].strip() in heavy]
+
+
+@pytest.mark.parametrize("example", ["demo", "one-school", "bureau"])
+def test_examples(example):
+    """The shipped examples are good as they stand in a fresh checkout."""
+    done = call("check", "-c", EXAMPLES / example / "collector.yml")
+    assert (done.exit_code, "ok (" in done.output) == (0, True), done.output
+
+
+def test_examples_do_not_run_without_their_secrets():
+    """What a check at rest does not look at is still needed to run: the line is named and nothing starts."""
+    done = call("run", "-c", EXAMPLES / "bureau" / "collector.yml")
+    assert done.exit_code == EXIT_CONFIG
+    assert "listen.tokens.metrics_file" in done.output
+
+
+def test_example_settings(tmp_path):
+    """The annotated example is good as it stands."""
+    shutil.copy(EXAMPLES.parent / "collector.example.yml", tmp_path / "collector.yml")
+    write_roster(tmp_path)
+    assert call("check", "-c", tmp_path / "collector.yml").exit_code == 0
+
+
+BAD = [
+    pytest.param("policy: {basis: guess}\n", "1: policy.basis: must be one of: port, reach, share", id="value"),
+    pytest.param("a: 1\nb: 2\n", "2: b: unknown setting", id="unknown"),
+    pytest.param(
+        "listen: {host: 0.0.0.0}\n", "1: listen.host: off loopback needs tls, or behind_proxy: true", id="no tls"
+    ),
+    pytest.param(
+        "listen:\n  behind_proxy: true\n  host: 0.0.0.0\n",
+        "3: listen.host: off loopback needs tokens: metrics_file, api_file, board_file",
+        id="no tokens",
+    ),
+    pytest.param(
+        "\nlisten:\n  tokens:\n    api_file: open\n",
+        "4: listen.tokens.api_file: open: readable or writable by everyone; run: chmod o-rw",
+        id="open secret",
+    ),
+    pytest.param("listen: {tokens: {api_file: gone}}\n", "listen.tokens.api_file: gone: No such file", id="no secret"),
+    pytest.param("listen: {tls: {cert_file: a, key_file: b}}\n", "1: listen.tls: No such file", id="no certificate"),
+    pytest.param(
+        "receivers:\n  - {kind: console, name: a}\n  - {kind: console, name: a}\n",
+        "3: receivers[1].name: 'a' is given twice",
+        id="receiver twice",
+    ),
+    pytest.param(
+        'receivers:\n  - {kind: console, name: a, offices: ["9"]}\n',
+        "2: receivers[0].offices[0]: no office '9' in the roster",
+        id="no office",
+    ),
+    pytest.param("store: mysql://x\n", "1: store: must be sqlite+aiosqlite:///FILE or", id="store"),
+    pytest.param("calendar: {days_off: [2026-02-30]}\n", "calendar.days_off[0]: no such day", id="no such day"),
+    pytest.param("roster: nowhere\n", "nowhere:1: no roster file", id="no roster"),
+]
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize(("text", "expected"), BAD)
+def test_wrong_settings(tmp_path, command, text, expected):
+    """Every command refuses wrong settings with 78 and the line, and starts nothing."""
+    secret(tmp_path, "open", 0o644)
+    done = call(command, "-c", settings(tmp_path, text))
+    assert done.exit_code == EXIT_CONFIG
+    assert expected in done.output.replace(f"{tmp_path}/", "")
+    assert not (tmp_path / "collector.db").exists()
+    assert "s3cret-canary" not in done.output
+
+
+def test_every_problem_at_once(tmp_path):
+    """One run tells the problems of settings, secrets and roster together."""
+    path = settings(tmp_path, "listen: {tokens: {api_file: gone}}\nstore: x\n")
+    (tmp_path / "roster" / "z.yml").write_text("office: z\n")
+    done = call("check", "-c", path)
+    assert done.exit_code == EXIT_CONFIG
+    assert len(done.output.splitlines()) == 3
+    assert "z.yml:1: missing setting 'name'" in done.output
+
+
+def test_not_running(tmp_path):
+    """Asking a collector that does not run is a finding, said in one line."""
+    done = call("explain", "s1", "-c", settings(tmp_path, "listen: {port: 1}\n"))
+    assert (done.exit_code, "no answer from the collector" in done.output) == (1, True)
+
+
+# --- the running program --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def collector(tmp_path):
+    running = Collector(tmp_path)
+    running.start()
+    yield running
+    if running.process.poll() is None:
+        assert running.stop() == 0
+
+
+def test_explain(collector):
+    """``explain`` says of a school and of a classroom what the running collector thinks."""
+    headers = {"Authorization": f"Bearer {TOKENS['gw-one']}"}
+    request = Request(f"{collector.url}/api/v1/reports", body(pings([1])), headers)
+    with urlopen(request) as answer:
+        assert answer.status == 200
+    school = call("explain", "s1", "-c", collector.settings)
+    assert (school.exit_code, "示例中心校 (s1), 东坡区" in school.output) == (0, True), school.output
+    assert "r2" in school.output
+    room = call("explain", "s1/r1", "-c", collector.settings, "--lang", "en")
+    assert (room.exit_code, "→" in room.output) == (0, True)
+    as_json = call("explain", "s1/r1", "-c", collector.settings, "--json")
+    assert json.loads(as_json.output)["classroom"] == "r1"
+    assert call("explain", "s1/none", "-c", collector.settings).exit_code == 1
+    assert call("explain", "none", "-c", collector.settings).exit_code == 1
+
+
+def schools(collector) -> list[str]:
+    with urlopen(f"{collector.url}/api/v1/schools") as answer:
+        return [school["school"] for school in json.load(answer)["schools"]]
+
+
+def test_import_is_in_force(collector, tmp_path):
+    """An import is in force when the command returns; a wrong one changes nothing."""
+    source = tmp_path / "new.csv"
+    source.write_text("office,school,classroom\nszs,n1,r1\n")
+    done = call("roster", "import", source, "-c", collector.settings)
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "in force"), done.output
+    assert schools(collector) == ["n1", "s1", "s2", "s3"]
+    source.write_text("office,school,classroom\nszs,s1,r1\n")
+    assert call("roster", "import", source, "-c", collector.settings).exit_code == EXIT_CONFIG
+    assert schools(collector) == ["n1", "s1", "s2", "s3"]
+
+
+def reload_result(collector) -> float:
+    with urlopen(f"{collector.url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    name = "classready_collector_config_last_reload_successful "
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def wait_until(condition) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_hangup(collector, tmp_path):
+    """SIGHUP applies a good roster; with a bad one the old stays in force, and a metric says so."""
+    extra = tmp_path / "roster" / "szs.yml"
+    extra.write_text("office: szs\nname: [\n")
+    os.kill(collector.process.pid, signal.SIGHUP)
+    wait_until(lambda: reload_result(collector) == 0)
+    assert schools(collector) == ["s1", "s2", "s3"]
+    extra.write_text("office: szs\nname: 市直属\nschools: [{id: n1, name: 市一小}]\n")
+    os.kill(collector.process.pid, signal.SIGHUP)
+    wait_until(lambda: reload_result(collector) == 1)
+    assert schools(collector) == ["n1", "s1", "s2", "s3"]
+
+
+def test_port_taken(collector, tmp_path):
+    """A port that is taken is said, not retried."""
+    other = tmp_path / "other"
+    other.mkdir()
+    write_roster(other)
+    (other / "collector.yml").write_text(f"listen: {{port: {collector.port}}}\nresponder: null\n")
+    command = [sys.executable, "-m", "collector", "run", "-c", str(other / "collector.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "address already in use" in done.stderr) == (1, True), done.stderr
+
+
+def test_tls_and_tokens(tmp_path):
+    """With TLS and tokens nobody reads without one, and ``explain`` finds its way."""
+    subject = ["-subj", "/CN=classready.example.org", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *subject]
+    subprocess.run(command, check=True, capture_output=True)
+    secret(tmp_path, "token")
+    running = Collector(tmp_path)
+    tokens = "metrics_file: token, api_file: token, board_file: token"
+    listen = f"host: 0.0.0.0, port: {running.port}, tls: {{cert_file: crt, key_file: key}}, tokens: {{{tokens}}}"
+    running.settings.write_text(f"listen: {{{listen}}}\nresponder: null\n")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "crt"))
+    trusting.check_hostname = False
+    running.url = running.url.replace("http:", "https:")
+    running.context = trusting
+    running.start()
+    try:
+        done = call("explain", "s1", "-c", running.settings)
+        assert (done.exit_code, "示例中心校" in done.output) == (0, True), done.output
+        for path in ("/metrics", "/metrics/all", "/sd/prometheus", "/api/v1/schools", "/"):
+            assert status(running, path) == 401
+        assert status(running, "/healthz") == 200
+    finally:
+        assert running.stop() == 0
+    assert "s3cret-canary" not in running.log
+
+
+def status(running, path: str) -> int:
+    try:
+        with urlopen(f"{running.url}{path}", context=running.context) as answer:
+            return answer.status
+    except HTTPError as error:
+        error.close()
+        return error.code

@@ -1,0 +1,121 @@
+"""What ingest decides before anything is judged: dates, identity, ranges, rates."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classready.observation import Ping
+from classready.report import Report
+from collector.core.policy import Policy
+from collector.core.state import Classroom, School, SchoolRoster, SchoolState
+from collector.engine.dating import Dated, date_records
+from collector.engine.identity import RefusedError, Route, route
+from collector.engine.reports import union
+from collector.ingest.http import BURST_REPORTS, REPORTS_PER_S, Bucket
+from tests.support.collecting import NOW, SPOOL, awake, port, record
+
+REPORT = Report(gateway="gw-one", spool_id=SPOOL, boot_id="abc", report_interval_s=60, sent_monotonic_s=1_000.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({}, Dated(NOW - 10, "good"), id="good clock"),
+        pytest.param({"clock_quality": "unknown"}, Dated(NOW - 10, "estimated"), id="clock not known good"),
+        pytest.param({"wall_s": None}, Dated(NOW - 10, "estimated"), id="no clock"),
+        pytest.param({"wall_s": 86_400.0}, Dated(NOW - 10, "estimated"), id="1970 cannot be good"),
+        pytest.param({"wall_s": NOW + 601}, Dated(NOW - 10, "estimated"), id="future cannot be good"),
+        pytest.param({"wall_s": NOW + 599}, Dated(NOW + 599, "good"), id="a little fast"),
+        pytest.param({"wall_s": None, "boot_id": "0"}, None, id="earlier boot"),
+        pytest.param({"wall_s": None, "monotonic_s": 1_001.0}, None, id="after the report was sent"),
+    ],
+)
+def test_dating(fields, expected):
+    """A record is dated by the best clock it offers, and not at all where none can tell."""
+    assert date_records(REPORT, [record(1, **fields)], NOW)[1] == expected
+
+
+def test_dating_by_a_neighbour():
+    """A record without a clock is dated by one of the same boot whose clock was good, also of an earlier boot."""
+    records = [
+        record(1, boot_id="0", monotonic_s=100.0, wall_s=None),
+        record(2, boot_id="0", monotonic_s=160.0, wall_s=NOW - 5_000),
+        record(3, boot_id="1", monotonic_s=100.0, wall_s=None),
+    ]
+    dates = date_records(REPORT, records, NOW)
+    assert dates == {1: Dated(NOW - 5_060, "rebased"), 2: Dated(NOW - 5_000, "good"), 3: None}
+
+
+def test_dating_without_a_boot():
+    """A sender that does not say its boot is taken to be in the same one."""
+    report = Report(gateway="gw-one", spool_id=SPOOL, report_interval_s=60, sent_monotonic_s=1_000.0)
+    assert date_records(report, [record(1, wall_s=None)], NOW) == {1: Dated(NOW - 10, "estimated")}
+
+
+def schools(**unlisted: float) -> dict[str, School]:
+    def one(name: str, *rooms: str) -> School:
+        roster = SchoolRoster(office="o", school=name, classrooms={r: Classroom(id=r) for r in rooms})
+        return School(roster=roster, state=SchoolState(unlisted=unlisted if name == "s1" else {}))
+
+    return {"s1": one("s1", "r1", "r2"), "s2": one("s2", "r2", "r3")}
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        pytest.param(port("s1/r1"), [Route("s1", "r1")], id="named school"),
+        pytest.param(awake("r3"), [Route("s2", "r3")], id="the one that lists the room"),
+        pytest.param(awake("s2/new"), [Route("s2", "new")], id="unlisted room of its own school"),
+        pytest.param(Ping(target="p"), [Route("s1", None), Route("s2", None)], id="about the gateway: every school"),
+    ],
+)
+def test_route(observation, expected):
+    """A record goes to the school it names, or to all of the gateway where it names none."""
+    assert route(observation, schools(), Policy()) == expected
+
+
+@pytest.mark.parametrize("room", ["s3/r1", "r2", "new"])
+def test_route_refused(room):
+    """A foreign school, and a room that could be of two schools or of none, are refused."""
+    with pytest.raises(RefusedError, match="identity"):
+        route(port(room), schools(), Policy())
+
+
+def test_route_unlisted_cap():
+    """Unlisted rooms are kept up to a cap; those known already stay welcome."""
+    policy = Policy(classrooms_per_gateway_max=2)
+    known = schools(u1=1.0, u2=1.0)
+    assert route(port("s1/u1"), known, policy) == [Route("s1", "u1")]
+    with pytest.raises(RefusedError, match="inventory"):
+        route(port("s2/u3"), known, policy)
+
+
+def test_route_single_school():
+    """On a gateway of one school no room needs to be qualified, listed or not."""
+    only = {"s1": schools()["s1"]}
+    assert route(port("new"), only, Policy()) == [Route("s1", "new")]
+
+
+RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 5)).map(lambda t: (t[0], t[0] + t[1])), max_size=8)
+
+
+@given(RANGES, RANGES)
+def test_union(one, other):
+    """The union covers exactly what either covers, in as few ascending ranges as possible."""
+    merged = union(tuple(one), tuple(other))
+    covered = [n for first, last in merged for n in range(first, last + 1)]
+    assert set(covered) == {n for first, last in (*one, *other) for n in range(first, last + 1)}
+    assert len(covered) == len(set(covered))
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(merged))
+
+
+def test_bucket():
+    """A gateway may send a burst, then so many reports a second, and a refused one costs nothing."""
+    bucket = Bucket()
+    for _ in range(int(BURST_REPORTS)):
+        bucket = bucket.take(NOW)
+        assert bucket.tokens >= 0
+    assert bucket.take(NOW).tokens < 0
+    assert bucket.take(NOW + 1 / REPORTS_PER_S + 1e-6).tokens >= 0
