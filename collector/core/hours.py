@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -75,26 +76,27 @@ def local_date(hours: Hours, at: float) -> str:
 
 
 def is_school_day(hours: Hours, at: float) -> bool:
-    return _index_of(hours, local_date(hours, at)) is not None
+    index = _days_until(hours, at) - 1
+    return index >= 0 and hours.days[index].date == local_date(hours, at)
 
 
 def school_days_between(hours: Hours, start: float, end: float) -> int:
     """School days after the day of ``start``, up to and with the day of ``end``."""
-    if end <= start:
-        return 0
-    dates = [day.date for day in hours.days]
-    return bisect_right(dates, local_date(hours, end)) - bisect_right(dates, local_date(hours, start))
+    return _days_until(hours, end) - _days_until(hours, start) if end > start else 0
 
 
-def _index_of(hours: Hours, day: str) -> int | None:
-    dates = [day.date for day in hours.days]
-    index = bisect_right(dates, day) - 1
-    return index if index >= 0 and dates[index] == day else None
+def _days_until(hours: Hours, at: float) -> int:
+    """How many of the school's days have begun at ``at``."""
+    return bisect_right(hours.days, local_date(hours, at), key=_date)
+
+
+def _date(day: SchoolDay) -> str:
+    return day.date
 
 
 def _first_day(hours: Hours, at: float) -> int:
     """Index of the last school day that began before ``at`` (0 if none): where a lesson at ``at`` could be."""
-    return max(0, bisect_right(hours.days, local_date(hours, at), key=lambda day: day.date) - 1)
+    return max(0, _days_until(hours, at) - 1)
 
 
 def _days_near(hours: Hours, at: float) -> tuple[SchoolDay, ...]:
@@ -102,6 +104,7 @@ def _days_near(hours: Hours, at: float) -> tuple[SchoolDay, ...]:
     return hours.days[max(0, first - 1) : first + 2]
 
 
+@lru_cache(maxsize=1024)
 def _iso_date(days_since_epoch: int) -> str:
     """Civil date of a day number (proleptic Gregorian calendar), without a clock or a time zone library."""
     return (date(1970, 1, 1) + timedelta(days=days_since_epoch)).isoformat()
