@@ -167,14 +167,14 @@ async def test_a_collector_that_refuses_everything_costs_nothing(tmp_path):
 
 async def test_backlog_is_throttled_and_gives_way(tmp_path, monkeypatch):
     """The backlog travels oldest first, slowly, and only until the next report is due."""
-    monkeypatch.setattr(courier_module, "BACKLOG_PER_S", 50.0)
+    monkeypatch.setattr(courier_module, "BACKLOG_PER_S", 10.0)
     monkeypatch.setattr(courier_module, "RECORDS_MAX_BYTES", 1_000)
     async with carrying(tmp_path, Collector()) as (_, spool):
         await append(spool, 40)
     collector = Collector()
     async with carrying(tmp_path, collector) as (courier, spool):
         await append(spool, 1)
-        await courier.report(until_s=now_s() + 0.1)
+        await courier.report(until_s=now_s() + 0.45)
         assert 2 <= len(collector.reports) <= 7
         assert [r.sequence for r in collector.reports[0].records] == [41]
         assert collector.reports[1].records[0].sequence == 1
