@@ -311,7 +311,9 @@ class _Reader:
 
 
 def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
+    """The path of an entry, on one line whatever its name holds."""
+    name = key if key.isprintable() else key.encode("unicode_escape").decode()
+    return f"{path}.{name}" if path else name
 
 
 def _bare(type_: inspect.Type) -> inspect.Type:

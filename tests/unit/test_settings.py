@@ -254,3 +254,12 @@ def test_kinds_are_distinct() -> None:
         members = get_args(get_args(union)[0]) or get_args(union)
         tags = [m.__struct_config__.tag for m in members if hasattr(m, "__struct_config__")]
         assert len(tags) == len(set(tags)) > 1
+
+
+def test_a_name_with_a_line_break_is_told_on_one_line(tmp_path):
+    """Whatever stands in a name, a problem stays one line."""
+    path = tmp_path / "x.yml"
+    path.write_text("? '\n\n  '\n: null\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        settings.load(path, AgentSettings)
+    assert all("\n" not in str(problem) for problem in refused.value.problems)
