@@ -1,0 +1,333 @@
+"""The responder against clients that do not keep to the rules, over real sockets on loopback."""
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from prometheus_client import REGISTRY
+
+from classready.bandwidth import packets as p
+from classready.bandwidth import windows
+from classready.units import MBIT, MBYTE
+from collector import responder
+from collector.settings import Responder
+
+KEY = b"shared secret"
+PAYLOAD = 1_200
+SETTLE_S = 0.15
+"""Long enough for an answer on loopback to have come."""
+
+
+@contextlib.asynccontextmanager
+async def serving(key: bytes | None = None, **settings) -> AsyncIterator[int]:
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(responder.serve(Responder(port=0, **settings), key, on_ready=port.set_result))
+    try:
+        yield await asyncio.wait_for(port, 5)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+
+
+_clients: list["Client"] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_clients() -> Iterator[None]:
+    yield
+    while _clients:
+        _clients.pop().sock.close()
+
+
+class Client:
+    """A socket that counts what it sent and got, and can do each step of the protocol, rightly or wrongly."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((host, 0))
+        self.sock.connect(("127.0.0.1", port))
+        self.sock.settimeout(SETTLE_S)
+        windows.prepare(self.sock)
+        self.receiver = windows.Receiver(self.sock)
+        self.nonce = os.urandom(8)
+        self.sent_bytes = self.got_bytes = 0
+        self.key = b""
+        _clients.append(self)
+
+    def send(self, datagram: bytes) -> None:
+        self.sock.send(datagram)
+        self.sent_bytes += len(datagram)
+
+    async def answer(self) -> bytes | None:
+        """The next datagram, None when there is none."""
+        try:
+            arrival = await asyncio.to_thread(self.receiver.read)
+        except TimeoutError:
+            return None
+        self.got_bytes += len(arrival.data)
+        return bytes(next(arrival.datagrams()))
+
+    async def ask(self, datagram: bytes) -> bytes | None:
+        self.send(datagram)
+        return await self.answer()
+
+    async def cookie(self) -> bytes:
+        challenge = p.parse(p.Challenge, await self.ask(p.encode(p.Hello(nonce=self.nonce))))
+        assert challenge.nonce == self.nonce
+        return challenge.cookie
+
+    def request(self, cookie: bytes, key: bytes = b"", **wishes: int) -> bytes:
+        fields = {
+            "direction": 0,
+            "payload_bytes": PAYLOAD,
+            "rate_bps": 50 * MBIT,
+            "max_bytes": 5 * MBYTE,
+            "max_ms": 3_000,
+        }
+        return p.seal(p.Request(nonce=self.nonce, cookie=cookie, **{**fields, **wishes}), key)
+
+    async def lease(self, key: bytes = b"", **wishes: int) -> p.Grant:
+        grant = p.unseal(p.Grant, await self.ask(self.request(await self.cookie(), key, **wishes)), key)
+        assert grant is not None
+        self.key = p.lease_key(key, grant.salt)
+        return grant
+
+    def control(self, grant: p.Grant, count: int, command: p.Command = p.Command.KEEP_ALIVE, **rate: int) -> bytes:
+        rate_bps = rate.get("rate_bps", 50 * MBIT)
+        return p.seal(p.Control(lease=grant.lease, count=count, command=command, rate_bps=rate_bps), self.key)
+
+    async def load(
+        self, grant: p.Grant, beat: Callable[[], None] = lambda: None
+    ) -> tuple[windows.Windows, p.Report | None]:
+        """Receive until nothing more comes; ``beat`` runs before each read, until the final report."""
+        return await asyncio.to_thread(self._load, grant, beat)
+
+    def _load(self, grant: p.Grant, beat: Callable[[], None]) -> tuple[windows.Windows, p.Report | None]:
+        seen, report = windows.Windows(grant.lease, PAYLOAD), None
+        with contextlib.suppress(TimeoutError):
+            while True:
+                if report is None:
+                    beat()
+                seen.add(self.receiver.read())
+                report = next((r for o in seen.others if (r := p.unseal(p.Report, o, self.key))), report)
+        return seen, report
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"classready_responder_{name}_total", labels) or 0.0
+
+
+async def test_no_load_and_no_amplification_before_the_address_is_proven() -> None:
+    """Hellos, forged cookies, another client's cookie, short hellos: never more bytes back than were sent."""
+    async with serving() as port:
+        before = counted("ignored_packets", reason="cookie")
+        client, other = Client(port), Client(port)
+        theirs = await other.cookie()
+        for datagram in (
+            client.request(os.urandom(16)),
+            client.request(theirs),
+            p.encode(p.Hello(nonce=b"n" * 8))[:40],
+        ):
+            assert await client.ask(datagram) is None
+        assert counted("ignored_packets", reason="cookie") == before + 2
+        assert client.got_bytes == 0
+        await client.cookie()
+        assert client.got_bytes <= client.sent_bytes
+
+
+async def test_a_lease_alone_starts_no_load() -> None:
+    """Nothing is sent until the receiver answers with the key of its lease: a replayed request harms nobody."""
+    async with serving() as port:
+        client = Client(port)
+        await client.lease()
+        assert await client.answer() is None
+
+
+async def test_the_shared_secret_is_asked_for() -> None:
+    """Without it, or with a wrong one, a proven address is refused, and told why."""
+    async with serving(KEY) as port:
+        client = Client(port)
+        cookie = await client.cookie()
+        for key in (b"", b"wrong"):
+            refuse = p.parse(p.Refuse, await client.ask(client.request(cookie, key)))
+            assert refuse.reason == p.RefuseReason.KEY
+        assert (await client.lease(KEY)).rate_bps == 50 * MBIT
+
+
+async def test_the_load_stops_when_the_client_falls_silent() -> None:
+    """100 ms after the last sign of life nothing is sent any more."""
+    async with serving() as port:
+        client = Client(port)
+        grant = await client.lease()
+        client.send(client.control(grant, 1))
+        seen, report = await client.load(grant)
+        assert report.end == p.End.SILENT
+        assert 0.05 < seen.seconds <= 0.1
+        assert seen.packet_count > 100
+
+
+@pytest.mark.parametrize("how", ["replayed", "forged", "from another port"])
+async def test_false_signs_of_life_keep_no_load_alive(how: str) -> None:
+    """An old control, one with a wrong key, one from elsewhere: ignored, counted, and the load stops all the same."""
+    async with serving() as port:
+        client, elsewhere = Client(port), Client(port)
+        grant = await client.lease()
+        first = client.control(grant, 1)
+        client.send(first)
+        forged = p.seal(p.Control(lease=grant.lease, count=9, command=1, rate_bps=50 * MBIT), b"wrong")
+        false = {
+            "replayed": lambda: client.send(first),
+            "forged": lambda: client.send(forged),
+            "from another port": lambda: elsewhere.send(client.control(grant, 9)),
+        }[how]
+        reason = {"replayed": "replayed", "forged": "forged", "from another port": "no_lease"}[how]
+        before = counted("ignored_packets", reason=reason)
+        until = time.monotonic() + 0.3
+        seen, report = await client.load(grant, lambda: false() if time.monotonic() < until else None)
+        assert report.end == p.End.SILENT
+        assert seen.seconds <= 0.1
+        assert counted("ignored_packets", reason=reason) > before
+
+
+async def test_an_oversized_wish_is_capped() -> None:
+    """A terabit for an hour: granted is the share of the link and the limits of a lease."""
+    async with serving(link_bps=200 * MBIT, share_ratio=0.5) as port:
+        client = Client(port)
+        grant = await client.lease(rate_bps=10**12, max_bytes=10**12, max_ms=3_600_000)
+        assert grant.rate_bps == 100 * MBIT
+        assert grant.max_bytes == responder.LEASE_MAX_BYTES
+        assert grant.max_ms == responder.LEASE_MAX_SECONDS * 1_000
+
+
+async def test_a_lease_cannot_be_overdrawn() -> None:
+    """Keeping the load alive and asking for more does not help: bytes and rate stay within the lease."""
+    async with serving() as port:
+        client = Client(port)
+        grant = await client.lease(max_bytes=1 * MBYTE, rate_bps=50 * MBIT)
+        counts = iter(range(1, 10_000))
+        beat = lambda: client.send(client.control(grant, next(counts), rate_bps=10**12))  # noqa: E731
+        before = counted("sent_bytes"), counted("tests", end="bytes")
+        seen, report = await client.load(grant, beat)
+        assert report.end == p.End.BYTES
+        assert seen.packet_count == report.packet_count
+        assert 0.99 * MBYTE < report.sent_bytes <= 1 * MBYTE
+        assert report.sent_bytes * 8 / (report.elapsed_ns / 1e9) < 53 * MBIT
+        assert (counted("sent_bytes"), counted("tests", end="bytes")) == (before[0] + report.sent_bytes, before[1] + 1)
+
+
+async def test_time_is_capped() -> None:
+    """A lease of 120 ms ends after 120 ms."""
+    async with serving() as port:
+        client = Client(port)
+        grant = await client.lease(max_ms=120)
+        counts = iter(range(1, 10_000))
+        _, report = await client.load(grant, lambda: client.send(client.control(grant, next(counts))))
+        assert report.end == p.End.SECONDS
+        assert 0.12 <= report.elapsed_ns / 1e9 < 0.16
+
+
+async def test_a_new_rate_and_a_stop_are_obeyed() -> None:
+    """The rate changes at once, the stop ends the load and is answered with the report, again if asked again."""
+    async with serving() as port:
+        client = Client(port)
+        grant = await client.lease(rate_bps=100 * MBIT)
+        client.send(client.control(grant, 1, rate_bps=100 * MBIT))
+        client.send(client.control(grant, 2, rate_bps=10 * MBIT))
+        started = time.monotonic()
+        stop = client.control(grant, 3, p.Command.STOP)
+        beats = iter([stop])
+        due = lambda: client.send(next(beats, stop)) if time.monotonic() - started > 0.08 else None  # noqa: E731
+        _, report = await client.load(grant, due)
+        assert report.end == p.End.STOPPED
+        assert report.sent_bytes * 8 / (report.elapsed_ns / 1e9) < 25 * MBIT
+        again = p.unseal(p.Report, await client.ask(client.control(grant, 4, p.Command.STOP)), client.key)
+        assert again == report
+
+
+async def test_one_lease_per_address_and_the_share_for_all() -> None:
+    """A second test from one address is busy, and so is one that would exceed the share; both say when to come back."""
+    async with serving(link_bps=100 * MBIT) as port:
+        first, same, beyond, fits = (Client(port, f"127.0.0.{host}") for host in (1, 1, 2, 3))
+        before = counted("refusals", reason="busy")
+        await first.lease(rate_bps=50 * MBIT)
+        for client, rate_bps in ((same, 1 * MBIT), (beyond, 31 * MBIT)):
+            refuse = p.parse(p.Refuse, await client.ask(client.request(await client.cookie(), rate_bps=rate_bps)))
+            assert refuse.reason == p.RefuseReason.BUSY
+            assert 0 < refuse.retry_after_ms <= 1_000
+        assert (await fits.lease(rate_bps=30 * MBIT)).rate_bps == 30 * MBIT
+        assert counted("refusals", reason="busy") == before + 2
+
+
+async def test_a_repeated_request_gets_the_same_lease_and_a_replayed_one_nothing() -> None:
+    """A lost grant can be asked for again; once the lease is over its request is worth nothing."""
+    async with serving() as port:
+        client = Client(port)
+        request = client.request(await client.cookie())
+        grant = await client.ask(request)
+        assert await client.ask(request) == grant
+        lease = p.parse(p.Grant, grant)
+        client.key = p.lease_key(b"", lease.salt)
+        client.send(client.control(lease, 1))
+        await client.load(lease)
+        assert await client.ask(request) is None
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"direction": 1},
+        {"payload_bytes": 10},
+        {"payload_bytes": 9_000},
+        {"rate_bps": 0},
+        {"max_bytes": 0},
+        {"max_ms": 0},
+    ],
+)
+async def test_what_it_cannot_do_is_refused(wish: dict[str, int]) -> None:
+    """An upload (not yet), an impossible packet, nothing at all: refused with a reason."""
+    async with serving() as port:
+        client = Client(port)
+        refuse = p.parse(p.Refuse, await client.ask(client.request(await client.cookie(), **wish)))
+        assert refuse.reason == p.RefuseReason.UNSUPPORTED
+
+
+async def test_rubbish_does_not_stop_it() -> None:
+    """After a thousand strange datagrams it still answers the next hello."""
+    rng = random.Random(1)
+    async with serving() as port:
+        client = Client(port)
+        for i in range(1_000):
+            head = b"CRB\1" + bytes([rng.randrange(10)]) if i % 2 else b""
+            client.send(head + rng.randbytes(rng.randrange(80)))
+            if i % 50 == 0:
+                await asyncio.sleep(0)
+        client.sock.settimeout(1.0)
+        hello = p.encode(p.Hello(nonce=client.nonce))
+        answers = [await client.ask(hello) for _ in range(3)]
+        assert any(p.parse(p.Challenge, a) for a in answers if a)
+
+
+async def test_it_ends_at_once_even_under_load() -> None:
+    """Cancelling it stops the load and frees the port."""
+    async with serving() as port:
+        client = Client(port)
+        grant = await client.lease()
+        client.send(client.control(grant, 1))
+        assert await client.answer() is not None
+        started = time.monotonic()
+    assert time.monotonic() - started < 0.5
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", port))
+
+
+async def test_a_taken_port_is_an_error() -> None:
+    """Two responders never share a port in silence."""
+    async with serving() as port:
+        with pytest.raises(OSError, match="in use"):
+            await responder.serve(Responder(port=port), None)

@@ -1,0 +1,278 @@
+"""Cutting arrivals into windows, and crediting other traffic: exact where it can be, never too much."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from classready.bandwidth import windows
+from classready.bandwidth.packets import Data, pack_data
+from classready.bandwidth.windows import Arrival, CrossTraffic, Windows
+
+PAYLOAD = 1_464
+LEASE = b"lease-01"
+MS = 1_000_000
+T0 = 1_700_000_000 * 10**9
+
+
+def packet(sequence: int, sent_ns: int, lease: bytes = LEASE) -> bytes:
+    buffer = bytearray(PAYLOAD)
+    pack_data(buffer, 0, Data(lease, sequence, sent_ns, 100))
+    return bytes(buffer)
+
+
+def arrival(at_ns: int, *packets: bytes, dropped_total: int = 0, segment_bytes: int = PAYLOAD) -> Arrival:
+    data = memoryview(b"".join(packets))
+    return Arrival(at_ns=T0 + at_ns, data=data, segment_bytes=segment_bytes, dropped_total=dropped_total)
+
+
+def steady(
+    windowed: Windows, count: int, gap_ns: int, *, delay_ns: int = 0, skip: frozenset[int] = frozenset()
+) -> list:
+    """Feed ``count`` packets sent every ``gap_ns``; those in ``skip`` get lost."""
+    arrivals = (arrival(i * gap_ns + delay_ns, packet(i, i * gap_ns)) for i in range(count) if i not in skip)
+    return [w for w in map(windowed.add, arrivals) if w is not None]
+
+
+def test_a_window_is_as_long_as_its_arrivals() -> None:
+    """Packets every 0.3 ms: a window of 10.2 ms holds exactly 34 of them, and its rate is theirs."""
+    found = steady(Windows(LEASE, PAYLOAD), 100, 300_000)
+    assert [(w.seconds, w.received_count, w.lost_count) for w in found] == [(pytest.approx(0.0102), 34, 0)] * 2
+    assert found[0].rate_bps == pytest.approx(1_530 * 8 / 0.0003)
+    assert found[0].sent_bps == pytest.approx(found[0].rate_bps)
+
+
+def test_slow_lines_get_longer_windows() -> None:
+    """Whatever the rate, a window ends with an arrival: 25 ms apart makes windows of 25 ms."""
+    found = steady(Windows(LEASE, PAYLOAD), 4, 25 * MS)
+    assert [(w.seconds, w.received_count) for w in found] == [(pytest.approx(0.025), 1)] * 3
+
+
+def test_losses_show_in_count_and_rate_but_not_in_what_was_sent() -> None:
+    """Every second packet lost: half arrives, the sent rate stays."""
+    found = steady(Windows(LEASE, PAYLOAD), 200, 300_000, skip=frozenset(range(1, 200, 2)))
+    assert found[0].lost_count == 17
+    assert found[0].rate_bps == pytest.approx(found[0].sent_bps / 2)
+
+
+def test_a_stalled_sender_shows_in_what_was_sent() -> None:
+    """Less arrived because less was sent: both rates fall together."""
+    windowed = Windows(LEASE, PAYLOAD)
+    at = [0, 1 * MS, 2 * MS, 30 * MS]
+    found = [windowed.add(arrival(t, packet(i, t))) for i, t in enumerate(at)]
+    assert found[:3] == [None, None, None]
+    assert found[3].sent_bps == pytest.approx(found[3].rate_bps)
+
+
+def test_joined_datagrams_are_counted_one_by_one() -> None:
+    """The kernel may hand over several datagrams at once, with the report as a shorter last one."""
+    windowed = Windows(LEASE, PAYLOAD)
+    windowed.add(arrival(0, packet(0, 0)))
+    window = windowed.add(arrival(12 * MS, *(packet(i, i * MS) for i in range(1, 9)), b"report"))
+    assert window.received_count == 8
+    assert windowed.others == [b"report"]
+    assert (windowed.packet_count, windowed.read_count, windowed.last_sequence) == (9, 2, 8)
+
+
+def test_foreign_packets_are_not_ours() -> None:
+    """Another lease, another length, rubbish: handed out, not counted."""
+    windowed = Windows(LEASE, PAYLOAD)
+    strange = [packet(0, 0, b"another!"), b"x" * PAYLOAD, packet(0, 0)[:-1], b""]
+    assert [windowed.add(arrival(0, s, segment_bytes=PAYLOAD)) for s in strange] == [None] * 4
+    assert windowed.packet_count == 0
+    assert windowed.sent_bytes == 0
+    assert windowed.seconds == 0.0
+
+
+def test_a_queue_shows_as_delay_above_the_smallest() -> None:
+    """The clocks of the two machines differ by any constant; only growth counts."""
+    windowed = Windows(LEASE, PAYLOAD)
+    found = [windowed.add(arrival(i * 2 * MS, packet(i, i * MS))) for i in range(12)]
+    delays = [w.queue_delay_s for w in found if w is not None]
+    assert delays == [pytest.approx(0.005), pytest.approx(0.010)]
+
+
+def test_own_drops_are_told_apart() -> None:
+    """What the socket lost, also across the counter's wrap."""
+    windowed = Windows(LEASE, PAYLOAD)
+    windowed.add(arrival(0, packet(0, 0), dropped_total=2**32 - 1))
+    assert windowed.add(arrival(11 * MS, packet(9, 11 * MS), dropped_total=2)).dropped_count == 3
+
+
+def test_reordered_and_repeated_packets_do_no_harm() -> None:
+    """Order and repetition change nothing but the odd packet; never a negative count."""
+    windowed = Windows(LEASE, PAYLOAD)
+    for i, sequence in enumerate([0, 2, 1, 1, 3]):
+        windowed.add(arrival(i * MS, packet(sequence, sequence * MS)))
+    window = windowed.add(arrival(12 * MS, packet(1, 1 * MS)))
+    assert window.lost_count == 0
+    assert window.sent_bps >= 0
+
+
+# --- other traffic --------------------------------------------------------------------------------------------------
+
+
+class Counters:
+    """A made-up interface: its two counter files, and a socket whose queue can be filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "wan0" / "statistics"
+        self.folder.mkdir(parents=True)
+        self.set(0, 0)
+        self.sock, self._other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def set(self, octets: int, packets: int) -> None:
+        (self.folder / "rx_bytes").write_text(f"{octets}\n")
+        (self.folder / "rx_packets").write_text(f"{packets}\n")
+
+    def queue_a_packet(self) -> None:
+        self._other.send(b"x")
+
+    def close(self) -> None:
+        self.sock.close()
+        self._other.close()
+
+
+@pytest.fixture
+def counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counters]:
+    monkeypatch.setattr(windows, "_NET", tmp_path)
+    monkeypatch.setattr(windows, "SNAPSHOT_EVERY_S", 0.0)
+    made = Counters(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cross(counters: Counters) -> Iterator[CrossTraffic]:
+    made = CrossTraffic("wan0", PAYLOAD)
+    yield made
+    made.close()
+
+
+def frames(count: int, ip_bytes: int = PAYLOAD + 28) -> int:
+    """What an interface counts for ``count`` frames: without preamble, FCS and gap."""
+    return count * (ip_bytes + 14)
+
+
+def test_other_traffic_is_credited_once(counters: Counters, cross: CrossTraffic) -> None:
+    """Counted minus ours minus the slack, in layer-1 bytes; a second look without change credits nothing."""
+    counters.set(frames(100) + frames(50, 1500), 150)
+    cross.look(100, 100, counters.sock)
+    assert cross.take() == 50 * 1538 - windows.SLACK_BYTES
+    cross.look(100, 100, counters.sock)
+    assert cross.take() == 0
+
+
+def test_our_own_packets_are_never_credited(counters: Counters, cross: CrossTraffic) -> None:
+    """However they are joined for us, a real port counts them one by one."""
+    counters.set(frames(800), 800)
+    cross.look(800, 100, counters.sock)
+    assert cross.take() == 0
+
+
+def test_a_virtual_port_counts_joined_packets_once(counters: Counters, cross: CrossTraffic) -> None:
+    """100 reads of 8 packets counted as 100 packets, plus 50 of others: the others are credited exactly."""
+    counters.set(100 * (8 * PAYLOAD + 42) + frames(50, 1500), 150)
+    cross.look(800, 100, counters.sock)
+    assert cross.take() == 50 * 1538 - windows.SLACK_BYTES
+
+
+@pytest.mark.parametrize("counted", range(0, 800, 25))
+def test_counters_that_lag_never_credit(counters: Counters, cross: CrossTraffic, counted: int) -> None:
+    """A port that has not counted all our packets yet must not look like a virtual one with other traffic."""
+    counters.set(frames(counted), counted)
+    cross.look(800, 100, counters.sock)
+    assert cross.take() == 0
+
+
+def test_nothing_is_believed_while_the_socket_holds_packets(counters: Counters, cross: CrossTraffic) -> None:
+    """Counted but not yet read packets of ours would be credited as others'."""
+    counters.set(frames(500), 500)
+    counters.queue_a_packet()
+    cross.look(100, 100, counters.sock)
+    assert cross.take() == 0
+
+
+def test_counters_that_go_back_credit_nothing(counters: Counters, tmp_path: Path) -> None:
+    """A reset interface."""
+    counters.set(10**9, 10**6)
+    cross = CrossTraffic("wan0", PAYLOAD)
+    counters.set(0, 0)
+    cross.look(100, 100, counters.sock)
+    assert cross.take() == 0
+    cross.close()
+
+
+def test_an_interface_that_disappears_credits_nothing_more(counters: Counters, cross: CrossTraffic) -> None:
+    """Unreadable counters end the credit, not the test."""
+    counters.set(frames(200), 200)
+    cross.look(100, 100, counters.sock)
+    first = cross.take()
+    (counters.folder / "rx_bytes").write_text("")
+    cross.look(100, 100, counters.sock)
+    assert (first > 0, cross.take()) == (True, 0)
+
+
+@pytest.mark.parametrize("name", [None, "no-such-if", "../etc"])
+def test_a_missing_interface_credits_nothing(counters: Counters, name: str | None) -> None:
+    """No counters, no credit, no error."""
+    cross = CrossTraffic(name, PAYLOAD)
+    cross.look(0, 0, counters.sock)
+    assert cross.take() == 0
+    cross.close()
+
+
+def test_interfaces_are_found_by_address() -> None:
+    """The loopback address belongs to lo, a foreign one to none."""
+    assert windows.interface_of("127.0.0.1") == "lo"
+    assert windows.interface_of("192.0.2.77") is None
+    assert windows.mtu_of("lo") >= 1_500
+    assert windows.mtu_of("no-such-if") is None
+
+
+def test_the_wall_clock_is_watched() -> None:
+    """Undisturbed, the distance between the clocks is the same within the step that counts as a jump."""
+    assert abs(windows.wall_offset_ns() - windows.wall_offset_ns()) < windows.CLOCK_STEP_NS
+
+
+def test_kernel_times_and_drops_are_read() -> None:
+    """A real socket: arrival time near now, datagrams kept apart, a timeout that is a TimeoutError."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out,
+    ):
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(0.5)
+        windows.prepare(sock)
+        receiver = windows.Receiver(sock)
+        out.sendto(b"hello", sock.getsockname())
+        got = receiver.read()
+        assert list(map(bytes, got.datagrams())) == [b"hello"]
+        assert abs(got.at_ns - windows.wall_offset_ns() - time.monotonic_ns()) < 10**9
+        assert got.dropped_total == 0
+        sock.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            receiver.read()
+
+
+def test_a_full_socket_counts_its_drops() -> None:
+    """What does not fit into the buffer is reported with a later packet."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out,
+    ):
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(0.5)
+        windows.prepare(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        receiver = windows.Receiver(sock)
+        for _ in range(50):
+            out.sendto(bytes(1_000), sock.getsockname())
+        kept = 0
+        while windows._waiting(sock):
+            receiver.read()
+            kept += 1
+        out.sendto(bytes(1_000), sock.getsockname())
+        assert receiver.read().dropped_total == 50 - kept > 0
