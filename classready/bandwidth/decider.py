@@ -11,6 +11,7 @@ Rates are layer-1 equivalent. Why each number is what it is: docs/bandwidth.md.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from msgspec import Struct
@@ -244,10 +245,8 @@ class Decider:
         )
 
     def _plateau_bps(self) -> float | None:
-        if len(self._evidence) < _MIN_WINDOWS:
-            return None
-        delivered_bytes = sum(w.received_bytes + w.cross_bytes for w in self._evidence)
-        return bps(delivered_bytes, sum(w.seconds for w in self._evidence))
+        """The median: a single stall of this machine must not colour the rate that people read."""
+        return median(w.rate_bps for w in self._evidence) if len(self._evidence) >= _MIN_WINDOWS else None
 
 
 def log_likelihood_ratio(rates_bps: Sequence[float], theta0_bps: float, theta1_bps: float) -> float:

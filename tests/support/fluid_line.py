@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from classready.bandwidth.decider import Decider, Result, SetRate, Window
+from classready.bandwidth.decider import Continue, Decider, Result, SetRate, Window
 from classready.units import bps, bps_to_bytes_per_s, bytes_to_bits
 
 STEP_S = 0.001
@@ -83,6 +83,8 @@ def run(
             dropped_count=round(dropped / PACKET_BYTES),
         )
         match decider.feed(window):
+            case Continue():
+                continue
             case SetRate(rate):
                 rate_bps = rate
                 rates.append(rate)

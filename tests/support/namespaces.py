@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import itertools
 import os
 import subprocess
 import threading
@@ -16,7 +17,9 @@ T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
 _MTU_BYTES = 1500
-_MAC_HEADER_BYTES = 14
+_FULL_FRAME_BYTES = _MTU_BYTES + 14
+QUEUE_BYTES = 400_000
+_handles = itertools.cycle(range(1, 0xFFFF))
 
 
 def ip(*args: str) -> None:
@@ -87,9 +90,17 @@ def join(one: Namespace, one_address: str, other: Namespace, other_address: str)
 
 
 def shape(namespace: Namespace, device: str, rate_mbps: float, burst_bytes: int = 32_000) -> None:
-    """Limit what leaves ``device`` to a layer-1-equivalent rate: tbf counts frames without preamble, FCS and gap."""
-    full_frame_bytes = _MTU_BYTES + _MAC_HEADER_BYTES
-    rate_bps = int(rate_mbps * MBIT * full_frame_bytes / (_MTU_BYTES + ETHERNET_OVERHEAD_BYTES))
-    limits = ["rate", f"{rate_bps}bit", "burst", str(burst_bytes), "limit", "400000"]
-    command = ["tc", "qdisc", "replace", "dev", device, "root", "tbf", *limits]
-    subprocess.run(namespace.command(*command), check=True, capture_output=True)
+    """Limit what leaves ``device`` to a layer-1-equivalent rate."""
+    command = namespace.command("tc", "qdisc", "replace", "dev", device, "root", *tbf(rate_mbps, burst_bytes))
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def tbf(rate_mbps: float, burst_bytes: int, queue_bytes: int = QUEUE_BYTES) -> list[str]:
+    """Arguments of ``tc qdisc replace`` for a token bucket that is full at first.
+
+    tbf counts frames without preamble, FCS and gap: 1514 of 1538 bytes of a full packet. A new handle makes a new qdisc
+    in one step; changing the old one could leave a packet in it that is larger than the new bucket, for ever.
+    """
+    rate_bps = int(rate_mbps * MBIT * _FULL_FRAME_BYTES / (_MTU_BYTES + ETHERNET_OVERHEAD_BYTES))
+    limits = ["rate", f"{rate_bps}bit", "burst", str(burst_bytes), "limit", str(queue_bytes)]
+    return ["handle", f"{next(_handles):x}:", "tbf", *limits]

@@ -8,9 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from classready.units import MBIT
+from tests.support.namespaces import QUEUE_BYTES, tbf
 
-QUEUE_BYTES = 400_000
 _numbers = itertools.count()
 
 
@@ -41,18 +40,13 @@ class ShapedLink:
         """Shape far -> near to ``mbps`` Mbit/s, layer-1 equivalent, with a full bucket; None = as fast as the machine.
 
         With a ``queue_bytes`` of one batch (16,000) it drops like a policer.
-
-        tbf counts frames without preamble, FCS and gap: 1514 of 1538 bytes of a full packet. A new handle makes a new
-        qdisc in one step; changing the old one could leave a packet in it that is larger than the new bucket, for ever.
         """
         device = ["dev", self.far.interface, "root"]
         if mbps is None:
             with suppress(subprocess.CalledProcessError):
                 self.far.run(["tc", "qdisc", "del", *device], capture_output=True)
             return
-        rate_bps = int(mbps * MBIT * 1514 / 1538)
-        shape = ["rate", f"{rate_bps}bit", "burst", str(burst_bytes), "limit", str(queue_bytes)]
-        self.far.run(["tc", "qdisc", "replace", *device, "handle", f"{next(_numbers) + 1:x}:", "tbf", *shape])
+        self.far.run(["tc", "qdisc", "replace", *device, *tbf(mbps, burst_bytes, queue_bytes)])
 
 
 @contextmanager
