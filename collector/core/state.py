@@ -117,6 +117,8 @@ class PortReading(Struct, frozen=True, kw_only=True):
     full_duplex: bool | None = None
     in_octets: int | None = None
     in_lesson: bool = False
+    while_asleep: bool = False
+    """The device was not awake when last seen before it: what its port had negotiated then says nothing."""
 
 
 class DeviceReading(Struct, frozen=True, kw_only=True):

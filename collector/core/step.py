@@ -1,7 +1,8 @@
 """One school, one event: fold it into the evidence, judge again what it touches, and say what changed.
 
-A port reading counts only once its device was seen awake after it: a sleeping board renegotiates to 10M. So the state
-holds one pending reading per classroom until the device speaks (or its octets grow).
+A port reading counts only once its device was seen awake after it, and not asleep before it: a sleeping board
+renegotiates to 10M, and one that wakes leaves such a reading behind. So the state holds one pending reading per
+classroom until the device speaks (or its octets grow).
 """
 
 from collections.abc import Iterable, Iterator
@@ -189,7 +190,7 @@ def _port(school: School, event: Observed, seen: Port, policy: Policy) -> Folded
     stale = room.last_port is not None and event.observed_at <= room.last_port.observed_at
     if seen.outcome is not ANSWERED or stale:
         return Folded(school=school, rooms=rooms, subjects=switch_subjects)
-    reading = _reading(school, event, seen)
+    reading = _reading(school, event, seen, room)
     grew = _grew(room.last_port, reading)
     accepted = grew and _accepts(room, reading.observed_at, school, event.gateway, policy)
     room = replace(room, gateway=event.gateway, last_port=reading, port=room.pending_port if accepted else room.port)
@@ -204,7 +205,7 @@ def _port(school: School, event: Observed, seen: Port, policy: Policy) -> Folded
     return Folded(school=_with_room(school, room_id, room), rooms=rooms, subjects=(*switch_subjects, *subjects))
 
 
-def _reading(school: School, event: Observed, seen: Port) -> PortReading:
+def _reading(school: School, event: Observed, seen: Port, room: ClassroomState) -> PortReading:
     return PortReading(
         observed_at=event.observed_at,
         gateway=event.gateway,
@@ -216,6 +217,7 @@ def _reading(school: School, event: Observed, seen: Port) -> PortReading:
         full_duplex=seen.full_duplex,
         in_octets=seen.in_octets,
         in_lesson=in_lesson(school.hours, event.observed_at),
+        while_asleep=room.device is not None and room.device.state != "awake",
     )
 
 
@@ -228,7 +230,7 @@ def _grew(before: PortReading | None, after: PortReading) -> bool:
 
 def _accepts(room: ClassroomState, awake_at: float, school: School, gateway: str, policy: Policy) -> bool:
     """The pending reading becomes evidence when its device was awake after it, soon enough."""
-    if room.pending_port is None:
+    if room.pending_port is None or room.pending_port.while_asleep:
         return False
     heard = school.state.gateways.get(gateway)
     window_s = max(policy.awake_window_s, heard.report_interval_s if heard else 0.0)

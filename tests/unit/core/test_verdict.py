@@ -140,6 +140,20 @@ def test_10m_port_of_a_sleeping_device_is_no_evidence():
     assert story.school.state.classrooms["r1"].port.speed_bps == 1000 * MBIT
 
 
+@pytest.mark.parametrize("by_traffic", [False, True])
+def test_waking_board_leaves_no_10m_reading_behind(by_traffic):
+    """The reading from before a board woke up never counts, however soon it wakes; the next one does."""
+    story = Story().all_well().later(30).saw(device("r1", answered=False), "r1")
+    story.later(10).heard().saw(port("r1", 10, in_octets=100), "r1").later(10)
+    if by_traffic:
+        story.saw(port("r1", 1000, in_octets=900), "r1").later(10).saw(port("r1", 1000, in_octets=1900), "r1")
+    else:
+        story.saw(device("r1"), "r1")
+    assert story.school.state.classrooms["r1"].port.speed_bps == 1000 * MBIT
+    story.later(10).heard().room_well("r1", 100)
+    assert story.school.state.classrooms["r1"].port.speed_bps == 100 * MBIT
+
+
 def test_awake_too_long_after_a_reading_discards_it():
     """A reading older than the awake window never becomes evidence."""
     story = Story().all_well().later(30).saw(port("r1", 10), "r1").later(61).saw(device("r1"), "r1")
