@@ -4,29 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from classready.ids import ClassroomRef, GatewayId, TargetName
+from classready.ids import ClassroomRef, ClockTime, GatewayId, Host, TargetName
 from classready.observation import InterfaceName
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 PortNumber = Annotated[int, Meta(ge=1, le=65_535)]
-Host = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[A-Za-z0-9._:%-]+\Z",
-        examples=["10.1.2.3"],
-        description="or an IPv6 address or a name, without port",
-    ),
-]
-ClockTime = Annotated[
-    str,
-    Meta(
-        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z|^24:00\Z",
-        examples=["08:05"],
-        description="two digits each, up to 24:00",
-    ),
-]
 HttpUrl = Annotated[
     str,
     Meta(

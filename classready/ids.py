@@ -1,4 +1,4 @@
-"""Who is who: identifiers with the one pattern each of them must match wherever it is decoded.
+"""Who is who and where: identifiers and the like, with the one pattern each must match wherever it is decoded.
 
 The patterns keep identifiers safe as MQTT topic levels, metric labels and file names.
 """
@@ -56,6 +56,27 @@ TargetName = Annotated[
     ),
 ]
 """The ``name:`` of a target in agent.yml, or the id of a platform."""
+
+Host = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9._:%-]+\Z",
+        examples=["10.1.2.3"],
+        description="or an IPv6 address or a name, without port",
+    ),
+]
+
+ClockTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z|^24:00\Z",
+        examples=["08:05"],
+        description="two digits each, up to 24:00",
+    ),
+]
+"""Local time of day."""
 
 SpoolId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 """128 random bits, new with each spool, so that a re-imaged gateway does not look like a duplicate."""

@@ -4,23 +4,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from classready.ids import OfficeId, TargetName
+from classready.ids import Host, OfficeId, TargetName
 from classready.observation import Text
 from collector.core.hours import Calendar
 from collector.core.policy import Policy
 
 PortNumber = Annotated[int, Meta(ge=0, le=65_535)]
 """0 = any free port (tests)."""
-Address = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[A-Za-z0-9._:%-]+\Z",
-        examples=["10.1.2.3"],
-        description="or an IPv6 address or a name, without port",
-    ),
-]
 BaseUrl = Annotated[
     str,
     Meta(
@@ -57,7 +47,7 @@ class Tokens(_Strict, frozen=True, kw_only=True):
 
 
 class Listen(_Strict, frozen=True, kw_only=True):
-    host: Address = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Off loopback TLS (or `behind_proxy`) and all three tokens are required."""
     port: PortNumber = 9711
     """0 = any free one."""
@@ -72,7 +62,7 @@ class Listen(_Strict, frozen=True, kw_only=True):
 class Mqtt(_Strict, frozen=True, kw_only=True):
     """The broker to subscribe at, as user ``user`` with read on ``up/#`` and write on ``down/#``."""
 
-    host: Address
+    host: Host
     """The broker."""
     port: PortNumber = 8883
     """1883 without TLS."""
@@ -89,8 +79,8 @@ class Mqtt(_Strict, frozen=True, kw_only=True):
 class Responder(_Strict, frozen=True, kw_only=True):
     """The far end of the bandwidth test. All leases together stay below ``share_ratio`` of ``link_bps``."""
 
-    host: Address = "127.0.0.1"
-    """Address to listen on, UDP and TCP."""
+    host: Host = "127.0.0.1"
+    """Address to listen on (UDP)."""
     port: PortNumber = 9713
     """0 = any free one."""
     link_bps: Annotated[int, Meta(ge=1_000_000)] = 1_000_000_000

@@ -5,7 +5,7 @@ import socket
 
 from msgspec import Struct
 
-from agent.settings import Host
+from classready.ids import Host
 from classready.observation import Reason
 
 ADVICE = (

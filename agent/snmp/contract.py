@@ -5,7 +5,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from agent.settings import Host, Snmp
+from agent.settings import Snmp
+from classready.ids import Host
 from classready.observation import Reason
 
 Value = int | bytes | str

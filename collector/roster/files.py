@@ -4,18 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from classready.ids import ClassroomId, GatewayId, OfficeId, SchoolId
+from classready.ids import ClassroomId, ClockTime, GatewayId, OfficeId, SchoolId
 from classready.observation import Text
 from collector.core.hours import Weekday
 
-ClockTime = Annotated[
-    str,
-    Meta(
-        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z",
-        examples=["08:05"],
-        description="two digits each, up to 24:00",
-    ),
-]
 Sha256 = Annotated[
     str,
     Meta(pattern=r"^[0-9a-f]{64}\Z", examples=["9f86d081…"], description="64 hexadecimal digits, lower case"),
