@@ -287,6 +287,7 @@ async def _session(
             metrics=numbers,
             on_directives=functools.partial(_direct, runner, state_dir),
         )
+        runner.on_bandwidth = courier.hurry
         async with asyncio.TaskGroup() as group:
             probing = group.create_task(runner.run(), name="runner")
             rest = [group.create_task(courier.run(), name="courier")]

@@ -90,6 +90,8 @@ class Runner:
         self._settings, self._probes, self._clock = settings, probes, clock
         self._append, self._metrics = append, metrics
         self.directives: Directives | None = None
+        self.on_bandwidth: Callable[[], None] = _nobody_waits
+        """Called when the result of a bandwidth test is in the spool."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
         self._stopping = False
@@ -136,6 +138,8 @@ class Runner:
         context = Context(settings=self._settings, directives=self.directives, clock_good=reading.quality == "good")
         observations = await observe(self._probes, progress.target, context, self._clock)
         await self._append([self._record(observation, reading) for observation in observations])
+        if isinstance(progress.target, BandwidthTarget):
+            self.on_bandwidth()
         progress.running, progress.finished_s = False, self._clock.now_s()
         progress.inconclusive = all(observation.outcome is Outcome.UNMEASURED for observation in observations)
         self._count(observations)
@@ -194,6 +198,10 @@ class Runner:
         """Say whether some target is long overdue or runs far beyond its deadline: a fault of ours."""
         now_s = self._clock.now_s()
         return any(now_s > _latest_s(progress) + STALLED_S for progress in self._progress.values())
+
+
+def _nobody_waits() -> None:
+    """Nothing to be told."""
 
 
 def _latest_s(progress: _Progress) -> float:

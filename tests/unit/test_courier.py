@@ -211,6 +211,26 @@ async def test_run_reports_at_once_and_again_after_failures(tmp_path, monkeypatc
             await task
 
 
+async def test_a_hurried_report_does_not_wait_for_the_interval(tmp_path, monkeypatch):
+    """What a verdict hangs on travels at once, also when it arrives while a report is on its way."""
+    monkeypatch.setattr(courier_module, "START_SPREAD_RATIO", 0.0)
+    collector = Collector()
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 1)
+        task = asyncio.create_task(courier.run())
+        async with asyncio.timeout(5):
+            while not collector.reports:
+                await asyncio.sleep(0.01)
+            for _ in range(2):
+                await append(spool, 1)
+                courier.hurry()
+                while await held_count(spool):
+                    await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 @given(st.integers(1, 10_000), st.floats(0.1, 3_600), st.none() | st.floats(0, 1e12), st.floats(0, 1))
 def test_backoff_is_bounded_and_never_zero(failure_count, interval_s, retry_after_s, jitter):
     """No herd, no storm, and never longer than five minutes, whatever the collector asks for."""

@@ -227,6 +227,16 @@ async def test_tests_that_came_too_early_run_with_the_first_directives():
     assert len(desk.seen("page")) == 1
 
 
+async def test_bandwidth_results_are_told_once_they_are_safe():
+    """The courier is hurried after the record of a bandwidth test is in the spool, and by no other probe."""
+    told = []
+    desk = Desk(answered, [load("uplink", interval_s=0.05), ping("page", interval_s=0.01)])
+    desk.runner.on_bandwidth = lambda: told.append(len(desk.seen("uplink")))
+    async with desk.running():
+        await until(lambda: len(told) == 3 and len(desk.seen("page")) > 3)
+    assert told[:3] == [1, 2, 3]
+
+
 async def test_stop_lets_a_running_probe_finish():
     """What was begun is kept; nothing new begins."""
     begun = asyncio.Event()
