@@ -5,12 +5,13 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+BENCH ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv packages demo test check fix static fast promtool docs clean
+.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-bandwidth clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -18,7 +19,7 @@ help: ## this list
 	@echo "  make demo    a whole school on this machine; Ctrl-C ends it and leaves nothing running"
 	@echo "  make test    everything CI runs, with its own set-up (root or sudo installs Debian packages)"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or later), VENV=dir another environment."
 
@@ -58,6 +59,11 @@ fix: venv ## let ruff repair what it can
 docs: venv ## write the generated parts of docs/ and dashboards/ anew
 	$(BIN)/python docs/build.py
 	$(BIN)/python dashboards/build.py
+
+bench: bench-bandwidth ## every benchmark there is; run it alone on the machine
+
+bench-bandwidth: venv ## the 100 Mbit/s verdict on labelled lines, beside iperf3 (root; BENCH="--quick" and the like)
+	@$(BIN)/python -m bench.bandwidth $(BENCH)
 
 clean: ## remove the environment and every cache
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .demo

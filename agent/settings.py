@@ -156,8 +156,10 @@ class BandwidthTarget(Target, frozen=True, kw_only=True, tag="bandwidth"):
     """UDP and TCP."""
     key_file: str | None = None
     """Secret shared with a responder that asks for one."""
-    direction: Literal["down"] = "down"
-    """Seen from the school."""
+    direction: Literal["down", "up"] = "down"
+    """Seen from the school; one target tests one direction."""
+    mode: Literal["auto", "drain"] = "drain"
+    """`drain`: never a quick test; `auto`: a quick one where the line's bucket is known (docs/bandwidth.md, Limits)."""
     interval_s: Seconds = 7_200.0
     interface: InterfaceName | None = None
     """The gateway's WAN interface, to credit other traffic; None = the one with the route to ``host``."""
@@ -165,6 +167,8 @@ class BandwidthTarget(Target, frozen=True, kw_only=True, tag="bandwidth"):
     """Local times, `[from, to]`; `[["00:00", "24:00"]]` = always."""
     max_bytes: Annotated[int, Meta(ge=1_000_000, le=100_000_000)] = 20_000_000
     """Most that one test may send over the line."""
+    extra_frame_bytes: Annotated[int, Meta(ge=0, le=100)] = 0
+    """What each packet occupies on the line beyond plain Ethernet: 4 for each VLAN tag, 8 for PPPoE."""
 
 
 TargetSettings = PingTarget | HttpTarget | SwitchTarget | WhiteboardTarget | BandwidthTarget

@@ -18,6 +18,10 @@ IPV4_UDP_HEAD_BYTES = 28
 """IPv4 header without options 20, UDP header 8."""
 
 
+IPV6_EXTRA_BYTES = 20
+"""IPv6 header 40, where IPv4 has 20."""
+
+
 def bps_to_bytes_per_s(rate_bps: float) -> float:
     """Prometheus wants base units: bytes."""
     return rate_bps / 8
@@ -37,6 +41,6 @@ def bps_to_mbps(rate_bps: float) -> float:
     return rate_bps / MBIT
 
 
-def layer1_bytes(udp_payload_bytes: int) -> int:
-    """What one UDP/IPv4 packet occupies on untagged Ethernet."""
-    return udp_payload_bytes + IPV4_UDP_HEAD_BYTES + ETHERNET_OVERHEAD_BYTES
+def layer1_bytes(udp_payload_bytes: int, extra_bytes: int = 0) -> int:
+    """What one UDP/IPv4 packet occupies on untagged Ethernet; ``extra_bytes`` for IPv6, tags or tunnels."""
+    return udp_payload_bytes + IPV4_UDP_HEAD_BYTES + ETHERNET_OVERHEAD_BYTES + extra_bytes

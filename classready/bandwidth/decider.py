@@ -1,10 +1,12 @@
-"""Drain mode: decide from windows of arrivals whether a line carries theta, without measuring its speed first.
+"""Decide from windows of arrivals whether a line carries theta, without measuring its speed first.
 
 A window is *saturated* when less arrived than was sent and the path shows why: loss, or a queue. Then the bucket is
 empty, and it stays empty while the sender keeps on without a pause: from there on, the windows' rates say what the line
 can do. A stalled sender, an idle line or a full bucket never look like that. So one rule serves the whole test: a
 sequential probability ratio test (Wald) over those windows, with a sigma inflated for correlated noise. A line too fast
 to saturate passes once it has delivered more than any bucket could have saved up.
+A drain test assumes a bucket of up to 6 MB and empties it fast; it learns how large the bucket is. A quick test trusts
+what was learned, and so never sends more than 1.1 x theta1.
 Rates are layer-1 equivalent. Why each number is what it is: docs/bandwidth.md.
 """
 
@@ -12,7 +14,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -24,6 +26,11 @@ BUCKET_BYTES: Final = 6 * MBYTE
 START_RATIO: Final = 3.0
 TEST_RATIO: Final = 1.1
 """Offered rates in units of theta1: until a bucket is empty, and afterwards."""
+QUICK_BUCKET_BYTES: Final = 64_000
+"""Assumed in a quick test of a line that carried theta1 beyond any bucket without showing one."""
+QUICK_MAX_BUCKET_BYTES: Final = int(MBYTE * (TEST_RATIO - 1) / TEST_RATIO)
+"""B R / (R - theta1) bytes prove a pass at R = 1.1 theta1: 11 B. A larger bucket would cost more than 1 MB."""
+QUICK_MAX_BYTES: Final = 5 * MBYTE
 
 _ERROR = 0.005
 _PASS_AT = math.log((1 - _ERROR) / _ERROR)
@@ -33,7 +40,7 @@ _CLIP = (0.85, 1.15)
 _MIN_WINDOWS = 6
 _SATURATED_BELOW_START = 0.85
 _SATURATED_BELOW_TEST = 0.975
-_QUEUE_S = 0.002
+_QUEUE_S = {"drain": 0.002, "quick": 0.001}
 _KNEE_BELOW = 1.3
 _LEVEL_WITHIN = 0.2
 _LOADED_FROM = 1.02
@@ -41,10 +48,16 @@ _STEADY_FROM = 0.9
 _CALM_WINDOWS = 3
 _UNLOADED_WINDOWS = 60
 _DROPPING_WINDOWS = 30
+_LEARN_FACTOR = 1.25
+_LEARN_MARGIN_BYTES = 24_000
+"""The first batch (up to 12 kB) opens the first window and is not in it."""
+_LEARN_CROSS_BELOW = 0.02
+
+Mode = Literal["quick", "drain"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to decide and what it may cost. ``start_bps`` is the rate granted, at most START_RATIO x theta1."""
+    """What to decide and what it may cost. ``start_bps`` is the rate granted, at most ``start_ratio`` x theta1."""
 
     theta0_bps: float
     theta1_bps: float
@@ -52,6 +65,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_bytes: float
     max_seconds: float
     bucket_bytes: int = BUCKET_BYTES
+    mode: Mode = "drain"
 
 
 class Window(Struct, frozen=True, kw_only=True):
@@ -92,7 +106,10 @@ class SetRate(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """PASS, FAIL, or UNMEASURED with its reason. ``estimate_bps`` is set where a plateau was seen."""
+    """PASS, FAIL, or UNMEASURED with its reason. ``estimate_bps`` is set where a plateau was seen.
+
+    ``learned_bytes`` is the bucket bound that later quick tests may use, None where this test cannot tell.
+    """
 
     outcome: Outcome
     why: str
@@ -101,12 +118,18 @@ class Result(Struct, frozen=True, kw_only=True):
     at_most_bps: float | None = None
     estimate_bps: float | None = None
     bucket_bytes: int
+    learned_bytes: int | None = None
     loss_ratio: float | None = None
 
 
 Decision = Continue | SetRate | Result
 
 _CONTINUE = Continue()
+
+
+def start_ratio(mode: Mode) -> float:
+    """Offered rate at the start, in units of theta1."""
+    return TEST_RATIO if mode == "quick" else START_RATIO
 
 
 class Decider:
@@ -116,7 +139,9 @@ class Decider:
         self.rate_bps = plan.start_bps
         self._plan = plan
         self._evidence: list[Window] = []
-        self._total_bytes = self._sent_bytes = self._seconds = 0.0
+        self._total_bytes = self._cross_bytes = self._sent_bytes = self._seconds = 0.0
+        self._until_drained = (0.0, 0.0)
+        self._unbroken = True
         self._received_count = self._lost_count = 0
         self._unloaded_count = self._dropping_count = self._calm_count = 0
         self.saturated = False
@@ -132,6 +157,9 @@ class Decider:
         usable, drained = steady and self._loads(window) and not window.dropped_count, self._drained
         self.saturated = self._saturates(window) and usable
         self._drained = usable and (drained or self.saturated)
+        self._unbroken = self._unbroken and usable
+        if self._drained and not drained:
+            self._until_drained = (self._total_bytes, self._seconds)
         if usable and drained:
             self._evidence.append(window)
             if (result := self._judge()) is not None:
@@ -145,6 +173,7 @@ class Decider:
 
     def _count(self, window: Window) -> None:
         self._total_bytes += window.received_bytes + window.cross_bytes
+        self._cross_bytes += window.cross_bytes
         self._sent_bytes += bps_to_bytes_per_s(window.sent_bps) * window.seconds
         self._seconds += window.seconds
         self._received_count += window.received_count
@@ -162,8 +191,10 @@ class Decider:
         Before a knee much must be missing, so that a line that just loses some packets is not taken for a full one.
         """
         lossy, self._lossy = self._lossy or window.lost_count > 0, window.lost_count > 0
-        below = _SATURATED_BELOW_START if self.rate_bps >= self._plan.start_bps else _SATURATED_BELOW_TEST
-        return (lossy or window.queue_delay_s > _QUEUE_S) and window.rate_bps < below * window.offered_bps
+        start = self._plan.mode == "drain" and self.rate_bps >= self._plan.start_bps
+        below = _SATURATED_BELOW_START if start else _SATURATED_BELOW_TEST
+        held_up = lossy or window.queue_delay_s > _QUEUE_S[self._plan.mode]
+        return held_up and window.rate_bps < below * window.offered_bps
 
     def _bound_bps(self) -> float:
         """The sustained rate cannot be below this if the bucket is no larger than assumed."""
@@ -177,7 +208,7 @@ class Decider:
         llr = log_likelihood_ratio([w.rate_bps for w in self._evidence], plan.theta0_bps, plan.theta1_bps)
         if llr <= _FAIL_AT:
             return self._result(Outcome.FAIL, "plateau below the requirement", at_most_bps=plan.theta1_bps)
-        if llr >= _PASS_AT and self._level():
+        if llr >= _PASS_AT and self._level() and self._held_up():
             return self._passed("plateau")
         return None
 
@@ -187,12 +218,17 @@ class Decider:
         mean = sum(rates) / len(rates)
         return mean < _KNEE_BELOW * self._plan.theta1_bps or max(rates) - min(rates) <= _LEVEL_WITHIN * mean
 
+    def _held_up(self) -> bool:
+        """Say whether less came than was offered: else a quick test may have seen the bucket, not the line."""
+        carried, offered = sum(w.rate_bps for w in self._evidence), sum(w.offered_bps for w in self._evidence)
+        return self._plan.mode == "drain" or carried < _SATURATED_BELOW_TEST * offered
+
     def _spent(self) -> Result | None:
         plan = self._plan
         if self._dropping_count >= _DROPPING_WINDOWS:
-            return self.inconclusive(Reason.RECEIVER_LIMITED, "this machine lost packets that had arrived")
+            return self.inconclusive(Reason.RECEIVER_LIMITED, "the receiving machine lost packets that had arrived")
         if self._unloaded_count >= _UNLOADED_WINDOWS:
-            return self.inconclusive(Reason.SENDER_LIMITED, "the responder sent less than the threshold")
+            return self.inconclusive(Reason.SENDER_LIMITED, "less than the threshold was sent")
         if self._seconds >= plan.max_seconds:
             return self.inconclusive(Reason.TIME_LIMIT, f"undecided after {self._seconds:.1f} s")
         if self._sent_bytes >= plan.max_bytes:
@@ -241,8 +277,24 @@ class Decider:
             at_most_bps=at_most_bps,
             estimate_bps=estimate_bps,
             bucket_bytes=self._plan.bucket_bytes,
+            learned_bytes=self._learned_bytes(estimate_bps) if outcome is not Outcome.UNMEASURED else None,
             loss_ratio=self._lost_count / sent_count if sent_count else None,
         )
+
+    def _learned_bytes(self, plateau_bps: float | None) -> int | None:
+        """What came above the plateau before the bucket was empty, with a margin.
+
+        A pause lets the bucket fill again, other traffic may have emptied it before: then nothing is learned.
+        """
+        if self._plan.mode == "quick":
+            return None
+        total_bytes, seconds = self._until_drained
+        if plateau_bps is None:
+            return QUICK_BUCKET_BYTES if seconds == 0.0 else None
+        if not self._unbroken or self._cross_bytes > _LEARN_CROSS_BELOW * self._total_bytes:
+            return None
+        saved_bytes = max(0.0, total_bytes - bps_to_bytes_per_s(plateau_bps) * seconds)
+        return round(_LEARN_FACTOR * saved_bytes) + _LEARN_MARGIN_BYTES
 
     def _plateau_bps(self) -> float | None:
         """The median: a single stall of this machine must not colour the rate that people read."""

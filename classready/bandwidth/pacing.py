@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from classready.bandwidth.packets import Data, End, pack_data
-from classready.units import bytes_to_bits, layer1_bytes
+from classready.units import IPV6_EXTRA_BYTES, bytes_to_bits, layer1_bytes
 
 DEAD_MAN_S: Final = 0.09
 """Without a sign of life for this long the load stops; with the step below it has stopped within 0.1 s."""
@@ -25,9 +25,10 @@ _BATCH_PACKETS = 8
 _FAST_BATCH_S = 0.00025
 _GSO_MAX_PACKETS = 44
 
-# Not in the socket module of Python 3.11; values from linux/udp.h, linux/in.h and asm-generic/socket.h.
+# Not in the socket module of Python 3.11; values from linux/udp.h, linux/in.h, linux/in6.h and asm-generic/socket.h.
 _SOL_UDP, _UDP_SEGMENT = 17, 103
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DO = 10, 2
+_IPV6_MTU_DISCOVER = 23
 _SO_SNDBUFFORCE = 32
 _SEND_BUFFER_BYTES = 4 * 2**20
 _PR_SET_TIMERSLACK = 29
@@ -36,14 +37,25 @@ _NO_SEGMENTATION = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT
 _FULL = {errno.EAGAIN, errno.ENOBUFS}
 
 
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""What sockets of the two families take and give."""
+
+
 class Lease(Struct, frozen=True, kw_only=True):
     """What may be sent, and to whom."""
 
     id: bytes
-    address: tuple[str, int]
+    address: Address
     payload_bytes: int
     max_bytes: int
     max_seconds: float
+    silence_s: float = DEAD_MAN_S
+    extra_bytes: int = 0
+    """What a packet occupies beyond UDP/IPv4 on untagged Ethernet."""
+
+    @property
+    def packet_bytes(self) -> int:
+        return layer1_bytes(self.payload_bytes, self.extra_bytes)
 
 
 class Throttle(Struct, kw_only=True):
@@ -68,16 +80,23 @@ class Sent(Struct, frozen=True, kw_only=True):
 def prepare(sock: socket.socket) -> None:
     """Forbid fragments, and ask for a send buffer that does not throttle the load."""
     sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _IP_PMTUDISC_DO)
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER_BYTES)
     except PermissionError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
 
+def extra_bytes(address: str) -> int:
+    """What packets to ``address`` have more than IPv4 ones; IPv4 through a socket of both families is IPv4."""
+    return IPV6_EXTRA_BYTES if ":" in address and not address.lower().startswith("::ffff:") else 0
+
+
 def send_load(sock: socket.socket, lease: Lease, throttle: Throttle) -> Sent:
     """Send at ``throttle.rate_bps`` on an absolute schedule until told to stop, silent, or at a cap."""
     _tighten_timers()
-    packet_bytes = layer1_bytes(lease.payload_bytes)
+    packet_bytes = lease.packet_bytes
     send = _Sender(sock, lease)
     started = due = time.monotonic()
     late_count = 0
@@ -116,7 +135,7 @@ def _end(lease: Lease, throttle: Throttle, started: float, next_bytes: int) -> E
     now = time.monotonic()
     if throttle.stopped:
         return End.STOPPED
-    if now - throttle.heard_s > DEAD_MAN_S:
+    if now - throttle.heard_s > lease.silence_s:
         return End.SILENT
     if next_bytes > lease.max_bytes:
         return End.BYTES
@@ -141,7 +160,7 @@ class _Sender:
         payload = self._lease.payload_bytes
         now_ns = time.monotonic_ns()
         # Stamped as if paced one by one, so that a receiver sees the rate wherever in a batch it looks.
-        gap_ns = int(bytes_to_bits(layer1_bytes(payload)) / rate_bps * _NS)
+        gap_ns = int(bytes_to_bits(self._lease.packet_bytes) / rate_bps * _NS)
         for i in range(packet_count):
             head = Data(self._lease.id, self.packet_count + i, now_ns + i * gap_ns, rate_bps)
             pack_data(self._buffer, i * payload, head)

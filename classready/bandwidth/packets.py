@@ -56,6 +56,12 @@ class End(IntEnum):
     BYTES = 3
     SECONDS = 4
     SEND_ERROR = 5
+    CLOCK = 6
+
+
+FEEDBACK_WINDOWS: Final = 8
+FEEDBACK_WINDOW: Final = struct.Struct("!QIQQQII")
+"""A window in a feedback: ns, packets, sent bit/s, wanted bit/s, queue ns, lost, dropped by the receiving socket."""
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -113,7 +119,10 @@ class Control(Message, frozen=True, kw_only=True):
 
 
 class Report(Message, frozen=True, kw_only=True):
-    """What was sent, in packets and layer-1 equivalent bytes. ``late_count`` = how often the sender fell behind."""
+    """What the responder sent (upload: got), in packets and layer-1 equivalent bytes.
+
+    ``late_count`` = how often the sender fell behind.
+    """
 
     lease: bytes
     packet_count: int
@@ -121,6 +130,18 @@ class Report(Message, frozen=True, kw_only=True):
     elapsed_ns: int
     late_count: int
     end: int
+    mac: bytes = b""
+
+
+class Feedback(Message, frozen=True, kw_only=True):
+    """What the responder sees of an upload: the last windows, newest last, of ``count`` so far.
+
+    Each window comes in several of these, so that a lost one costs nothing and none needs an acknowledgement.
+    """
+
+    lease: bytes
+    count: int
+    windows: bytes
     mac: bytes = b""
 
 
@@ -134,7 +155,7 @@ class Data(Struct, frozen=True):
 
 
 M = TypeVar("M", bound=Message)
-Signed = TypeVar("Signed", Request, Grant, Control, Report)
+Signed = TypeVar("Signed", Request, Grant, Control, Report, Feedback)
 
 _HEAD = MAGIC + bytes([VERSION])
 _KIND_AT = len(_HEAD)
@@ -148,6 +169,7 @@ _LAYOUTS: dict[type[Message], tuple[int, struct.Struct]] = {
     Refuse: (5, struct.Struct("!8sBI")),
     Control: (6, struct.Struct("!8sIBQ16s")),
     Report: (7, struct.Struct("!8sQQQIB16s")),
+    Feedback: (9, struct.Struct(f"!8sI{FEEDBACK_WINDOWS * FEEDBACK_WINDOW.size}s16s")),
 }
 _BY_NUMBER = {number: kind for kind, (number, _) in _LAYOUTS.items()}
 _data = struct.Struct("!3sBB3x8sQQQ")

@@ -1,8 +1,8 @@
 """The receiving half: arrivals with kernel timestamps, cut into windows. Blocking; run it in a thread of its own.
 
-A window is closed by the first arrival at least 10 ms after the arrival that opened it, so its length is exact whatever
-the rate. Other traffic through the port is read from the interface's counters, and only believed at moments when the
-socket was empty: otherwise our own packets on their way to us would be credited twice.
+A window is closed by the first arrival at least 10 ms (quick: 5) after the arrival that opened it, so its length is
+exact whatever the rate. Other traffic through the port is read from the interface's counters, and only believed at
+moments when the socket was empty: otherwise our own packets on their way to us would be credited twice.
 """
 
 import fcntl
@@ -10,17 +10,18 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from classready.bandwidth.decider import Window
-from classready.bandwidth.packets import Data, parse_data
+from classready.bandwidth.decider import Mode, Window
+from classready.bandwidth.packets import FEEDBACK_WINDOW, FEEDBACK_WINDOWS, Data, Feedback, parse_data
 from classready.units import COUNTED_OVERHEAD_BYTES, bps, layer1_bytes
 
-WINDOW_S: Final = 0.010
+WINDOW_S: Final = {"drain": 0.010, "quick": 0.005}
+"""By mode. A quick test has too few bytes to spend them on long windows."""
 SNAPSHOT_EVERY_S: Final = 0.002
 SLACK_BYTES: Final = 12_000
 """Never credited: our own packets between the counter and the socket."""
@@ -28,6 +29,9 @@ _JOINED_BELOW = 0.9
 CLOCK_STEP_NS: Final = 1_000_000
 
 _NET = Path("/sys/class/net")
+_ROUTES = ((Path("/proc/net/route"), 1, 2, 0), (Path("/proc/net/ipv6_route"), 0, 4, 9))
+"""File, and where a line of it names destination, gateway and interface."""
+_IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 _NS = 10**9
 _BUFFER_BYTES = 65_536
 _RECEIVE_BUFFER_BYTES = 4 * 2**20
@@ -111,13 +115,14 @@ class Windows:
     ``others`` holds what the last arrival brought beside load packets of the lease: the report, or something foreign.
     """
 
-    def __init__(self, lease: bytes, payload_bytes: int) -> None:
+    def __init__(self, lease: bytes, payload_bytes: int, mode: Mode = "drain", extra_bytes: int = 0) -> None:
         self.packet_count = self.read_count = 0
         self.last_sequence = -1
         self.others: list[bytes] = []
         self._lease = lease
         self._payload_bytes = payload_bytes
-        self._packet_bytes = layer1_bytes(payload_bytes)
+        self._packet_bytes = layer1_bytes(payload_bytes, extra_bytes)
+        self._window_ns = WINDOW_S[mode] * _NS
         self._opened: _Mark | None = None
         self._first_ns = self._last_ns = 0
         self._least_delay_ns: int | None = None
@@ -150,7 +155,7 @@ class Windows:
             self._first_ns = arrival.at_ns
             self._open(mark)
             return None
-        if arrival.at_ns - self._opened.at_ns < WINDOW_S * _NS:
+        if arrival.at_ns - self._opened.at_ns < self._window_ns:
             return None
         window = self._window(self._opened, mark, mark.delay_ns - self._least_delay_ns)
         self._open(mark)
@@ -186,6 +191,52 @@ class Windows:
         )
 
 
+def pack_windows(recent: Sequence[Window]) -> bytes:
+    """Make the windows of a feedback; what does not fit (a sender with mad numbers) is cut to the largest that does."""
+    packed = (
+        FEEDBACK_WINDOW.pack(
+            _fit(w.seconds * _NS, 8),
+            _fit(w.received_count, 4),
+            _fit(w.sent_bps, 8),
+            _fit(w.wanted_bps, 8),
+            _fit(w.queue_delay_s * _NS, 8),
+            _fit(w.lost_count, 4),
+            _fit(w.dropped_count, 4),
+        )
+        for w in recent[-FEEDBACK_WINDOWS:]
+    )
+    return b"".join(packed).rjust(FEEDBACK_WINDOWS * FEEDBACK_WINDOW.size, b"\0")
+
+
+def unpack_windows(feedback: Feedback, after: int, packet_bytes: int, sent_ratio: float = 1.0) -> list[Window] | None:
+    """Return the windows that come after the first ``after`` ones; None = some of them are lost for good.
+
+    ``packet_bytes`` is what a packet occupies at layer 1, ``sent_ratio`` how much more that is than what the responder
+    takes it for.
+    """
+    new_count = feedback.count - after
+    if new_count > FEEDBACK_WINDOWS:
+        return None
+    fields = list(FEEDBACK_WINDOW.iter_unpack(feedback.windows))[FEEDBACK_WINDOWS - max(0, new_count) :]
+    return [
+        Window(
+            seconds=max(ns, 1) / _NS,
+            received_bytes=received * packet_bytes,
+            sent_bps=sent_bps * sent_ratio,
+            wanted_bps=wanted_bps,
+            queue_delay_s=queue_ns / _NS,
+            lost_count=lost,
+            received_count=received,
+            dropped_count=dropped,
+        )
+        for ns, received, sent_bps, wanted_bps, queue_ns, lost, dropped in fields
+    ]
+
+
+def _fit(value: float, size_bytes: int) -> int:
+    return min(max(int(value), 0), (1 << 8 * size_bytes) - 1)
+
+
 class _Mark(Struct, frozen=True, kw_only=True):
     """The arrival between two windows: it closes one and opens the next."""
 
@@ -202,9 +253,10 @@ class _Mark(Struct, frozen=True, kw_only=True):
 class CrossTraffic:
     """What else came in through an interface. Without readable counters nothing is ever credited."""
 
-    def __init__(self, interface: str | None, payload_bytes: int) -> None:
+    def __init__(self, interface: str | None, payload_bytes: int, extra_bytes: int = 0) -> None:
         self._files = _open_counters(interface) if interface else []
         self._payload_bytes = payload_bytes
+        self._head_bytes = layer1_bytes(0, extra_bytes)
         self._credited_bytes = 0.0
         self._seen_bytes = 0.0
         self._next_s = 0.0
@@ -226,7 +278,7 @@ class CrossTraffic:
         all_bytes, all_count = counted[0] - self._start[0], counted[1] - self._start[1]
         # Virtual interfaces count joined packets once; fewer counted than we got prove it, else it is not assumed.
         own_count = read_count if all_count < _JOINED_BELOW * packet_count else packet_count
-        own_bytes = packet_count * self._payload_bytes + own_count * layer1_bytes(0)
+        own_bytes = packet_count * self._payload_bytes + own_count * self._head_bytes
         self._seen_bytes = all_bytes + COUNTED_OVERHEAD_BYTES * all_count - own_bytes - SLACK_BYTES
 
     def take(self) -> float:
@@ -246,7 +298,10 @@ class CrossTraffic:
 
 
 def interface_of(address: str) -> str | None:
-    """Name the interface that has this IPv4 address."""
+    """Name the interface that has this address."""
+    if ":" in address:
+        wanted = socket.inet_pton(socket.AF_INET6, address.partition("%")[0]).hex()
+        return next((f[5] for f in _fields(_IPV6_ADDRESSES) if f[0] == wanted), None)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for _, name in socket.if_nameindex():
             try:
@@ -263,6 +318,28 @@ def mtu_of(interface: str) -> int | None:
         return int((_NET / interface / "mtu").read_text())
     except (OSError, ValueError):
         return None
+
+
+def sent_through(interface: str) -> tuple[int, int] | None:
+    """(bytes, packets) that the interface has sent, as it counts them; None = it does not say."""
+    folder = _NET / interface / "statistics"
+    try:
+        return int((folder / "tx_bytes").read_text()), int((folder / "tx_packets").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def gateway_of(interface: str) -> str:
+    """Name the default gateways behind an interface as the kernel writes them; empty when there is none."""
+    routes = ((f[d], f[g], f[i]) for path, d, g, i in _ROUTES for f in _fields(path) if len(f) > i)
+    return " ".join(gateway for to, gateway, name in routes if name == interface and not to.strip("0"))
+
+
+def _fields(path: Path) -> list[list[str]]:
+    try:
+        return [fields for line in path.read_text().splitlines() if len(fields := line.split()) >= 6]
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def wall_offset_ns() -> int:

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import json
+import random
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -16,7 +19,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agent.probes import bandwidth
+from agent.probes import bandwidth, bucket
 from agent.probes.contract import Context
 from agent.settings import BandwidthTarget
 from classready.bandwidth import packets, windows
@@ -32,6 +35,7 @@ from tests.support.shaped_link import ShapedLink, shaped_link
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
 CONTEXT = Context(settings=SETTINGS, directives=DIRECTIVES, clock_good=True, on_demand=True)
 TARGET = BandwidthTarget(name="wan", host="127.0.0.1")
+DRAIN = replace(TARGET, mode="drain", allowed_hours=(("00:00", "24:00"),))
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +73,7 @@ async def test_without_a_requirement_nothing_is_tested(directives: Directives | 
     """No thetas from the collector for this direction, or none that can be decided: no_policy, and no packet sent."""
     seen = await observe(TARGET, replace(CONTEXT, directives=directives))
     assert (seen.outcome, seen.reason) == (Outcome.UNMEASURED, Reason.NO_POLICY)
-    assert (seen.target, seen.direction, seen.mode) == ("wan", "down", "drain")
+    assert (seen.target, seen.direction, seen.mode) == ("wan", "down", None)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,76 @@ def test_it_is_cheap_to_import() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
+# --- quick or drain -------------------------------------------------------------------------------------------------
+
+
+def test_what_was_learned_of_the_line_is_kept(tmp_path: Path) -> None:
+    """Per target, for a week, for this line only; no age without a clock, and a broken file is none."""
+    bucket.keep(tmp_path, "wan", 50_000, NOON, "line")
+    bucket.keep(tmp_path, "other", 70_000, NOON, "line")
+    week = 7 * 86_400
+
+    def known(name: str = "wan", now: float | None = NOON + 5, line: str = "line") -> int | None:
+        return bucket.known(tmp_path, name, now, line)[0]
+
+    assert (known(), known("other"), known("third")) == (50_000, 70_000, None)
+    assert (known(now=NOON + week), known(now=NOON + week + 1), known(now=NOON - 1)) == (50_000, None, None)
+    assert (known(now=None), known(line="another")) == (None, None)
+    assert {file.name for file in tmp_path.iterdir()} == {bucket.FILE}
+    for broken in (b"", b"[]", b'{"wan":', b"\xff", b'{"wan":{"bucket_bytes":-1,"at_s":0,"line":""}}'):
+        (tmp_path / bucket.FILE).write_bytes(broken)
+        assert known() is None
+    bucket.keep(tmp_path / "missing", "wan", 50_000, NOON, "line")
+
+
+def test_another_line_has_another_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Interface, MTU, gateway, responder, direction and threshold each make it another one."""
+    routes = tmp_path / "route"
+    monkeypatch.setattr(windows, "_ROUTES", ((routes, 1, 2, 0),))
+
+    def via(gateway: str) -> None:
+        routes.write_text(f"Iface Destination Gateway ...\nwan0 00000000 {gateway} 0003 0 0 100 00000000 0 0 0\n")
+
+    via("0101A8C0")
+    base = ("wan0", 1_500, "10.0.0.1", "down", 100e6)
+    others = [("wan1", *base[1:]), ("wan0", 1_492, *base[2:]), (*base[:2], "10.0.0.2", *base[3:])]
+    others += [(*base[:3], "up", 100e6), (*base[:4], 200e6)]
+    seen = {bucket.line(*line) for line in [base, *others]}
+    via("0201A8C0")
+    assert len(seen | {bucket.line(*base)}) == 7
+    routes.unlink()
+    assert bucket.line(None, None, *base[2:]) != bucket.line(*base)
+
+
+async def test_a_quick_test_where_the_bucket_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First drain, then quick, one in 20 drain again; a person's test writes nothing; ``mode: drain`` stays drain."""
+    dice = 0.5
+    monkeypatch.setattr(random, "random", lambda: dice)
+    told: list[str] = []
+    asked = replace(CONTEXT, settings=replace(SETTINGS, state_dir=str(tmp_path)), explain=told.append)
+    alone = replace(asked, on_demand=False)
+    async with serving() as port:
+        target = replace(TARGET, port=port, allowed_hours=(("00:00", "24:00"),))
+        assert (await observe(target, asked)).mode == "drain"
+        assert list(tmp_path.iterdir()) == []
+        assert (await observe(target, alone)).mode == "drain"
+        assert told[-1].startswith("pass")
+        assert "not known yet" in " ".join(told)
+        seen = await observe(target, asked)
+        assert (seen.mode, seen.outcome, seen.bucket_bytes) == ("quick", Outcome.PASS, 64_000), seen
+        assert seen.bytes <= 1.5 * MBYTE
+        assert "learned 0.0 days ago" in " ".join(told)
+        assert (await observe(replace(target, mode="drain"), asked)).mode == "drain"
+        dice = 0.04
+        assert (await observe(target, alone)).mode == "drain"
+        quiet = replace(asked, directives=replace(DIRECTIVES, quiet=((0.0, 2e9),)))
+        assert (await observe(target, quiet)).mode == "quick"
+        line = json.loads((tmp_path / bucket.FILE).read_bytes())["wan"]["line"]
+        bucket.keep(tmp_path, "wan", 95_000, time.time(), line)
+        dice = 0.5
+        assert (await observe(target, asked)).mode == "drain"
+
+
 # --- on loopback ----------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +222,59 @@ async def test_loopback_passes_quickly() -> None:
     assert None not in steps
 
 
+async def test_an_upload_passes_too() -> None:
+    """The agent sends, the responder tells what came, the agent decides; no thread stays behind."""
+    told: list[str] = []
+    async with serving() as port:
+        seen = await observe(replace(TARGET, port=port, direction="up"), replace(CONTEXT, explain=told.append))
+    assert (seen.outcome, seen.direction) == (Outcome.PASS, "up"), seen
+    assert seen.at_least_bps >= 100 * MBIT
+    assert 6 * MBYTE < seen.bytes <= 20 * MBYTE
+    assert [t for t in threading.enumerate() if t.name == "upload"] == []
+
+
+async def test_without_a_requirement_for_uploads_none_is_made() -> None:
+    """A required download says nothing of uploads."""
+    context = replace(CONTEXT, directives=replace(DIRECTIVES, theta=Thetas(down=(95e6, 100e6))))
+    seen = await observe(replace(TARGET, direction="up"), context)
+    assert (seen.outcome, seen.reason, seen.direction) == (Outcome.UNMEASURED, Reason.NO_POLICY, "up")
+
+
+@pytest.mark.parametrize("how", ["lost", "forged"])
+async def test_an_upload_without_feedback_stops(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing believable comes back for 0.3 s: the agent stops sending and says no_data."""
+    honest, told = responder.seal, 0
+
+    def few(message: packets.Message, key: bytes) -> bytes:
+        nonlocal told
+        told += isinstance(message, packets.Feedback)
+        if isinstance(message, packets.Feedback) and told > 5:
+            return b"lost" if how == "lost" else honest(message, b"wrong")
+        return honest(message, key)
+
+    monkeypatch.setattr(responder, "seal", few)
+    async with serving() as port:
+        seen = await observe(replace(TARGET, port=port, direction="up", max_bytes=50 * MBYTE))
+    assert (seen.outcome, seen.reason) == (Outcome.UNMEASURED, Reason.NO_DATA), seen
+    assert 0.2 < seen.seconds < 0.6
+    assert seen.bytes < 25 * MBYTE
+
+
+async def test_some_lost_feedback_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three datagrams are lost: every window still comes, in a later one."""
+    honest, told = responder.seal, 0
+
+    def some(message: packets.Message, key: bytes) -> bytes:
+        nonlocal told
+        told += isinstance(message, packets.Feedback)
+        return b"lost" if isinstance(message, packets.Feedback) and told % 3 else honest(message, key)
+
+    monkeypatch.setattr(responder, "seal", some)
+    async with serving() as port:
+        seen = await observe(replace(TARGET, port=port, direction="up"))
+    assert seen.outcome == Outcome.PASS, seen
+
+
 async def test_a_silent_responder_is_no_answer() -> None:
     """A port that never answers, and one that nobody has."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
@@ -157,6 +284,42 @@ async def test_a_silent_responder_is_no_answer() -> None:
         free = silent.getsockname()[1]
     seen = await observe(replace(TARGET, port=free))
     assert (seen.outcome, seen.reason) == (Outcome.NO_ANSWER, Reason.REFUSED)
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+async def test_ipv6_where_the_host_has_it(direction: str) -> None:
+    """A responder on ``::`` serves both families, by address."""
+    async with serving(host="::") as port:
+        for host in ("::1", "127.0.0.1"):
+            told: list[str] = []
+            context = replace(CONTEXT, explain=told.append)
+            seen = await observe(replace(TARGET, host=host, port=port, direction=direction), context)
+            assert seen.outcome == Outcome.PASS, seen
+            assert told[0] == f"hello to {host} port {port}; other traffic is counted on lo"
+
+
+async def test_both_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers at the first address: the other family's is asked."""
+    async with serving() as port:
+        found = [
+            (family, socket.SOCK_DGRAM, 17, "", (host, port, 0, 0)[: 2 if family == socket.AF_INET else 4])
+            for family, host in (
+                (socket.AF_INET6, "::1"),
+                (socket.AF_INET6, "::2"),
+                (socket.AF_INET, "127.0.0.1"),
+            )
+        ]
+        monkeypatch.setattr(bandwidth.socket, "getaddrinfo", lambda *_args, **_kwargs: found)
+        seen = await observe(replace(TARGET, port=port, host="both.example"))
+        assert seen.outcome == Outcome.PASS, seen
+
+
+def test_a_tag_counts() -> None:
+    """Bytes around each packet beyond plain Ethernet are part of every rate."""
+    plain = windows.Windows(b"l" * 8, 1_464)
+    tagged = windows.Windows(b"l" * 8, 1_464, "drain", 4)
+    assert tagged._packet_bytes - plain._packet_bytes == 4
+    assert windows.Windows(b"l" * 8, 1_444, "drain", 20)._packet_bytes == plain._packet_bytes
 
 
 async def test_a_name_that_does_not_resolve() -> None:
@@ -244,17 +407,19 @@ def test_no_thread_stays_behind() -> None:
 class Line:
     """A shaped link with a responder at its far end and a probe waiting at its near end."""
 
-    def __init__(self, link: ShapedLink) -> None:
+    def __init__(self, link: ShapedLink, state_dir: Path) -> None:
         self.link = link
+        self.state_dir = state_dir
         ends = [sys.executable, "-m", "tests.support.bandwidth_ends"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._processes = [link.far.popen([*ends, "serve"], **pipes)]
+        self._processes = [link.far.popen([*ends, "serve", "::"], **pipes)]
         self._processes[0].stdout.readline()
-        self._processes.append(link.near.popen([*ends, "probe", link.far.address], **pipes))
+        self._processes.append(link.near.popen([*ends, "probe", str(state_dir)], **pipes))
 
-    def test(self) -> Bandwidth:
+    def test(self, **wishes: str) -> Bandwidth:
+        target = replace(DRAIN, **{"host": self.link.far.address, **wishes})
         probe = self._processes[1]
-        probe.stdin.write("\n")
+        probe.stdin.write(encode(target).decode() + "\n")
         probe.stdin.flush()
         return msgspec.json.decode(probe.stdout.readline(), type=Bandwidth)
 
@@ -265,15 +430,31 @@ class Line:
 
 
 @pytest.fixture(scope="module")
-def line() -> Iterator[Line]:
-    with shaped_link() as link, contextlib.closing(Line(link)) as made:
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    state_dir = tmp_path_factory.mktemp("state")
+    with shaped_link() as link, contextlib.closing(Line(link, state_dir)) as made:
         yield made
 
 
-def conclusive(line: Line) -> Bandwidth:
+def noise_to(address: str) -> str:
+    """Program of a steady 30 Mbit/s."""
+    return (
+        "import socket, time\n"
+        "sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"sock.connect(('{address}', 9))\n"
+        "due = time.monotonic()\n"
+        "while True:\n"
+        "    try: sock.send(bytes(1400))\n"
+        "    except OSError: pass\n"
+        "    due += 1400 * 8 / 30e6\n"
+        "    time.sleep(max(0, due - time.monotonic()))\n"
+    )
+
+
+def conclusive(line: Line, **wishes: str) -> Bandwidth:
     """Test until there is a verdict: on a machine busy with other things a test may end without one, never wrongly."""
     deadline = time.monotonic() + 20
-    while (seen := line.test()).outcome not in {Outcome.PASS, Outcome.FAIL}:
+    while (seen := line.test(**wishes)).outcome not in {Outcome.PASS, Outcome.FAIL}:
         assert seen.outcome == Outcome.UNMEASURED, seen
         assert time.monotonic() < deadline, seen
     return seen
@@ -296,21 +477,85 @@ def test_the_verdict_on_a_shaped_line(line: Line, mbps: int, burst_bytes: int, q
 
 
 @pytest.mark.netns
+@pytest.mark.parametrize("mbps", [80, 90, 105, 120])
+def test_a_quick_test_on_a_shaped_line(line: Line, mbps: int) -> None:
+    """A small bucket is learned by one drain test; the quick ones after it are right at a fraction of the cost."""
+    (line.state_dir / bucket.FILE).unlink(missing_ok=True)
+    outcome = Outcome.PASS if mbps >= 100 else Outcome.FAIL
+    seen: list[Bandwidth] = []
+    deadline = time.monotonic() + 30
+    while len(seen) < 5:
+        assert time.monotonic() < deadline, seen
+        line.link.set_rate(mbps, 32_000)
+        found = conclusive(line, mode="auto")
+        assert found.outcome == outcome, found
+        seen += [found] if found.mode == "quick" else []
+    assert statistics.median(s.bytes for s in seen) <= 1.5 * MBYTE
+    assert 32_000 < seen[0].bucket_bytes < 91_000
+
+
+@pytest.fixture
+def upward(line: Line) -> Iterator[Line]:
+    line.link.set_rate(None)
+    yield line
+    line.link.set_rate(None, direction="up")
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize(("mode", "burst_bytes"), [("auto", 32_000), ("drain", 32_000), ("drain", 5_000_000)])
+@pytest.mark.parametrize("mbps", [80, 90, 105, 120])
+def test_the_verdict_on_a_shaped_upload(upward: Line, mbps: int, burst_bytes: int, mode: str) -> None:
+    """The other direction, quick and drain: right on both sides of the threshold."""
+    outcome = Outcome.PASS if mbps >= 100 else Outcome.FAIL
+    for _ in range(3):
+        upward.link.set_rate(mbps, burst_bytes, direction="up")
+        seen = conclusive(upward, mode=mode, direction="up")
+        assert (seen.outcome, seen.direction) == (outcome, "up"), seen
+        assert seen.bytes <= 21 * MBYTE
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("mbps", [80, 90, 105, 120])
+def test_the_verdict_over_ipv6(upward: Line, mbps: int, direction: str) -> None:
+    """The larger header is counted: the same line has the same rate as over IPv4, in quick and drain tests."""
+    outcome = Outcome.PASS if mbps >= 100 else Outcome.FAIL
+    for mode in ("drain", "auto", "auto"):
+        upward.link.set_rate(mbps, 32_000, direction=direction)
+        seen = conclusive(upward, mode=mode, direction=direction, host=upward.link.far.address6)
+        assert seen.outcome == outcome, seen
+        assert seen.estimate_bps is None or seen.estimate_bps == pytest.approx(mbps * MBIT, rel=0.02)
+    upward.link.set_rate(None)
+
+
+@pytest.mark.netns
+def test_others_never_fail_an_upload(upward: Line) -> None:
+    """A 105M line of which others take 30: what it carried for them is not known, so it is not called short."""
+    upward.link.set_rate(105, direction="up")
+    process = upward.link.near.popen([sys.executable, "-c", noise_to(upward.link.far.address)])
+    try:
+        seen = [upward.test(direction="up") for _ in range(4)]
+    finally:
+        process.kill()
+        process.wait()
+    assert Outcome.FAIL not in {s.outcome for s in seen}, seen
+
+
+@pytest.mark.netns
+def test_a_large_bucket_is_only_drained(line: Line) -> None:
+    """5 MB are learned too, but make every later test a drain test."""
+    (line.state_dir / bucket.FILE).unlink(missing_ok=True)
+    for _ in range(2):
+        line.link.set_rate(90, 5_000_000)
+        seen = conclusive(line, mode="auto")
+        assert (seen.mode, seen.outcome) == ("drain", Outcome.FAIL), seen
+
+
+@pytest.mark.netns
 def test_other_traffic_on_the_line_is_credited(line: Line) -> None:
     """A steady 30 Mbit/s of others on a 105M line: still a PASS, with the line's rate as the estimate."""
     line.link.set_rate(105)
-    noise = (
-        "import socket, time\n"
-        "sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        f"sock.connect(('{line.link.near.address}', 9))\n"
-        "due = time.monotonic()\n"
-        "while True:\n"
-        "    try: sock.send(bytes(1400))\n"
-        "    except OSError: pass\n"
-        "    due += 1400 * 8 / 30e6\n"
-        "    time.sleep(max(0, due - time.monotonic()))\n"
-    )
-    process = line.link.far.popen([sys.executable, "-c", noise])
+    process = line.link.far.popen([sys.executable, "-c", noise_to(line.link.near.address)])
     try:
         estimates = []
         for _ in range(5):

@@ -19,6 +19,7 @@ from collector.settings import Responder
 
 KEY = b"shared secret"
 PAYLOAD = 1_200
+PACKET = PAYLOAD + 66
 SETTLE_S = 0.15
 """Long enough for an answer on loopback to have come."""
 
@@ -281,7 +282,7 @@ async def test_a_repeated_request_gets_the_same_lease_and_a_replayed_one_nothing
 @pytest.mark.parametrize(
     "wish",
     [
-        {"direction": 1},
+        {"direction": 2},
         {"payload_bytes": 10},
         {"payload_bytes": 9_000},
         {"rate_bps": 0},
@@ -290,11 +291,142 @@ async def test_a_repeated_request_gets_the_same_lease_and_a_replayed_one_nothing
     ],
 )
 async def test_what_it_cannot_do_is_refused(wish: dict[str, int]) -> None:
-    """An upload (not yet), an impossible packet, nothing at all: refused with a reason."""
+    """A strange direction, an impossible packet, nothing at all: refused with a reason."""
     async with serving() as port:
         client = Client(port)
         refuse = p.parse(p.Refuse, await client.ask(client.request(await client.cookie(), **wish)))
         assert refuse.reason == p.RefuseReason.UNSUPPORTED
+
+
+def test_one_lease_for_a_whole_ipv6_site() -> None:
+    """Whoever has one address of a /64 has them all; an IPv4 address in IPv6 clothes is one address."""
+    assert responder._line("2001:db8::1") == responder._line("2001:db8::ffff:1") != responder._line("2001:db8:0:1::1")
+    assert responder._line("::ffff:10.0.0.1") != responder._line("::ffff:10.0.0.2")
+    assert responder._line("fe80::1%eth0") == responder._line("fe80::2")
+
+
+# --- uploads --------------------------------------------------------------------------------------------------------
+
+
+class Uploader(Client):
+    """A client that sends the load itself."""
+
+    async def open(self, **wishes: int) -> p.Grant:
+        """Get a lease and make the responder listen."""
+        grant = await self.lease(direction=1, **wishes)
+        feedback = p.unseal(p.Feedback, await self.ask(self.control(grant, 1)), self.key)
+        assert feedback.count == 0
+        return grant
+
+    def push(self, grant: p.Grant, packet_count: int, first: int = 0, rate_bps: int = 50 * MBIT) -> None:
+        """Send load at about 50 Mbit/s."""
+        buffer = bytearray(PAYLOAD)
+        for i in range(first, first + packet_count):
+            p.pack_data(buffer, 0, p.Data(grant.lease, i, time.monotonic_ns(), rate_bps))
+            self.send(bytes(buffer))
+            time.sleep(0.0002)
+
+    async def answers(self) -> tuple[list[p.Feedback], p.Report | None]:
+        """All feedback until nothing more comes, or until the report."""
+        feedback: list[p.Feedback] = []
+        while (datagram := await self.answer()) is not None:
+            if (seen := p.unseal(p.Feedback, datagram, self.key)) is not None:
+                feedback.append(seen)
+            elif (report := p.unseal(p.Report, datagram, self.key)) is not None:
+                return feedback, report
+        return feedback, None
+
+
+async def test_an_upload_is_told_window_by_window() -> None:
+    """Each window comes back, in several datagrams; the stop is answered with what came, and the lease is free."""
+    async with serving() as port:
+        client = Uploader(port)
+        grant = await client.open()
+        await asyncio.to_thread(client.push, grant, 300)
+        client.send(client.control(grant, 2, p.Command.STOP))
+        feedback, report = await client.answers()
+        assert [f.count for f in feedback] == sorted(f.count for f in feedback)
+        assert (report.packet_count, report.end) == (300, p.End.STOPPED)
+        seen: list = []
+        for f in feedback[::3]:
+            seen += windows.unpack_windows(f, len(seen), PACKET)
+        assert len(seen) >= 8
+        assert sum(w.received_count for w in seen) <= 300
+        assert all(w.seconds >= 0.005 and w.lost_count == 0 and w.wanted_bps == 50 * MBIT for w in seen)
+        assert windows.unpack_windows(p.Feedback(lease=grant.lease, count=99, windows=b""), 3, PACKET) is None
+        await Client(port).lease()
+
+
+async def test_an_uploader_that_vanishes_frees_its_lease() -> None:
+    """Without load or control for 0.3 s the responder stops listening; another test may begin."""
+    async with serving() as port:
+        client = Uploader(port)
+        grant = await client.open()
+        await asyncio.to_thread(client.push, grant, 50)
+        before = counted("tests", end="silent")
+        client.sock.close()
+        async with asyncio.timeout(1):
+            while counted("tests", end="silent") == before:
+                await asyncio.sleep(0.01)
+        await Client(port).lease()
+
+
+@pytest.mark.parametrize(
+    ("wish", "end"), [({"max_bytes": 100_000}, p.End.BYTES), ({"max_ms": 100}, p.End.SECONDS)], ids=["bytes", "time"]
+)
+async def test_an_upload_is_capped(wish: dict[str, int], end: p.End) -> None:
+    """Beyond its bytes or seconds nobody listens any more, whatever the client goes on to send."""
+    async with serving() as port:
+        client = Uploader(port)
+        grant = await client.open(**wish)
+        await asyncio.to_thread(client.push, grant, 400)
+        _, report = await client.answers()
+        assert report.end == end
+        assert report.packet_count < 400
+        assert report.sent_bytes <= 100_000 + 70_000 or end == p.End.SECONDS
+
+
+async def test_false_datagrams_in_an_upload() -> None:
+    """Forged, replayed and foreign controls and load neither stop it nor keep it alive, and are never answered."""
+    async with serving() as port:
+        client, elsewhere = Uploader(port), Uploader(port)
+        grant = await client.open()
+        elsewhere.key = client.key
+        replayed = client.control(grant, 1)
+        stop = client.control(grant, 9, p.Command.STOP)
+        forged = p.seal(p.Control(lease=grant.lease, count=9, command=2, rate_bps=1), b"wrong")
+        until = time.monotonic() + 0.6
+        before = counted("tests", end="silent")
+        mine = client.got_bytes
+        while time.monotonic() < until:
+            for false in (replayed, forged, b"CRB\1\x08" + os.urandom(PAYLOAD - 5), os.urandom(40)):
+                client.send(false)
+            elsewhere.send(stop)
+            elsewhere.push(grant, 2)
+            await asyncio.sleep(0.01)
+        assert counted("tests", end="silent") == before + 1
+        assert await elsewhere.answer() is None
+        assert p.unseal(p.Report, await client.answer(), client.key).packet_count == 0
+        assert client.got_bytes - mine == p.size_of(p.Report)
+
+
+async def test_mad_numbers_in_an_upload_are_survived() -> None:
+    """Sequence numbers, stamps and rates up to the largest a field holds: clipped, told, no crash."""
+    rng = random.Random(2)
+    async with serving() as port:
+        client = Uploader(port)
+        grant = await client.open()
+        buffer = bytearray(PAYLOAD)
+        for _ in range(200):
+            numbers = (rng.choice([0, 1, rng.getrandbits(64), 2**64 - 1]) for _ in range(3))
+            p.pack_data(buffer, 0, p.Data(grant.lease, *numbers))
+            client.send(bytes(buffer))
+            await asyncio.sleep(0.0005)
+        client.send(client.control(grant, 2, p.Command.STOP))
+        feedback, report = await client.answers()
+        assert feedback[-1].count > 3
+        assert (report.packet_count, report.end) == (200, p.End.STOPPED)
+        assert windows.unpack_windows(feedback[-1], feedback[-1].count - 3, PACKET) != []
 
 
 async def test_rubbish_does_not_stop_it() -> None:

@@ -1,11 +1,14 @@
 """The two ends of a bandwidth test as programs, to be started inside network namespaces.
 
-``serve`` prints its port when ready. ``probe HOST`` tests once for each line on standard input and prints the
-observation as JSON.
+``serve HOST`` prints its port when ready. ``probe STATE_DIR`` tests once for each line on standard input, a target as
+JSON, and prints the observation as JSON. What it learns about the line is kept in the directory.
 """
 
 import asyncio
 import sys
+
+import msgspec
+from msgspec.structs import replace
 
 from agent.probes.bandwidth import probe
 from agent.probes.contract import Context
@@ -14,23 +17,24 @@ from classready.codec import encode
 from classready.report import Directives, Thetas
 from classready.units import MBIT
 
-DIRECTIVES = Directives(policy_version="1", theta=Thetas(down=(95 * MBIT, 100 * MBIT)))
+DIRECTIVES = Directives(policy_version="1", theta=Thetas(down=(95 * MBIT, 100 * MBIT), up=(95 * MBIT, 100 * MBIT)))
 SETTINGS = AgentSettings(gateway="gw-test", link=HttpLink(url="http://127.0.0.1:9711", token_file="token"), targets=())
 
 
-async def _serve() -> None:
+async def _serve(host: str) -> None:
     from collector.responder import serve
     from collector.settings import Responder
 
-    await serve(Responder(host="0.0.0.0"), None, on_ready=lambda port: print(port, flush=True))
+    await serve(Responder(host=host), None, on_ready=lambda port: print(port, flush=True))
 
 
-async def _probe(host: str) -> None:
-    context = Context(settings=SETTINGS, directives=DIRECTIVES, clock_good=True, on_demand=True)
-    target = BandwidthTarget(name="wan", host=host)
-    while await asyncio.to_thread(sys.stdin.readline):
+async def _probe(state_dir: str) -> None:
+    settings = replace(SETTINGS, state_dir=state_dir)
+    context = Context(settings=settings, directives=DIRECTIVES, clock_good=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        target = msgspec.json.decode(line, type=BandwidthTarget)
         print(encode((await probe(target, context))[0]).decode(), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve() if sys.argv[1] == "serve" else _probe(sys.argv[2]))
+    asyncio.run((_serve if sys.argv[1] == "serve" else _probe)(sys.argv[2]))

@@ -58,6 +58,7 @@ def run(
     receiver_drops: float = 0.0,
     sigma: float = 0.0,
     seed: int = 0,
+    window_steps: int = WINDOW_STEPS,
 ) -> Cost:
     """Put ``decider`` on ``line`` until it decides. ``can_send`` false = the sender is stalled and sends nothing."""
     rng = random.Random(seed)
@@ -65,13 +66,13 @@ def run(
     rates = [rate_bps]
     while True:
         sent = arrived = lost = 0.0
-        for _ in range(WINDOW_STEPS):
+        for _ in range(window_steps):
             step = bps_to_bytes_per_s(min(rate_bps, sender_max_bps)) * STEP_S if can_send(at_s) else 0.0
             out, gone = line.step(step)
             sent, arrived, lost, at_s = sent + step, arrived + out, lost + gone, at_s + STEP_S
         total += sent
         dropped = arrived * receiver_drops
-        seconds = WINDOW_STEPS * STEP_S
+        seconds = window_steps * STEP_S
         window = Window(
             seconds=seconds,
             received_bytes=max(0.0, (arrived - dropped) * (1 + rng.gauss(0, sigma))),

@@ -1,4 +1,4 @@
-"""A line between two network namespaces whose downstream rate can be changed at run time (tc tbf; needs root)."""
+"""A line between two network namespaces whose rates can be changed at run time (tc tbf; needs root)."""
 
 import itertools
 import os
@@ -15,11 +15,12 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class End:
-    """One end of the line: its namespace, the interface in it, and that interface's address."""
+    """One end of the line: its namespace, the interface in it, and that interface's addresses."""
 
     namespace: str
     interface: str
     address: str
+    address6: str
 
     def popen(self, command: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
         """Start ``command`` inside the namespace (with its own view of /sys)."""
@@ -36,25 +37,28 @@ class ShapedLink:
     far: End
     near: End
 
-    def set_rate(self, mbps: float | None, burst_bytes: int = 32_000, queue_bytes: int = QUEUE_BYTES) -> None:
-        """Shape far -> near to ``mbps`` Mbit/s, layer-1 equivalent, with a full bucket; None = as fast as the machine.
+    def set_rate(
+        self, mbps: float | None, burst_bytes: int = 32_000, queue_bytes: int = QUEUE_BYTES, *, direction: str = "down"
+    ) -> None:
+        """Shape far -> near (up: near -> far) to ``mbps`` Mbit/s, layer-1 equivalent, with a full bucket.
 
-        With a ``queue_bytes`` of one batch (16,000) it drops like a policer.
+        None = as fast as the machine. With a ``queue_bytes`` of one batch (16,000) it drops like a policer.
         """
-        device = ["dev", self.far.interface, "root"]
+        end = self.far if direction == "down" else self.near
+        device = ["dev", end.interface, "root"]
         if mbps is None:
             with suppress(subprocess.CalledProcessError):
-                self.far.run(["tc", "qdisc", "del", *device], capture_output=True)
+                end.run(["tc", "qdisc", "del", *device], capture_output=True)
             return
-        self.far.run(["tc", "qdisc", "replace", *device, *tbf(mbps, burst_bytes, queue_bytes)])
+        end.run(["tc", "qdisc", "replace", *device, *tbf(mbps, burst_bytes, queue_bytes)])
 
 
 @contextmanager
 def shaped_link(mbps: float | None = None, burst_bytes: int = 32_000) -> Iterator[ShapedLink]:
     """Make the two namespaces and the line between them; everything is gone afterwards."""
     tag = f"{os.getpid()}x{next(_numbers)}"
-    far = End(f"crf{tag}", f"f{tag}", "10.91.0.1")
-    near = End(f"crn{tag}", f"n{tag}", "10.91.0.2")
+    far = End(f"crf{tag}", f"f{tag}", "10.91.0.1", "fd91::1")
+    near = End(f"crn{tag}", f"n{tag}", "10.91.0.2", "fd91::2")
     try:
         _build(far, near)
         link = ShapedLink(far, near)
@@ -72,6 +76,7 @@ def _build(far: End, near: End) -> None:
     _ip("link", "add", far.interface, "netns", far.namespace, "type", "veth", *peer)
     for end in (far, near):
         _ip("-n", end.namespace, "addr", "add", f"{end.address}/24", "dev", end.interface)
+        _ip("-n", end.namespace, "addr", "add", f"{end.address6}/64", "dev", end.interface, "nodad")
         for interface in ("lo", end.interface):
             _ip("-n", end.namespace, "link", "set", interface, "up")
 

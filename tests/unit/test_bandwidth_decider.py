@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from classready.bandwidth.decider import Continue, Decider, Plan, SetRate, Window, log_likelihood_ratio, robust_sigma
+from classready.bandwidth.decider import (
+    QUICK_BUCKET_BYTES,
+    Continue,
+    Decider,
+    Plan,
+    Result,
+    SetRate,
+    Window,
+    log_likelihood_ratio,
+    robust_sigma,
+)
 from classready.observation import Outcome, Reason
 from classready.units import MBIT, MBYTE
 from tests.support.fluid_line import Cost, FluidLine, run
@@ -153,6 +163,87 @@ def test_random_loss_alone_is_no_plateau(loss_ratio: float) -> None:
     cost = on(FluidLine(1_000 * MBIT, loss_ratio=loss_ratio))
     assert cost.result.outcome == Outcome.PASS
     assert cost.rates_bps == [300 * MBIT]
+
+
+# --- quick mode -----------------------------------------------------------------------------------------------------
+
+QUICK = replace(PLAN, start_bps=110 * MBIT, bucket_bytes=56_000, mode="quick")
+
+
+def quick(line: FluidLine, plan: Plan = QUICK, **conditions) -> Cost:
+    return run(Decider(plan), line, window_steps=5, **conditions)
+
+
+@pytest.mark.parametrize("queue_bytes", [16_000, 400_000])
+@pytest.mark.parametrize("mbps", [10, 50, 80, 90, 94, 100.5, 105, 120, 1_000])
+def test_a_quick_test_is_right_and_cheap(mbps: float, queue_bytes: int) -> None:
+    """With a bucket within the bound: right, below 1.1 MB and 0.1 s, and never more than 1.1 x theta offered."""
+    cost = quick(FluidLine(mbps * MBIT, 32_000, queue_bytes))
+    assert cost.result.outcome == (Outcome.PASS if mbps >= 100 else Outcome.FAIL)
+    assert cost.sent_bytes <= 1.1 * MBYTE
+    assert cost.seconds <= 0.1
+    assert cost.rates_bps == [110 * MBIT]
+    assert cost.result.bucket_bytes == 56_000
+    assert cost.result.learned_bytes is None
+
+
+def test_a_quick_pass_needs_a_plateau_or_the_bound() -> None:
+    """A full bucket that looks saturated for a moment (queue, then the offered rate) is no plateau."""
+    decider = Decider(replace(QUICK, bucket_bytes=5 * MBYTE))
+    first = decider.feed(_window(90, sent=110))
+    full = [decider.feed(_window(109, sent=110)) for _ in range(2)]
+    assert {type(d) for d in (first, *full)} == {Continue}
+    assert {type(decider.feed(_window(108, sent=110))) for _ in range(20)} == {Continue}
+
+
+@given(
+    line=st.builds(
+        FluidLine,
+        rate_bps=(st.floats(2, 95) | st.floats(101, 1_000)).map(lambda mbps: mbps * MBIT),
+        bucket_bytes=st.integers(3_000, 50_000),
+        queue_bytes=st.integers(15_000, 1_000_000),
+    ),
+    stall_ratio=st.sampled_from([0.0, 0.02, 0.1]),
+    sigma=st.floats(0, 0.01),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_wrong_quick_verdict(line: FluidLine, stall_ratio: float, sigma: float, seed: int) -> None:
+    """Any bucket within the bound, noise and stalls: the verdict may be missing, never wrong."""
+    rng = random.Random(seed)
+    stalled_until = 0.0
+
+    def can_send(at_s: float) -> bool:
+        nonlocal stalled_until
+        if rng.random() < stall_ratio / 10:
+            stalled_until = at_s + rng.uniform(0.005, 0.06)
+        return at_s >= stalled_until
+
+    right = Outcome.PASS if line.rate_bps >= 100 * MBIT else Outcome.FAIL
+    assert quick(line, can_send=can_send, sigma=sigma, seed=seed).result.outcome in {Outcome.UNMEASURED, right}
+
+
+@pytest.mark.parametrize("mbps", [80, 90, 100.5, 120, 150])
+@pytest.mark.parametrize("bucket_bytes", [16_000, 32_000, 1_000_000, 5_000_000])
+def test_a_drain_test_learns_the_bucket(mbps: float, bucket_bytes: int) -> None:
+    """The bound covers the true bucket, and is not far above it."""
+    learned = on(FluidLine(mbps * MBIT, bucket_bytes)).result.learned_bytes
+    if (mbps, bucket_bytes) == (150, 5_000_000):
+        assert learned == QUICK_BUCKET_BYTES  # passed beyond 6 MB before this bucket was empty
+        return
+    assert bucket_bytes <= learned <= 1.4 * bucket_bytes + 40_000
+
+
+def test_what_a_drain_test_cannot_tell_is_not_learned() -> None:
+    """No verdict, a pause of the sender, other traffic: nothing learned; too fast to saturate: the policy's bound."""
+    slow = run(Decider(replace(PLAN, max_seconds=0.1)), FluidLine(1_000 * MBIT)).result
+    paused = on(FluidLine(80 * MBIT, 5_000_000), can_send=lambda at_s: not 0.05 < at_s < 0.09).result
+    assert slow.learned_bytes is None
+    assert (paused.outcome, paused.learned_bytes) == (Outcome.FAIL, None)
+    assert on(FluidLine(1_000 * MBIT)).result.learned_bytes == QUICK_BUCKET_BYTES
+    decider = Decider(PLAN)
+    busy = [decider.feed(_window(60, sent=110, cross=20)) for _ in range(10)]
+    assert next(d.learned_bytes for d in busy if isinstance(d, Result)) is None
 
 
 def test_budgets_end_a_test_without_a_verdict() -> None:

@@ -24,8 +24,18 @@ EXAMPLES: list[p.Message] = [
     p.Refuse(nonce=b"n" * 8, reason=1, retry_after_ms=250),
     p.Control(lease=b"l" * 8, count=7, command=1, rate_bps=110_000_000, mac=b"m" * 16),
     p.Report(lease=b"l" * 8, packet_count=9, sent_bytes=13_770, elapsed_ns=5, late_count=0, end=1, mac=b"m" * 16),
+    p.Feedback(lease=b"l" * 8, count=3, windows=b"w" * 352, mac=b"m" * 16),
 ]
-SIZES = {"Hello": 64, "Challenge": 29, "Request": 68, "Grant": 73, "Refuse": 18, "Control": 42, "Report": 58}
+SIZES = {
+    "Hello": 64,
+    "Challenge": 29,
+    "Request": 68,
+    "Grant": 73,
+    "Refuse": 18,
+    "Control": 42,
+    "Report": 58,
+    "Feedback": 385,
+}
 KINDS = [type(example) for example in EXAMPLES]
 
 
@@ -59,7 +69,7 @@ def test_an_unproven_address_gets_less_than_it_sent() -> None:
     assert p.size_of(p.Refuse) <= p.size_of(p.Request)
 
 
-@pytest.mark.parametrize("kind", [p.Request, p.Grant, p.Control, p.Report])
+@pytest.mark.parametrize("kind", [p.Request, p.Grant, p.Control, p.Report, p.Feedback])
 def test_a_seal_holds(kind: type) -> None:
     """A sealed message opens with its key only, and with no bit changed."""
     message = next(e for e in EXAMPLES if type(e) is kind)
@@ -81,7 +91,7 @@ def test_arbitrary_bytes_never_crash(datagram: bytes) -> None:
     for kind in KINDS:
         found = p.parse(kind, datagram)
         assert found is None or p.kind_of(datagram) is kind
-    for kind in (p.Request, p.Grant, p.Control, p.Report):
+    for kind in (p.Request, p.Grant, p.Control, p.Report, p.Feedback):
         assert p.unseal(kind, datagram, KEY) is None
     p.parse_data(datagram, 0, len(datagram))
 
