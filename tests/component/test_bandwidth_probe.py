@@ -184,7 +184,7 @@ async def test_a_quick_test_where_the_bucket_is_known(tmp_path: Path, monkeypatc
     asked = replace(CONTEXT, settings=replace(SETTINGS, state_dir=str(tmp_path)), explain=told.append)
     alone = replace(asked, on_demand=False)
     async with serving() as port:
-        target = replace(TARGET, port=port, allowed_hours=(("00:00", "24:00"),))
+        target = replace(TARGET, port=port, mode="auto", allowed_hours=(("00:00", "24:00"),))
         assert (await observe(target, asked)).mode == "drain"
         assert list(tmp_path.iterdir()) == []
         assert (await observe(target, alone)).mode == "drain"
