@@ -9,14 +9,11 @@ MBYTE = 10**6
 ETHERNET_OVERHEAD_BYTES = 38
 """Preamble 8, MAC header 14, FCS 4, inter-frame gap 12 (IEEE 802.3 clauses 3 and 4.4.2)."""
 
-VLAN_TAG_BYTES = 4
-
 COUNTED_OVERHEAD_BYTES = 24
 """What Linux interface counters leave out of a frame: preamble 8, FCS 4, inter-frame gap 12."""
 
 IPV4_UDP_HEAD_BYTES = 28
 """IPv4 header without options 20, UDP header 8."""
-
 
 IPV6_EXTRA_BYTES = 20
 """IPv6 header 40, where IPv4 has 20."""

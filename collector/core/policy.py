@@ -49,8 +49,6 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message waits so long for more of the same cause."""
     platform_hold_s: NonNegative = 120.0
     """An unreachable platform is a school's alert only after this: other offices may see it, too."""
-    platform_fault_offices: Annotated[int, Meta(ge=2, le=1_000)] = 2
-    """A platform that fails from so many offices is at fault itself."""
     observation_school_days: Annotated[int, Meta(ge=0, le=60)] = 7
     """观察期: so many school days a new gateway's alerts are kept out of the chat."""
     message_window_s: Positive = 300.0

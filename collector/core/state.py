@@ -418,13 +418,6 @@ class Notice(Struct, frozen=True, kw_only=True):
     remaining_classrooms: int = 0
 
 
-class PlatformFaultChanged(Struct, frozen=True, kw_only=True):
-    """To be fed to every school as ``PlatformFault``."""
-
-    platform: str
-    on: bool
-
-
 class IncidentChanged(Struct, frozen=True, kw_only=True):
     """For the incident history."""
 
@@ -436,4 +429,4 @@ class IncidentChanged(Struct, frozen=True, kw_only=True):
     classroom_count: int
 
 
-BureauEffect = Notice | PlatformFaultChanged | IncidentChanged
+BureauEffect = Notice | IncidentChanged

@@ -15,8 +15,6 @@ from collector.core.state import (
     Event,
     IncidentChanged,
     Notice,
-    PlatformFault,
-    PlatformFaultChanged,
     School,
     SchoolEffect,
     VerdictChanged,
@@ -25,9 +23,6 @@ from collector.core.step import step
 from collector.engine.metrics import STEP_BUGS
 from collector.store.history import BandwidthResult
 from collector.store.ledgers import Ledger, Spool
-
-_SETTLE_ROUNDS_MAX = 10
-"""A platform's fault changes alerts, which change incidents: two rounds do; more than this would be a bug."""
 
 _log = structlog.get_logger()
 
@@ -69,23 +64,16 @@ class Draft:
             self._collect(effects)
         return True
 
-    def settle(self, everywhere: Iterable[str]) -> None:
-        """Let the bureau hear of all alert changes, and the schools ``everywhere`` of platforms at fault."""
-        for _ in range(_SETTLE_ROUNDS_MAX):
-            changes, self.alert_changes = self.alert_changes, []
-            self.bureau, effects = incidents.step(self.bureau, changes, self.now, self.policy)
-            for effect in effects:
-                match effect:
-                    case Notice():
-                        self.notices.append(effect)
-                    case IncidentChanged():
-                        self.incident_changes.append(effect)
-                    case PlatformFaultChanged(platform=platform, on=on):
-                        for school in everywhere:
-                            self.feed([school], PlatformFault(platform=platform, on=on))
-            if not self.alert_changes:
-                return
-        raise RuntimeError("alerts and incidents do not settle")
+    def settle(self) -> None:
+        """Let the bureau hear of all alert changes, or that time has passed."""
+        self.bureau, effects = incidents.step(self.bureau, self.alert_changes, self.now, self.policy)
+        self.alert_changes = []
+        for effect in effects:
+            match effect:
+                case Notice():
+                    self.notices.append(effect)
+                case IncidentChanged():
+                    self.incident_changes.append(effect)
 
     def _collect(self, effects: Iterable[SchoolEffect]) -> None:
         for effect in effects:

@@ -140,7 +140,7 @@ class Engine:
                 draft.feed([school], Tick())
                 if n % SCHOOLS_PER_SLICE == 0:
                     await asyncio.sleep(0)
-            draft.settle(self._schools)
+            draft.settle()
             await self._commit(draft)
 
     async def replace_roster(self, roster: Roster, hours: Mapping[str, Hours], policy: Policy) -> None:
@@ -164,7 +164,7 @@ class Engine:
                 if n % SCHOOLS_PER_SLICE == 0:
                     await asyncio.sleep(0)
             _leave(draft, roster)
-            draft.settle(roster.schools)
+            draft.settle()
             await self._commit(draft, gone=self._schools.keys() - roster.schools.keys(), roster=roster)
 
     async def mark_sent(self, delivery_id: int) -> None:
@@ -208,7 +208,7 @@ class Engine:
                 schools = self._roster.gateways[waiting.gateway].schools
                 acks.append((waiting, apply_report(draft, waiting.decoded, schools, waiting.received_at)))
                 await asyncio.sleep(0)
-            draft.settle(self._schools)
+            draft.settle()
             await self._commit(draft)
             metrics.BATCH_RECORDS.observe(sum(len(w.decoded.records) for w in known))
         for waiting, ack in acks:
