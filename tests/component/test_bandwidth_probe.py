@@ -19,7 +19,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agent.probes import bandwidth, bucket
+from agent.probes import bandwidth
+from agent.probes.bandwidth import exchange, gate, learned
 from agent.probes.contract import Context
 from agent.settings import BandwidthTarget
 from classready.bandwidth import packets, windows
@@ -96,22 +97,22 @@ def test_only_in_allowed_hours(spans: list, clock: str, *, allowed: bool) -> Non
     now = NOON + (hour - 12) * 3_600 + minute * 60
     target = replace(TARGET, allowed_hours=tuple(spans))
     context = replace(CONTEXT, on_demand=False)
-    why_not = bandwidth._not_now(target, context, now)
+    why_not = gate.not_now(target, context, now)
     assert (why_not is None) is allowed
     assert why_not is None or why_not[0] == Reason.OUTSIDE_HOURS
-    assert bandwidth._not_now(target, CONTEXT, now) is None
+    assert gate.not_now(target, CONTEXT, now) is None
 
 
 def test_quiet_and_an_unknown_clock() -> None:
     """A quiet span wins over allowed hours; without a known time of day, hours cannot be kept."""
     quiet = replace(DIRECTIVES, quiet=((NOON - 10, NOON + 10),))
     context = replace(CONTEXT, on_demand=False, directives=quiet)
-    assert bandwidth._not_now(TARGET, context, NOON)[0] == Reason.OUTSIDE_HOURS
-    assert bandwidth._not_now(TARGET, context, NOON + 10) is None
+    assert gate.not_now(TARGET, context, NOON)[0] == Reason.OUTSIDE_HOURS
+    assert gate.not_now(TARGET, context, NOON + 10) is None
     unknown = replace(context, clock_good=False)
-    assert bandwidth._not_now(TARGET, unknown, NOON + 10)[0] == Reason.CLOCK
+    assert gate.not_now(TARGET, unknown, NOON + 10)[0] == Reason.CLOCK
     all_day = replace(TARGET, allowed_hours=(("00:00", "24:00"),))
-    assert bandwidth._not_now(all_day, unknown, NOON + 10) is None
+    assert gate.not_now(all_day, unknown, NOON + 10) is None
 
 
 async def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -140,21 +141,21 @@ def test_it_is_cheap_to_import() -> None:
 
 def test_what_was_learned_of_the_line_is_kept(tmp_path: Path) -> None:
     """Per target, for a week, for this line only; no age without a clock, and a broken file is none."""
-    bucket.keep(tmp_path, "wan", 50_000, NOON, "line")
-    bucket.keep(tmp_path, "other", 70_000, NOON, "line")
+    learned.keep(tmp_path, "wan", 50_000, NOON, "line")
+    learned.keep(tmp_path, "other", 70_000, NOON, "line")
     week = 7 * 86_400
 
     def known(name: str = "wan", now: float | None = NOON + 5, line: str = "line") -> int | None:
-        return bucket.known(tmp_path, name, now, line)[0]
+        return learned.known(tmp_path, name, now, line)[0]
 
     assert (known(), known("other"), known("third")) == (50_000, 70_000, None)
     assert (known(now=NOON + week), known(now=NOON + week + 1), known(now=NOON - 1)) == (50_000, None, None)
     assert (known(now=None), known(line="another")) == (None, None)
-    assert {file.name for file in tmp_path.iterdir()} == {bucket.FILE}
+    assert {file.name for file in tmp_path.iterdir()} == {learned.FILE}
     for broken in (b"", b"[]", b'{"wan":', b"\xff", b'{"wan":{"bucket_bytes":-1,"at_s":0,"line":""}}'):
-        (tmp_path / bucket.FILE).write_bytes(broken)
+        (tmp_path / learned.FILE).write_bytes(broken)
         assert known() is None
-    bucket.keep(tmp_path / "missing", "wan", 50_000, NOON, "line")
+    learned.keep(tmp_path / "missing", "wan", 50_000, NOON, "line")
 
 
 def test_another_line_has_another_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -169,11 +170,11 @@ def test_another_line_has_another_fingerprint(monkeypatch: pytest.MonkeyPatch, t
     base = ("wan0", 1_500, "10.0.0.1", "down", 100e6)
     others = [("wan1", *base[1:]), ("wan0", 1_492, *base[2:]), (*base[:2], "10.0.0.2", *base[3:])]
     others += [(*base[:3], "up", 100e6), (*base[:4], 200e6)]
-    seen = {bucket.line(*line) for line in [base, *others]}
+    seen = {learned.line(*line) for line in [base, *others]}
     via("0201A8C0")
-    assert len(seen | {bucket.line(*base)}) == 7
+    assert len(seen | {learned.line(*base)}) == 7
     routes.unlink()
-    assert bucket.line(None, None, *base[2:]) != bucket.line(*base)
+    assert learned.line(None, None, *base[2:]) != learned.line(*base)
 
 
 async def test_a_quick_test_where_the_bucket_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +200,8 @@ async def test_a_quick_test_where_the_bucket_is_known(tmp_path: Path, monkeypatc
         assert (await observe(target, alone)).mode == "drain"
         quiet = replace(asked, directives=replace(DIRECTIVES, quiet=((0.0, 2e9),)))
         assert (await observe(target, quiet)).mode == "quick"
-        line = json.loads((tmp_path / bucket.FILE).read_bytes())["wan"]["line"]
-        bucket.keep(tmp_path, "wan", 95_000, time.time(), line)
+        line = json.loads((tmp_path / learned.FILE).read_bytes())["wan"]["line"]
+        learned.keep(tmp_path, "wan", 95_000, time.time(), line)
         dice = 0.5
         assert (await observe(target, asked)).mode == "drain"
 
@@ -309,7 +310,7 @@ async def test_both_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatc
                 (socket.AF_INET, "127.0.0.1"),
             )
         ]
-        monkeypatch.setattr(bandwidth.socket, "getaddrinfo", lambda *_args, **_kwargs: found)
+        monkeypatch.setattr(exchange.socket, "getaddrinfo", lambda *_args, **_kwargs: found)
         seen = await observe(replace(TARGET, port=port, host="both.example"))
         assert seen.outcome == Outcome.PASS, seen
 
@@ -480,7 +481,7 @@ def test_the_verdict_on_a_shaped_line(line: Line, mbps: int, burst_bytes: int, q
 @pytest.mark.parametrize("mbps", [80, 90, 105, 120])
 def test_a_quick_test_on_a_shaped_line(line: Line, mbps: int) -> None:
     """A small bucket is learned by one drain test; the quick ones after it are right at a fraction of the cost."""
-    (line.state_dir / bucket.FILE).unlink(missing_ok=True)
+    (line.state_dir / learned.FILE).unlink(missing_ok=True)
     outcome = Outcome.PASS if mbps >= 100 else Outcome.FAIL
     seen: list[Bandwidth] = []
     deadline = time.monotonic() + 30
@@ -544,7 +545,7 @@ def test_others_never_fail_an_upload(upward: Line) -> None:
 @pytest.mark.netns
 def test_a_large_bucket_is_only_drained(line: Line) -> None:
     """5 MB are learned too, but make every later test a drain test."""
-    (line.state_dir / bucket.FILE).unlink(missing_ok=True)
+    (line.state_dir / learned.FILE).unlink(missing_ok=True)
     for _ in range(2):
         line.link.set_rate(90, 5_000_000)
         seen = conclusive(line, mode="auto")

@@ -1,0 +1,147 @@
+"""A drain or quick test over UDP, from address to verdict. Blocking; ends within 50 ms of a cancellation."""
+
+import random
+import socket
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+from msgspec.structs import replace
+
+from agent.probes.bandwidth import learned
+from agent.probes.bandwidth.exchange import MAX_SECONDS, Test, Unfinished, ask, connect, nothing, resolve
+from agent.probes.bandwidth.load import Download, Load, Upload
+from classready.bandwidth import pacing, windows
+from classready.bandwidth.decider import (
+    BUCKET_BYTES,
+    QUICK_MAX_BUCKET_BYTES,
+    QUICK_MAX_BYTES,
+    TEST_RATIO,
+    Decider,
+    Mode,
+    Plan,
+    Result,
+    start_ratio,
+)
+from classready.bandwidth.packets import Grant, Report
+from classready.observation import Bandwidth, Outcome, Reason, clean_text
+from classready.units import IPV4_UDP_HEAD_BYTES, MBYTE, bps_to_mbps
+
+MTU_BYTES: Final = 1_492
+"""An IP packet of this size goes through PPPoE too. Payload: 1,464 in IPv4, 1,444 in IPv6."""
+DRAIN_AGAIN_RATIO: Final = 1 / 20
+"""So many quick tests are made as drain tests instead: a bucket that became larger is found out."""
+
+
+def run(test: Test) -> Bandwidth:
+    try:
+        return _measure_by_any(test, resolve(test.target))
+    except Unfinished as end:
+        test.explain(f"{end.outcome}: {end.detail}")
+        return nothing(test.target, end.outcome, end.reason, end.detail)
+
+
+def _measure_by_any(test: Test, addresses: Sequence[pacing.Address]) -> Bandwidth:
+    """Measure by the first address that answers."""
+    for address in addresses[:-1]:
+        try:
+            with connect(address) as sock:
+                return _measure(test, sock)
+        except Unfinished as end:
+            if end.outcome is not Outcome.NO_ANSWER:
+                raise
+            test.explain(f"{end.detail}; trying the other address")
+    with connect(addresses[-1]) as sock:
+        return _measure(test, sock)
+
+
+def _measure(test: Test, sock: socket.socket) -> Bandwidth:
+    target = test.target
+    interface = target.interface or windows.interface_of(sock.getsockname()[0])
+    mtu_bytes = windows.mtu_of(interface) if interface else None
+    peer = sock.getpeername()[0]
+    family_bytes = pacing.extra_bytes(peer)
+    payload_bytes = min(MTU_BYTES, mtu_bytes or MTU_BYTES) - IPV4_UDP_HEAD_BYTES - family_bytes
+    extra_bytes = family_bytes + target.extra_frame_bytes
+    test.explain(f"hello to {peer} port {target.port}; other traffic is counted on {interface or 'no interface'}")
+    receiver = windows.Receiver(sock)
+    line = learned.line(interface, mtu_bytes, peer, target.direction, test.thetas_bps[1])
+    bucket_bytes = _bucket_bytes(test, line)
+    mode: Mode = "drain" if bucket_bytes is None else "quick"
+    grant = ask(test, receiver, payload_bytes, mode)
+    plan = _plan(test, grant, mode, bucket_bytes)
+    with closing(windows.CrossTraffic(interface, payload_bytes, family_bytes)) as cross:
+        load: Load
+        if target.direction == "down":
+            seen = windows.Windows(grant.lease, payload_bytes, mode, extra_bytes)
+            load = Download(test, receiver, grant, seen, cross)
+        else:
+            load = Upload(test, receiver, grant, payload_bytes, interface)
+        decider = Decider(plan)
+        try:
+            result = load.receive(decider)
+        finally:
+            load.stop()
+    report = load.wait_for_report()
+    if load.disturbed(report):
+        result = replace(result, learned_bytes=None)
+        if result.outcome is Outcome.FAIL:
+            result = decider.inconclusive(Reason.NO_DATA, "others used the line; what it carried for them is unknown")
+    if test.may_learn and result.learned_bytes is not None and test.now_s is not None:
+        learned.keep(test.state_dir, target.name, result.learned_bytes, test.now_s, line)
+    observation = _observation(test, plan, result, load, report)
+    test.explain(f"{result.outcome}: {observation.detail}")
+    return observation
+
+
+def _bucket_bytes(test: Test, line: str) -> int | None:
+    """Return the bound that makes a quick test legal; None = drain."""
+    known_bytes, why = learned.known(test.state_dir, test.target.name, test.now_s, line)
+    why_drain = None if known_bytes is not None else why
+    if test.target.mode == "drain":
+        why_drain = "the settings ask for it"
+    elif known_bytes is not None and known_bytes > QUICK_MAX_BUCKET_BYTES:
+        why_drain = f"{why}: too large for a quick test"
+    elif known_bytes is not None and test.may_drain_again and random.random() < DRAIN_AGAIN_RATIO:  # noqa: S311 - no secret
+        why_drain = f"{why}, but once in a while one looks for a larger bucket"
+    test.explain(f"quick test: {why}" if why_drain is None else f"drain test: {why_drain}")
+    return known_bytes if why_drain is None else None
+
+
+def _plan(test: Test, grant: Grant, mode: Mode, bucket_bytes: int | None) -> Plan:
+    theta0_bps, theta1_bps = test.thetas_bps
+    granted = f"{bps_to_mbps(grant.rate_bps):.0f} Mbit/s"
+    if grant.rate_bps < int(TEST_RATIO * theta1_bps):
+        raise Unfinished(Outcome.UNMEASURED, Reason.SENDER_LIMITED, f"the responder may send no more than {granted}")
+    test.explain(f"granted {granted}, {grant.max_bytes / MBYTE:.1f} MB, {grant.max_ms / 1_000:.1f} s")
+    return Plan(
+        theta0_bps=theta0_bps,
+        theta1_bps=theta1_bps,
+        start_bps=min(start_ratio(mode) * theta1_bps, grant.rate_bps),
+        max_bytes=min(test.target.max_bytes, grant.max_bytes, *([QUICK_MAX_BYTES] if mode == "quick" else [])),
+        max_seconds=min(MAX_SECONDS, grant.max_ms / 1_000),
+        bucket_bytes=BUCKET_BYTES if bucket_bytes is None else bucket_bytes,
+        mode=mode,
+    )
+
+
+def _observation(test: Test, plan: Plan, result: Result, load: Load, report: Report | None) -> Bandwidth:
+    sent_bytes, seconds = load.cost(report)
+    plateau = f", plateau {bps_to_mbps(result.estimate_bps):.1f} Mbit/s" if result.estimate_bps is not None else ""
+    return Bandwidth(
+        target=test.target.name,
+        direction=test.target.direction,
+        mode=plan.mode,
+        outcome=result.outcome,
+        reason=result.reason,
+        detail=clean_text(f"{result.why}{plateau}; {sent_bytes / MBYTE:.1f} MB in {seconds:.2f} s"),
+        at_least_bps=result.at_least_bps,
+        at_most_bps=result.at_most_bps,
+        estimate_bps=result.estimate_bps,
+        theta0_bps=plan.theta0_bps,
+        theta1_bps=plan.theta1_bps,
+        bucket_bytes=result.bucket_bytes,
+        bytes=sent_bytes,
+        seconds=seconds,
+        loss_ratio=result.loss_ratio,
+    )
