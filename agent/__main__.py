@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.settings import AgentSettings, TargetSettings
 
 DEFAULT_CONFIG = "/etc/classready/agent.yml"
@@ -79,7 +81,7 @@ def check(config: Path) -> None:
 @main.command()
 @_config
 @click.argument("target")
-@click.option("--explain", is_flag=True, help="Print each step of the measurement.")
+@click.option("--explain", is_flag=True, help="Print each step of the measurement, live on a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the observations as JSON lines.")
 def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Probe one TARGET now; nothing is reported and nothing is kept.
@@ -97,15 +99,33 @@ def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # n
     settings = _load(config)
     chosen = _choose(settings, target)
     from agent import app
+    from agent.probes.contract import silent
     from classready import logs
     from classready.observation import Outcome
 
     logs.configure(level="warning")
-    steps = (lambda line: click.echo(line, err=as_json)) if explain else (lambda _line: None)
-    observations = asyncio.run(app.probe_once(settings, chosen, steps))
+    observations = asyncio.run(app.probe_once(settings, chosen, _steps(err=as_json) if explain else silent))
     _print_json(observations) if as_json else _print_table(observations)
     if any(o.outcome in {Outcome.NO_ANSWER, Outcome.FAIL, Outcome.UNMEASURED} for o in observations):
         sys.exit(EXIT_FINDING)
+
+
+def _steps(*, err: bool) -> "Callable[[str], None]":
+    """Print steps. One that starts with a carriage return is progress: on a terminal the next one takes its place."""
+    import shutil
+
+    live = sys.stderr.isatty()
+    # The last column stays free: a terminal would go on to the next line.
+    width = shutil.get_terminal_size().columns - 1
+
+    def show(line: str) -> None:
+        progress = line.startswith("\r")
+        if live:
+            click.echo(f"\r{line[1:] if progress else '':<{width}.{width}}\r", nl=False, err=True)
+        if not (live and progress):
+            click.echo(line.removeprefix("\r"), err=err)
+
+    return show
 
 
 def _load(config: Path, *, at_rest: bool = False) -> "AgentSettings":

@@ -23,9 +23,19 @@ from agent import metrics
 from agent.clock import Clock, boot_id
 from agent.courier import Courier
 from agent.links import open_link
+from agent.probes.bandwidth.meter import Meter
 from agent.probes.contract import Context, silent
 from agent.runner import Probes, Runner, observe
-from agent.settings import AgentSettings, HttpLink, HttpTarget, MqttLink, Snmp, TargetSettings, WhiteboardTarget
+from agent.settings import (
+    AgentSettings,
+    BandwidthTarget,
+    HttpLink,
+    HttpTarget,
+    MqttLink,
+    Snmp,
+    TargetSettings,
+    WhiteboardTarget,
+)
 from agent.spool import Spool
 from classready import __version__
 from classready.codec import encode
@@ -176,10 +186,16 @@ def _device_problems(settings: AgentSettings) -> Found:
         snmp = getattr(target, "snmp", None)
         if isinstance(target, WhiteboardTarget) and snmp is None and not target.icmp:
             yield f"targets[{i}].icmp", "with snmp: null and icmp: false there is nothing to ask the device by"
-        if isinstance(snmp, Snmp) and snmp.version == "3":
-            for name in ("user", "auth_key_file", "priv_key_file"):
-                if getattr(snmp, name) is None:
-                    yield f"targets[{i}].snmp.version", f"version 3 needs {name}"
+        yield from _snmp_problems(snmp, f"targets[{i}].snmp")
+        if isinstance(target, BandwidthTarget) and target.uplink_port is not None:
+            yield from _snmp_problems(target.uplink_port.snmp, f"targets[{i}].uplink_port.snmp")
+
+
+def _snmp_problems(snmp: Snmp | None, path: str) -> Found:
+    if snmp is not None and snmp.version == "3":
+        for name in ("user", "auth_key_file", "priv_key_file"):
+            if getattr(snmp, name) is None:
+                yield f"{path}.version", f"version 3 needs {name}"
 
 
 # --- the collector's last directives --------------------------------------------------------------------------------
@@ -288,9 +304,12 @@ async def _session(
             on_directives=functools.partial(_direct, runner, state_dir),
         )
         runner.on_bandwidth = courier.hurry
+        meter = Meter(settings.targets, clock.now_s)
+        runner.samples_since = meter.since
         async with asyncio.TaskGroup() as group:
             probing = group.create_task(runner.run(), name="runner")
             rest = [group.create_task(courier.run(), name="courier")]
+            rest.append(group.create_task(meter.run(), name="meter"))
             rest.append(group.create_task(_feed_watchdog(runner, spool), name="watchdog"))
             if settings.metrics_file is not None:
                 rest.append(group.create_task(_keep_writing(settings, spool, clock, numbers), name="metrics"))

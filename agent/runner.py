@@ -7,19 +7,22 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from agent import schedule
 from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes import contract
-from agent.probes.contract import Context, Probe, Unmeasured
+from agent.probes.bandwidth import gate
+from agent.probes.contract import Context, Probe, Sample, Unmeasured
 from agent.settings import AgentSettings, BandwidthTarget, TargetSettings
 from classready.codec import encode
-from classready.observation import Observation, Outcome, clean_text
+from classready.observation import Observation, Outcome, Reason, clean_text
 from classready.report import Directives, Record
 
 Probes = Mapping[type[Any], tuple[Probe[Any], Unmeasured[Any]]]
 Append = Callable[[Sequence[Record]], Awaitable[None]]
+SamplesSince = Callable[[str, float], Sequence[Sample]]
 
 WAIT_MAX_S = 60.0
 """Sleep in pieces: the event loop's clock stands still while the machine is suspended."""
@@ -63,7 +66,7 @@ def _finish(observation: Observation, elapsed_s: float) -> Observation:
     Raises:
         msgspec.ValidationError: the probe set a field to what it may not be.
     """
-    whole = msgspec.structs.replace(
+    whole = replace(
         observation,
         elapsed_s=max(0.0, elapsed_s) if observation.elapsed_s is None else observation.elapsed_s,
         detail=clean_text(observation.detail) if observation.detail else None,
@@ -79,8 +82,12 @@ class _Progress:
         self.wake = asyncio.Event()
         self.started_s: float | None = None
         self.finished_s: float | None = None
+        self.verdict_s = 0.0
+        """When the last PASS or FAIL came: what counters say of the time before has been reported."""
         self.running = False
         self.inconclusive = False
+        self.waits_for_hours = False
+        """A load was wanted outside the hours for it."""
 
 
 class Runner:
@@ -92,6 +99,8 @@ class Runner:
         self.directives: Directives | None = None
         self.on_bandwidth: Callable[[], None] = _nobody_waits
         """Called when the result of a bandwidth test is in the spool."""
+        self.samples_since: SamplesSince = _nobody_counts
+        """What the counters of a target's port have shown since a moment of the boot clock."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
         self._stopping = False
@@ -135,14 +144,21 @@ class Runner:
         reading = self._clock.read()
         progress.wake.clear()
         progress.running, progress.started_s = True, reading.monotonic_s
-        context = Context(settings=self._settings, directives=self.directives, clock_good=reading.quality == "good")
+        samples = self.samples_since(progress.target.name, progress.verdict_s)
+        context = replace(self._context(reading), samples=samples)
         observations = await observe(self._probes, progress.target, context, self._clock)
         await self._append([self._record(observation, reading) for observation in observations])
         if isinstance(progress.target, BandwidthTarget):
             self.on_bandwidth()
         progress.running, progress.finished_s = False, self._clock.now_s()
         progress.inconclusive = all(observation.outcome is Outcome.UNMEASURED for observation in observations)
+        progress.waits_for_hours = any(observation.reason is Reason.OUTSIDE_HOURS for observation in observations)
+        if any(observation.outcome in {Outcome.PASS, Outcome.FAIL} for observation in observations):
+            progress.verdict_s = progress.finished_s
         self._count(observations)
+
+    def _context(self, reading: Reading) -> Context:
+        return Context(settings=self._settings, directives=self.directives, clock_good=reading.quality == "good")
 
     def _record(self, observation: Observation, reading: Reading) -> Record:
         """Date an observation by the clocks at the start of its probe; the spool gives the real sequence."""
@@ -168,6 +184,17 @@ class Runner:
         assert progress.started_s is not None
         interval_s, now_s = progress.target.interval_s, self._clock.now_s()
         progress.due_s = schedule.next_start(progress.started_s, now_s, interval_s, self._phase(progress.target))
+        if progress.waits_for_hours and isinstance(progress.target, BandwidthTarget):
+            progress.due_s = min([progress.due_s, *self._moments_s(progress.target)])
+
+    def _moments_s(self, target: BandwidthTarget) -> list[float]:
+        """The moment of ``target`` in the next span in which a load may be sent; none while the time is unknown."""
+        reading = self._clock.read()
+        if reading.quality != "good":
+            return []
+        openings = gate.openings(target, self._context(reading), reading.wall_s)
+        moments = [schedule.moment(*opening, self._phase(target)) for opening in openings[:1]]
+        return [reading.monotonic_s + moment_s - reading.wall_s for moment_s in moments]
 
     def direct(self, directives: Directives, asked_at_s: float) -> None:
         """Obey the collector. ``asked_at_s``: when the report that it answers was taken from the spool."""
@@ -186,10 +213,15 @@ class Runner:
                 progress.wake.set()
 
     def _may_retest(self, progress: _Progress, asked_at_s: float) -> bool:
-        """Run again only if the collector asked with the last result in hand, or that result is on its way for long."""
+        """Run again only if the collector asked with the last result in hand, or that result is on its way for long.
+
+        What waits for its hours has a moment in them already.
+        """
         if progress.finished_s is None:
             return True
         since_s = self._clock.now_s() - progress.finished_s
+        if progress.waits_for_hours:
+            return since_s > progress.target.interval_s
         if progress.inconclusive:
             return since_s > INCONCLUSIVE_INTERVALS * self._settings.report_interval_s
         return progress.finished_s < asked_at_s or since_s > RETEST_AGAIN_S
@@ -202,6 +234,10 @@ class Runner:
 
 def _nobody_waits() -> None:
     """Nothing to be told."""
+
+
+def _nobody_counts(_target: str, _since_s: float) -> Sequence[Sample]:
+    return ()
 
 
 def _latest_s(progress: _Progress) -> float:

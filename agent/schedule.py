@@ -4,6 +4,10 @@ Times are seconds on any one monotonic clock.
 """
 
 import hashlib
+from typing import Final
+
+ROOM_S: Final = 60.0
+"""Whoever begins so long before the end of a span ends within it, also after another target."""
 
 
 def phase(gateway: str, target: str) -> float:
@@ -27,3 +31,11 @@ def next_start(previous_s: float, now_s: float, interval_s: float, phase_ratio: 
     if now_s - due_s >= interval_s:
         return first_start(now_s, interval_s, phase_ratio)
     return max(due_s, now_s)
+
+
+def moment(start_s: float, end_s: float, phase_ratio: float) -> float:
+    """Return when to start within a span, at least ``ROOM_S`` before its end, or at its start if it is shorter.
+
+    The phase spreads the gateways of a fleet over the span.
+    """
+    return start_s + phase_ratio * max(0.0, end_s - start_s - ROOM_S)

@@ -147,26 +147,52 @@ class WhiteboardTarget(Target, frozen=True, kw_only=True, tag="whiteboard"):
     """Whether an answer to a ping counts as a sign of life."""
 
 
+class UplinkPort(_Strict, frozen=True, kw_only=True):
+    """The switch port towards the provider: its counters are free evidence where the gateway does not see all traffic.
+
+    What the switch receives there is the school's download.
+    """
+
+    host: Host
+    """The switch."""
+    port: InterfaceName
+    """ifName, ifAlias or ifDescr of the port."""
+    snmp: Snmp = Snmp()
+    """How to speak to it."""
+
+
 class BandwidthTarget(Target, frozen=True, kw_only=True, tag="bandwidth"):
     """A responder of the collector. ``allowed_hours`` are local times in which a load may be put on the line."""
 
     host: Host
-    """The responder."""
+    """The responder (`mode: iperf3`: the iperf3 server)."""
+    classroom: ClassroomRef | None = None
+    """The responder stands in this room: the way there is tested, not the school's line."""
+    beyond: TargetName | None = None
+    """The responder stands beyond this exit of the metropolitan network: a failure may be the exit's."""
+    group: TargetName | None = None
+    """Schools that share an uplink or OLT: the responder tests one of them at a time."""
     port: PortNumber = 9713
     """UDP and TCP."""
     key_file: str | None = None
     """Secret shared with a responder that asks for one."""
     direction: Literal["down", "up"] = "down"
     """Seen from the school; one target tests one direction."""
-    mode: Literal["auto", "drain"] = "drain"
-    """`drain`: never a quick test; `auto`: a quick one where the line's bucket is known (docs/bandwidth.md, Limits)."""
+    mode: Literal["auto", "drain", "passive", "tcp", "iperf3"] = "auto"
+    """`auto`: counters, then a quick or a drain test, TCP where UDP gets lost; `drain`: never a quick one; `passive`:
+    counters only; `tcp`, `iperf3`: four streams, to a responder or to an iperf3 server (name its port, mostly 5201)."""
     interval_s: Seconds = 7_200.0
     interface: InterfaceName | None = None
-    """The gateway's WAN interface, to credit other traffic; None = the one with the route to ``host``."""
+    """The gateway's WAN interface. Named here, its counters are evidence without a load. None = the one with the route
+    to ``host``, and other traffic is only credited."""
     allowed_hours: tuple[HourSpan, ...] = (("12:00", "13:30"), ("17:00", "18:30"))
     """Local times, `[from, to]`; `[["00:00", "24:00"]]` = always."""
     max_bytes: Annotated[int, Meta(ge=1_000_000, le=100_000_000)] = 20_000_000
     """Most that one test may send over the line."""
+    max_day_bytes: Annotated[int, Meta(ge=1_000_000)] | None = None
+    """Most that all tests of this target may send in a local day, for metered lines; null = no limit."""
+    uplink_port: UplinkPort | None = None
+    """Whose counters show the use of the line; null = those of `interface`."""
     extra_frame_bytes: Annotated[int, Meta(ge=0, le=100)] = 0
     """What each packet occupies on the line beyond plain Ethernet: 4 for each VLAN tag, 8 for PPPoE."""
 

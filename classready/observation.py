@@ -174,12 +174,31 @@ class Device(ObservationBase, frozen=True, kw_only=True, tag="device"):
     facts: Annotated[dict[FactName, Text], Meta(max_length=16)] | None = None
 
 
+class WindowSummary(Struct, frozen=True, kw_only=True):
+    """The windows that a bandwidth verdict rests on: their rates, and what made them what they are."""
+
+    count: Count | None = None
+    min_bps: NonNegative | None = None
+    median_bps: NonNegative | None = None
+    max_bps: NonNegative | None = None
+    cross_bytes: NonNegative | None = None
+    """Other traffic through the same port meanwhile."""
+    max_queue_s: NonNegative | None = None
+    """The longest delay above the smallest one."""
+
+
 class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):
-    """One threshold test of one direction: an interval, not a speed. Rates are layer-1 equivalent."""
+    """One threshold test of one direction: an interval, not a speed. Rates are layer-1 equivalent.
+
+    With ``classroom`` the way from the gateway to that room was tested; with ``beyond`` the way through that exit of
+    the metropolitan network; without either the school's line.
+    """
 
     KIND: ClassVar[str] = "bandwidth"
 
     target: TargetName
+    classroom: ClassroomRef | None = None
+    beyond: TargetName | None = None
     direction: Literal["down", "up"] | None = None
     mode: Literal["quick", "drain", "passive", "tcp", "iperf3"] | None = None
     at_least_bps: NonNegative | None = None
@@ -191,6 +210,7 @@ class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):
     bytes: Count | None = None
     seconds: NonNegative | None = None
     loss_ratio: Ratio | None = None
+    windows: WindowSummary | None = None
 
 
 Observation = Ping | Http | Port | Segment | Device | Bandwidth

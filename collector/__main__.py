@@ -4,13 +4,24 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
+if TYPE_CHECKING:
+    from collector.settings import Responder
+
 EXIT_FINDING = 1
+
+RESPONDER_EXAMPLES = """\b
+Examples:
+  classready-collector responder -c /etc/classready/collector.yml
+  classready-collector responder --listen 10.20.0.5
+  classready-collector responder --listen :: --link-bps 10000000000 --key-file /etc/classready/responder-key
+"""
 
 config_option = click.option(
     "-c",
@@ -135,23 +146,74 @@ def roster_import(file: Path, config: Path) -> None:
     click.echo("in force")
 
 
-@main.command("responder")
+@main.command("responder", epilog=RESPONDER_EXAMPLES)
 @config_option
-def run_responder(config: Path) -> None:
-    """Run only the far end of the bandwidth test, for a second machine."""
+@click.option("--listen", metavar="HOST", help="Address to listen on, without a settings file (UDP and TCP).")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port, with --listen.  [default: 9713]")
+@click.option("--link-bps", type=click.IntRange(1_000_000), help="Capacity of this machine's own line, with --listen.")
+@click.option("--key-file", type=click.Path(path_type=Path), help="Secret that the agents share, with --listen.")
+@click.pass_context
+def run_responder(context: click.Context, /, config: Path, **own: Any) -> None:
+    """Run only the far end of the bandwidth test, until it is ended (Ctrl-C, SIGTERM).
+
+    With --config it is the `responder` of the settings, for a second machine of the bureau. With --listen it needs no
+    settings file, for a machine next to an exit, or a computer in a classroom. All tests together use at most 80 % of
+    --link-bps (1 Gbit/s if not given). Without a key any gateway that reaches it may test.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None]
+    if given and context.get_parameter_source("config") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--config has its own responder: leave out {', '.join(given)}")
+    if given and own["listen"] is None:
+        raise click.UsageError(f"{given[0]} needs --listen HOST")
+    settings, key, log_level = _own_responder(**own) if given else _configured_responder(config)
+    from classready import logs
+    from collector import responder
+
+    logs.configure(level=log_level)
+    with suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(responder.serve(settings, key, on_ready=partial(_say_ready, settings.host)))
+        except OSError as error:
+            _fail(f"{settings.host} port {settings.port}: {error.strerror}")
+
+
+def _configured_responder(config: Path) -> "tuple[Responder, bytes | None, str]":
+    """Return the responder of a settings file, its secret, and what to log."""
     with _settings_problems():
-        from classready import logs
         from collector.app.loading import load_configuration
 
         configuration = load_configuration(config)
-    from collector import responder
-
     settings = configuration.settings.responder
     if settings is None:
         _fail(f"{config}: responder is null")
     key = configuration.secrets.get("responder.key_file")
-    logs.configure(level=configuration.settings.log_level)
-    asyncio.run(responder.serve(settings, key.encode() if key else None))
+    return settings, key.encode() if key else None, configuration.settings.log_level
+
+
+def _own_responder(
+    listen: str, port: int | None, link_bps: int | None, key_file: Path | None
+) -> "tuple[Responder, bytes | None, str]":
+    """Make the responder that the command line describes."""
+    import msgspec
+
+    from classready.settings import EXIT_CONFIG, read_secret
+    from collector.settings import Responder
+
+    given = {"host": listen, "port": port, "link_bps": link_bps}
+    try:
+        settings = msgspec.convert({name: value for name, value in given.items() if value is not None}, Responder)
+    except msgspec.ValidationError:
+        raise click.UsageError(f"--listen {listen}: must be a host name or an address") from None
+    try:
+        key = read_secret(key_file).encode() if key_file is not None else None
+    except OSError as error:
+        click.echo(f"--key-file {key_file}: {error.strerror}", err=True)
+        sys.exit(EXIT_CONFIG)
+    return settings, key, "info"
+
+
+def _say_ready(host: str, port: int) -> None:
+    click.echo(f"answers on {host} port {port} (UDP and TCP)", err=True)
 
 
 @contextmanager

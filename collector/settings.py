@@ -80,9 +80,9 @@ class Responder(_Strict, frozen=True, kw_only=True):
     """The far end of the bandwidth test. All leases together stay below ``share_ratio`` of ``link_bps``."""
 
     host: Host = "127.0.0.1"
-    """Address to listen on (UDP)."""
+    """Address to listen on (UDP and TCP)."""
     port: PortNumber = 9713
-    """0 = any free one."""
+    """The same number for UDP and TCP; 0 = any free one."""
     link_bps: Annotated[int, Meta(ge=1_000_000)] = 1_000_000_000
     """Capacity of the bureau's own line."""
     share_ratio: Annotated[float, Meta(gt=0, le=0.8)] = 0.8

@@ -17,11 +17,12 @@ from collector.core.state import Cause, Interval
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
-Actor = Literal["school", "operator", "bureau", "platform"]
+Actor = Literal["school", "operator", "exit", "bureau", "platform"]
 
 ACTORS: Mapping[Cause, Actor] = {
     Cause.GATEWAY_SILENT: "school",
     Cause.UPLINK_BELOW_REQUIRED: "operator",
+    Cause.EXIT_BELOW_REQUIRED: "exit",
     Cause.SWITCH_UNREACHABLE: "school",
     Cause.SEGMENT_BELOW_REQUIRED: "school",
     Cause.PORT_DOWN: "school",
@@ -75,8 +76,9 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     # --- causes: short for titles and tables, long for people who ask why -------------------------------------------
     "cause.gateway_silent": ("校园网关无上报", "School gateway silent"),
     "cause.uplink_below_required": ("学校上联带宽低于要求", "School uplink below required"),
+    "cause.exit_below_required": ("城域网出口带宽低于要求", "Network exit below required"),
     "cause.switch_unreachable": ("交换机无应答", "Switch does not answer"),
-    "cause.segment_below_required": ("校内干线速率低于要求", "Trunk below required"),
+    "cause.segment_below_required": ("校内线路带宽低于要求", "In-school way below required"),
     "cause.port_down": ("教室端口断开", "Classroom port down"),
     "cause.port_below_required": ("教室端口速率低于要求", "Classroom port below required"),
     "cause.port_half_duplex": ("教室端口为半双工", "Classroom port half duplex"),
@@ -92,13 +94,17 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "学校到教育网的上联实测低于要求,全校教室受影响,多半在运营商一侧。",
         "The uplink of the school was measured below what is required; most likely on the operator's side.",
     ),
+    "why.exit_below_required": (
+        "学校自己的线路够用,经教育城域网出口的实测不够:问题在出口,不在学校。",
+        "The school's own line is enough; through the exit of the education network less arrives: the exit is short.",
+    ),
     "why.switch_unreachable": (
         "管理这间教室的交换机没有应答,端口情况未知。",
         "The switch of this classroom does not answer; its port is unknown.",
     ),
     "why.segment_below_required": (
-        "从网关到教室的校内干线(或无线接入点端口)速率不够。",
-        "A trunk (or access point port) between gateway and classroom is too slow.",
+        "从网关到教室的校内线路不够:干线或无线接入点端口速率低,或者实测不够。",
+        "The way from gateway to classroom is too slow: a trunk or access point port, or as it was tested.",
     ),
     "why.port_down": ("教室的交换机端口是断开的。", "The switch port of the classroom is down."),
     "why.port_below_required": (
@@ -124,6 +130,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "why.not_measured": ("还没有足够的测量结果。", "There are not enough measurements yet."),
     "actor.school": ("学校", "the school"),
     "actor.operator": ("网络运营商", "the network operator"),
+    "actor.exit": ("教育局和出口运营商", "the bureau, with the operator of the exit"),
     "actor.bureau": ("教育局电教部门", "the bureau's equipment team"),
     "actor.platform": ("平台方", "the platform"),
     # --- next steps -------------------------------------------------------------------------------------------------
@@ -220,10 +227,29 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "seen_by.traffic": ("端口有流量", "its port carries traffic"),
     "evidence.kind.port": ("端口", "port"),
     "evidence.kind.device": ("设备", "device"),
+    "evidence.kind.path": ("校内线路", "in-school way"),
     "evidence.kind.uplink": ("上联", "uplink"),
+    "evidence.kind.exit": ("出口", "exit"),
+    "evidence.beyond": ("经出口 {exit} {known}", "beyond exit {exit} {known}"),
+    "evidence.tested": ("{known}({test})", "{known} ({test})"),
     "test.passed": ("通过", "passed"),
     "test.failed": ("未通过", "failed"),
     "test.cost": ("用 {bytes}、{seconds}", "{bytes} in {seconds}"),
+    "test.watched": ("观察 {seconds},不发测试流量", "watched for {seconds}, no load"),
+    "test.thetas": ("门限 {low} 至 {high}", "thresholds {low} to {high}"),
+    "test.bucket": ("令牌桶按 {bytes} 计", "token bucket taken as {bytes}"),
+    "test.loss": ("丢包 {ratio}%", "loss {ratio}%"),
+    "test.windows": (
+        "{count} 个窗口 {low} 至 {high},中位 {middle}",
+        "{count} windows {low} to {high}, median {middle}",
+    ),
+    "test.cross": ("其他流量 {bytes}", "other traffic {bytes}"),
+    "test.queue": ("排队最长 {duration}", "longest queue {duration}"),
+    "mode.quick": ("快速测试", "quick test"),
+    "mode.drain": ("排空测试", "drain test"),
+    "mode.passive": ("看流量计数", "traffic counters"),
+    "mode.tcp": ("TCP 测试", "TCP test"),
+    "mode.iperf3": ("iperf3 测试", "iperf3 test"),
     "gateway.up": ("在线", "reporting"),
     "gateway.silent": ("无上报", "silent"),
     "gateway.never": ("从未上报", "never heard"),
@@ -297,6 +323,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_rooms": ("{classrooms} 间教室", "{classrooms} classroom(s)"),
     "chat.item_rooms_named": ("{classrooms} 间教室({rooms})", "{classrooms} classroom(s) ({rooms})"),
     "chat.item_platform": ("平台 {platform}", "platform {platform}"),
+    "chat.item_exit": ("出口 {exit}", "exit {exit}"),
     "chat.item_measured": ("实测 {measured}", "measured {measured}"),
     "chat.item_limit": ("要求 {limit}", "required {limit}"),
     "chat.item_since": ("自 {time} 起", "since {time}"),
@@ -342,6 +369,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "board.following": ("下一页", "Next"),
     "board.no_tests": ("尚无有效测试", "no conclusive test yet"),
     "board.last_unmeasured": ("最近一次未测成:{reason}", "last attempt without result: {reason}"),
+    "board.beyond": ("经出口 {exit}", "beyond exit {exit}"),
     "board.contention": ("超配 {ratio} 倍", "contention {ratio} : 1"),
     "board.skip": ("跳到内容", "Skip to content"),
     "board.not_found": ("没有这个页面。", "There is no such page."),

@@ -4,12 +4,13 @@ Pure: everything is computed from the state given. Rates are bit/s, times Unix s
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import Struct
 
+from classready.observation import WindowSummary
 from collector.core.policy import Policy
 from collector.core.state import (
     BandwidthTest,
@@ -23,6 +24,7 @@ from collector.core.state import (
     Direction,
     Grade,
     Interval,
+    Leg,
     LinkState,
     NextStep,
     PlatformReading,
@@ -36,14 +38,17 @@ from collector.core.verdict import (
     contention_ratio,
     counts,
     gateway_of,
+    grade_of,
     is_fresh,
+    leg_interval,
     link_bps,
     platform_state,
-    uplink_interval,
 )
 from collector.text import ACTORS, Actor, Language, Names, ago, capacity, duration, rate, reason, say, size
 
 BASES: tuple[Basis, ...] = ("port", "reach", "share")
+
+EvidenceKind = Literal["port", "device", "path", "uplink", "exit"]
 
 
 @dataclass(frozen=True)
@@ -116,13 +121,22 @@ class TestView(Struct, frozen=True, kw_only=True):
     mode: str | None
     bytes: int | None
     seconds: float | None
+    theta0_bps: float | None
+    theta1_bps: float | None
+    bucket_bytes: int | None
+    loss_ratio: float | None
+    windows: WindowSummary | None
     capacity: Capacity
     text: str
+    evidence_text: str
+    """What the result rests on, on one line."""
 
 
 class UplinkView(Struct, frozen=True, kw_only=True):
     gateway: str
     target: str
+    beyond: str | None
+    """The exit of the metropolitan network that was tested with the line."""
     direction: Direction
     capacity: Capacity
     tests: tuple[TestView, ...]
@@ -184,7 +198,7 @@ class BasisView(Struct, frozen=True, kw_only=True):
 class Evidence(Struct, frozen=True, kw_only=True):
     """One measured fact that the verdict rests on."""
 
-    kind: Literal["port", "device", "uplink"]
+    kind: EvidenceKind
     grade: Grade
     observed_at: float
     age_s: float
@@ -334,20 +348,27 @@ def _capacity(interval: Interval, language: Language) -> Capacity:
 
 
 def _uplink(uplink: UplinkState, now: float, language: Language) -> UplinkView:
-    known = _capacity(uplink_interval(uplink), language)
+    known = _capacity(leg_interval(uplink), language)
     newest_at = uplink.tests[-1].observed_at if uplink.tests else 0.0
     failed_since = (uplink.last_unmeasured_at or 0.0) > newest_at
     why = uplink.last_unmeasured_reason if failed_since else None
     return UplinkView(
         gateway=uplink.gateway,
         target=uplink.target,
+        beyond=uplink.beyond,
         direction=uplink.direction,
         capacity=known,
         tests=tuple(_test(test, now, language) for test in reversed(uplink.tests)),
         last_unmeasured_at=uplink.last_unmeasured_at if failed_since else None,
         last_unmeasured_reason=why and reason(why, language),
-        text=f"{say(f'direction.{uplink.direction}', language)} {known.text}",
+        text=_leg_text(uplink, language),
     )
+
+
+def _leg_text(leg: Leg, language: Language) -> str:
+    known = f"{say(f'direction.{leg.direction}', language)} {capacity(leg_interval(leg), language)}"
+    beyond = leg.beyond if isinstance(leg, UplinkState) else None
+    return known if beyond is None else say("evidence.beyond", language, exit=beyond, known=known)
 
 
 def _test(test: BandwidthTest, now: float, language: Language) -> TestView:
@@ -359,8 +380,14 @@ def _test(test: BandwidthTest, now: float, language: Language) -> TestView:
         mode=test.mode,
         bytes=test.bytes,
         seconds=test.seconds,
+        theta0_bps=test.theta0_bps,
+        theta1_bps=test.theta1_bps,
+        bucket_bytes=test.bucket_bytes,
+        loss_ratio=test.loss_ratio,
+        windows=test.windows,
         capacity=_capacity(interval, language),
         text=_test_text(test, capacity(interval, language), language),
+        evidence_text=" · ".join(_test_evidence(test, language)),
     )
 
 
@@ -368,8 +395,38 @@ def _test_text(test: BandwidthTest, measured: str, language: Language) -> str:
     text = f"{say('test.passed' if test.passed else 'test.failed', language)} {measured}"
     if test.bytes is None or test.seconds is None:
         return text
-    cost = say("test.cost", language, bytes=size(test.bytes, language), seconds=duration(test.seconds, language))
+    used = "test.watched" if test.mode == "passive" else "test.cost"
+    cost = say(used, language, bytes=size(test.bytes, language), seconds=duration(test.seconds, language))
     return f"{text} · {cost}"
+
+
+def _test_evidence(test: BandwidthTest, language: Language) -> Iterator[str]:
+    """Result, method, thresholds, and what the line did meanwhile, as far as the agent said so."""
+    interval = Interval(test.at_least_bps, test.at_most_bps, test.estimate_bps)
+    yield _test_text(test, capacity(interval, language), language)
+    if test.mode is not None:
+        yield say(f"mode.{test.mode}", language)
+    if test.theta0_bps is not None and test.theta1_bps is not None:
+        low, high = rate(test.theta0_bps, language), rate(test.theta1_bps, language)
+        yield say("test.thetas", language, low=low, high=high)
+    if test.bucket_bytes is not None:
+        yield say("test.bucket", language, bytes=size(test.bucket_bytes, language))
+    if test.loss_ratio is not None:
+        yield say("test.loss", language, ratio=f"{test.loss_ratio * 100:.1f}".removesuffix(".0"))
+    if test.windows is not None:
+        yield from _windows_evidence(test.windows, language)
+
+
+def _windows_evidence(windows: WindowSummary, language: Language) -> Iterator[str]:
+    known = (windows.min_bps, windows.median_bps, windows.max_bps)
+    rates = [rate(rate_bps, language) for rate_bps in known if rate_bps is not None]
+    if windows.count is not None and len(rates) == len(known):
+        low, middle, high = rates
+        yield say("test.windows", language, count=windows.count, low=low, middle=middle, high=high)
+    if windows.cross_bytes is not None:
+        yield say("test.cross", language, bytes=size(windows.cross_bytes, language))
+    if windows.max_queue_s is not None:
+        yield say("test.queue", language, duration=duration(windows.max_queue_s, language))
 
 
 def _platform(  # noqa: PLR0913, PLR0917
@@ -515,7 +572,7 @@ def _evidence(school: School, room: Classroom, now: float, language: Language) -
     state = _state(school, room)
     found: list[Evidence] = []
 
-    def add(kind: Literal["port", "device", "uplink"], grade: Grade, at: float, text: str) -> None:
+    def add(kind: EvidenceKind, grade: Grade, at: float, text: str) -> None:
         title = say(f"evidence.kind.{kind}", language)
         age_text = ago(at, now, language)
         found.append(
@@ -526,13 +583,24 @@ def _evidence(school: School, room: Classroom, now: float, language: Language) -
         add("port", Grade.NEGOTIATED, port.observed_at, _port_text(port, language))
     if state.device is not None:
         add("device", Grade.PASSIVE, state.device.observed_at, _device_text(state.device, language))
-    gateway = gateway_of(school, room.id)
-    for uplink in school.state.uplinks.values():
-        if uplink.gateway == gateway and uplink.tests:
-            newest = uplink.tests[-1]
-            grade = Grade.PASSIVE if newest.mode == "passive" else Grade.ACTIVE
-            add("uplink", grade, newest.observed_at, _uplink(uplink, now, language).text)
+    for kind, leg in _legs(school, room):
+        if leg.tests:
+            newest = leg.tests[-1]
+            tested = " · ".join(_test_evidence(newest, language))
+            text = say("evidence.tested", language, known=_leg_text(leg, language), test=tested)
+            add(kind, grade_of(newest), newest.observed_at, text)
     return tuple(found)
+
+
+def _legs(school: School, room: Classroom) -> Iterator[tuple[EvidenceKind, Leg]]:
+    """What tests the way of a room, from the room outwards."""
+    gateway = gateway_of(school, room.id)
+    yield from (
+        ("path", leg) for leg in school.state.paths.values() if (leg.classroom, leg.gateway) == (room.id, gateway)
+    )
+    uplinks = [leg for leg in school.state.uplinks.values() if leg.gateway == gateway]
+    yield from (("uplink", leg) for leg in uplinks if leg.beyond is None)
+    yield from (("exit", leg) for leg in uplinks if leg.beyond is not None)
 
 
 def _port_text(port: PortReading, language: Language) -> str:

@@ -35,17 +35,35 @@ def patience_s(target: Target) -> float:
     return 0.8 * deadline_s(target)
 
 
+class Sample(Struct, frozen=True, kw_only=True):
+    """What a port had carried in all, layer-1 bytes, at a moment of the boot clock.
+
+    The counters show the port as it was at most ``stale_s`` before. Samples of different ``port`` are of different
+    counters. ``limit_bps`` is its negotiated speed, None where it has none.
+    """
+
+    at_s: float
+    stale_s: float
+    port: str
+    limit_bps: float | None
+    down_bytes: int
+    up_bytes: int
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """What a probe may know beside its target.
 
-    ``explain`` takes one line for a person watching ``probe TARGET --explain``. ``clock_good`` says whether wall time
-    is known to be right. ``directives`` are the collector's last ones, None when it never answered.
+    ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage return
+    is progress, and the next one takes its place. ``clock_good`` says whether wall time is known to be right.
+    ``directives`` are the collector's last ones, None when it never answered. ``samples`` are those of the target's
+    port, oldest first: all since its last verdict, and not older than two hours.
     """
 
     settings: AgentSettings
     directives: Directives | None
     clock_good: bool
     on_demand: bool = False
+    samples: Sequence[Sample] = ()
     explain: Callable[[str], None] = silent
 
 

@@ -19,7 +19,6 @@ from msgspec import Struct
 from bench.bandwidth.cases import MODES, Mode, right_verdict
 from classready.bandwidth.decider import (
     BUCKET_BYTES,
-    QUICK_BUCKET_BYTES,
     QUICK_MAX_BYTES,
     Decider,
     Plan,
@@ -46,6 +45,8 @@ THETAS_BPS: Final = (95 * MBIT, 100 * MBIT)
 MAX_SECONDS: Final = 3.0
 MAX_BYTES: Final = {"quick": QUICK_MAX_BYTES, "drain": 20 * MBYTE}
 """What the agent allows by default."""
+LEARNED_BYTES: Final = 64_000
+"""The bucket bound of a quick test."""
 _QUEUE_S = 0.005
 
 
@@ -119,7 +120,7 @@ def _plan(mode: Mode) -> Plan:
         start_bps=start_ratio(mode) * theta1_bps,
         max_bytes=MAX_BYTES[mode],
         max_seconds=MAX_SECONDS,
-        bucket_bytes=QUICK_BUCKET_BYTES if mode == "quick" else BUCKET_BYTES,
+        bucket_bytes=LEARNED_BYTES if mode == "quick" else BUCKET_BYTES,
         mode=mode,
     )
 

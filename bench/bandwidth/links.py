@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from bench.bandwidth.cases import CROSS_SHARE, Case
+from bench.bandwidth.report import TCP_TO_LAYER1
 from classready.units import MBIT, layer1_bytes
 from tests.support.namespaces import QUEUE_BYTES, tbf
 from tests.support.shaped_link import End, ShapedLink, shaped_link
@@ -21,17 +22,23 @@ PORT: Final = 9713
 _IPERF_PORT, _CROSS_PORT = 5201, 5202
 _STOP_S = 3.0
 _FULL_FRAME_SHARE = 1514 / 1538
-_TCP_TO_LAYER1 = 1538 / 1448
 _UDP_CROSS_BYTES = 1448
 _UDP_TO_LAYER1 = layer1_bytes(_UDP_CROSS_BYTES) / _UDP_CROSS_BYTES
+_CPU_CLOCK = 2
+"""Linux: how clock_getcpuclockid(3) makes the clock of another process from its id."""
 _handles = itertools.count(0x100)
 
 
 class Line:
     """One pair of namespaces for the whole run, with a responder at the far end; reshaped for every case."""
 
-    def __init__(self, link: ShapedLink) -> None:
+    def __init__(self, link: ShapedLink, responder_pid: int) -> None:
         self.far, self.near = link.far, link.near
+        self._responder_clock = ~responder_pid << 3 | _CPU_CLOCK
+
+    def responder_cpu_s(self) -> float:
+        """CPU time of the responder's process until now."""
+        return time.clock_gettime(self._responder_clock)
 
     def shape(self, case: Case) -> None:
         """Put a new shaper with a full bucket on the side that sends, and none on the other."""
@@ -81,7 +88,7 @@ class Line:
     @contextmanager
     def _cross(self, case: Case) -> Iterator[None]:
         sender, receiver = self.ends(case)
-        useful = CROSS_SHARE / (_UDP_TO_LAYER1 if case.cross == "udp" else _TCP_TO_LAYER1)
+        useful = CROSS_SHARE / (_UDP_TO_LAYER1 if case.cross == "udp" else TCP_TO_LAYER1)
         rate = ["-b", str(int(case.rate_mbps * useful * MBIT))]
         protocol = ["-u", "-l", str(_UDP_CROSS_BYTES)] if case.cross == "udp" else []
         with _running(_iperf_server(receiver, _CROSS_PORT), stderr=subprocess.DEVNULL):
@@ -100,7 +107,7 @@ class Line:
             output = sender.run(command, capture_output=True, timeout=seconds + 10).stdout
         end = json.loads(output)["end"]
         sent_bytes, received_bps = end["sum_sent"]["bytes"], end["sum_received"]["bits_per_second"]
-        return sent_bytes * _TCP_TO_LAYER1, received_bps * _TCP_TO_LAYER1
+        return sent_bytes * TCP_TO_LAYER1, received_bps * TCP_TO_LAYER1
 
 
 _HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
@@ -109,10 +116,8 @@ _HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
 @contextmanager
 def line() -> Iterator[Line]:
     """A line with its responder; namespaces and processes are gone afterwards."""
-    with shaped_link() as link:
-        made = Line(link)
-        with running_end(made.far, "serve"):
-            yield made
+    with shaped_link() as link, running_end(link.far, "serve") as responder:
+        yield Line(link, responder.pid)
 
 
 @contextmanager

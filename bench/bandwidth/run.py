@@ -15,14 +15,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agent.settings import BandwidthTarget
-from bench.bandwidth.cases import MODES, Case, Direction, Mode
+from bench.bandwidth.cases import Case, Direction, Mode
 from bench.bandwidth.ends import Answer, Specification
 from bench.bandwidth.links import PORT, Line, ProgramFailedError, line, running_end
-from bench.bandwidth.report import Delay, Peer, Run
+from bench.bandwidth.report import USUAL_MBPS, Delay, Peer, Run
 from classready.observation import Outcome
 
 IPERF_SECONDS: Final = (10, 1)
-IDLE_MBPS: Final = 100.0
+DELAY_MBPS: Final = (USUAL_MBPS, 50.0)
 IDLE_BURST_BYTES: Final = 32_000
 _IDLE_S = 0.4
 _DELAY_TESTS = 8
@@ -35,7 +35,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     cases: Sequence[Case]
     peers: Sequence[tuple[Case, int]]
     """Where iperf3 runs too, and for how many seconds."""
-    delays: Sequence[tuple[Mode, Direction]]
+    delays: Sequence[tuple[Mode | None, Direction, float]]
+    """What is to load a line of so many Mbit/s; None = iperf3."""
     runs: int
     until_s: float
 
@@ -62,9 +63,9 @@ def measure(scope: Scope) -> Found:
             for case, seconds in scope.peers:
                 with _reported(found, f"iperf3 -t {seconds} on {case.line}"):
                     found.peers.append(_peer(made, case, seconds))
-            for mode, direction in scope.delays:
-                with _reported(found, f"added delay, {mode} {direction}"):
-                    found.delays.extend(_delays(made, mode, direction))
+            for mode, direction, rate_mbps in scope.delays:
+                with _reported(found, f"added delay, {mode or 'iperf3 -t 1'} {direction} {rate_mbps:.4g} Mbit/s"):
+                    found.delays.extend(_delays(made, mode, direction, rate_mbps))
             _all_cases(made, scope, found)
         except KeyboardInterrupt:
             say("interrupted: what follows is only what was measured until now")
@@ -111,29 +112,35 @@ def _case(made: Line, case: Case, count: int) -> Iterator[Run]:
     with made.relay(case), _probe(made, case) as test:
         if case.mode == "quick":
             made.shape(calm)
-            yield run_of(calm, test())
+            yield _run(made, calm, test)
         with made.under(case):
             for _ in range(count):
                 made.shape(case)
-                run = run_of(case, test())
+                run = _run(made, case, test)
                 yield run
                 others += run.case.mode != case.mode
                 if others == _OTHER_MODE_LIMIT:
                     return
 
 
-def run_of(case: Case, answer: Answer) -> Run:
+def _run(made: Line, case: Case, test: "_Test") -> Run:
+    before_s = made.responder_cpu_s()
+    answer = test()
+    return run_of(case, answer, made.responder_cpu_s() - before_s)
+
+
+def run_of(case: Case, answer: Answer, responder_cpu_seconds: float) -> Run:
     """Keep the observation under the mode that it was made in; it has none when the test ended before it began."""
     observation = answer.observation
-    mode = observation.mode if observation.mode in MODES else case.mode
     return Run(
-        case=replace(case, mode=mode),
+        case=replace(case, mode=observation.mode or case.mode),
         outcome=observation.outcome or Outcome.UNMEASURED,
         reason=observation.reason,
         bytes=observation.bytes,
         seconds=observation.seconds,
         estimate_bps=observation.estimate_bps,
         cpu_seconds=answer.cpu_seconds,
+        responder_cpu_seconds=responder_cpu_seconds,
         detail=observation.detail,
     )
 
@@ -185,21 +192,48 @@ def _peer(made: Line, case: Case, seconds: int) -> Peer:
     return Peer(case=case, seconds=seconds, bytes=sent_bytes, rate_bps=rate_bps)
 
 
-def _delays(made: Line, mode: Mode, direction: Direction) -> Iterator[Delay]:
-    """Ping through an otherwise idle line, with and without a test on it."""
-    case = Case(mode=mode, direction=direction, rate_mbps=IDLE_MBPS, burst_bytes=IDLE_BURST_BYTES)
-    with made.under(case), _probe(made, case) as test, running_end(made.far, "echo"):
-        if mode == "quick":
-            test()
-        with running_end(made.near, "ping", made.far.address) as ping:
-            time.sleep(_IDLE_S)
-            answers = [test() for _ in range(_DELAY_TESTS)]
-            time.sleep(_IDLE_S)
-            pings = msgspec.json.decode(_ask(ping), type=list[tuple[float, float]])
+def _delays(made: Line, mode: Mode | None, direction: Direction, rate_mbps: float) -> Iterator[Delay]:
+    """Ping through an otherwise idle line, with and without a load on it."""
+    case = Case(mode=mode or "drain", direction=direction, rate_mbps=rate_mbps, burst_bytes=IDLE_BURST_BYTES)
+    with made.under(case):
+        loads, pings = _pinged_iperf3(made, case) if mode is None else _pinged_tests(made, case)
     for asked_s, took_s in pings:
-        during = [answer for answer in answers if answer.started_s <= asked_s <= answer.ended_s]
-        if all(answer.observation.mode == mode for answer in during):
-            yield Delay(mode=mode, direction=direction, loaded=bool(during), took_s=took_s)
+        during = [meant for started_s, ended_s, meant in loads if started_s <= asked_s <= ended_s]
+        if all(during):
+            yield Delay(mode=mode, direction=direction, rate_mbps=rate_mbps, loaded=bool(during), took_s=took_s)
+
+
+_Loads = list[tuple[float, float, bool]]
+"""From when until when, and whether the load was of the mode that was meant."""
+_Pings = list[tuple[float, float]]
+"""(asked_s, took_s)"""
+
+
+def _pinged_tests(made: Line, case: Case) -> tuple[_Loads, _Pings]:
+    with _probe(made, case) as test:
+        if case.mode == "quick":
+            test()
+        with _pinging(made) as pings:
+            answers = [test() for _ in range(_DELAY_TESTS)]
+    return [(a.started_s, a.ended_s, a.observation.mode == case.mode) for a in answers], pings
+
+
+def _pinged_iperf3(made: Line, case: Case) -> tuple[_Loads, _Pings]:
+    with _pinging(made) as pings:
+        started_s = time.monotonic()
+        made.iperf3(case, 1)
+        return [(started_s, time.monotonic(), True)], pings
+
+
+@contextmanager
+def _pinging(made: Line) -> Iterator[_Pings]:
+    """Ping from before until after what is done meanwhile; the list is filled at the end."""
+    pings: _Pings = []
+    with running_end(made.far, "echo"), running_end(made.near, "ping", made.far.address) as ping:
+        time.sleep(_IDLE_S)
+        yield pings
+        time.sleep(_IDLE_S)
+        pings.extend(msgspec.json.decode(_ask(ping), type=_Pings))
 
 
 def can_do(direction: Direction, mode: Mode) -> bool:

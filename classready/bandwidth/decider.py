@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from classready.observation import Outcome, Reason
+from classready.observation import Outcome, Reason, WindowSummary
 from classready.units import MBYTE, bps, bps_to_bytes_per_s
 
 BUCKET_BYTES: Final = 6 * MBYTE
@@ -26,11 +26,11 @@ BUCKET_BYTES: Final = 6 * MBYTE
 START_RATIO: Final = 3.0
 TEST_RATIO: Final = 1.1
 """Offered rates in units of theta1: until a bucket is empty, and afterwards."""
-QUICK_BUCKET_BYTES: Final = 64_000
-"""Assumed in a quick test of a line that carried theta1 beyond any bucket without showing one."""
 QUICK_MAX_BUCKET_BYTES: Final = int(MBYTE * (TEST_RATIO - 1) / TEST_RATIO)
 """B R / (R - theta1) bytes prove a pass at R = 1.1 theta1: 11 B. A larger bucket would cost more than 1 MB."""
 QUICK_MAX_BYTES: Final = 5 * MBYTE
+CROSS_SLACK_BYTES: Final = 12_000
+"""Our own packets between the counter and the socket, which could pass for others' once."""
 
 _ERROR = 0.005
 _PASS_AT = math.log((1 - _ERROR) / _ERROR)
@@ -66,14 +66,16 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_seconds: float
     bucket_bytes: int = BUCKET_BYTES
     mode: Mode = "drain"
+    slack_bytes: int = CROSS_SLACK_BYTES
+    """By so much the sum of others' traffic may be wrong."""
 
 
 class Window(Struct, frozen=True, kw_only=True):
     """About 10 ms of arrivals. ``sent_bps`` is what the sender did meanwhile, by its own clock and sequence numbers.
 
-    ``wanted_bps`` is what it had been told to. ``cross_bytes`` is other traffic through the same port.
-    ``queue_delay_s`` is the last packet's delay above the smallest one seen. ``dropped_count`` was lost by our own
-    socket, not by the line.
+    ``wanted_bps`` is what it had been told to. ``cross_bytes`` is other traffic through the same port; without
+    ``cross_sure`` it was offered, and some of it may not have arrived. ``queue_delay_s`` is the last packet's delay
+    above the smallest one seen. ``dropped_count`` was lost by our own socket, not by the line.
     """
 
     seconds: float
@@ -84,11 +86,18 @@ class Window(Struct, frozen=True, kw_only=True):
     lost_count: int = 0
     received_count: int = 0
     cross_bytes: float = 0.0
+    cross_sure: bool = True
     dropped_count: int = 0
 
     @property
     def rate_bps(self) -> float:
+        """What the line carried, at most."""
         return bps(self.received_bytes + self.cross_bytes, self.seconds)
+
+    @property
+    def sure_bytes(self) -> float:
+        """What the line carried, at least."""
+        return self.received_bytes + (self.cross_bytes if self.cross_sure else 0.0)
 
     @property
     def offered_bps(self) -> float:
@@ -120,6 +129,7 @@ class Result(Struct, frozen=True, kw_only=True):
     bucket_bytes: int
     learned_bytes: int | None = None
     loss_ratio: float | None = None
+    windows: WindowSummary | None = None
 
 
 Decision = Continue | SetRate | Result
@@ -138,8 +148,9 @@ class Decider:
     def __init__(self, plan: Plan) -> None:
         self.rate_bps = plan.start_bps
         self._plan = plan
+        self._all: list[Window] = []
         self._evidence: list[Window] = []
-        self._total_bytes = self._cross_bytes = self._sent_bytes = self._seconds = 0.0
+        self._total_bytes = self._sure_bytes = self._cross_bytes = self._sent_bytes = self._seconds = 0.0
         self._until_drained = (0.0, 0.0)
         self._unbroken = True
         self._received_count = self._lost_count = 0
@@ -172,7 +183,9 @@ class Decider:
         return self._result(Outcome.UNMEASURED, why, reason=reason)
 
     def _count(self, window: Window) -> None:
+        self._all.append(window)
         self._total_bytes += window.received_bytes + window.cross_bytes
+        self._sure_bytes += window.sure_bytes
         self._cross_bytes += window.cross_bytes
         self._sent_bytes += bps_to_bytes_per_s(window.sent_bps) * window.seconds
         self._seconds += window.seconds
@@ -198,19 +211,25 @@ class Decider:
 
     def _bound_bps(self) -> float:
         """The sustained rate cannot be below this if the bucket is no larger than assumed."""
-        return bps(self._total_bytes - self._plan.bucket_bytes, self._seconds)
+        slack_bytes = self._plan.slack_bytes if self._cross_bytes else 0
+        return bps(self._sure_bytes - self._plan.bucket_bytes - slack_bytes, self._seconds)
 
     def _judge(self) -> Result | None:
         """Test the evidence once there is enough of it."""
         if len(self._evidence) < _MIN_WINDOWS:
             return None
-        plan = self._plan
-        llr = log_likelihood_ratio([w.rate_bps for w in self._evidence], plan.theta0_bps, plan.theta1_bps)
-        if llr <= _FAIL_AT:
-            return self._result(Outcome.FAIL, "plateau below the requirement", at_most_bps=plan.theta1_bps)
-        if llr >= _PASS_AT and self._level() and self._held_up():
-            return self._passed("plateau")
+        thetas_bps = self._plan.theta0_bps, self._plan.theta1_bps
+        at_most = log_likelihood_ratio([w.rate_bps for w in self._evidence], *thetas_bps)
+        at_least = log_likelihood_ratio([bps(w.sure_bytes, w.seconds) for w in self._evidence], *thetas_bps)
+        if at_most <= _FAIL_AT:
+            return self._result(Outcome.FAIL, "plateau below the requirement", at_most_bps=thetas_bps[1])
+        if at_least >= _PASS_AT and self._level() and self._held_up():
+            return self._passed(self._plateau_text())
         return None
+
+    def _plateau_text(self) -> str:
+        far_above = self._evidence[-1].rate_bps >= _KNEE_BELOW * self._plan.theta1_bps
+        return "level plateau, taken for the line's one rate" if far_above else "plateau"
 
     def _level(self) -> bool:
         """A plateau far above theta is trusted as the line's rate (no second, lower one) only while it stays level."""
@@ -279,6 +298,7 @@ class Decider:
             bucket_bytes=self._plan.bucket_bytes,
             learned_bytes=self._learned_bytes(estimate_bps) if outcome is not Outcome.UNMEASURED else None,
             loss_ratio=self._lost_count / sent_count if sent_count else None,
+            windows=self._summary(),
         )
 
     def _learned_bytes(self, plateau_bps: float | None) -> int | None:
@@ -289,12 +309,25 @@ class Decider:
         if self._plan.mode == "quick":
             return None
         total_bytes, seconds = self._until_drained
-        if plateau_bps is None:
-            return QUICK_BUCKET_BYTES if seconds == 0.0 else None
-        if not self._unbroken or self._cross_bytes > _LEARN_CROSS_BELOW * self._total_bytes:
+        if plateau_bps is None or not self._unbroken or self._cross_bytes > _LEARN_CROSS_BELOW * self._total_bytes:
             return None
         saved_bytes = max(0.0, total_bytes - bps_to_bytes_per_s(plateau_bps) * seconds)
         return round(_LEARN_FACTOR * saved_bytes) + _LEARN_MARGIN_BYTES
+
+    def _summary(self) -> WindowSummary | None:
+        """Of the plateau's windows, or of all when there was none."""
+        told = self._evidence if len(self._evidence) >= _MIN_WINDOWS else self._all
+        if not told:
+            return None
+        rates_bps = [w.rate_bps for w in told]
+        return WindowSummary(
+            count=len(told),
+            min_bps=min(rates_bps),
+            median_bps=median(rates_bps),
+            max_bps=max(rates_bps),
+            cross_bytes=sum(w.cross_bytes for w in told),
+            max_queue_s=max(w.queue_delay_s for w in told),
+        )
 
     def _plateau_bps(self) -> float | None:
         """The median: a single stall of this machine must not colour the rate that people read."""

@@ -59,12 +59,15 @@ class Lease(Struct, frozen=True, kw_only=True):
 
 
 class Throttle(Struct, kw_only=True):
-    """What the receiver last asked for; written by one thread, read by the sender's."""
+    """Between two threads: what the receiver last asked for, and what the sender has sent until now."""
 
     rate_bps: float
     heard_s: float
     """``time.monotonic()`` of its last sign of life."""
     stopped: bool = False
+    packet_count: int = 0
+    call_count: int = 0
+    """System calls: a virtual port counts the packets of one as one."""
 
 
 class Sent(Struct, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ def send_load(sock: socket.socket, lease: Lease, throttle: Throttle) -> Sent:
         if not send.batch(packet_count, int(throttle.rate_bps)):
             end = End.SEND_ERROR
             break
+        throttle.packet_count, throttle.call_count = send.packet_count, throttle.call_count + 1
         due += bytes_to_bits(packet_count * packet_bytes) / throttle.rate_bps
     return Sent(
         packet_count=send.packet_count,

@@ -1,4 +1,6 @@
-"""The datagrams of the bandwidth test: fixed binary layouts, strict both ways. Normative text: docs/bandwidth.md.
+"""The messages of the bandwidth test: fixed binary layouts, strict both ways. Normative text: docs/bandwidth.md.
+
+Over UDP each is a datagram; over TCP they follow one another, and the kind tells the length.
 
 Whatever arrives, parsing returns the message or None; a wrong magic, version, kind, length or MAC is None.
 """
@@ -24,6 +26,9 @@ PAYLOAD_MAX_BYTES: Final = 1472
 NONCE_BYTES: Final = 8
 SECRET_BYTES: Final = 16
 MAC_BYTES: Final = 16
+NO_GROUP: Final = bytes(8)
+NO_COOKIE: Final = bytes(16)
+"""Over TCP the handshake has proved the address."""
 
 
 class RefuseReason(IntEnum):
@@ -87,6 +92,8 @@ class Request(Message, frozen=True, kw_only=True):
     rate_bps: int
     max_bytes: int
     max_ms: int
+    group: bytes = NO_GROUP
+    """Whom this one must not test at the same time as: see ``group_of``."""
     mac: bytes = b""
 
 
@@ -145,6 +152,31 @@ class Feedback(Message, frozen=True, kw_only=True):
     mac: bytes = b""
 
 
+class Join(Message, frozen=True, kw_only=True):
+    """First on each TCP connection of a load: which of its streams it is, counted from 0."""
+
+    lease: bytes
+    stream: int
+    mac: bytes = b""
+
+
+class Progress(Message, frozen=True, kw_only=True):
+    """How a TCP load stands at the responder: what it got (upload) or handed to its sockets, since the load began.
+
+    Upload only: ``segment_count`` also has what came out of order. Download only: ``queue_us`` is the round trip of the
+    stream that waits least, above the least one; ``idle_us`` is how long the streams, on average, had nothing to send
+    or nobody who took it.
+    """
+
+    lease: bytes
+    elapsed_ns: int
+    payload_bytes: int
+    segment_count: int
+    queue_us: int
+    idle_us: int
+    mac: bytes = b""
+
+
 class Data(Struct, frozen=True):
     """Head of a load packet; random bytes follow up to the lease's payload size. ``sent_ns`` is the sender's clock."""
 
@@ -155,21 +187,24 @@ class Data(Struct, frozen=True):
 
 
 M = TypeVar("M", bound=Message)
-Signed = TypeVar("Signed", Request, Grant, Control, Report, Feedback)
+Signed = TypeVar("Signed", Request, Grant, Control, Report, Feedback, Join, Progress)
 
 _HEAD = MAGIC + bytes([VERSION])
 _KIND_AT = len(_HEAD)
 _DATA_KIND = 8
+HEAD_BYTES: Final = _KIND_AT + 1
 
 _LAYOUTS: dict[type[Message], tuple[int, struct.Struct]] = {
     Hello: (1, struct.Struct(f"!{NONCE_BYTES}s{HELLO_BYTES - _KIND_AT - 1 - NONCE_BYTES}x")),
     Challenge: (2, struct.Struct("!8s16s")),
-    Request: (3, struct.Struct("!8s16sBHQQI16s")),
+    Request: (3, struct.Struct("!8s16sBHQQI8s16s")),
     Grant: (4, struct.Struct("!8s8s16sQQI16s")),
     Refuse: (5, struct.Struct("!8sBI")),
     Control: (6, struct.Struct("!8sIBQ16s")),
     Report: (7, struct.Struct("!8sQQQIB16s")),
     Feedback: (9, struct.Struct(f"!8sI{FEEDBACK_WINDOWS * FEEDBACK_WINDOW.size}s16s")),
+    Join: (10, struct.Struct("!8sB16s")),
+    Progress: (11, struct.Struct("!8sQQQII16s")),
 }
 _BY_NUMBER = {number: kind for kind, (number, _) in _LAYOUTS.items()}
 _data = struct.Struct("!3sBB3x8sQQQ")
@@ -180,6 +215,12 @@ DATA_HEAD_BYTES: Final = _data.size
 def size_of(kind: type[Message]) -> int:
     """Length in bytes of every datagram of this kind."""
     return _KIND_AT + 1 + _LAYOUTS[kind][1].size
+
+
+def length_of(head: bytes) -> int | None:
+    """Say how long the message is that begins with these ``HEAD_BYTES``; None = it is none."""
+    kind = _BY_NUMBER.get(head[-1]) if head[:-1] == _HEAD else None
+    return size_of(kind) if kind is not None else None
 
 
 def encode(message: Message) -> bytes:
@@ -219,6 +260,11 @@ def unseal(kind: type[Signed], datagram: bytes, key: bytes) -> Signed | None:
 def lease_key(shared_key: bytes, salt: bytes) -> bytes:
     """Derive the key of a lease's controls and report; without a shared key it is as secret as the grant."""
     return hmac.digest(shared_key, b"lease" + salt, hashlib.sha256)
+
+
+def group_of(name: str | None) -> bytes:
+    """Make the wire form of a group's name."""
+    return NO_GROUP if name is None else hashlib.sha256(name.encode()).digest()[: len(NO_GROUP)]
 
 
 def cookie(secret: bytes, slot: int, address: str, port: int, nonce: bytes) -> bytes:

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from classready.bandwidth.decider import Mode, Window
+from classready.bandwidth.decider import CROSS_SLACK_BYTES, Mode, Window
 from classready.bandwidth.packets import FEEDBACK_WINDOW, FEEDBACK_WINDOWS, Data, Feedback, parse_data
-from classready.units import COUNTED_OVERHEAD_BYTES, bps, layer1_bytes
+from classready.units import COUNTED_OVERHEAD_BYTES, bps, bps_to_bytes_per_s, layer1_bytes
 
 WINDOW_S: Final = {"drain": 0.010, "quick": 0.005}
 """By mode. A quick test has too few bytes to spend them on long windows."""
 SNAPSHOT_EVERY_S: Final = 0.002
-SLACK_BYTES: Final = 12_000
-"""Never credited: our own packets between the counter and the socket."""
 _JOINED_BELOW = 0.9
 CLOCK_STEP_NS: Final = 1_000_000
 
@@ -191,6 +190,24 @@ class Windows:
         )
 
 
+def joined(one: Window | None, other: Window) -> Window:
+    """Make one window of two that follow each other."""
+    if one is None:
+        return other
+    sent_bytes = bps_to_bytes_per_s(one.sent_bps) * one.seconds + bps_to_bytes_per_s(other.sent_bps) * other.seconds
+    return replace(
+        other,
+        seconds=one.seconds + other.seconds,
+        received_bytes=one.received_bytes + other.received_bytes,
+        sent_bps=bps(sent_bytes, one.seconds + other.seconds),
+        lost_count=one.lost_count + other.lost_count,
+        received_count=one.received_count + other.received_count,
+        cross_bytes=one.cross_bytes + other.cross_bytes,
+        cross_sure=one.cross_sure and other.cross_sure,
+        dropped_count=one.dropped_count + other.dropped_count,
+    )
+
+
 def pack_windows(recent: Sequence[Window]) -> bytes:
     """Make the windows of a feedback; what does not fit (a sender with mad numbers) is cut to the largest that does."""
     packed = (
@@ -251,7 +268,10 @@ class _Mark(Struct, frozen=True, kw_only=True):
 
 
 class CrossTraffic:
-    """What else came in through an interface. Without readable counters nothing is ever credited."""
+    """What else came in through an interface. Without readable counters nothing is ever credited.
+
+    Counting starts at the first snapshot after the load began: what came before belongs to no window.
+    """
 
     def __init__(self, interface: str | None, payload_bytes: int, extra_bytes: int = 0) -> None:
         self._files = _open_counters(interface) if interface else []
@@ -260,29 +280,38 @@ class CrossTraffic:
         self._credited_bytes = 0.0
         self._seen_bytes = 0.0
         self._next_s = 0.0
-        self._start = self._read() or (0, 0)
+        self._start: tuple[int, int] | None = None
+        self._own_start = (0, 0)
 
     def close(self) -> None:
         while self._files:
             os.close(self._files.pop())
 
-    def look(self, packet_count: int, read_count: int, sock: socket.socket) -> None:
-        """Take a snapshot if one is due and no packet of ours waits in the socket."""
-        now = time.monotonic()
-        if not self._files or now < self._next_s or _waiting(sock):
-            return
-        counted = self._read()
-        if counted is None or _waiting(sock):
-            return
-        self._next_s = now + SNAPSHOT_EVERY_S
+    def look(self, packet_count: int, read_count: int, sock: socket.socket, *, now: bool = False) -> bool:
+        """Take a snapshot if one is due (or has to be ``now``) and no packet of ours waits in the socket.
+
+        False = others' traffic is not known up to this moment.
+        """
+        clock_s = time.monotonic()
+        if not self._files or not packet_count or not (now or clock_s >= self._next_s):
+            return True
+        if _waiting(sock) or (counted := self._read()) is None or _waiting(sock):
+            return not self._files
+        self._next_s = clock_s + SNAPSHOT_EVERY_S
+        if self._start is None:
+            self._start, self._own_start = counted, (packet_count, read_count)
         all_bytes, all_count = counted[0] - self._start[0], counted[1] - self._start[1]
+        packet_count, read_count = packet_count - self._own_start[0], read_count - self._own_start[1]
         # Virtual interfaces count joined packets once; fewer counted than we got prove it, else it is not assumed.
         own_count = read_count if all_count < _JOINED_BELOW * packet_count else packet_count
         own_bytes = packet_count * self._payload_bytes + own_count * self._head_bytes
-        self._seen_bytes = all_bytes + COUNTED_OVERHEAD_BYTES * all_count - own_bytes - SLACK_BYTES
+        self._seen_bytes = all_bytes + COUNTED_OVERHEAD_BYTES * all_count - own_bytes
+        return True
 
     def take(self) -> float:
-        """Bytes, layer-1 equivalent, that no earlier call returned."""
+        """Bytes, layer-1 equivalent, that no earlier call returned; nothing until it is more than the slack."""
+        if not self._credited_bytes and self._seen_bytes <= CROSS_SLACK_BYTES:
+            return 0.0
         credit = max(0.0, self._seen_bytes - self._credited_bytes)
         self._credited_bytes += credit
         return credit

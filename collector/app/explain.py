@@ -16,6 +16,8 @@ def school_lines(view: View, language: Language) -> Iterator[str]:
         yield f"  {gateway['gateway']}: {gateway['text']}, {gateway['age_text']}"
     for uplink in view["uplinks"]:
         yield f"  {uplink['gateway']} {uplink['target']}: {uplink['text']}"
+        for test in uplink["tests"][:1]:
+            yield f"    {test['age_text']}: {test['evidence_text']}"
     for platform in view["platforms"]:
         yield f"  {platform['name']}: {platform['text']}"
     for room in view["classrooms"]:

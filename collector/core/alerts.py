@@ -13,7 +13,7 @@ from collector.core.hours import school_days_between
 from collector.core.policy import Policy
 from collector.core.state import AlertChange, AlertState, Cause, GatewayState, School
 
-_AT_ONCE = (Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED)
+_AT_ONCE = (Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED)
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
@@ -36,6 +36,12 @@ class Sighting(Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         return f"{self.subject}|{self.cause}"
 
+    @property
+    def is_settled(self) -> bool:
+        """Another rule has decided already: a classroom's path, unlike a trunk's speed, is tested."""
+        tested_path = self.cause is Cause.SEGMENT_BELOW_REQUIRED and self.subject.startswith("classroom:")
+        return self.cause in _AT_ONCE or tested_path
+
 
 def decide(
     alert: AlertState, sighting: Sighting, now: float, policy: Policy, *, observing: bool
@@ -53,14 +59,14 @@ def decide(
         return alert, None
     alert = _count(alert, sighting, now)
     if alert.opened_at is None:
-        if sighting.late or not sighting.bad or not _is_due(alert, sighting.cause, now, policy):
+        if sighting.late or not sighting.bad or not _is_due(alert, sighting, now, policy):
             return alert, None
         return replace(alert, opened_at=now, announced=not observing), None if observing else True
     if sighting.bad:
         if alert.announced or observing:
             return alert, None
         return replace(alert, announced=True), True
-    if alert.good_streak < (1 if sighting.cause in _AT_ONCE else policy.clear_after):
+    if alert.good_streak < (1 if sighting.is_settled else policy.clear_after):
         return alert, None
     return AlertState(), False if alert.announced else None
 
@@ -75,10 +81,11 @@ def _count(alert: AlertState, sighting: Sighting, now: float) -> AlertState:
     return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=None)
 
 
-def _is_due(alert: AlertState, cause: Cause, now: float, policy: Policy) -> bool:
-    if cause in _AT_ONCE:
+def _is_due(alert: AlertState, sighting: Sighting, now: float, policy: Policy) -> bool:
+    if sighting.is_settled:
         return True
-    held = now - (alert.bad_since or now) >= policy.platform_hold_s if cause is Cause.PLATFORM_UNREACHABLE else True
+    held_s = now - (alert.bad_since or now)
+    held = held_s >= policy.platform_hold_s if sighting.cause is Cause.PLATFORM_UNREACHABLE else True
     return alert.bad_streak >= policy.raise_after and held
 
 
@@ -146,4 +153,6 @@ def _is_listed(school: School, subject: str) -> bool:
         return room is not None and room.exempt is None
     if kind == "platform":
         return name in school.roster.platforms
+    if kind == "exit":
+        return any(uplink.beyond == name for uplink in school.state.uplinks.values())
     return name.partition("/")[0] in school.roster.gateways

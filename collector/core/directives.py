@@ -2,14 +2,15 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
 from classready.report import Directives, Thetas
 from collector.core.hours import next_lessons, school_hours_between
 from collector.core.policy import Policy
-from collector.core.state import School, UplinkState
-from collector.core.verdict import part_state, uplink_interval, uplink_result
+from collector.core.state import Leg, School
+from collector.core.verdict import leg_interval, part_state, uplink_result
 
 QUIET_HORIZON_S = 86_400.0
 
@@ -20,7 +21,7 @@ def directives(schools: Sequence[School], gateway: str, policy: Policy, now: flo
         policy_version=f"{zlib.crc32(msgspec.json.encode(policy)):08x}",
         theta=Thetas(down=policy.theta_down_bps, up=policy.theta_up_bps),
         quiet=_quiet(schools, now),
-        retest=tuple(sorted({u.target for s in schools for u in _unsettled(s, gateway, policy, now)})),
+        retest=tuple(sorted({leg.target for s in schools for leg in _unsettled(s, gateway, policy, now)})),
     )
 
 
@@ -41,14 +42,14 @@ def _quiet(schools: Sequence[School], now: float) -> tuple[tuple[float, float], 
     return tuple(merged)
 
 
-def _unsettled(school: School, gateway: str, policy: Policy, now: float) -> Iterator[UplinkState]:
-    """Uplinks whose last test decides nothing yet, or speaks against what the earlier ones say."""
-    for uplink in school.state.uplinks.values():
-        if uplink.gateway != gateway or not uplink.tests:
+def _unsettled(school: School, gateway: str, policy: Policy, now: float) -> Iterator[Leg]:
+    """Legs whose last test decides nothing yet, or speaks against what the earlier ones say."""
+    for leg in chain[Leg](school.state.uplinks.values(), school.state.paths.values()):
+        if leg.gateway != gateway or not leg.tests:
             continue
-        last = uplink.tests[-1]
-        thetas = policy.theta_down_bps if uplink.direction == "down" else policy.theta_up_bps
-        undecided = thetas is not None and part_state(uplink_interval(uplink), thetas) == "unknown"
-        contradicts = uplink_result(uplink.tests) is not last.passed
+        last = leg.tests[-1]
+        thetas = policy.theta_down_bps if leg.direction == "down" else policy.theta_up_bps
+        undecided = thetas is not None and part_state(leg_interval(leg), thetas) == "unknown"
+        contradicts = uplink_result(leg.tests) is not last.passed
         if (undecided or contradicts) and now >= last.observed_at + policy.confirm_spacing_s:
-            yield uplink
+            yield leg

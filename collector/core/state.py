@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from classready.observation import Observation, SeenBy
+from classready.observation import Observation, SeenBy, WindowSummary
 
 STATE_VERSION = 1
 
@@ -28,6 +28,7 @@ class Cause(StrEnum):
 
     GATEWAY_SILENT = "gateway_silent"
     UPLINK_BELOW_REQUIRED = "uplink_below_required"
+    EXIT_BELOW_REQUIRED = "exit_below_required"
     SWITCH_UNREACHABLE = "switch_unreachable"
     SEGMENT_BELOW_REQUIRED = "segment_below_required"
     PORT_DOWN = "port_down"
@@ -149,9 +150,14 @@ class BandwidthTest(Struct, frozen=True, kw_only=True):
     estimate_bps: float | None
     bytes: int | None = None
     seconds: float | None = None
+    theta0_bps: float | None = None
+    theta1_bps: float | None = None
+    bucket_bytes: int | None = None
+    loss_ratio: float | None = None
+    windows: WindowSummary | None = None
 
 
-class UplinkState(Struct, frozen=True, kw_only=True):
+class Leg(Struct, frozen=True, kw_only=True):
     """One direction of one bandwidth target. ``tests`` holds the last three counted ones, newest last."""
 
     gateway: str
@@ -160,6 +166,18 @@ class UplinkState(Struct, frozen=True, kw_only=True):
     tests: tuple[BandwidthTest, ...] = ()
     last_unmeasured_at: float | None = None
     last_unmeasured_reason: str | None = None
+
+
+class UplinkState(Leg, frozen=True, kw_only=True):
+    """The school's own line, or the line and the exit of the metropolitan network named by ``beyond``."""
+
+    beyond: str | None = None
+
+
+class PathState(Leg, frozen=True, kw_only=True):
+    """The way inside the school, from the gateway to ``classroom``."""
+
+    classroom: str
 
 
 class PlatformReading(Struct, frozen=True, kw_only=True):
@@ -268,7 +286,8 @@ class AlertState(Struct, frozen=True, kw_only=True):
 
 
 class AlertChange(Struct, frozen=True, kw_only=True):
-    """``subject`` is ``gateway:g``, ``uplink:g``, ``switch:g/s``, ``segment:g/s``, ``classroom:c`` or ``platform:p``.
+    """``subject`` is ``gateway:g``, ``uplink:g``, ``exit:e``, ``switch:g/s``, ``segment:g/s``, ``classroom:c`` or
+    ``platform:p``.
 
     ``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
     """
@@ -289,6 +308,8 @@ class SchoolState(Struct, frozen=True, kw_only=True):
     version: int = STATE_VERSION
     gateways: Mapping[str, GatewayState] = {}
     uplinks: Mapping[str, UplinkState] = {}
+    """Keyed ``gateway/target/direction``."""
+    paths: Mapping[str, PathState] = {}
     """Keyed ``gateway/target/direction``."""
     switches: Mapping[str, SwitchState] = {}
     """Keyed ``gateway/switch``."""

@@ -6,6 +6,7 @@ classroom until the device speaks (or its octets grow).
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,7 +27,9 @@ from collector.core.state import (
     Event,
     GatewayState,
     Heard,
+    Leg,
     Observed,
+    PathState,
     PlatformFault,
     PlatformReading,
     PolicyChanged,
@@ -43,6 +46,8 @@ from collector.core.state import (
 
 SPACING_TOLERANCE_RATIO = 0.01
 """Two tests a clock's slew short of ``confirm_spacing_s`` apart still count as two."""
+
+_Leg = TypeVar("_Leg", bound=Leg)
 
 ANSWERED = Outcome.ANSWERED
 NO_ANSWER = Outcome.NO_ANSWER
@@ -94,16 +99,19 @@ def _fold(school: School, event: Event, now: float, policy: Policy) -> Folded:
 
 
 def _observed(school: School, event: Observed, policy: Policy) -> Folded:
+    of_a_room = isinstance(event.observation, Port | Device) or event.classroom is not None
+    if of_a_room and event.classroom not in school.roster.classrooms:
+        unlisted = {**school.state.unlisted, event.classroom or "": event.observed_at}
+        return Folded(school=_with(school, unlisted=unlisted))
     match event.observation:
-        case Port() | Device() if event.classroom not in school.roster.classrooms:
-            unlisted = {**school.state.unlisted, event.classroom or "": event.observed_at}
-            return Folded(school=_with(school, unlisted=unlisted))
         case Port():
             return _port(school, event, event.observation, policy)
         case Device():
             return _device(school, event, event.observation, policy)
+        case Bandwidth() if event.classroom is not None:
+            return _path(school, event, event.observation, event.classroom, policy)
         case Bandwidth():
-            return _bandwidth(school, event, event.observation, policy)
+            return _line(school, event, event.observation, policy)
         case Http():
             return _http(school, event, event.observation)
         case Ping():
@@ -148,13 +156,21 @@ def _tick(school: School, now: float, policy: Policy) -> Folded:
 def _without_old_tests(school: School, now: float, policy: Policy) -> School:
     """A bandwidth test is evidence for a number of school hours, then it is history."""
 
-    def valid(test: BandwidthTest) -> bool:
-        return school_hours_between(school.hours, test.observed_at, now) <= policy.uplink_max_school_hours
+    def valid(at: float) -> bool:
+        return school_hours_between(school.hours, at, now) <= policy.uplink_max_school_hours
 
-    if all(valid(test) for uplink in school.state.uplinks.values() for test in uplink.tests):
+    def young(leg: _Leg) -> _Leg:
+        if leg.last_unmeasured_at is not None and not valid(leg.last_unmeasured_at):
+            leg = replace(leg, last_unmeasured_at=None, last_unmeasured_reason=None)
+        if all(valid(test.observed_at) for test in leg.tests):
+            return leg
+        return replace(leg, tests=tuple(test for test in leg.tests if valid(test.observed_at)))
+
+    uplinks = {key: young(leg) for key, leg in school.state.uplinks.items()}
+    paths = {key: young(leg) for key, leg in school.state.paths.items()}
+    if (uplinks, paths) == (school.state.uplinks, school.state.paths):
         return school
-    uplinks = {k: replace(u, tests=tuple(filter(valid, u.tests))) for k, u in school.state.uplinks.items()}
-    return _with(school, uplinks=uplinks)
+    return _with(school, uplinks=uplinks, paths=paths)
 
 
 def _new_roster(school: School, event: RosterChanged) -> School:
@@ -165,6 +181,9 @@ def _new_roster(school: School, event: RosterChanged) -> School:
         state,
         gateways={k: v for k, v in state.gateways.items() if k in roster.gateways},
         uplinks={k: v for k, v in state.uplinks.items() if v.gateway in roster.gateways},
+        paths={
+            k: v for k, v in state.paths.items() if v.gateway in roster.gateways and v.classroom in roster.classrooms
+        },
         switches={k: v for k, v in state.switches.items() if v.gateway in roster.gateways},
         segments={k: v for k, v in state.segments.items() if v.gateway in roster.gateways},
         platforms={k: v for k, v in state.platforms.items() if v.gateway in roster.gateways},
@@ -328,18 +347,58 @@ def _silent_state(school: School, event: Observed, room: ClassroomState, policy:
 # --- fold: what the whole school shares -----------------------------------------------------------------------------
 
 
-def _bandwidth(school: School, event: Observed, seen: Bandwidth, policy: Policy) -> Folded:
+def _line(school: School, event: Observed, seen: Bandwidth, policy: Policy) -> Folded:
+    """A test of the school's own line, or of that and an exit."""
     direction = seen.direction or "down"
     key = f"{event.gateway}/{seen.target}/{direction}"
-    uplink = school.state.uplinks.get(key)
-    uplink = uplink or UplinkState(gateway=event.gateway, target=seen.target, direction=direction)
-    if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
-        if event.observed_at > (uplink.last_unmeasured_at or 0.0):
-            reason = seen.reason.value if seen.reason else None
-            uplink = replace(uplink, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason)
-        return Folded(school=_with(school, uplinks={**school.state.uplinks, key: uplink}))
-    if not _counts(uplink, event.observed_at, policy):
+    fresh = UplinkState(gateway=event.gateway, target=seen.target, direction=direction, beyond=seen.beyond)
+    before = school.state.uplinks.get(key)
+    after, counted = _tested(before, fresh, event, seen, policy)
+    if after == before:
         return Folded(school=school)
+    school = _with(school, uplinks={**school.state.uplinks, key: after})
+    if not counted:
+        return Folded(school=school)
+    return Folded(school=school, rooms=None, subjects=_line_subjects(school, after))
+
+
+def _line_subjects(school: School, leg: UplinkState) -> tuple[str, ...]:
+    """Whom a test speaks of: one of the line also decides whether a shortfall beyond an exit is the exit's."""
+    if leg not in verdict.line_legs(school, leg.gateway, leg.direction):
+        return (f"exit:{leg.beyond}",)
+    return (f"uplink:{leg.gateway}", *(f"exit:{name}" for name in verdict.exits_of(school, leg.gateway)))
+
+
+def _path(school: School, event: Observed, seen: Bandwidth, room_id: str, policy: Policy) -> Folded:
+    direction = seen.direction or "down"
+    key = f"{event.gateway}/{seen.target}/{direction}"
+    fresh = PathState(gateway=event.gateway, target=seen.target, direction=direction, classroom=room_id)
+    before = school.state.paths.get(key)
+    after, counted = _tested(before, fresh, event, seen, policy)
+    if after == before:
+        return Folded(school=school)
+    school = _with(school, paths={**school.state.paths, key: after})
+    if not counted:
+        return Folded(school=school)
+    room = school.state.classrooms.get(room_id, ClassroomState())
+    school = _with_room(school, room_id, replace(room, gateway=room.gateway or event.gateway))
+    return Folded(school=school, rooms=(room_id,), subjects=(f"path:{room_id}",))
+
+
+def _tested(before: _Leg | None, fresh: _Leg, event: Observed, seen: Bandwidth, policy: Policy) -> tuple[_Leg, bool]:
+    """Return the leg with what was seen, and whether it counted. A target that now tests another way starts anew."""
+    if before is not None and _is_other(before, fresh):
+        if event.observed_at <= _newest_at(before):
+            return before, False
+        before = None
+    leg = before or fresh
+    if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
+        if event.observed_at <= (leg.last_unmeasured_at or 0.0):
+            return leg, False
+        reason = seen.reason.value if seen.reason else None
+        return replace(leg, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason), False
+    if not _counts(leg, event.observed_at, policy):
+        return leg, False
     test = BandwidthTest(
         observed_at=event.observed_at,
         mode=seen.mode,
@@ -349,21 +408,29 @@ def _bandwidth(school: School, event: Observed, seen: Bandwidth, policy: Policy)
         estimate_bps=seen.estimate_bps,
         bytes=seen.bytes,
         seconds=seen.seconds,
+        theta0_bps=seen.theta0_bps,
+        theta1_bps=seen.theta1_bps,
+        bucket_bytes=seen.bucket_bytes,
+        loss_ratio=seen.loss_ratio,
+        windows=seen.windows,
     )
-    uplink = replace(uplink, tests=(*uplink.tests, test)[-3:])
-    return Folded(
-        school=_with(school, uplinks={**school.state.uplinks, key: uplink}),
-        rooms=None,
-        subjects=(f"uplink:{event.gateway}",),
-    )
+    return replace(leg, tests=(*leg.tests, test)[-3:]), True
 
 
-def _counts(uplink: UplinkState, observed_at: float, policy: Policy) -> bool:
+def _is_other(before: Leg, fresh: Leg) -> bool:
+    return replace(before, tests=(), last_unmeasured_at=None, last_unmeasured_reason=None) != fresh
+
+
+def _newest_at(leg: Leg) -> float:
+    return max([test.observed_at for test in leg.tests[-1:]] + [leg.last_unmeasured_at or 0.0])
+
+
+def _counts(leg: Leg, observed_at: float, policy: Policy) -> bool:
     """Only a newer test counts, and only one that is apart enough from the last to be a second opinion."""
-    if not uplink.tests:
+    if not leg.tests:
         return True
     spacing_s = policy.confirm_spacing_s * (1 - SPACING_TOLERANCE_RATIO)
-    return observed_at - uplink.tests[-1].observed_at >= spacing_s
+    return observed_at - leg.tests[-1].observed_at >= spacing_s
 
 
 def _platform_reading(school: School, event: Observed, target: str) -> PlatformReading:
@@ -473,6 +540,8 @@ def _transitions(
 
 # --- sightings ------------------------------------------------------------------------------------------------------
 
+_BAD = {"short": True, "enough": False, "unknown": None}
+
 
 def _sightings(school: School, subjects: Iterable[str], now: float, policy: Policy) -> Iterator[Sighting]:
     """What the observed subjects look like now, for the alerts."""
@@ -490,13 +559,15 @@ def _held(school: School, now: float, policy: Policy) -> Iterator[Sighting]:
 
 
 def _observed_subject(key: str) -> str:
-    """The subject that is observed for an alert: a classroom is observed as its way, its port and its device."""
+    """The subject observed for an alert: a classroom is observed as its way, its path, its port and its device."""
     subject, _, cause = key.partition("|")
     kind, _, name = subject.partition(":")
     if kind != "classroom":
         return subject
     if cause == Cause.PORT_DOWN:
         return f"way:{name}"
+    if cause == Cause.SEGMENT_BELOW_REQUIRED:
+        return f"path:{name}"
     return f"port:{name}" if cause in (Cause.PORT_BELOW_REQUIRED, Cause.PORT_HALF_DUPLEX) else f"device:{name}"
 
 
@@ -515,12 +586,16 @@ def _sighting(school: School, subject: str, now: float, policy: Policy) -> Itera
                 )
         case "uplink":
             yield _uplink_sighting(school, subject, name, policy)
+        case "exit":
+            yield _exit_sighting(school, subject, name, policy)
         case "switch":
             yield from _switch_sighting(school, subject, name)
         case "segment":
             yield from _segment_sighting(school, subject, name, policy)
         case "platform":
             yield from _platform_sightings(school, subject, name, now, policy)
+        case "path":
+            yield from _path_sighting(school, name, policy)
         case "way" | "port" | "device":
             yield from _room_sightings(school, kind, name, policy)
         case _:
@@ -533,9 +608,47 @@ def _uplink_sighting(school: School, subject: str, gateway: str, policy: Policy)
     return Sighting(
         subject=subject,
         cause=Cause.UPLINK_BELOW_REQUIRED,
-        bad={"short": True, "enough": False, "unknown": None}[state],
+        bad=_BAD[state],
         gateway=gateway,
         classrooms=verdict.judged_rooms(school, gateway),
+        measured=verdict.link_bps(interval),
+        limit=float(policy.required_down_bps),
+    )
+
+
+def _exit_sighting(school: School, subject: str, exit_name: str, policy: Policy) -> Sighting:
+    """One exit for the whole school: short if it is from any of its gateways."""
+    thetas = policy.theta_down_bps
+    states = {g: verdict.exit_state(school, g, exit_name, "down", thetas) for g in school.roster.gateways}
+    worst = next((state for state in ("short", "enough") if state in states.values()), "unknown")
+    gateways = [gateway for gateway, state in states.items() if state == worst]
+    legs = [leg for g in gateways for leg in verdict.exit_legs(school, g, exit_name, "down")]
+    return Sighting(
+        subject=subject,
+        cause=Cause.EXIT_BELOW_REQUIRED,
+        bad=_BAD[worst],
+        gateway=next(iter(gateways), ""),
+        classrooms=tuple(room for gateway in gateways for room in verdict.judged_rooms(school, gateway)),
+        measured=verdict.link_bps(verdict.legs_interval(legs)),
+        limit=float(policy.required_down_bps),
+    )
+
+
+def _path_sighting(school: School, room_id: str, policy: Policy) -> Iterator[Sighting]:
+    """The tested way to one room. While the room's own port is short, that is what is told."""
+    state, gateway = school.state.classrooms.get(room_id), verdict.gateway_of(school, room_id)
+    if state is None or gateway is None or room_id not in verdict.judged_rooms(school):
+        return
+    interval = verdict.legs_interval(verdict.path_legs(school, room_id, gateway, "down"))
+    bad = _BAD[verdict.part_state(interval, policy.theta_down_bps)]
+    if bad and {Cause.PORT_BELOW_REQUIRED, Cause.PORT_HALF_DUPLEX} & set(state.verdict.causes):
+        bad = None
+    yield Sighting(
+        subject=f"classroom:{room_id}",
+        cause=Cause.SEGMENT_BELOW_REQUIRED,
+        bad=bad,
+        gateway=gateway,
+        classrooms=(room_id,),
         measured=verdict.link_bps(interval),
         limit=float(policy.required_down_bps),
     )
@@ -573,7 +686,7 @@ def _segment_sighting(school: School, subject: str, key: str, policy: Policy) ->
     yield Sighting(
         subject=subject,
         cause=Cause.SEGMENT_BELOW_REQUIRED,
-        bad={"short": True, "enough": False, "unknown": None}[state],
+        bad=_BAD[state],
         gateway=segment.gateway,
         classrooms=rooms,
         measured=segment.speed_bps,

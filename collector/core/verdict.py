@@ -1,7 +1,8 @@
 """The verdict on a classroom: three bases of its link, four clauses of ``ready``, causes, and the ``compliant`` latch.
 
-A part of the link (port, segment, uplink) is *short* when its upper bound is at most what is required and it is not
-itself enough; one short part makes the link short. The link is *enough* when every part that must be known is.
+A part of the link (port, segment, path, uplink, exit) is *short* when its upper bound is at most what is required and
+it is not itself enough; one short part makes the link short. The link is *enough* when every part that must be known
+is.
 """
 
 from collections import Counter
@@ -25,8 +26,10 @@ from collector.core.state import (
     Grade,
     Interval,
     Latch,
+    Leg,
     LinkState,
     NextStep,
+    PathState,
     PortReading,
     School,
     SegmentReading,
@@ -40,7 +43,6 @@ Thetas = tuple[float, float]
 _LINK_CLAUSE: dict[LinkState, VerdictValue] = {"enough": "yes", "short": "no", "unknown": "unknown"}
 _PORT = (Cause.PORT_BELOW_REQUIRED, Cause.PORT_HALF_DUPLEX)
 _GRADES = tuple(Grade)
-_GRADE_OF_MODE = {"passive": Grade.PASSIVE}
 
 
 # --- parts of the link ----------------------------------------------------------------------------------------------
@@ -87,20 +89,70 @@ def uplink_result(tests: tuple[BandwidthTest, ...]) -> bool | None:
     return False if failed >= 2 else None
 
 
-def uplink_interval(uplink: UplinkState) -> Interval:
-    """U of one target and direction: the newest test that agrees with the majority; empty while there is none."""
-    result = uplink_result(uplink.tests)
-    agreeing = [test for test in uplink.tests if test.passed is result]
-    if not agreeing:
-        return Interval()
-    newest = agreeing[-1]
-    return Interval(newest.at_least_bps, newest.at_most_bps, newest.estimate_bps)
+def decisive_test(leg: Leg) -> BandwidthTest | None:
+    """Find the newest test that agrees with the majority; None while there is none."""
+    result = uplink_result(leg.tests)
+    return next((test for test in reversed(leg.tests) if test.passed is result), None)
+
+
+def leg_interval(leg: Leg) -> Interval:
+    """Say what is known of one target and direction; empty while no majority is."""
+    test = decisive_test(leg)
+    return Interval(test.at_least_bps, test.at_most_bps, test.estimate_bps) if test else Interval()
+
+
+def legs_interval(legs: Iterable[Leg]) -> Interval:
+    """The worst of ``legs``; empty when none was tested."""
+    return narrowest([leg_interval(leg) for leg in legs if leg.tests])
+
+
+def grade_of(test: BandwidthTest) -> Grade:
+    return Grade.PASSIVE if test.mode == "passive" else Grade.ACTIVE
 
 
 def gateway_uplink(school: School, gateway: str, direction: Direction) -> Interval:
-    """U of a gateway: the worst of its bandwidth targets in that direction; empty when none was tested."""
-    uplinks = _uplinks(school, gateway, direction)
-    return narrowest([uplink_interval(u) for u in uplinks]) if uplinks else Interval()
+    """U of a gateway: the worst of the targets on the school's own line; empty when none was tested."""
+    return legs_interval(line_legs(school, gateway, direction))
+
+
+def line_legs(school: School, gateway: str, direction: Direction) -> tuple[UplinkState, ...]:
+    """What tests the school's own line. Where nothing tests it alone, the tests beyond an exit stand for it."""
+    legs = tuple(
+        leg
+        for leg in school.state.uplinks.values()
+        if leg.gateway == gateway and leg.direction == direction and (leg.tests or leg.last_unmeasured_at is not None)
+    )
+    return tuple(leg for leg in legs if leg.beyond is None) or legs
+
+
+def exits_of(school: School, gateway: str) -> tuple[str, ...]:
+    """Names of the exits that a gateway tests."""
+    return tuple(sorted({u.beyond for u in school.state.uplinks.values() if u.gateway == gateway and u.beyond}))
+
+
+def exit_legs(school: School, gateway: str, exit_name: str, direction: Direction) -> tuple[UplinkState, ...]:
+    return tuple(
+        leg
+        for leg in school.state.uplinks.values()
+        if leg.gateway == gateway and leg.beyond == exit_name and leg.direction == direction and leg.tests
+    )
+
+
+def exit_state(school: School, gateway: str, exit_name: str, direction: Direction, thetas: Thetas) -> LinkState:
+    """Judge an exit. A test beyond it crosses the school's line, too: short only where that line alone is enough."""
+    state = part_state(legs_interval(exit_legs(school, gateway, exit_name, direction)), thetas)
+    if state == "short" and part_state(gateway_uplink(school, gateway, direction), thetas) != "enough":
+        return "unknown"
+    return state
+
+
+def path_legs(school: School, room_id: str, gateway: str, direction: Direction) -> tuple[PathState, ...]:
+    """What tests the way from a gateway to a classroom."""
+    return tuple(
+        leg
+        for leg in school.state.paths.values()
+        if leg.classroom == room_id and leg.gateway == gateway and leg.direction == direction and leg.tests
+    )
 
 
 def narrowest(parts: Iterable[Interval]) -> Interval:
@@ -178,10 +230,41 @@ class Link(Struct, frozen=True, kw_only=True):
     state: LinkState
     causes: tuple[Cause, ...]
     uplink_known: bool
+    path_tested: bool
     grade: Grade | None
     evidence_at: float | None
     contrary_at: float | None
     """When the evidence that makes the link short was observed; None where it may not speak against ``compliant``."""
+
+
+class Tested(Struct, frozen=True, kw_only=True):
+    """A part of the way as bandwidth tests found it."""
+
+    legs: tuple[Leg, ...]
+    interval: Interval
+    state: LinkState
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """What the tests of one direction say of a classroom's link: U, the exits beyond it, and T inside the school."""
+
+    thetas: Thetas
+    uplink: Tested
+    exits: Tested
+    path: Tested
+
+    @property
+    def parts(self) -> tuple[tuple[Cause, Tested], ...]:
+        """Each part with the cause that it would be."""
+        return (
+            (Cause.UPLINK_BELOW_REQUIRED, self.uplink),
+            (Cause.EXIT_BELOW_REQUIRED, self.exits),
+            (Cause.SEGMENT_BELOW_REQUIRED, self.path),
+        )
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return (*self.uplink.legs, *self.exits.legs, *self.path.legs)
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -269,28 +352,43 @@ def judge_link(case: Case) -> Link:
     port = _port_part(case)
     readings = tuple(_segments_on_the_way(case))
     segments = [segment_interval(s) for s in readings]
-    down = gateway_uplink(case.school, case.gateway, "down")
-    uplink_state = _uplink_state(case, down)
-    bases: dict[Basis, Interval] = {"reach": _reach(port, segments, down)}
+    ways = [_way_tested(case, direction, thetas) for direction, thetas in _judged_directions(case.policy)]
+    reaches = [_reach(port, segments, way) for way in ways]
+    bases: dict[Basis, Interval] = {"reach": reaches[0]}
     if port is not None:
         bases["port"] = port
     if case.in_lesson():
-        bases["share"] = _divided(down, max(1, len(judged_rooms(case.school, case.gateway))))
-    causes = tuple(_link_causes(case.policy, port, segments, uplink_state))
-    state = _decided_state(case.policy, bases, causes, uplink_state)
+        bases["share"] = _divided(ways[0].uplink.interval, max(1, len(judged_rooms(case.school, case.gateway))))
+    causes = tuple(_link_causes(case.policy, port, segments, ways))
+    uplink_state = _worst(way.uplink.state for way in ways)
+    reach_state = _worst(part_state(reach, way.thetas) for reach, way in zip(reaches, ways, strict=True))
+    state = _decided_state(case.policy, bases, causes, uplink_state, reach_state)
     if state == "short" and not causes:
         causes = (Cause.UPLINK_BELOW_REQUIRED,)
-    tests = [t for u in _uplinks(case.school, case.gateway, "down") for t in u.tests]
-    seen_at = [t.observed_at for t in tests] + ([case.state.port.observed_at] if case.state.port else [])
+    seen_at = [test.observed_at for way in ways for leg in way.legs for test in leg.tests]
+    seen_at += [case.state.port.observed_at] if case.state.port else []
     return Link(
         bases=bases,
         state=state,
         causes=causes,
         uplink_known=uplink_state != "unknown",
-        grade=_grade(port, tests),
+        path_tested=any(way.path.legs for way in ways),
+        grade=_grade(port, ways),
         evidence_at=max(seen_at, default=None),
-        contrary_at=_contrary_at(case.state.port, readings, tests, causes),
+        contrary_at=_contrary_at(case, readings, ways, causes),
     )
+
+
+def _judged_directions(policy: Policy) -> Iterator[tuple[Direction, Thetas]]:
+    """Directions with a requirement, download first."""
+    yield "down", policy.theta_down_bps
+    if policy.theta_up_bps is not None:
+        yield "up", policy.theta_up_bps
+
+
+def _worst(states: Iterable[LinkState]) -> LinkState:
+    states = set(states)
+    return next((state for state in ("short", "unknown") if state in states), "enough")
 
 
 def _port_part(case: Case) -> Interval | None:
@@ -313,10 +411,38 @@ def _segments_on_the_way(case: Case) -> Iterator[SegmentReading]:
             yield segment
 
 
-def _reach(port: Interval | None, segments: list[Interval], uplink: Interval) -> Interval:
-    """B: known parts bound it from above; from below it needs the uplink and the port."""
-    reach = narrowest([*([port] if port else []), *segments, uplink])
-    return reach if port is not None else replace(reach, at_least_bps=None)
+def _way_tested(case: Case, direction: Direction, thetas: Thetas) -> Way:
+    """Put the tests together; an exit that is not known neither proves nor blames."""
+    school, gateway = case.school, case.gateway
+    exits = [
+        leg
+        for name in exits_of(school, gateway)
+        if exit_state(school, gateway, name, direction, thetas) != "unknown"
+        for leg in exit_legs(school, gateway, name, direction)
+    ]
+    return Way(
+        thetas=thetas,
+        uplink=_tested(line_legs(school, gateway, direction), thetas),
+        exits=_tested(tuple(exits), thetas),
+        path=_tested(path_legs(school, case.room.id, gateway, direction), thetas),
+    )
+
+
+def _tested(legs: tuple[Leg, ...], thetas: Thetas) -> Tested:
+    interval = legs_interval(legs) if legs else Interval()
+    return Tested(legs=legs, interval=interval, state=part_state(interval, thetas))
+
+
+def _reach(port: Interval | None, segments: list[Interval], way: Way) -> Interval:
+    """B: known parts bound it from above; from below it needs the uplink and one of port and path."""
+    path = way.path.interval
+    proven = path.at_least_bps is not None
+    inside = [*([port] if port else []), *segments]
+    if proven:  # the test went through all of them, known or not
+        inside = [part for part in inside if part != Interval()]
+    tested = [part for part in (path, way.exits.interval) if part != Interval()]
+    reach = narrowest([*inside, *tested, way.uplink.interval])
+    return reach if proven or port is not None else replace(reach, at_least_bps=None)
 
 
 def _divided(interval: Interval, count: int) -> Interval:
@@ -328,26 +454,20 @@ def _divided(interval: Interval, count: int) -> Interval:
     return Interval(part(interval.at_least_bps), part(interval.at_most_bps), part(interval.estimate_bps))
 
 
-def _uplinks(school: School, gateway: str, direction: Direction) -> list[UplinkState]:
-    return [u for u in school.state.uplinks.values() if u.gateway == gateway and u.direction == direction and u.tests]
+def _link_causes(policy: Policy, port: Interval | None, segments: list[Interval], ways: list[Way]) -> Iterator[Cause]:
+    port_causes = tuple(_port_causes(policy, port))
+    if policy.basis != "port":
+        short = {cause for way in ways for cause, part in way.parts if part.state == "short"}
+        if port_causes:
+            short.discard(Cause.SEGMENT_BELOW_REQUIRED)
+        if any(part_state(s, policy.theta_down_bps) == "short" for s in segments):
+            short.add(Cause.SEGMENT_BELOW_REQUIRED)
+        yield from short
+    yield from port_causes
 
 
-def _uplink_state(case: Case, down: Interval) -> LinkState:
-    """State of the uplink over every judged direction."""
-    states = [part_state(down, case.policy.theta_down_bps)]
-    if case.policy.theta_up_bps is not None:
-        up = gateway_uplink(case.school, case.gateway, "up")
-        states.append(part_state(up, case.policy.theta_up_bps))
-    return next((state for state in ("short", "unknown") if state in states), "enough")
-
-
-def _link_causes(
-    policy: Policy, port: Interval | None, segments: list[Interval], uplink_state: LinkState
-) -> Iterator[Cause]:
-    if policy.basis != "port" and uplink_state == "short":
-        yield Cause.UPLINK_BELOW_REQUIRED
-    if policy.basis != "port" and any(part_state(s, policy.theta_down_bps) == "short" for s in segments):
-        yield Cause.SEGMENT_BELOW_REQUIRED
+def _port_causes(policy: Policy, port: Interval | None) -> Iterator[Cause]:
+    """What is wrong with the port itself; it then also explains a path that falls short."""
     if port is not None and port.at_most_bps is not None and port.at_most_bps < policy.theta_down_bps[0]:
         yield Cause.PORT_BELOW_REQUIRED
     if port is not None and port.half_duplex:
@@ -355,7 +475,11 @@ def _link_causes(
 
 
 def _decided_state(
-    policy: Policy, bases: Mapping[Basis, Interval], causes: tuple[Cause, ...], uplink_state: LinkState
+    policy: Policy,
+    bases: Mapping[Basis, Interval],
+    causes: tuple[Cause, ...],
+    uplink_state: LinkState,
+    reach_state: LinkState,
 ) -> LinkState:
     """State on the basis that policy names; outside lessons a share is nobody's, so reach decides."""
     if causes:
@@ -364,29 +488,36 @@ def _decided_state(
         return part_state(bases["port"], policy.theta_down_bps) if "port" in bases else "unknown"
     if policy.basis == "share" and "share" in bases and uplink_state == "enough":
         return part_state(bases["share"], policy.theta_down_bps)
-    reach = part_state(bases["reach"], policy.theta_down_bps)
-    return "enough" if uplink_state == "enough" and reach == "enough" else "unknown"
+    return "enough" if uplink_state == "enough" and reach_state == "enough" else "unknown"
 
 
-def _grade(port: Interval | None, tests: list[BandwidthTest]) -> Grade | None:
-    """The weakest evidence that the link rests on."""
-    grades = [_GRADE_OF_MODE.get(t.mode or "", Grade.ACTIVE) for t in tests[-1:]]
-    grades += [Grade.NEGOTIATED] if port is not None else []
+def _grade(port: Interval | None, ways: list[Way]) -> Grade | None:
+    """The weakest evidence that the link rests on; a path that was proven needs no port to speak for it."""
+    tests = [test for way in ways for leg in way.legs if (test := decisive_test(leg))]
+    grades = [grade_of(test) for test in tests]
+    if port is not None and all(way.path.interval.at_least_bps is None for way in ways):
+        grades.append(Grade.NEGOTIATED)
     return max(grades, key=_GRADES.index, default=None)
 
 
 def _contrary_at(
-    port: PortReading | None, segments: Iterable[SegmentReading], tests: list[BandwidthTest], causes: tuple[Cause, ...]
+    case: Case, segments: Iterable[SegmentReading], ways: list[Way], causes: tuple[Cause, ...]
 ) -> float | None:
     """A port failure speaks against ``compliant`` only when it was seen in lesson time."""
-    times: list[float] = []
-    if Cause.UPLINK_BELOW_REQUIRED in causes:
-        times += [t.observed_at for t in tests if not t.passed]
+    port, theta_bps = case.state.port, case.policy.theta_down_bps
+    times = [at for way in ways for cause, part in way.parts if cause in causes for at in _failed_at(part, way.thetas)]
     if Cause.SEGMENT_BELOW_REQUIRED in causes:
-        times += [segment.observed_at for segment in segments]
+        times += [s.observed_at for s in segments if part_state(segment_interval(s), theta_bps) == "short"]
     if port and port.in_lesson and set(_PORT) & set(causes):
         times.append(port.observed_at)
     return max(times, default=None)
+
+
+def _failed_at(part: Tested, thetas: Thetas) -> Iterator[float]:
+    """When those tests failed that make the part short."""
+    for leg in part.legs:
+        if part_state(leg_interval(leg), thetas) == "short":
+            yield from (test.observed_at for test in leg.tests if not test.passed)
 
 
 # --- clauses, causes, next step -------------------------------------------------------------------------------------
@@ -449,7 +580,7 @@ def _is_device_absent(case: Case) -> bool:
 def _next_step(case: Case, clauses: Clauses, causes: tuple[Cause, ...], link: Link) -> NextStep:
     if Cause.SWITCH_UNREACHABLE in causes:
         return NextStep.CHECK_SWITCH
-    if clauses.link == "unknown" and not link.uplink_known:
+    if clauses.link == "unknown" and (link.path_tested or not link.uplink_known):
         return NextStep.WAIT_FOR_TEST
     if clauses.link == "unknown":
         on_switch = case.state.last_port is not None and case.room.access == "wired"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from classready.ids import split_classroom_ref
-from classready.observation import Device, Observation, Port
+from classready.observation import Bandwidth, Device, Observation, Port
 from collector.core.policy import Policy
 from collector.core.state import School
 
@@ -28,9 +28,10 @@ def route(observation: Observation, schools: Mapping[str, School], policy: Polic
     Raises:
         RefusedError: a foreign school, or more unlisted classrooms than the policy allows.
     """
-    if not isinstance(observation, Port | Device):
+    ref = observation.classroom if isinstance(observation, Port | Device | Bandwidth) else None
+    if ref is None:
         return [Route(school, None) for school in schools]
-    named, room = split_classroom_ref(observation.classroom)
+    named, room = split_classroom_ref(ref)
     school = schools.get(named or _school_of(room, schools))
     if school is None:
         raise RefusedError("identity")

@@ -97,6 +97,9 @@ def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, n
     platforms = sorted({m.subject.partition(":")[2] for m in members if m.subject.startswith("platform:")})
     for platform in platforms[:NAMED_ROOMS_MAX]:
         yield say("chat.item_platform", language, platform=clean(names.platform(platform)))
+    exits = sorted({m.subject.partition(":")[2] for m in members if m.subject.startswith("exit:")})
+    for name in exits[:NAMED_ROOMS_MAX]:
+        yield say("chat.item_exit", language, exit=clean(name))
     measured = [m.measured for m in members if m.measured is not None]
     limits = [m.limit for m in members if m.limit is not None]
     if measured:

@@ -61,7 +61,7 @@ async def _open_writer(url: URL) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         event.listen(writer.sync_engine, "connect", _prepare_writer)
     async with writer.begin() as connection:
-        await connection.run_sync(_upgrade)
+        await connection.run_sync(upgrade)
     return writer
 
 
@@ -99,8 +99,9 @@ def _pragmas(connection: Any, *settings: str) -> None:
     cursor.close()
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables up to ``revision``; those of an earlier release keep their rows."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

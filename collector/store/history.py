@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from classready.observation import Bandwidth
+from classready.observation import Bandwidth, WindowSummary
 from collector.core.state import IncidentChanged, VerdictChanged
 from collector.store.tables import audit, bandwidth_result, incident, verdict_transition
 
@@ -36,11 +36,16 @@ async def add_bandwidth_results(connection: AsyncConnection, results: Sequence[B
             "sequence": result.sequence,
             "observed_at": result.observed_at,
             **{name: getattr(result.observation, name) for name in _FIELDS},
+            "windows": _json(result.observation.windows),
         }
         for result in results
     ]
     if rows:
         await connection.execute(insert(bandwidth_result), rows)
+
+
+def _json(windows: WindowSummary | None) -> str | None:
+    return None if windows is None else msgspec.json.encode(windows).decode()
 
 
 async def record_incident(connection: AsyncConnection, change: IncidentChanged) -> None:

@@ -88,6 +88,9 @@ bandwidth_result = Table(
     Column("bytes", BigInteger),
     Column("seconds", Double),
     Column("loss_ratio", Double),
+    Column("classroom", String(65)),
+    Column("beyond", String(64)),
+    Column("windows", Text),
     Index("bandwidth_result_gateway_observed_at", "gateway", "observed_at"),
 )
 

@@ -16,7 +16,7 @@ from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
 from collector.views import Bureau
-from tests.support.samples import NAMES, NOW, demo_school, silenced, uplink, with_state
+from tests.support.samples import NAMES, NOW, demo_school, leg_school, silenced, uplink, with_state
 
 Client = TestClient[web.Request, web.Application]
 
@@ -131,6 +131,15 @@ async def test_a_school_page_shows_what_people_need() -> None:
     assert text.index("三年级5班") < text.index("三年级7班") < text.index("三年级1班"), (
         "what needs attention comes first"
     )
+
+
+async def test_a_school_page_shows_the_last_tests() -> None:
+    """The newest test of line and exit with its evidence, older ones in short, the way to a room with the room."""
+    async with board(leg_school()) as client:
+        text = Tags(await read(client, "/school/5114020001")).text
+    for words in ("经出口 metro-exit", "排空测试 · 门限 95 Mbit/s 至 100 Mbit/s", "看流量计数", "校内线路: 下行 未知"):
+        assert words in text, words
+    assert text.count("12 个窗口") == 1 + 7 + 1 + 1, "the exit on the school's page and with each room, and one path"
 
 
 async def test_a_silent_school_says_what_to_do() -> None:

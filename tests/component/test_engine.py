@@ -346,6 +346,39 @@ async def test_unlisted_rooms(tmp_path):
         assert set(engine.schools["s1"].state.unlisted) == {"new-1", "new-2"}
 
 
+async def test_a_test_of_a_room_is_its_schools(tmp_path):
+    """The way to a room concerns that room's school alone; a foreign school is refused, too many rooms as well."""
+    seen = [bandwidth(passed=False, target="pc", classroom=ref) for ref in ("s1/r1", "s3/r1", "s1/n-1", "s1/n-2")]
+    seen += [
+        bandwidth(passed=True, target="pc", classroom="r1"),
+        bandwidth(passed=True, target="pc", classroom="s1/n-3"),
+    ]
+    async with running(tmp_path) as (engine, store, _):
+        ack = await engine.submit("gw-one", report([record(n, o) for n, o in enumerate(seen, 1)]), NOW)
+        assert ack.committed == ((1, 1), (3, 5))
+        assert ack.rejected == (Rejected(sequence=2, reason="identity"), Rejected(sequence=6, reason="inventory"))
+        one, two = engine.schools["s1"].state, engine.schools["s2"].state
+        assert (list(one.paths), two.paths) == (["gw-one/pc/down"], {})
+        assert (one.uplinks, two.uplinks, set(one.unlisted)) == ({}, {}, {"n-1", "n-2"})
+        assert [row.classroom for row in await rows(store, bandwidth_result)] == ["s1/r1", "s1/n-1", "s1/n-2", "r1"]
+
+
+async def test_a_test_beyond_an_exit_is_every_schools(tmp_path):
+    """One gateway of two schools tests an exit for both; the answer orders a retest of what failed once."""
+    clock = FakeClock(NOW + 20)
+    async with running(tmp_path, clock) as (engine, store, _):
+        line, far = bandwidth(passed=True), bandwidth(passed=False, target="far", beyond="metro")
+        ack = await engine.submit("gw-one", report([record(1, line), record(2, far)]), NOW)
+        assert ack.directives.retest == ("far",)
+        for school in ("s1", "s2"):
+            assert list(engine.schools[school].state.uplinks) == ["gw-one/uplink/down", "gw-one/far/down"]
+        await engine.submit("gw-one", report([record(3, far, wall_s=clock.now, monotonic_s=1_010.0)]), clock.now)
+        assert [(i.cause, sorted(i.members)) for i in engine.bureau.incidents.values()] == [
+            (Cause.EXIT_BELOW_REQUIRED, ["s1|exit:metro", "s2|exit:metro"])
+        ]
+        assert [row.beyond for row in await rows(store, bandwidth_result)] == [None, "metro", "metro"]
+
+
 async def test_roster_change(tmp_path):
     """A school that leaves the roster is gone, with its alerts; one that comes back still knows what it knew."""
     clock = FakeClock()

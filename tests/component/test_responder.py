@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,6 +16,7 @@ from classready.bandwidth import packets as p
 from classready.bandwidth import windows
 from classready.units import MBIT, MBYTE
 from collector import responder
+from collector.responder import leases
 from collector.settings import Responder
 
 KEY = b"shared secret"
@@ -83,7 +85,7 @@ class Client:
         assert challenge.nonce == self.nonce
         return challenge.cookie
 
-    def request(self, cookie: bytes, key: bytes = b"", **wishes: int) -> bytes:
+    def request(self, cookie: bytes, key: bytes = b"", **wishes: Any) -> bytes:
         fields = {
             "direction": 0,
             "payload_bytes": PAYLOAD,
@@ -93,7 +95,12 @@ class Client:
         }
         return p.seal(p.Request(nonce=self.nonce, cookie=cookie, **{**fields, **wishes}), key)
 
-    async def lease(self, key: bytes = b"", **wishes: int) -> p.Grant:
+    async def refusal(self, **wishes: Any) -> p.Refuse:
+        refuse = p.parse(p.Refuse, await self.ask(self.request(await self.cookie(), **wishes)))
+        assert refuse is not None
+        return refuse
+
+    async def lease(self, key: bytes = b"", **wishes: Any) -> p.Grant:
         grant = p.unseal(p.Grant, await self.ask(self.request(await self.cookie(), key, **wishes)), key)
         assert grant is not None
         self.key = p.lease_key(key, grant.salt)
@@ -202,8 +209,8 @@ async def test_an_oversized_wish_is_capped() -> None:
         client = Client(port)
         grant = await client.lease(rate_bps=10**12, max_bytes=10**12, max_ms=3_600_000)
         assert grant.rate_bps == 100 * MBIT
-        assert grant.max_bytes == responder.LEASE_MAX_BYTES
-        assert grant.max_ms == responder.LEASE_MAX_SECONDS * 1_000
+        assert grant.max_bytes == leases.LEASE_MAX_BYTES
+        assert grant.max_ms == leases.LEASE_MAX_SECONDS * 1_000
 
 
 async def test_a_lease_cannot_be_overdrawn() -> None:
@@ -265,6 +272,131 @@ async def test_one_lease_per_address_and_the_share_for_all() -> None:
         assert counted("refusals", reason="busy") == before + 2
 
 
+# --- groups ---------------------------------------------------------------------------------------------------------
+
+OLT, OTHER_OLT = p.group_of("olt-3"), p.group_of("olt-4")
+
+
+async def test_two_schools_of_a_group_never_load_at_the_same_time() -> None:
+    """While one tests, the other is told when to come back; another group, and a school of none, are let in."""
+    async with serving() as port:
+        first, second, other, single = (Client(port, f"127.0.0.{host}") for host in range(1, 5))
+        grant = await first.lease(group=OLT)
+        first.send(first.control(grant, 1))
+        await first.answer()
+        refuse = await second.refusal(group=OLT)
+        assert refuse.reason == p.RefuseReason.BUSY
+        assert 0 < refuse.retry_after_ms <= 1_000 * (grant.max_ms / 1_000 + leases.CLAIM_S)
+        theirs = await other.lease(group=OTHER_OLT)
+        other.send(other.control(theirs, 1))
+        await single.lease()
+        (seen, _), (at_once, _) = await asyncio.gather(first.load(grant), other.load(theirs))
+        assert min(seen.packet_count, at_once.packet_count) > 100
+        await second.lease(group=OLT)
+
+
+async def test_a_late_owner_does_not_disturb_the_next_one() -> None:
+    """A's lease expires, B gets the place and loads: A's start, stop and replays free nothing, C still has to wait."""
+    async with serving() as port:
+        a, b, c = (Client(port, f"127.0.0.{host}") for host in (1, 2, 3))
+        late = await a.lease(group=OLT)
+        expired_s = time.monotonic() + leases.CLAIM_S
+        assert (await b.refusal(group=OLT)).reason == p.RefuseReason.BUSY
+        while time.monotonic() < expired_s:
+            await asyncio.sleep(0.01)
+        grant = await b.lease(group=OLT)
+        counts = iter(range(1, 10_000))
+        until = time.monotonic() + 0.4
+        before = counted("ignored_packets", reason="no_lease")
+
+        def beat() -> None:
+            if time.monotonic() < until:
+                b.send(b.control(grant, next(counts)))
+                a.send(a.control(late, 1))
+                a.send(a.control(late, 2, p.Command.STOP))
+
+        load = asyncio.create_task(b.load(grant, beat))
+        await asyncio.sleep(0.2)
+        assert (await c.refusal(group=OLT)).reason == p.RefuseReason.BUSY
+        seen, report = await load
+        assert report.end == p.End.SILENT
+        assert seen.seconds > 0.4
+        assert counted("ignored_packets", reason="no_lease") > before
+        assert await a.answer() is None
+        await c.lease(group=OLT)
+
+
+def test_a_lease_is_ended_by_its_owner_only() -> None:
+    """Two owners of one place, one after the other: whatever is done with the expired lease leaves the next alone."""
+    book = leases.Leases(1_000 * MBIT, b"")
+
+    def ask(host: int) -> leases.Lease | bytes | str:
+        wishes = {"direction": 0, "payload_bytes": PAYLOAD, "rate_bps": MBIT, "max_bytes": MBYTE, "max_ms": 100}
+        request = p.Request(nonce=os.urandom(8), cookie=p.NO_COOKIE, group=OLT, **wishes)
+        return book.ask(p.seal(request, b""), f"10.0.0.{host}")
+
+    late = ask(1)
+    late.expires_s = time.monotonic()
+    now = ask(2)
+    assert isinstance(now, leases.Lease)
+    for loads in (False, True):
+        assert not book.start(late)
+        book.end(late)
+        assert p.parse(p.Refuse, ask(3)).reason == p.RefuseReason.BUSY
+        assert loads or book.start(now)
+    book.end(now)
+    assert isinstance(ask(3), leases.Lease)
+
+
+async def test_the_share_holds_for_thirty_at_once() -> None:
+    """Whoever asks at the same moment: all that is granted together stays within 80 % of the link."""
+    async with serving(link_bps=1_000 * MBIT) as port:
+        clients = [Client(port, f"127.0.1.{host}") for host in range(1, 31)]
+        for client in clients:
+            client.sock.settimeout(2)
+        cookies = await asyncio.gather(*(client.cookie() for client in clients))
+        requests = [c.request(cookie, rate_bps=110 * MBIT) for c, cookie in zip(clients, cookies, strict=True)]
+        answers = await asyncio.gather(*(c.ask(request) for c, request in zip(clients, requests, strict=True)))
+        grants = [grant for answer in answers if (grant := p.parse(p.Grant, answer))]
+        refusals = [refuse for answer in answers if (refuse := p.parse(p.Refuse, answer))]
+        assert sum(grant.rate_bps for grant in grants) == 770 * MBIT
+        assert {refuse.reason for refuse in refusals} == {p.RefuseReason.BUSY}
+        assert len(grants) + len(refusals) == 30
+
+
+async def test_an_unproven_address_never_gets_more_than_it_sent() -> None:
+    """Thousands of datagrams, from noise to the nearly right: in sum, and after each one, no amplification."""
+    rng = random.Random(7)
+    async with serving() as port:
+        client, other = Client(port), Client(port)
+        theirs = await other.cookie()
+        good = [
+            p.encode(p.Hello(nonce=client.nonce)),
+            client.request(theirs),
+            client.request(os.urandom(16), group=OLT),
+            p.seal(p.Control(lease=os.urandom(8), count=1, command=1, rate_bps=10**9), b""),
+            p.seal(p.Join(lease=os.urandom(8), stream=0), b""),
+        ]
+        client.sock.settimeout(0.0)
+        for number in range(4_000):
+            datagram = bytearray(rng.choice(good))
+            match rng.randrange(4):
+                case 0:
+                    datagram = datagram[: rng.randrange(len(datagram))]
+                case 1:
+                    datagram[rng.randrange(len(datagram))] ^= 1 << rng.randrange(8)
+                case 2:
+                    datagram += rng.randbytes(rng.randrange(1, 200))
+            client.send(bytes(datagram))
+            if number % 20 == 0:
+                await asyncio.sleep(0.002)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    client.got_bytes += len(client.sock.recv(2_000))
+            assert client.got_bytes <= client.sent_bytes
+        assert client.got_bytes > 0
+
+
 async def test_a_repeated_request_gets_the_same_lease_and_a_replayed_one_nothing() -> None:
     """A lost grant can be asked for again; once the lease is over its request is worth nothing."""
     async with serving() as port:
@@ -300,9 +432,9 @@ async def test_what_it_cannot_do_is_refused(wish: dict[str, int]) -> None:
 
 def test_one_lease_for_a_whole_ipv6_site() -> None:
     """Whoever has one address of a /64 has them all; an IPv4 address in IPv6 clothes is one address."""
-    assert responder._line("2001:db8::1") == responder._line("2001:db8::ffff:1") != responder._line("2001:db8:0:1::1")
-    assert responder._line("::ffff:10.0.0.1") != responder._line("::ffff:10.0.0.2")
-    assert responder._line("fe80::1%eth0") == responder._line("fe80::2")
+    assert leases.line_of("2001:db8::1") == leases.line_of("2001:db8::ffff:1") != leases.line_of("2001:db8:0:1::1")
+    assert leases.line_of("::ffff:10.0.0.1") != leases.line_of("::ffff:10.0.0.2")
+    assert leases.line_of("fe80::1%eth0") == leases.line_of("fe80::2")
 
 
 # --- uploads --------------------------------------------------------------------------------------------------------

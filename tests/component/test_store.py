@@ -3,14 +3,17 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from classready.observation import Bandwidth, WindowSummary
 from collector.core.state import BureauState, SchoolState
-from collector.store import ledgers, states
-from collector.store.database import StoreAddressError, store_url
+from collector.core.verdict import leg_interval
+from collector.store import history, ledgers, states
+from collector.store.database import StoreAddressError, store_url, upgrade
 from collector.store.ledgers import Ledger
-from collector.store.tables import metadata
+from collector.store.tables import bandwidth_result, metadata
 from tests.support.collecting import SPOOL, opened
 
 SPOOL_KEY = ("gw-one", SPOOL)
@@ -22,6 +25,47 @@ async def test_migrations_make_the_tables(tmp_path):
         async with opened(tmp_path) as store, store.writer.connect() as connection:
             differences = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
             assert differences == []
+
+
+async def test_store_of_the_first_release(tmp_path):
+    """What was stored before a column or a field existed is read as not known; new rows stand beside the old ones."""
+    url = store_url("sqlite+aiosqlite:///collector.db", tmp_path)
+    writer = create_async_engine(url)
+    async with writer.begin() as connection:
+        await connection.run_sync(lambda c: upgrade(c, "0001"))
+        await connection.execute(
+            text("INSERT INTO bandwidth_result (gateway, spool_id, sequence, observed_at, target) VALUES"
+                 " ('gw-one', 's', 1, 5.0, 'uplink')")
+        )  # fmt: skip
+        await connection.execute(text("INSERT INTO school_state VALUES ('s1', 3, :state)"), {"state": FIRST_STATE})
+    await writer.dispose()
+    async with opened(tmp_path) as store:
+        async with store.writer.begin() as connection:
+            await history.add_bandwidth_results(connection, [TESTED])
+        async with store.reader.connect() as connection:
+            old, new = (await connection.execute(select(bandwidth_result).order_by(bandwidth_result.c.sequence))).all()
+            found = await states.load_schools(connection, {"s1"})
+    assert (old.target, old.classroom, old.beyond, old.windows) == ("uplink", None, None, None)
+    assert (new.classroom, new.beyond, new.windows) == ("s1/r1", "metro", '{"count":12,"min_bps":null,' + REST)
+    revision, state = found["s1"]
+    (leg,) = state.uplinks.values()
+    assert (revision, leg.beyond, state.paths, leg.tests[0].windows) == (3, None, {}, None)
+    assert leg_interval(leg).at_least_bps == 95e6
+
+
+FIRST_STATE = """{"version": 1, "uplinks": {"gw-one/uplink/down": {"gateway": "gw-one", "target": "uplink", "direction":
+ "down", "tests": [{"observed_at": 5.0, "mode": "drain", "passed": true, "at_least_bps": 95e6, "at_most_bps": null,
+ "estimate_bps": null, "bytes": 8000000, "seconds": 0.3}], "last_unmeasured_at": null}}}"""
+REST = '"median_bps":80000000.0,"max_bps":null,"cross_bytes":null,"max_queue_s":null}'
+TESTED = history.BandwidthResult(
+    gateway="gw-one",
+    spool_id="s",
+    sequence=2,
+    observed_at=6.0,
+    observation=Bandwidth(
+        target="pc", classroom="s1/r1", beyond="metro", windows=WindowSummary(count=12, median_bps=80e6)
+    ),
+)
 
 
 async def test_durable(tmp_path):

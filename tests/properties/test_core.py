@@ -11,7 +11,8 @@ from classready.observation import Outcome, Port, Reason
 from collector.core import incidents
 from collector.core.policy import Policy
 from collector.core.state import AlertChange, BureauState, Cause, Notice, SchoolState, Tick
-from tests.support.school import POLICY, Story, bandwidth, device, http, port
+from collector.core.verdict import legs_interval, line_legs, part_state
+from tests.support.school import GATEWAY, POLICY, Story, bandwidth, device, exit_test, http, path_test, port
 
 ROOMS = st.sampled_from(["r1", "r2", "r9"])
 ACTIONS = st.one_of(
@@ -20,6 +21,11 @@ ACTIONS = st.one_of(
     st.tuples(
         st.just("saw"), st.none(), st.booleans().map(lambda ok: bandwidth(passed=ok, estimate_mbps=120 if ok else 70))
     ),
+    st.tuples(
+        st.just("saw"), st.none(), st.builds(exit_test, st.sampled_from(["metro", "backup"]), passed=st.booleans())
+    ),
+    st.tuples(st.just("saw"), st.none(), st.builds(exit_test, passed=st.booleans(), target=st.just("uplink"))),
+    st.tuples(st.just("path"), ROOMS, st.booleans()),
     st.tuples(st.just("saw"), st.none(), st.booleans().map(lambda up: http(up=up))),
     st.tuples(st.just("port"), ROOMS, st.tuples(st.sampled_from([0, 10, 100, 1000]), st.booleans(), st.booleans())),
     st.tuples(st.just("device"), ROOMS, st.sampled_from(["awake", "asleep", "away", None])),
@@ -37,6 +43,11 @@ def play(story: Story, history: list[Any], *, twice: bool = False) -> Story:
     return story
 
 
+def _at_their_times(history: list[Any], left_out: str) -> list[Any]:
+    """The same history with the actions of one kind left out, the clock running as before."""
+    return [(seconds, ("wait", None, None) if what[0] == left_out else what) for seconds, what in history]
+
+
 def act(story: Story, action: str, room: str | None, value: Any) -> None:
     match action:
         case "tick":
@@ -45,6 +56,8 @@ def act(story: Story, action: str, room: str | None, value: Any) -> None:
             story.heard()
         case "saw":
             story.saw(value)
+        case "path":
+            story.saw(path_test(room or "", passed=value), room)
         case "port":
             speed, full, up = value
             story.saw(port(room or "", speed, full=full, oper_up=up), room)
@@ -81,6 +94,32 @@ def test_redelivery_changes_nothing(history):
     once, again = play(Story(), history), play(Story(), history, twice=True)
     assert once.school.state.classrooms == again.school.state.classrooms
     assert once.school.state.uplinks == again.school.state.uplinks
+    assert once.school.state.paths == again.school.state.paths
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_paths_and_lines_are_apart(history):
+    """Tests inside the school change nothing that is known of its line, and the other way round."""
+    both = play(Story(), history).school.state
+    assert play(Story(), _at_their_times(history, "path")).school.state.uplinks == both.uplinks
+    assert play(Story(), _at_their_times(history, "saw")).school.state.paths == both.paths
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_exit_is_blamed_only_behind_a_good_line(history):
+    """Whenever an exit is a cause, tests of the line alone say that it is enough."""
+    story = Story()
+    for seconds, (action, room, value) in history:
+        story.later(seconds)
+        act(story, action, room, value)
+        story.event(Tick())
+        causes = {cause for state in story.school.state.classrooms.values() for cause in state.verdict.causes}
+        if Cause.EXIT_BELOW_REQUIRED in causes:
+            own = [leg for leg in line_legs(story.school, GATEWAY, "down") if leg.beyond is None]
+            assert part_state(legs_interval(own), POLICY.theta_down_bps) == "enough"
+            assert Cause.UPLINK_BELOW_REQUIRED not in causes
 
 
 @EXAMPLES

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from classready.observation import WindowSummary
 from classready.units import MBIT
 from collector.core.state import (
     AlertChange,
@@ -21,6 +22,7 @@ from collector.core.state import (
     Latch,
     NextStep,
     Notice,
+    PathState,
     PlatformReading,
     PortReading,
     School,
@@ -117,8 +119,8 @@ def classroom_unknown(gateway: str) -> ClassroomState:
     return ClassroomState(gateway=gateway, device=device, last_awake_at=NOW - 25, verdict=verdict)
 
 
-def bandwidth_test(age_s: float, *, passed: bool = True) -> BandwidthTest:
-    return BandwidthTest(
+def bandwidth_test(age_s: float, *, passed: bool = True, **changes: Any) -> BandwidthTest:
+    test = BandwidthTest(
         observed_at=NOW - age_s,
         mode="drain",
         passed=passed,
@@ -128,10 +130,41 @@ def bandwidth_test(age_s: float, *, passed: bool = True) -> BandwidthTest:
         bytes=1_240_000,
         seconds=0.104,
     )
+    return replace(test, **changes)
 
 
-def uplink(gateway: str, *tests: BandwidthTest) -> UplinkState:
-    return UplinkState(gateway=gateway, target="bureau", direction="down", tests=tests)
+EVIDENCE: dict[str, Any] = {
+    "theta0_bps": 95.0 * MBIT,
+    "theta1_bps": 100.0 * MBIT,
+    "bucket_bytes": 500_000,
+    "loss_ratio": 0.0123,
+    "windows": WindowSummary(
+        count=12, min_bps=78.0 * MBIT, median_bps=80.4 * MBIT, max_bps=82.0 * MBIT, cross_bytes=400_000.0,
+        max_queue_s=0.035,
+    ),
+}  # fmt: skip
+"""Everything that an agent can say of a test."""
+
+
+def uplink(gateway: str, *tests: BandwidthTest, **changes: Any) -> UplinkState:
+    return replace(UplinkState(gateway=gateway, target="bureau", direction="down", tests=tests), **changes)
+
+
+def leg_school() -> School:
+    """A school whose line, exit and way to its first room were tested, each with all evidence."""
+    school = demo_school()
+    (gateway,) = school.roster.gateways
+    failed = bandwidth_test(600, passed=False, **EVIDENCE)
+    watched = bandwidth_test(300, mode="passive", bytes=0, seconds=30.0)
+    path = PathState(gateway=gateway, target="pc", direction="down", classroom="b2-301", tests=(failed,))
+    return with_state(
+        school,
+        uplinks={
+            "line": uplink(gateway, bandwidth_test(1_800), watched),
+            "exit": uplink(gateway, failed, failed, target="far", beyond="metro-exit"),
+        },
+        paths={"path": path},
+    )
 
 
 def platform(gateway: str, target: str, **changes: Any) -> PlatformReading:

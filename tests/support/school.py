@@ -119,17 +119,28 @@ class Story:
         return [e for e in self.effects if isinstance(e, kind)]
 
 
-def bandwidth(*, passed: bool = True, estimate_mbps: float | None = None, target: str = "uplink") -> Bandwidth:
-    estimate_bps = None if estimate_mbps is None else estimate_mbps * MBIT
-    return Bandwidth(
-        target=target,
-        direction="down",
-        mode="drain",
-        outcome=Outcome.PASS if passed else Outcome.FAIL,
-        at_least_bps=95.0 * MBIT if passed else None,
-        at_most_bps=None if passed else 100.0 * MBIT,
-        estimate_bps=estimate_bps,
-    )
+def bandwidth(
+    *, passed: bool = True, estimate_mbps: float | None = None, target: str = "uplink", **fields: Any
+) -> Bandwidth:
+    given = {
+        "direction": "down",
+        "mode": "drain",
+        "outcome": Outcome.PASS if passed else Outcome.FAIL,
+        "at_least_bps": 95.0 * MBIT if passed else None,
+        "at_most_bps": None if passed else 100.0 * MBIT,
+        "estimate_bps": None if estimate_mbps is None else estimate_mbps * MBIT,
+    }
+    return Bandwidth(target=target, **{**given, **fields})
+
+
+def path_test(room: str = "r1", *, passed: bool = True, target: str = "pc", **fields: Any) -> Bandwidth:
+    """A test of the way from the gateway to a classroom."""
+    return bandwidth(passed=passed, target=target, classroom=room, **fields)
+
+
+def exit_test(exit_name: str = "metro", *, passed: bool = True, **fields: Any) -> Bandwidth:
+    """A test of the school's line and of an exit of the metropolitan network."""
+    return bandwidth(passed=passed, **{"target": f"beyond-{exit_name}", "beyond": exit_name, **fields})
 
 
 def port(room: str, speed_mbps: int = 1000, *, full: bool | None = True, **fields: Any) -> Port:

@@ -1,7 +1,10 @@
 """The command line and the settings checks behind it."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 import time
@@ -89,17 +92,38 @@ def test_the_app_imports_only_what_is_configured():
     assert not {"aiohttp", "aiomqtt", "pysnmp", "prometheus_client"} & set(modules)
 
 
-def test_the_example_file_is_in_order(tmp_path, monkeypatch):
-    """The commented example loads as it stands once its secrets exist."""
+@pytest.fixture
+def example(tmp_path):
+    """The commented example as a person would install it, with its secrets."""
     path = tmp_path / "agent.yml"
     path.write_text((REPOSITORY / "configs" / "agent.example.yml").read_text())
     (tmp_path / "secrets").mkdir()
     for name in ("token", "community", "snmp-auth", "snmp-priv"):
         (tmp_path / "secrets" / name).write_text("secret")
         (tmp_path / "secrets" / name).chmod(0o600)
-    result = invoke("check", "-c", path)
+    return path
+
+
+def test_the_example_file_is_in_order(example):
+    """It loads as it stands."""
+    result = invoke("check", "-c", example)
     assert result.exit_code == 0, result.output
-    assert "in order: gateway dongpo-gw1, 7 targets" in result.output
+    assert "in order: gateway dongpo-gw1, 8 targets" in result.output
+
+
+def test_the_examples_of_bandwidth_are_in_order(example):
+    """What stands in comments below the bandwidth targets loads as well, once it is wanted."""
+    before, begin, rest = example.read_text().partition("  - name: uplink\n")
+    bandwidth, end, after = rest.partition("  # A managed switch")
+    wanted = re.sub(r"^( +)# ( *(?:- )?[a-z_]+:.*)$", r"\1\2", bandwidth, flags=re.MULTILINE)
+    example.write_text(before + begin + wanted + end + after)
+    targets = {target.name: target for target in load_settings(example).targets}
+    assert len(targets) == 10
+    assert (targets["uplink"].group, targets["uplink"].max_day_bytes) == ("olt-dongpo-3", 50_000_000)
+    assert targets["uplink"].uplink_port.snmp.community_file == str(example.parent / "secrets" / "community")
+    assert targets["uplink"].interface == "eth1"
+    assert (targets["uplink-up"].direction, targets["exit-cernet"].beyond) == ("up", "cernet")
+    assert targets["way-b2-301"].classroom == "b2-301"
 
 
 @pytest.mark.parametrize("example", ["demo", "one-school", "bureau"])
@@ -244,6 +268,89 @@ def test_probe_of_the_line_without_directives_says_so(config):
     result = invoke("probe", "bandwidth", "-c", config, "--json")
     found = json.loads(result.stdout.splitlines()[0])
     assert (result.exit_code, found["outcome"], found["reason"]) == (1, "unmeasured", "no_policy")
+
+
+RESPONDER = """\
+import asyncio
+from collector.responder import serve
+from collector.settings import Responder
+
+asyncio.run(serve(Responder(host="127.0.0.1", port=0), None, on_ready=lambda port: print(port, flush=True)))
+"""
+
+
+@pytest.fixture
+def responder():
+    """One on loopback, as a process of its own; its port."""
+    with subprocess.Popen(
+        [sys.executable, "-c", RESPONDER], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    ) as process:
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def ask_for(config, port):
+    """Let the settings name the responder, and the collector have said what is required."""
+    config.write_text(f"{GOOD}    port: {port}\n    mode: drain\n")
+    (config.parent / "state").mkdir()
+    save_directives(config.parent / "state", Directives(policy_version="1", theta=Thetas(down=(95e6, 100e6))))
+
+
+def explained(config, port, *options, columns=80):
+    """(standard output, what a terminal on standard error was told) of a bandwidth test step by step."""
+    ask_for(config, port)
+    master, slave = pty.openpty()
+    args = [sys.executable, "-m", "agent", "probe", "uplink", "--explain", "-c", str(config), *options]
+    env = os.environ | {"COLUMNS": str(columns)}
+    with os.fdopen(master, "rb", buffering=0) as terminal:
+        try:
+            done = subprocess.run(
+                args, stdout=subprocess.PIPE, stderr=slave, text=True, cwd=REPOSITORY, env=env, check=False, timeout=60
+            )
+        finally:
+            os.close(slave)
+        told = b""
+        with contextlib.suppress(OSError):  # the far side of a terminal is gone
+            while piece := terminal.read(65_536):
+                told += piece
+    return done.stdout, told.decode()
+
+
+def test_a_terminal_sees_the_test_run(config, responder):
+    """One line that is written over and over on standard error; the steps and the plot stay on standard output."""
+    stdout, told = explained(config, responder)
+    assert re.search(r"\rdraining 0\.\d\d s +\d+\.\d\d MB  arrived .* lost \d+ *\r", told)
+    assert "\n" not in told
+    assert max(map(len, told.split("\r"))) == 79
+    assert "\r" not in stdout
+    assert "hello answered" in stdout
+    assert stdout.index("granted") < stdout.index("# arrived") < stdout.index("bandwidth  ")
+    assert "draining" not in stdout
+    assert max(len(line) for line in stdout.splitlines() if "#" in line) <= 80
+
+
+def test_json_stays_clean_beside_the_steps(config, responder):
+    """Steps, progress and plot go to standard error: what a script reads is one observation."""
+    stdout, told = explained(config, responder, "--json", columns=60)
+    (line,) = stdout.splitlines()
+    assert json.loads(line)["kind"] == "bandwidth"
+    assert "hello answered" in told
+    assert "draining" in told
+    assert "# arrived" in told
+    assert all(len(part) <= 60 for row in told.split("\n") for part in row.split("\r") if "#" in part)
+
+
+def test_without_a_terminal_progress_is_plain_lines(config, responder):
+    """In a file each line stands for itself, and the plot follows."""
+    ask_for(config, responder)
+    result = invoke("probe", "uplink", "-c", config, "--explain")
+    assert "\r" not in result.output
+    lines = result.stdout.splitlines()
+    progress = [number for number, line in enumerate(lines) if line.startswith("draining")]
+    assert progress
+    assert progress[-1] < next(number for number, line in enumerate(lines) if "# arrived" in line)
 
 
 def test_directives_survive_a_restart_and_garbage_does_no_harm(tmp_path):

@@ -10,10 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from collector import api
+from collector.app.explain import classroom_lines, school_lines
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.views import Bureau
-from tests.support.samples import NAMES, NOW, demo_school, silenced, with_state
+from tests.support.samples import NAMES, NOW, demo_school, leg_school, silenced, with_state
 
 Client = TestClient[web.Request, web.Application]
 
@@ -98,6 +99,38 @@ async def test_a_school_says_everything_explain_needs(client: Client) -> None:
     assert [test["text"] for test in uplink["tests"]] == ["通过 ≥ 95 Mbit/s · 用 1.2 MB、104 毫秒"] * 2
     assert [p["state"] for p in view["platforms"]] == ["up", "up"]
     assert view["gateways"][0]["state"] == "up"
+
+
+EVIDENCE_ZH = (
+    "未通过 约 80.4 Mbit/s · 用 1.2 MB、104 毫秒 · 排空测试 · 门限 95 Mbit/s 至 100 Mbit/s · 令牌桶按 0.5 MB 计"
+    " · 丢包 1.2% · 12 个窗口 78 Mbit/s 至 82 Mbit/s,中位 80.4 Mbit/s · 其他流量 0.4 MB · 排队最长 35 毫秒"
+)
+
+
+async def test_the_last_test_shows_its_evidence() -> None:
+    """Method, thresholds, bucket, loss and windows on one line; of counters only what they have."""
+    app = web.Application()
+    app.add_routes(api.routes(bureau({"5114020001": leg_school()})))
+    async with TestClient(TestServer(app)) as client:
+        view = await get(client, "/api/v1/schools/5114020001")
+    line, beyond = view["uplinks"]
+    assert (line["beyond"], beyond["beyond"]) == (None, "metro-exit")
+    assert beyond["text"] == "经出口 metro-exit 下行 约 80.4 Mbit/s"
+    assert beyond["tests"][0]["evidence_text"] == EVIDENCE_ZH
+    assert beyond["tests"][0]["windows"]["median_bps"] == 80.4e6
+    assert line["tests"][0]["evidence_text"] == "通过 ≥ 95 Mbit/s · 观察 30 秒,不发测试流量 · 看流量计数"
+    tested, other = view["classrooms"][0], view["classrooms"][1]
+    assert [(e["kind"], e["grade"]) for e in tested["evidence"]][2:] == [
+        ("path", "active"),
+        ("uplink", "passive"),
+        ("exit", "active"),
+    ]
+    assert tested["evidence"][2]["text"] == f"下行 未知({EVIDENCE_ZH})"
+    assert "path" not in {e["kind"] for e in other["evidence"]}
+    lines = list(school_lines(view, "zh"))
+    assert f"    10 分钟前: {EVIDENCE_ZH}" in lines
+    assert "  gw-5114020001 far: 经出口 metro-exit 下行 约 80.4 Mbit/s" in lines
+    assert any(EVIDENCE_ZH in line for line in classroom_lines(tested))
 
 
 async def test_the_asked_language(client: Client) -> None:

@@ -18,6 +18,7 @@ EXAMPLES: list[p.Message] = [
         rate_bps=300_000_000,
         max_bytes=20_000_000,
         max_ms=3_000,
+        group=b"g" * 8,
         mac=b"m" * 16,
     ),
     p.Grant(nonce=b"n" * 8, lease=b"l" * 8, salt=b"s" * 16, rate_bps=1, max_bytes=2, max_ms=3, mac=b"m" * 16),
@@ -25,18 +26,23 @@ EXAMPLES: list[p.Message] = [
     p.Control(lease=b"l" * 8, count=7, command=1, rate_bps=110_000_000, mac=b"m" * 16),
     p.Report(lease=b"l" * 8, packet_count=9, sent_bytes=13_770, elapsed_ns=5, late_count=0, end=1, mac=b"m" * 16),
     p.Feedback(lease=b"l" * 8, count=3, windows=b"w" * 352, mac=b"m" * 16),
+    p.Join(lease=b"l" * 8, stream=3, mac=b"m" * 16),
+    p.Progress(lease=b"l" * 8, elapsed_ns=5, payload_bytes=9, segment_count=6, queue_us=7, idle_us=8, mac=b"m" * 16),
 ]
 SIZES = {
     "Hello": 64,
     "Challenge": 29,
-    "Request": 68,
+    "Request": 76,
     "Grant": 73,
     "Refuse": 18,
     "Control": 42,
     "Report": 58,
     "Feedback": 385,
+    "Join": 30,
+    "Progress": 61,
 }
 KINDS = [type(example) for example in EXAMPLES]
+SIGNED = [kind for kind in KINDS if "mac" in kind.__struct_fields__]
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda m: type(m).__name__)
@@ -69,7 +75,7 @@ def test_an_unproven_address_gets_less_than_it_sent() -> None:
     assert p.size_of(p.Refuse) <= p.size_of(p.Request)
 
 
-@pytest.mark.parametrize("kind", [p.Request, p.Grant, p.Control, p.Report, p.Feedback])
+@pytest.mark.parametrize("kind", SIGNED)
 def test_a_seal_holds(kind: type) -> None:
     """A sealed message opens with its key only, and with no bit changed."""
     message = next(e for e in EXAMPLES if type(e) is kind)
@@ -83,7 +89,7 @@ def test_a_seal_holds(kind: type) -> None:
 
 
 @given(
-    st.binary(max_size=200) | st.builds(lambda n, rest: b"CRB\1" + bytes([n]) + rest, st.integers(0, 9), st.binary())
+    st.binary(max_size=200) | st.builds(lambda n, rest: b"CRB\1" + bytes([n]) + rest, st.integers(0, 12), st.binary())
 )
 @settings(max_examples=300)
 def test_arbitrary_bytes_never_crash(datagram: bytes) -> None:
@@ -91,7 +97,7 @@ def test_arbitrary_bytes_never_crash(datagram: bytes) -> None:
     for kind in KINDS:
         found = p.parse(kind, datagram)
         assert found is None or p.kind_of(datagram) is kind
-    for kind in (p.Request, p.Grant, p.Control, p.Report, p.Feedback):
+    for kind in SIGNED:
         assert p.unseal(kind, datagram, KEY) is None
     p.parse_data(datagram, 0, len(datagram))
 
@@ -107,6 +113,23 @@ def test_data_heads_stay_inside_their_buffer(offset: int, end: int) -> None:
     found = p.parse_data(buffer, offset, end)
     assert found in (None, head)
     assert (found == head) is (offset == 100 and 100 + p.DATA_HEAD_BYTES <= end <= len(buffer))
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda m: type(m).__name__)
+def test_a_head_tells_the_length(message: p.Message) -> None:
+    """Over TCP, where messages follow one another, the first five bytes say where this one ends."""
+    good = p.encode(message)
+    assert p.length_of(good[: p.HEAD_BYTES]) == len(good)
+    assert p.length_of(b"GET /") is None
+    assert p.length_of(good[: p.HEAD_BYTES - 1]) is None
+    assert p.length_of(good[: p.HEAD_BYTES - 1] + b"\x63") is None
+
+
+def test_groups_have_one_wire_form() -> None:
+    """The same name is the same group everywhere, another name another; no name is no group."""
+    assert p.group_of("olt-3") == p.group_of("olt-3") == bytes.fromhex("d47fb9cfcc2fe44f")
+    assert p.group_of("olt-4") != p.group_of("olt-3") != p.NO_GROUP
+    assert p.group_of(None) == p.NO_GROUP == bytes(8)
 
 
 def test_cookies_bind_address_and_time() -> None:

@@ -21,6 +21,7 @@ from tests.support.samples import (
     NOW,
     demo_school,
     gateway_heard,
+    leg_school,
     platform,
     silenced,
     with_state,
@@ -254,6 +255,23 @@ def import_all() -> None:
 def test_every_cause_can_be_a_label() -> None:
     """Causes are label values: short, lower case, closed."""
     assert all(re.fullmatch(r"[a-z_]+", cause) for cause in Cause)
+
+
+def test_the_documentation_names_every_cause() -> None:
+    """docs/metrics.md lists the values of the label, in root-cause order."""
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    listed = text.partition("* `cause`: ")[2].partition(". Every cause")[0]
+    assert re.findall(r"`([a-z_]+)`", listed) == list(Cause)
+
+
+def test_exits_and_paths_are_no_uplink() -> None:
+    """The uplink's capacity is that of the school's own line; where nothing tests that, of what lies beyond."""
+    school = leg_school()
+    beyond = {key: leg for key, leg in school.state.uplinks.items() if leg.beyond is not None}
+    name = "school_uplink_bytes_per_second"
+    assert of(school)[name, GATEWAY, "down", "at_least"] == 95 * MBIT / 8
+    assert (name, GATEWAY, "down", "estimate") not in of(school)
+    assert of(with_state(school, uplinks=beyond))[name, GATEWAY, "down", "estimate"] == 80.4 * MBIT / 8
 
 
 def test_two_gateways_look_at_one_platform() -> None:

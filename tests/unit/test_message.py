@@ -82,6 +82,25 @@ GOLDEN = [
         "请处理:平台方",
         id="a platform is named",
     ),
+    pytest.param(
+        notice(
+            alert(cause=Cause.EXIT_BELOW_REQUIRED, subject="exit:metro-exit", measured=60.0 * MBIT),
+            alert(
+                "5114020002",
+                "思蒙镇中心小学",
+                rooms=2,
+                cause=Cause.EXIT_BELOW_REQUIRED,
+                subject="exit:metro-exit",
+                measured=62.0 * MBIT,
+            ),
+        ),
+        "【告警】东坡区教育和体育局:城域网出口带宽低于要求\n"
+        "2 所学校 9 间教室\n"
+        "- 城关小学:7 间教室,出口 metro-exit,实测 60 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),出口 metro-exit,实测 62 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
+        "请处理:教育局和出口运营商",
+        id="an exit is named, with whoever runs it",
+    ),
 ]
 
 
@@ -100,6 +119,14 @@ def test_a_message_in_english() -> None:
         "- 思蒙镇中心小学: 2 classroom(s) (b2-301, b2-302), measured 62.1 Mbit/s, required 100 Mbit/s, since 11:59\n"
         "To be fixed by: the network operator"
     )
+
+
+def test_an_exit_in_english() -> None:
+    """The exit is named, and the bureau is asked to act with its operator."""
+    text = written(notice(alert(cause=Cause.EXIT_BELOW_REQUIRED, subject="exit:metro-exit")), "en")
+    assert text.startswith("[Alert] 东坡区教育和体育局: Network exit below required\n")
+    assert "exit metro-exit, measured 80.4 Mbit/s" in text
+    assert text.endswith("To be fixed by: the bureau, with the operator of the exit")
 
 
 def test_markdown_adds_only_our_own_markup() -> None:

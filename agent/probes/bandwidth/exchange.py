@@ -23,6 +23,7 @@ from classready.bandwidth.packets import (
     RefuseReason,
     Request,
     encode,
+    group_of,
     parse,
     seal,
     unseal,
@@ -64,6 +65,8 @@ class Test(Struct, frozen=True, kw_only=True):
 def nothing(target: BandwidthTarget, outcome: Outcome, reason: Reason, detail: str) -> Bandwidth:
     return Bandwidth(
         target=target.name,
+        classroom=target.classroom,
+        beyond=target.beyond,
         direction=target.direction,
         outcome=outcome,
         reason=reason,
@@ -121,15 +124,16 @@ def ask(test: Test, receiver: windows.Receiver, payload_bytes: int, mode: Mode) 
         rate_bps=int(start_ratio(mode) * test.thetas_bps[1]),
         max_bytes=test.target.max_bytes,
         max_ms=int(MAX_SECONDS * 1_000),
+        group=group_of(test.target.group),
     )
     answer = _exchange(test, receiver, seal(request, test.key), decision)
     if isinstance(answer, Grant):
         return answer
     assert isinstance(answer, Refuse)
-    raise _refused(answer)
+    raise refused(answer)
 
 
-def _refused(refuse: Refuse) -> Unfinished:
+def refused(refuse: Refuse) -> Unfinished:
     reason = _REFUSALS.get(refuse.reason, Reason.PROTOCOL)
     retry = f"; try again in {refuse.retry_after_ms / 1_000:.1f} s" if refuse.retry_after_ms else ""
     return Unfinished(Outcome.UNMEASURED, reason, f"the responder refused a lease ({reason}){retry}")

@@ -1,5 +1,6 @@
 """The load of one lease: a download that is measured here, or an upload that the responder measures."""
 
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -7,7 +8,9 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from agent.probes.bandwidth import plot
 from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, check, datagrams
+from agent.probes.bandwidth.others import OtherSenders
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import Continue, Decider, Decision, Result, SetRate, Window
 from classready.bandwidth.packets import (
@@ -28,9 +31,12 @@ _SILENCE_S = 0.3
 _OPEN_TRY_S, _OPEN_TRIES = 0.1, 10
 _REPORT_TRY_S, _REPORT_TRIES = 0.1, 5
 _EXPLAIN_EVERY = 5
+_WINDOW_MAX_S = 0.05
+_WATCH_S = 0.05
 _AFTERWARDS_S = 0.1
 _DISTURBED_FROM, _DISTURBED_FROM_BYTES = 0.01, 4_000
 
+OTHERS = (Reason.NO_DATA, "others used the line; what it carried for them is unknown")
 _STOPPED = (Reason.NO_DATA, "the responder ended the test")
 _ENDS: dict[int, tuple[Reason, str]] = {
     End.SILENT: (Reason.NO_DATA, "the responder no longer heard this agent"),
@@ -60,7 +66,7 @@ class Load:
         self._next_tell_s = 0.0
         self._control_count = 0
         self._window_count = 0
-        self._window_s = 0.0
+        self._seen_windows: list[plot.Seen] = []
 
     def receive(self, decider: Decider) -> Result:
         """Keep the load alive and feed the decider until it has decided, or the load ends some other way."""
@@ -83,6 +89,8 @@ class Load:
     def stop(self) -> None:
         """End the load; a stop that gets lost is made up for while waiting for the report."""
         self.tell(Command.STOP, 0.0)
+        for row in plot.rows(self._seen_windows, self._test.thetas_bps[1], shutil.get_terminal_size().columns):
+            self._test.explain(row)
 
     def tell(self, command: Command, rate_bps: float) -> None:
         """Send a control; one that gets lost is made up for by the next."""
@@ -124,10 +132,9 @@ class Load:
         if abs(windows.wall_offset_ns() - self._wall_ns) > windows.CLOCK_STEP_NS:
             return decider.inconclusive(Reason.CLOCK, "the clock of this machine was set during the test")
         decision = decider.feed(window)
-        self._window_s += window.seconds
+        self._seen_windows.append(plot.Seen(window, decider.saturated))
         if self._window_count % _EXPLAIN_EVERY == 0 or not isinstance(decision, Continue):
-            saturated = ", saturated" if decider.saturated else ""
-            self._test.explain(f"{self._window_s:6.3f} s  {_window_text(window)}{saturated}")
+            self._test.explain(plot.progress(self._seen_windows))
         self._window_count += 1
         if isinstance(decision, SetRate):
             self._test.explain(f"knee: going on at {bps_to_mbps(decision.rate_bps):.1f} Mbit/s")
@@ -144,6 +151,7 @@ class Download(Load):
         super().__init__(test, receiver, grant)
         self._seen = seen
         self._cross = cross
+        self._pending: Window | None = None
 
     def cost(self, report: Report | None) -> tuple[int, float]:
         if report is not None and report.sent_bytes >= self._seen.sent_bytes:
@@ -159,11 +167,21 @@ class Download(Load):
             self._heard_s = time.monotonic()
         elif (end := self._end_among(self._seen.others, decider)) is not None:
             return end
-        decision = None
-        if window is not None:
-            decision = self._feed(replace(window, cross_bytes=self._cross.take()), decider)
-        self._cross.look(self._seen.packet_count, self._seen.read_count, self._receiver.sock)
-        return decision
+        whole = self._whole(window)
+        return None if whole is None else self._feed(whole, decider)
+
+    def _whole(self, window: Window | None) -> Window | None:
+        """End a window only where it is known what others' packets came before; until then the next one joins it."""
+        seen = self._seen
+        known = self._cross.look(seen.packet_count, seen.read_count, self._receiver.sock, now=window is not None)
+        if window is None:
+            return None
+        window = windows.joined(self._pending, window)
+        if not known and window.seconds < _WINDOW_MAX_S:
+            self._pending = window
+            return None
+        self._pending = None
+        return replace(window, cross_bytes=self._cross.take())
 
 
 class Upload(Load):
@@ -189,10 +207,13 @@ class Upload(Load):
         self._throttle = pacing.Throttle(rate_bps=float(grant.rate_bps), heard_s=time.monotonic())
         self._sent: pacing.Sent | None = None
         self._thread = threading.Thread(target=self._send, name="upload")
+        self._others = OtherSenders(interface, self._sock, payload_bytes, self._family_bytes)
+        self._taken_count = 0
         self._interface = interface or ""
         self._counted = windows.sent_through(self._interface)
 
     def receive(self, decider: Decider) -> Result:
+        self._others.watch(_WATCH_S, self._test.cancelled.wait)
         self._open(decider)
         self._throttle.rate_bps = decider.rate_bps
         self._heard_s = self._throttle.heard_s = time.monotonic()
@@ -215,7 +236,7 @@ class Upload(Load):
         Counters alone cannot always tell the two apart, so whoever still sends afterwards counts too.
         """
         before, after = self._counted, windows.sent_through(self._interface)
-        if self._sent is None or before is None or after is None:
+        if self._sent is None or before is None or after is None or self._others.present:
             return False
         through_bytes, through_count = after[0] - before[0], after[1] - before[1]
         head_bytes = layer1_bytes(0, self._family_bytes) - COUNTED_OVERHEAD_BYTES
@@ -267,17 +288,14 @@ class Upload(Load):
             self._heard_s = self._throttle.heard_s = time.monotonic()
             packet_bytes = self._pacing.packet_bytes
             sent_ratio = packet_bytes / layer1_bytes(self._pacing.payload_bytes, self._family_bytes)
-            new = windows.unpack_windows(feedback, self._window_count, packet_bytes, sent_ratio)
+            new = windows.unpack_windows(feedback, self._taken_count, packet_bytes, sent_ratio)
             if new is None:
                 return decider.inconclusive(Reason.NO_DATA, "what the responder saw did not all come back")
+            self._taken_count += len(new)
             for window in new:
-                if isinstance(decision := self._feed(window, decider), Result):
+                whole = self._others.add(window, self._throttle)
+                if whole is not None and isinstance(decision := self._feed(whole, decider), Result):
                     return decision
+            if self._others.hopeless:
+                return decider.inconclusive(*OTHERS)
         return None
-
-
-def _window_text(window: Window) -> str:
-    return (
-        f"arrived {bps_to_mbps(window.rate_bps):6.1f} Mbit/s of {bps_to_mbps(window.offered_bps):6.1f},"
-        f" queue {window.queue_delay_s * 1_000:5.1f} ms, lost {window.lost_count}"
-    )

@@ -8,12 +8,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from agent.probes.bandwidth import learned
+from agent.probes.bandwidth import learned, others
 from agent.probes.bandwidth.exchange import MAX_SECONDS, Test, Unfinished, ask, connect, nothing, resolve
-from agent.probes.bandwidth.load import Download, Load, Upload
+from agent.probes.bandwidth.load import OTHERS, Download, Load, Upload
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import (
     BUCKET_BYTES,
+    CROSS_SLACK_BYTES,
     QUICK_MAX_BUCKET_BYTES,
     QUICK_MAX_BYTES,
     TEST_RATIO,
@@ -86,7 +87,7 @@ def _measure(test: Test, sock: socket.socket) -> Bandwidth:
     if load.disturbed(report):
         result = replace(result, learned_bytes=None)
         if result.outcome is Outcome.FAIL:
-            result = decider.inconclusive(Reason.NO_DATA, "others used the line; what it carried for them is unknown")
+            result = decider.inconclusive(*OTHERS)
     if test.may_learn and result.learned_bytes is not None and test.now_s is not None:
         learned.keep(test.state_dir, target.name, result.learned_bytes, test.now_s, line)
     observation = _observation(test, plan, result, load, report)
@@ -122,6 +123,7 @@ def _plan(test: Test, grant: Grant, mode: Mode, bucket_bytes: int | None) -> Pla
         max_seconds=min(MAX_SECONDS, grant.max_ms / 1_000),
         bucket_bytes=BUCKET_BYTES if bucket_bytes is None else bucket_bytes,
         mode=mode,
+        slack_bytes=CROSS_SLACK_BYTES if test.target.direction == "down" else others.SLACK_BYTES,
     )
 
 
@@ -130,6 +132,8 @@ def _observation(test: Test, plan: Plan, result: Result, load: Load, report: Rep
     plateau = f", plateau {bps_to_mbps(result.estimate_bps):.1f} Mbit/s" if result.estimate_bps is not None else ""
     return Bandwidth(
         target=test.target.name,
+        classroom=test.target.classroom,
+        beyond=test.target.beyond,
         direction=test.target.direction,
         mode=plan.mode,
         outcome=result.outcome,
@@ -144,4 +148,5 @@ def _observation(test: Test, plan: Plan, result: Result, load: Load, report: Rep
         bytes=sent_bytes,
         seconds=seconds,
         loss_ratio=result.loss_ratio,
+        windows=result.windows,
     )
