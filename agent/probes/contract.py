@@ -53,8 +53,8 @@ class Sample(Struct, frozen=True, kw_only=True):
 class Context(Struct, frozen=True, kw_only=True):
     """What a probe may know beside its target.
 
-    ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage return
-    is progress, and the next one takes its place. ``clock_good`` says whether wall time is known to be right.
+    ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage
+    return is progress, and the next one takes its place. ``clock_good``: whether wall time is known to be right.
     ``directives`` are the collector's last ones, None when it never answered. ``samples`` are those of the target's
     port, oldest first: all since its last verdict, and not older than two hours.
     """

@@ -347,6 +347,49 @@ async def test_what_is_remembered_of_the_line(ends: Ends, tmp_path: Path) -> Non
     assert kept.spent_bytes == 8 * MBYTE
 
 
+WEEK_S = learned.FRESH_S
+DRAINED = Learned(drained_at_s=at("12:05"), capacity_at_s=at("12:05"))
+
+
+@pytest.mark.parametrize(
+    ("known", "target", "context", "waits"),
+    [
+        pytest.param(DRAINED, TARGET, CONTEXT, True, id="no limit today"),
+        pytest.param(replace(DRAINED, plateau_bps=150e6), TARGET, CONTEXT, False, id="a plateau"),
+        pytest.param(replace(DRAINED, drained_at_s=at("18:00", 22)), TARGET, CONTEXT, False, id="yesterday"),
+        pytest.param(Learned(), TARGET, CONTEXT, False, id="never drained"),
+        pytest.param(DRAINED, ALL_DAY, CONTEXT, False, id="tests at any time"),
+        pytest.param(DRAINED, replace(TARGET, mode="drain"), CONTEXT, False, id="settings ask for drain tests"),
+        pytest.param(DRAINED, TARGET, replace(CONTEXT, on_demand=True), False, id="a person asks"),
+        pytest.param(
+            DRAINED, TARGET, replace(CONTEXT, directives=replace(DIRECTIVES, retest=("wan",))), False, id="a retest"
+        ),
+    ],
+)
+def test_a_line_without_a_limit_is_drained_once_a_day(
+    known: Learned, target: BandwidthTarget, context: Context, *, waits: bool
+) -> None:
+    """At 17:30: 9 MB for nothing new."""
+    assert (gate.drained_today(target, context, at("17:30"), known) is not None) is waits
+
+
+async def test_the_long_test_of_the_week(ends: Ends, tmp_path: Path) -> None:
+    """A week after the first test, by TCP, once; without a verdict of it the drain test follows."""
+    await observe(ALL_DAY, tmp_path)
+    first_s = learned.recall(tmp_path, "wan").capacity_at_s
+    assert first_s == pytest.approx(time.time(), abs=10)
+    for result, ran in [(Outcome.FAIL, ["tcp"]), (Outcome.UNMEASURED, ["tcp", "udp"])]:
+        learned.note(tmp_path, "wan", capacity_at_s=first_s - WEEK_S - 60)
+        ends.results["tcp"] = (result, Reason.NO_DATA if result is Outcome.UNMEASURED else None)
+        ends.ran.clear()
+        seen = await observe(ALL_DAY, tmp_path)
+        assert [name for name, _ in ends.ran] == ran
+        assert seen.outcome is (Outcome.FAIL if result is Outcome.FAIL else Outcome.PASS)
+        ends.ran.clear()
+        await observe(ALL_DAY, tmp_path)
+        assert [name for name, _ in ends.ran] == ["udp"]
+
+
 async def test_a_quick_test_in_a_lesson_takes_no_chances(ends: Ends, tmp_path: Path) -> None:
     """It runs where line, room and use are known; on another line it would become a drain test, so it waits."""
     now_s, boot_s = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
