@@ -184,13 +184,14 @@ class _Agent:
         self._context, self._line_bps, self._dice = context, line_bps, dice
         self._phase = schedule.phase(context.settings.gateway, target.name)
         self._verdict_s = 0.0
+        self._waits_for_hours = False
         self.due_s = schedule.first_start(_at(OPENS), INTERVAL_S, self._phase)
 
     def observe(self, meter: Meter, now_s: float) -> Evidence:
         context = replace(self._context, samples=meter.since(self.target.name, self._verdict_s))
         evidence = self._judge(context, now_s)
         self.due_s = schedule.next_start(now_s, now_s, INTERVAL_S, self._phase)
-        if evidence == "unmeasured":
+        if evidence == "unmeasured" and self._waits_for_hours:
             openings = gate.openings(self.target, context, now_s)[:1]
             self.due_s = min([self.due_s, *(schedule.moment(*opening, self._phase) for opening in openings)])
         else:
@@ -203,7 +204,8 @@ class _Agent:
         if by_counters(self.target, context, THETAS_BPS, now_s) is not None:
             return "passive"
         bucket_bytes, _ = learned.known(state_dir, self.target.name, now_s, _INTERFACE)
-        if gate.not_now(self.target, context, now_s) is not None:
+        self._waits_for_hours = gate.not_now(self.target, context, now_s) is not None
+        if self._waits_for_hours:
             return "quick" if self._quick_in_lesson(context, now_s) else "unmeasured"
         if bucket_bytes is not None and self._dice.random() >= DRAIN_AGAIN_RATIO:
             return "quick"

@@ -75,7 +75,7 @@ def drained_today(target: BandwidthTarget, context: Context, now: float, known: 
         return None
     if known.plateau_bps is not None or (known.drained_at_s or 0.0) < midnight(now, context.settings.timezone):
         return None
-    return Reason.OUTSIDE_HOURS, "today's drain test met no limit of this line: one a day is enough"
+    return Reason.BUDGET, "today's drain test met no limit of this line: one a day is enough"
 
 
 def capacity_due(target: BandwidthTarget, context: Context, now: float, known: Learned) -> bool:
