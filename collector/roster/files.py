@@ -52,7 +52,7 @@ class SchoolEntry(_Strict, frozen=True, kw_only=True):
     net: Literal["internet", "metro"] = "internet"
     """The whole internet, or only the education metropolitan network. Not used yet."""
     byte_budget_per_day: Annotated[int, Meta(gt=0)] | None = None
-    """Most that tests may use in a day. Not used yet."""
+    """Most that tests may use in a day. Not used yet: write `max_day_bytes` in agent.yml."""
     mode: Literal["normal", "metered"] = "normal"
     """Whether the line is paid by volume. Not used yet."""
     timezone: str = "Asia/Shanghai"
