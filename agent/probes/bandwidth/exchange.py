@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, Literal, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.settings import BandwidthTarget
 from classready.bandwidth import pacing, windows
-from classready.bandwidth.decider import Mode, start_ratio
+from classready.bandwidth.decider import TEST_RATIO, Mode, Result, start_ratio
 from classready.bandwidth.packets import (
     NONCE_BYTES,
     Challenge,
@@ -29,6 +30,7 @@ from classready.bandwidth.packets import (
     unseal,
 )
 from classready.observation import Bandwidth, Outcome, Reason, clean_text
+from classready.units import MBYTE, bps_to_mbps
 
 MAX_SECONDS: Final = 3.0
 POLL_S: Final = 0.02
@@ -37,6 +39,7 @@ _TRY_S = (0.3, 0.6, 1.2)
 _REFUSALS: dict[int, Reason] = {RefuseReason.BUSY: Reason.PEER_BUSY, RefuseReason.KEY: Reason.AUTH_FAILED}
 
 T = TypeVar("T")
+TestMode = Literal["quick", "drain", "tcp", "iperf3"]
 
 
 class Unfinished(Exception):  # noqa: N818 - an outcome, not an error
@@ -72,6 +75,53 @@ def nothing(target: BandwidthTarget, outcome: Outcome, reason: Reason, detail: s
         reason=reason,
         detail=clean_text(detail),
     )
+
+
+def concluded(test: Test, result: Result, mode: TestMode, cost: tuple[int, float], more: str = "") -> Bandwidth:
+    """Make the observation of a test that took place. ``cost``: layer-1 bytes, and seconds."""
+    sent_bytes, seconds = cost
+    plateau = f", plateau {bps_to_mbps(result.estimate_bps):.1f} Mbit/s" if result.estimate_bps is not None else ""
+    seen = Bandwidth(
+        target=test.target.name,
+        classroom=test.target.classroom,
+        beyond=test.target.beyond,
+        direction=test.target.direction,
+        mode=mode,
+        outcome=result.outcome,
+        reason=result.reason,
+        detail=clean_text(f"{result.why}{plateau}; {sent_bytes / MBYTE:.1f} MB in {seconds:.2f} s{more}"),
+        at_least_bps=result.at_least_bps,
+        at_most_bps=result.at_most_bps,
+        estimate_bps=result.estimate_bps,
+        theta0_bps=test.thetas_bps[0],
+        theta1_bps=test.thetas_bps[1],
+        bucket_bytes=result.bucket_bytes,
+        bytes=sent_bytes,
+        seconds=seconds,
+        loss_ratio=result.loss_ratio,
+        windows=result.windows,
+    )
+    test.explain(f"{seen.outcome}: {seen.detail}")
+    return seen
+
+
+def by_any_address(
+    test: Test, mode: TestMode | None, measure: Callable[[Test, pacing.Address], Bandwidth]
+) -> Bandwidth:
+    """Measure by the first address that answers, or say why no test took place."""
+    try:
+        addresses = resolve(test.target)
+        for address in addresses[:-1]:
+            try:
+                return measure(test, address)
+            except Unfinished as end:
+                if end.outcome is not Outcome.NO_ANSWER:
+                    raise
+                test.explain(f"{end.detail}; trying the other address")
+        return measure(test, addresses[-1])
+    except Unfinished as end:
+        test.explain(f"{end.outcome}: {end.detail}")
+        return replace(nothing(test.target, end.outcome, end.reason, end.detail), mode=mode)
 
 
 def resolve(target: BandwidthTarget) -> list[pacing.Address]:
@@ -131,6 +181,19 @@ def ask(test: Test, receiver: windows.Receiver, payload_bytes: int, mode: Mode) 
         return answer
     assert isinstance(answer, Refuse)
     raise refused(answer)
+
+
+def granted(test: Test, grant: Grant) -> Grant:
+    """Say what was granted.
+
+    Raises:
+        Unfinished: it is too little to tell anything.
+    """
+    rate = f"{bps_to_mbps(grant.rate_bps):.0f} Mbit/s"
+    if grant.rate_bps < int(TEST_RATIO * test.thetas_bps[1]):
+        raise Unfinished(Outcome.UNMEASURED, Reason.SENDER_LIMITED, f"the responder may send no more than {rate}")
+    test.explain(f"granted {rate}, {grant.max_bytes / MBYTE:.1f} MB, {grant.max_ms / 1_000:.1f} s")
+    return grant
 
 
 def refused(refuse: Refuse) -> Unfinished:

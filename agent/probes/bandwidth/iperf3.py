@@ -22,12 +22,12 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, check, connect, nothing, resolve
+from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, by_any_address, check, concluded, connect
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import BUCKET_BYTES, Result
 from classready.bandwidth.streams import OFFERED_RATIO, SECONDS, SKIP_S, STREAMS, Interval, judge
-from classready.observation import Bandwidth, Outcome, Reason, WindowSummary, clean_text
-from classready.units import ETHERNET_OVERHEAD_BYTES, IPV6_EXTRA_BYTES, MBYTE, bps, bps_to_mbps
+from classready.observation import Bandwidth, Outcome, Reason, WindowSummary
+from classready.units import ETHERNET_OVERHEAD_BYTES, IPV6_EXTRA_BYTES, MBYTE, bps
 
 PROGRAM: Final = "iperf3"
 LATE_S: Final = 5.0
@@ -130,23 +130,7 @@ class _Load(Struct, frozen=True, kw_only=True):
 
 
 def run(test: Test) -> Bandwidth:
-    try:
-        return _measure_by_any(test, resolve(test.target))
-    except Unfinished as end:
-        test.explain(f"{end.outcome}: {end.detail}")
-        return replace(nothing(test.target, end.outcome, end.reason, end.detail), mode="iperf3")
-
-
-def _measure_by_any(test: Test, addresses: Sequence[pacing.Address]) -> Bandwidth:
-    """Measure by the first address that answers."""
-    for address in addresses[:-1]:
-        try:
-            return _measure(test, address)
-        except Unfinished as end:
-            if end.outcome is not Outcome.NO_ANSWER:
-                raise
-            test.explain(f"{end.detail}; trying the other address")
-    return _measure(test, addresses[-1])
+    return by_any_address(test, "iperf3", _measure)
 
 
 def _measure(test: Test, address: pacing.Address) -> Bandwidth:
@@ -161,9 +145,7 @@ def _measure(test: Test, address: pacing.Address) -> Bandwidth:
     ratio = (packet_bytes + ETHERNET_OVERHEAD_BYTES + target.extra_frame_bytes) / load.mss_bytes
     others_bytes = _others_bytes(load, packet_bytes - load.mss_bytes + _ETHERNET_HEAD_BYTES, before, after)
     result = _verdict(test, load, ratio, others_bytes)
-    observation = _observation(test, load, ratio, result, others_bytes)
-    test.explain(f"{result.outcome}: {observation.detail}")
-    return observation
+    return _observation(test, load, ratio, result, others_bytes)
 
 
 def _command(test: Test, peer: str) -> list[str]:
@@ -319,34 +301,13 @@ def _others_bytes(
 
 def _observation(test: Test, load: _Load, ratio: float, result: Result, others_bytes: int | None) -> Bandwidth:
     rates_bps = [bps(i.payload_bytes * ratio, i.seconds) for i in load.intervals if i.seconds > 0]
-    cost_bytes = round(load.cost_bytes * ratio)
-    plateau = f", plateau {bps_to_mbps(result.estimate_bps):.1f} Mbit/s" if result.estimate_bps is not None else ""
-    return Bandwidth(
-        target=test.target.name,
-        classroom=test.target.classroom,
-        beyond=test.target.beyond,
-        direction=test.target.direction,
-        mode="iperf3",
-        outcome=result.outcome,
-        reason=result.reason,
-        detail=clean_text(
-            f"{result.why}{plateau}; {cost_bytes / MBYTE:.1f} MB in {SECONDS:.0f} s,"
-            f" {load.retransmit_count} packets sent again ({load.congestion})"
-        ),
-        at_least_bps=result.at_least_bps,
-        at_most_bps=result.at_most_bps,
-        estimate_bps=result.estimate_bps,
-        theta0_bps=test.thetas_bps[0],
-        theta1_bps=test.thetas_bps[1],
-        bucket_bytes=result.bucket_bytes,
-        bytes=cost_bytes,
-        seconds=SECONDS,
-        loss_ratio=load.loss_ratio,
-        windows=WindowSummary(
-            count=len(rates_bps),
-            min_bps=min(rates_bps, default=None),
-            median_bps=median(rates_bps) if rates_bps else None,
-            max_bps=max(rates_bps, default=None),
-            cross_bytes=others_bytes,
-        ),
+    summary = WindowSummary(
+        count=len(rates_bps),
+        min_bps=min(rates_bps, default=None),
+        median_bps=median(rates_bps) if rates_bps else None,
+        max_bps=max(rates_bps, default=None),
+        cross_bytes=others_bytes,
     )
+    result = replace(result, loss_ratio=load.loss_ratio, windows=summary)
+    again = f", {load.retransmit_count} packets sent again ({load.congestion})"
+    return concluded(test, result, "iperf3", (round(load.cost_bytes * ratio), SECONDS), again)

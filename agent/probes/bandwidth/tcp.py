@@ -14,9 +14,9 @@ from typing import Final, Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, check, nothing, refused, resolve
+from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, by_any_address, check, concluded, granted, refused
 from classready.bandwidth import pacing, streams, tcp, windows
-from classready.bandwidth.decider import BUCKET_BYTES, TEST_RATIO, Result
+from classready.bandwidth.decider import BUCKET_BYTES, Result
 from classready.bandwidth.packets import (
     NO_COOKIE,
     NONCE_BYTES,
@@ -36,7 +36,7 @@ from classready.bandwidth.packets import (
     unseal,
 )
 from classready.bandwidth.streams import OFFERED_RATIO, SECONDS, SKIP_S, STREAMS, Interval
-from classready.observation import Bandwidth, Outcome, Reason, WindowSummary, clean_text
+from classready.observation import Bandwidth, Outcome, Reason, WindowSummary
 from classready.units import COUNTED_OVERHEAD_BYTES, MBYTE, bps, bps_to_mbps
 
 MAX_BYTES: Final = 50 * MBYTE
@@ -87,34 +87,12 @@ class _Seen(Struct, frozen=True, kw_only=True):
 
 
 def run(test: Test) -> Bandwidth:
-    try:
-        return _measure_by_any(test, resolve(test.target))
-    except Unfinished as end:
-        test.explain(f"{end.outcome}: {end.detail}")
-        return replace(nothing(test.target, end.outcome, end.reason, end.detail), mode="tcp")
-
-
-def _measure_by_any(test: Test, addresses: Sequence[pacing.Address]) -> Bandwidth:
-    """Measure by the first address that answers."""
-    for address in addresses[:-1]:
-        try:
-            return _measure(test, address)
-        except Unfinished as end:
-            if end.outcome is not Outcome.NO_ANSWER:
-                raise
-            test.explain(f"{end.detail}; trying the other address")
-    return _measure(test, addresses[-1])
+    return by_any_address(test, "tcp", _measure)
 
 
 def _measure(test: Test, address: pacing.Address) -> Bandwidth:
     with _connected(test, address, 1) as (asker,):
-        grant = _ask(test, asker)
-        granted = f"{bps_to_mbps(grant.rate_bps):.0f} Mbit/s"
-        if grant.rate_bps < int(TEST_RATIO * test.thetas_bps[1]):
-            raise Unfinished(
-                Outcome.UNMEASURED, Reason.SENDER_LIMITED, f"the responder may send no more than {granted}"
-            )
-        test.explain(f"granted {granted}, {grant.max_bytes / MBYTE:.1f} MB, {grant.max_ms / 1_000:.1f} s over TCP")
+        grant = granted(test, _ask(test, asker))
         with _connected(test, address, STREAMS) as joined:
             load = _Load(test, grant, asker, joined)
             return load.observation(load.run())
@@ -362,27 +340,8 @@ class _Load:
 
     def observation(self, result: Result) -> Bandwidth:
         sent_bytes = int(max(self._streams.payload_bytes, self._progress.payload_bytes) * self._layer1_ratio)
-        seconds = self._streams.elapsed_s
-        plateau = f", plateau {bps_to_mbps(result.estimate_bps):.1f} Mbit/s" if result.estimate_bps is not None else ""
-        observation = Bandwidth(
-            target=self._target.name,
-            direction=self._target.direction,
-            mode="tcp",
-            outcome=result.outcome,
-            reason=result.reason,
-            detail=clean_text(f"{result.why}{plateau}; {sent_bytes / MBYTE:.1f} MB in {seconds:.2f} s over TCP"),
-            at_least_bps=result.at_least_bps,
-            at_most_bps=result.at_most_bps,
-            estimate_bps=result.estimate_bps,
-            theta0_bps=self._test.thetas_bps[0],
-            theta1_bps=self._test.thetas_bps[1],
-            bucket_bytes=result.bucket_bytes,
-            bytes=sent_bytes,
-            seconds=seconds,
-            windows=self._summary(),
-        )
-        self._test.explain(f"{result.outcome}: {observation.detail}")
-        return observation
+        result = replace(result, windows=self._summary())
+        return concluded(self._test, result, "tcp", (sent_bytes, self._streams.elapsed_s), " over TCP")
 
     def _summary(self) -> WindowSummary | None:
         if not self._seen:

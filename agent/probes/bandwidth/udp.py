@@ -2,14 +2,13 @@
 
 import random
 import socket
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
 from msgspec.structs import replace
 
 from agent.probes.bandwidth import learned, others
-from agent.probes.bandwidth.exchange import MAX_SECONDS, Test, Unfinished, ask, connect, nothing, resolve
+from agent.probes.bandwidth.exchange import MAX_SECONDS, Test, ask, by_any_address, concluded, connect, granted
 from agent.probes.bandwidth.load import OTHERS, Download, Load, Upload
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import (
@@ -17,16 +16,14 @@ from classready.bandwidth.decider import (
     CROSS_SLACK_BYTES,
     QUICK_MAX_BUCKET_BYTES,
     QUICK_MAX_BYTES,
-    TEST_RATIO,
     Decider,
     Mode,
     Plan,
-    Result,
     start_ratio,
 )
-from classready.bandwidth.packets import Grant, Report
-from classready.observation import Bandwidth, Outcome, Reason, clean_text
-from classready.units import IPV4_UDP_HEAD_BYTES, MBYTE, bps_to_mbps
+from classready.bandwidth.packets import Grant
+from classready.observation import Bandwidth, Outcome
+from classready.units import IPV4_UDP_HEAD_BYTES
 
 MTU_BYTES: Final = 1_492
 """An IP packet of this size goes through PPPoE too. Payload: 1,464 in IPv4, 1,444 in IPv6."""
@@ -35,28 +32,15 @@ DRAIN_AGAIN_RATIO: Final = 1 / 20
 
 
 def run(test: Test) -> Bandwidth:
-    try:
-        return _measure_by_any(test, resolve(test.target))
-    except Unfinished as end:
-        test.explain(f"{end.outcome}: {end.detail}")
-        return nothing(test.target, end.outcome, end.reason, end.detail)
+    return by_any_address(test, None, _measure)
 
 
-def _measure_by_any(test: Test, addresses: Sequence[pacing.Address]) -> Bandwidth:
-    """Measure by the first address that answers."""
-    for address in addresses[:-1]:
-        try:
-            with connect(address) as sock:
-                return _measure(test, sock)
-        except Unfinished as end:
-            if end.outcome is not Outcome.NO_ANSWER:
-                raise
-            test.explain(f"{end.detail}; trying the other address")
-    with connect(addresses[-1]) as sock:
-        return _measure(test, sock)
+def _measure(test: Test, address: pacing.Address) -> Bandwidth:
+    with connect(address) as sock:
+        return _measure_on(test, sock)
 
 
-def _measure(test: Test, sock: socket.socket) -> Bandwidth:
+def _measure_on(test: Test, sock: socket.socket) -> Bandwidth:
     target = test.target
     interface = target.interface or windows.interface_of(sock.getsockname()[0])
     mtu_bytes = windows.mtu_of(interface) if interface else None
@@ -69,7 +53,7 @@ def _measure(test: Test, sock: socket.socket) -> Bandwidth:
     line = learned.line(interface, mtu_bytes, peer, target.direction, test.thetas_bps[1])
     bucket_bytes = _bucket_bytes(test, line)
     mode: Mode = "drain" if bucket_bytes is None else "quick"
-    grant = ask(test, receiver, payload_bytes, mode)
+    grant = granted(test, ask(test, receiver, payload_bytes, mode))
     plan = _plan(test, grant, mode, bucket_bytes)
     with closing(windows.CrossTraffic(interface, payload_bytes, family_bytes)) as cross:
         load: Load
@@ -90,9 +74,7 @@ def _measure(test: Test, sock: socket.socket) -> Bandwidth:
             result = decider.inconclusive(*OTHERS)
     if test.may_learn and result.learned_bytes is not None and test.now_s is not None:
         learned.keep(test.state_dir, target.name, result.learned_bytes, test.now_s, line)
-    observation = _observation(test, plan, result, load, report)
-    test.explain(f"{result.outcome}: {observation.detail}")
-    return observation
+    return concluded(test, result, mode, load.cost(report))
 
 
 def _bucket_bytes(test: Test, line: str) -> int | None:
@@ -111,10 +93,6 @@ def _bucket_bytes(test: Test, line: str) -> int | None:
 
 def _plan(test: Test, grant: Grant, mode: Mode, bucket_bytes: int | None) -> Plan:
     theta0_bps, theta1_bps = test.thetas_bps
-    granted = f"{bps_to_mbps(grant.rate_bps):.0f} Mbit/s"
-    if grant.rate_bps < int(TEST_RATIO * theta1_bps):
-        raise Unfinished(Outcome.UNMEASURED, Reason.SENDER_LIMITED, f"the responder may send no more than {granted}")
-    test.explain(f"granted {granted}, {grant.max_bytes / MBYTE:.1f} MB, {grant.max_ms / 1_000:.1f} s")
     return Plan(
         theta0_bps=theta0_bps,
         theta1_bps=theta1_bps,
@@ -124,29 +102,4 @@ def _plan(test: Test, grant: Grant, mode: Mode, bucket_bytes: int | None) -> Pla
         bucket_bytes=BUCKET_BYTES if bucket_bytes is None else bucket_bytes,
         mode=mode,
         slack_bytes=CROSS_SLACK_BYTES if test.target.direction == "down" else others.SLACK_BYTES,
-    )
-
-
-def _observation(test: Test, plan: Plan, result: Result, load: Load, report: Report | None) -> Bandwidth:
-    sent_bytes, seconds = load.cost(report)
-    plateau = f", plateau {bps_to_mbps(result.estimate_bps):.1f} Mbit/s" if result.estimate_bps is not None else ""
-    return Bandwidth(
-        target=test.target.name,
-        classroom=test.target.classroom,
-        beyond=test.target.beyond,
-        direction=test.target.direction,
-        mode=plan.mode,
-        outcome=result.outcome,
-        reason=result.reason,
-        detail=clean_text(f"{result.why}{plateau}; {sent_bytes / MBYTE:.1f} MB in {seconds:.2f} s"),
-        at_least_bps=result.at_least_bps,
-        at_most_bps=result.at_most_bps,
-        estimate_bps=result.estimate_bps,
-        theta0_bps=plan.theta0_bps,
-        theta1_bps=plan.theta1_bps,
-        bucket_bytes=result.bucket_bytes,
-        bytes=sent_bytes,
-        seconds=seconds,
-        loss_ratio=result.loss_ratio,
-        windows=result.windows,
     )
