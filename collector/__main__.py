@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -170,11 +171,19 @@ def run_responder(context: click.Context, /, config: Path, **own: Any) -> None:
     from collector import responder
 
     logs.configure(level=log_level)
-    with suppress(KeyboardInterrupt):
-        try:
-            asyncio.run(responder.serve(settings, key, on_ready=partial(_say_ready, settings.host)))
-        except OSError as error:
-            _fail(f"{settings.host} port {settings.port}: {error.strerror}")
+    try:
+        asyncio.run(_until_ended(responder.serve(settings, key, on_ready=partial(_say_ready, settings.host))))
+    except OSError as error:
+        _fail(f"{settings.host} port {settings.port}: {error.strerror}")
+
+
+async def _until_ended(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve until Ctrl-C or SIGTERM, also where a shell had SIGINT ignored for a program in the background."""
+    task = asyncio.ensure_future(serving)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _configured_responder(config: Path) -> "tuple[Responder, bytes | None, str]":

@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def running(folder: Path, *arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator["subprocess.Popen[str]"]:
     """The command in an empty folder, from its word that it is ready to Ctrl-C, which ends it well."""
     command = [sys.executable, "-m", "collector", "responder", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
@@ -38,8 +38,11 @@ def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
             assert "answers on" in process.stderr.readline()
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            process.send_signal(end)
+            try:
+                assert process.wait(10) == 0
+            finally:
+                process.kill()
 
 
 @pytest.fixture
@@ -61,6 +64,17 @@ async def test_it_needs_no_settings(tmp_path: Path, key_file: Path) -> None:
             assert (await client.lease(KEY, rate_bps=10**9)).rate_bps == 80_000_000
             assert await guest.refusal(b"wrong") == p.RefuseReason.KEY
             assert await guest.refusal(KEY) == p.RefuseReason.BUSY
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_well(tmp_path: Path, end: signal.Signals) -> None:
+    """By Ctrl-C and by systemd, also where it was started in the background of a script, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with running(tmp_path, "--listen", "127.0.0.1", "--port", str(free_port()), end=end):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_help_teaches() -> None:
