@@ -26,7 +26,7 @@ help: ## this list
 venv: $(STAMP) ## build .venv with all extras from requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml .ci/venv
-	@.ci/venv "$(PYTHON)" "$(VENV)"
+	@.ci/venv "$(PYTHON)" "$(VENV)" >&2
 	@touch $@
 
 packages:
