@@ -66,9 +66,14 @@ class Guest:
             return sock, b""
 
     async def lease(self, key: bytes = b"", **wishes: Any) -> tuple[socket.socket, p.Grant]:
-        asker, answer = await self.ask(self.request(key, **wishes))
-        grant = p.unseal(p.Grant, answer, key)
-        assert grant is not None
+        """Get a lease. A place is free again a moment after its report has gone out, not at once."""
+        async with asyncio.timeout(3):
+            while True:
+                asker, answer = await self.ask(self.request(key, **wishes))
+                if (grant := p.unseal(p.Grant, answer, key)) is not None:
+                    break
+                assert p.parse(p.Refuse, answer).reason == p.RefuseReason.BUSY
+                await asyncio.sleep(0.02)
         self.key = p.lease_key(key, grant.salt)
         return asker, grant
 
