@@ -218,6 +218,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "evidence.half_duplex": ("半双工", "half duplex"),
     "evidence.duplex_unknown": ("双工未知", "duplex unknown"),
     "evidence.speed_unknown": ("速率未知", "speed unknown"),
+    "evidence.bad_frames": (
+        "坏帧 +{count}:请查网线和两端双工",
+        "{count} more bad frames: check cable and duplex of both ends",
+    ),
+    "evidence.shared_port": ("与 {rooms} 共用此端口", "shares this port with {rooms}"),
     "evidence.device": ("大屏{state}", "device {state}"),
     "evidence.device_by": ("大屏{state}({seen_by})", "device {state} ({seen_by})"),
     "seen_by.snmp": ("SNMP 应答", "answered SNMP"),
@@ -306,6 +311,16 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.reminder": ("【提醒】{office}:{cause},仍未恢复", "[Reminder] {office}: {cause}, not fixed yet"),
     "chat.resolved": ("【恢复】{office}:{cause}", "[Recovered] {office}: {cause}"),
     "chat.partly_resolved": ("【部分恢复】{office}:{cause}", "[Partly recovered] {office}: {cause}"),
+    "chat.moved": ("【变更】{office}:大屏换了交换机端口", "[Changed] {office}: devices moved to other switch ports"),
+    "chat.changed": (
+        "{schools} 所学校 {classrooms} 间教室",
+        "{schools} school(s), {classrooms} classroom(s)",
+    ),
+    "chat.item_moved": ("{room}的大屏换到了 {after}(原 {before})", "device of {room} is now on {after} (was {before})"),
+    "chat.moved_planned": (
+        "不是故障;如果不是本校安排的,请核对接线。",
+        "Nothing is wrong; check the cabling if nobody planned this.",
+    ),
     "chat.everywhere": ("全部区县", "All offices"),
     "chat.affected": (
         "{schools} 所学校 {classrooms} 间教室",

@@ -43,6 +43,7 @@ from collector.core.verdict import (
     leg_interval,
     link_bps,
     platform_state,
+    sharing_port,
 )
 from collector.text import ACTORS, Actor, Language, Names, ago, capacity, duration, rate, reason, say, size
 
@@ -580,7 +581,7 @@ def _evidence(school: School, room: Classroom, now: float, language: Language) -
         )
 
     if (port := state.port or state.last_port) is not None:
-        add("port", Grade.NEGOTIATED, port.observed_at, _port_text(port, language))
+        add("port", Grade.NEGOTIATED, port.observed_at, " · ".join(_port_facts(school, room, port, language)))
     if state.device is not None:
         add("device", Grade.PASSIVE, state.device.observed_at, _device_text(state.device, language))
     for kind, leg in _legs(school, room):
@@ -601,6 +602,16 @@ def _legs(school: School, room: Classroom) -> Iterator[tuple[EvidenceKind, Leg]]
     uplinks = [leg for leg in school.state.uplinks.values() if leg.gateway == gateway]
     yield from (("uplink", leg) for leg in uplinks if leg.beyond is None)
     yield from (("exit", leg) for leg in uplinks if leg.beyond is not None)
+
+
+def _port_facts(school: School, room: Classroom, port: PortReading, language: Language) -> Iterator[str]:
+    yield _port_text(port, language)
+    newest = _state(school, room).last_port
+    if newest and newest.bad_frame_count:
+        yield say("evidence.bad_frames", language, count=newest.bad_frame_count)
+    if others := sharing_port(school, room.id):
+        named = (school.roster.classrooms[other].name or other for other in others)
+        yield say("evidence.shared_port", language, rooms=say("list.separator", language).join(named))
 
 
 def _port_text(port: PortReading, language: Language) -> str:

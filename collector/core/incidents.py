@@ -9,20 +9,36 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, BureauEffect, BureauState, Incident, IncidentChanged, Notice, NoticeKind
+from collector.core.state import (
+    AlertChange,
+    BureauEffect,
+    BureauState,
+    DeviceMoved,
+    Incident,
+    IncidentChanged,
+    Notice,
+    NoticeKind,
+)
 
 
 def step(
-    bureau: BureauState, changes: Sequence[AlertChange], now: float, policy: Policy
+    bureau: BureauState, changes: Sequence[AlertChange | DeviceMoved], now: float, policy: Policy
 ) -> tuple[BureauState, tuple[BureauEffect, ...]]:
-    """Fold alert changes into incidents and say what is due. Call it with no changes to let time pass."""
+    """Fold alert changes into incidents, keep moves, and say what is due. With no changes it lets time pass."""
     effects: list[BureauEffect] = []
     for change in changes:
-        bureau, opened = _fold(bureau, change, now, policy)
-        effects += opened
+        if isinstance(change, DeviceMoved):
+            waiting = bureau.moves.get(change.office, ())
+            bureau = replace(bureau, moves={**bureau.moves, change.office: (*waiting, change)})
+        else:
+            bureau, opened = _fold(bureau, change, now, policy)
+            effects += opened
     for key, incident in sorted(bureau.incidents.items(), key=lambda item: item[1].opened_at):
         bureau, sent = _speak(bureau, key, incident, now, policy)
         effects += sent
+    for office in tuple(bureau.moves):
+        bureau, told = _tell_moves(bureau, office, now, policy)
+        effects += told
     return bureau, tuple(effects)
 
 
@@ -98,6 +114,28 @@ def _speak(
         return _drop(bureau, key), (notice, _history(incident, "closed", now, tuple(members.values())))
     told = tuple(sorted({*incident.told, *incident.members}))
     return _put(bureau, key, replace(incident, told=told, due_at=None, notified_at=now)), (notice,)
+
+
+def _tell_moves(
+    bureau: BureauState, office: str, now: float, policy: Policy
+) -> tuple[BureauState, tuple[BureauEffect, ...]]:
+    """Tell an office of its moves in one message: a rewired building is one piece of news."""
+    moves = bureau.moves[office]
+    if now - moves[0].at < policy.group_wait_s or not _may_send(bureau, office, now, policy):
+        return bureau, ()
+    notice = Notice(
+        kind="moved",
+        incident="",
+        office=office,
+        cause=None,
+        subject="",
+        at=now,
+        opened_at=moves[0].at,
+        members=(),
+        moves=moves,
+    )
+    waiting = {name: others for name, others in bureau.moves.items() if name != office}
+    return replace(_sent(bureau, office, now, policy), moves=waiting), (notice,)
 
 
 def _kind(incident: Incident, now: float, policy: Policy) -> NoticeKind | None:

@@ -117,9 +117,19 @@ class PortReading(Struct, frozen=True, kw_only=True):
     speed_bps: int | None = None
     full_duplex: bool | None = None
     in_octets: int | None = None
+    fcs_error_count: int | None = None
+    alignment_error_count: int | None = None
+    late_collision_count: int | None = None
+    bad_frame_count: int | None = None
+    """Frames that arrived broken or collided late since the reading before it on this port; None = not known."""
     in_lesson: bool = False
     while_asleep: bool = False
     """The device was not awake when last seen before it: what its port had negotiated then says nothing."""
+
+    @property
+    def place(self) -> str | None:
+        """``switch:port``; None where the switch or the port is not known."""
+        return f"{self.switch}:{self.if_name}" if self.switch and self.if_name else None
 
 
 class DeviceReading(Struct, frozen=True, kw_only=True):
@@ -261,6 +271,8 @@ class ClassroomState(Struct, frozen=True, kw_only=True):
     port: PortReading | None = None
     pending_port: PortReading | None = None
     last_port: PortReading | None = None
+    place: str | None = None
+    """``switch:port`` where the device is connected; another one counts when two readings in a row name it."""
     device: DeviceReading | None = None
     last_awake_at: float | None = None
     nic_speed_bps: int | None = None
@@ -349,10 +361,24 @@ class Incident(Struct, frozen=True, kw_only=True):
     notified_at: float | None = None
 
 
+class DeviceMoved(Struct, frozen=True, kw_only=True):
+    """The device of a classroom is connected elsewhere now; ``before`` and ``after`` are ``switch:port``."""
+
+    office: str
+    school: str
+    school_name: str
+    classroom: str
+    before: str
+    after: str
+    at: float
+
+
 class BureauState(Struct, frozen=True, kw_only=True):
     version: int = STATE_VERSION
     incidents: Mapping[str, Incident] = {}
     """Open ones, keyed ``office|cause``."""
+    moves: Mapping[str, tuple[DeviceMoved, ...]] = {}
+    """Office -> devices that moved and were not told of yet, oldest first."""
     sent_at: Mapping[str, tuple[float, ...]] = {}
     """Office -> when its last messages went, for the limit of messages in a window."""
     incident_count: int = 0
@@ -418,25 +444,29 @@ class VerdictChanged(Struct, frozen=True, kw_only=True):
     at: float
 
 
-SchoolEffect = VerdictChanged | AlertChange
+SchoolEffect = VerdictChanged | AlertChange | DeviceMoved
 
 
-NoticeKind = Literal["opened", "updated", "resolved", "reminder"]
+NoticeKind = Literal["opened", "updated", "resolved", "reminder", "moved"]
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One message to be sent: codes and numbers, no sentences. ``members`` are what is new or now resolved."""
+    """One message to be sent: codes and numbers, no sentences. ``members`` are what is new or now resolved.
+
+    Of kind ``moved`` it is about ``moves`` and has no cause: nothing is wrong.
+    """
 
     kind: NoticeKind
     incident: str
     office: str
     """Empty = for every office (a platform's own fault)."""
-    cause: Cause
+    cause: Cause | None
     subject: str
     at: float
     opened_at: float
     members: tuple[AlertChange, ...]
     remaining_classrooms: int = 0
+    moves: tuple[DeviceMoved, ...] = ()
 
 
 class IncidentChanged(Struct, frozen=True, kw_only=True):

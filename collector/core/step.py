@@ -22,6 +22,7 @@ from collector.core.state import (
     Cause,
     Classroom,
     ClassroomState,
+    DeviceMoved,
     DeviceReading,
     DeviceStateName,
     Event,
@@ -59,6 +60,7 @@ class Folded(Struct, frozen=True, kw_only=True):
     school: School
     rooms: tuple[str, ...] | None = ()
     subjects: tuple[str, ...] = ()
+    moved: tuple[DeviceMoved, ...] = ()
 
 
 def step(school: School, event: Event, now: float, policy: Policy) -> tuple[School, tuple[SchoolEffect, ...]]:
@@ -76,7 +78,7 @@ def step(school: School, event: Event, now: float, policy: Policy) -> tuple[Scho
         kept, gone = alerts.without_gone(judged, kept, now)
     if kept != judged.state.alerts:
         judged = _with(judged, alerts=kept)
-    return judged, (*transitions, *changes, *gone)
+    return judged, (*transitions, *changes, *gone, *(() if late else folded.moved))
 
 
 # --- fold -----------------------------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ def step(school: School, event: Event, now: float, policy: Policy) -> tuple[Scho
 def _fold(school: School, event: Event, now: float, policy: Policy) -> Folded:
     match event:
         case Observed():
-            return _observed(school, event, policy)
+            return _observed(school, event, now, policy)
         case Heard():
             return _heard(school, event, now)
         case Tick():
@@ -98,14 +100,14 @@ def _fold(school: School, event: Event, now: float, policy: Policy) -> Folded:
             return Folded(school=school, rooms=None)
 
 
-def _observed(school: School, event: Observed, policy: Policy) -> Folded:
+def _observed(school: School, event: Observed, now: float, policy: Policy) -> Folded:
     of_a_room = isinstance(event.observation, Port | Device) or event.classroom is not None
     if of_a_room and event.classroom not in school.roster.classrooms:
         unlisted = {**school.state.unlisted, event.classroom or "": event.observed_at}
         return Folded(school=_with(school, unlisted=unlisted))
     match event.observation:
         case Port():
-            return _port(school, event, event.observation, policy)
+            return _port(school, event, event.observation, now, policy)
         case Device():
             return _device(school, event, event.observation, policy)
         case Bandwidth() if event.classroom is not None:
@@ -201,7 +203,7 @@ def _platform_fault(school: School, event: PlatformFault) -> School:
 # --- fold: the classroom's own evidence -----------------------------------------------------------------------------
 
 
-def _port(school: School, event: Observed, seen: Port, policy: Policy) -> Folded:
+def _port(school: School, event: Observed, seen: Port, now: float, policy: Policy) -> Folded:
     room_id = event.classroom or ""
     school, switch_subjects = _switch(school, event, seen)
     rooms = None if switch_subjects else (room_id,)
@@ -210,6 +212,7 @@ def _port(school: School, event: Observed, seen: Port, policy: Policy) -> Folded
     if seen.outcome is not ANSWERED or stale:
         return Folded(school=school, rooms=rooms, subjects=switch_subjects)
     reading = _reading(school, event, seen, room)
+    room, moved = _placed(school, room_id, room, reading, now, policy)
     grew = _grew(room.last_port, reading)
     accepted = grew and _accepts(room, reading.observed_at, school, event.gateway, policy)
     room = replace(room, gateway=event.gateway, last_port=reading, port=room.pending_port if accepted else room.port)
@@ -221,11 +224,39 @@ def _port(school: School, event: Observed, seen: Port, policy: Policy) -> Folded
         subjects.append(f"port:{room_id}")
     if grew:
         subjects.append(f"device:{room_id}")
-    return Folded(school=_with_room(school, room_id, room), rooms=rooms, subjects=(*switch_subjects, *subjects))
+    return Folded(
+        school=_with_room(school, room_id, room), rooms=rooms, subjects=(*switch_subjects, *subjects), moved=moved
+    )
+
+
+def _placed(  # noqa: PLR0913, PLR0917
+    school: School, room_id: str, room: ClassroomState, reading: PortReading, now: float, policy: Policy
+) -> tuple[ClassroomState, tuple[DeviceMoved, ...]]:
+    """Follow the device to another port once two readings in a row found it there: one may be a stray table entry."""
+    before, after = room.place, reading.place
+    if after is None or after == before:
+        return room, ()
+    if before is None:
+        return replace(room, place=after), ()
+    if room.last_port is None or room.last_port.place != after:
+        return room, ()
+    told = school.roster.classrooms[room_id].exempt is None
+    if not told or alerts.is_observing(school, reading.gateway, now, policy):
+        return replace(room, place=after), ()
+    move = DeviceMoved(
+        office=school.roster.office,
+        school=school.roster.school,
+        school_name=school.roster.name,
+        classroom=room_id,
+        before=before,
+        after=after,
+        at=now,
+    )
+    return replace(room, place=after), (move,)
 
 
 def _reading(school: School, event: Observed, seen: Port, room: ClassroomState) -> PortReading:
-    return PortReading(
+    reading = PortReading(
         observed_at=event.observed_at,
         gateway=event.gateway,
         switch=seen.switch,
@@ -235,14 +266,41 @@ def _reading(school: School, event: Observed, seen: Port, room: ClassroomState) 
         speed_bps=seen.speed_bps,
         full_duplex=seen.full_duplex,
         in_octets=seen.in_octets,
+        fcs_error_count=seen.fcs_error_count,
+        alignment_error_count=seen.alignment_error_count,
+        late_collision_count=seen.late_collision_count,
         in_lesson=in_lesson(school.hours, event.observed_at),
         while_asleep=room.device is not None and room.device.state != "awake",
     )
+    return replace(reading, bad_frame_count=_bad_frames(room.last_port, reading))
+
+
+def _same_port(before: PortReading | None, after: PortReading) -> bool:
+    return before is not None and (before.switch, before.if_name) == (after.switch, after.if_name)
+
+
+def _bad_frames(before: PortReading | None, after: PortReading) -> int | None:
+    """Growth of the port's error counters; None where one is not known, and where one fell: the switch restarted.
+
+    All are Counter32 (EtherLike-MIB, RFC 3635): a fall by more than half their range is a wrap, not a restart.
+    """
+    if before is None or not _same_port(before, after):
+        return None
+    total: int | None = None
+    for name in ("fcs_error_count", "alignment_error_count", "late_collision_count"):
+        was, now = getattr(before, name), getattr(after, name)
+        if was is None or now is None:
+            continue
+        grown = now - was if now >= was or was - now < 2**31 else now - was + 2**32
+        if grown < 0:
+            return None
+        total = (total or 0) + grown
+    return total
 
 
 def _grew(before: PortReading | None, after: PortReading) -> bool:
-    """Octets came from the device since the last reading of the same port."""
-    if before is None or (before.switch, before.if_name) != (after.switch, after.if_name):
+    """Octets came from the device since the last reading of the same port. A counter that fell proves nothing."""
+    if before is None or not _same_port(before, after):
         return False
     return before.in_octets is not None and after.in_octets is not None and after.in_octets > before.in_octets
 

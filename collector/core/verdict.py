@@ -193,6 +193,21 @@ def gateway_of(school: School, room_id: str) -> str | None:
     return school.roster.gateways[0] if len(school.roster.gateways) == 1 else None
 
 
+def sharing_port(school: School, room_id: str) -> tuple[str, ...]:
+    """Other classrooms on the same switch port: an unmanaged switch stands between."""
+    states = school.state.classrooms
+    own = states.get(room_id, ClassroomState())
+    if own.place is None:
+        return ()
+    return tuple(
+        other
+        for other in school.roster.classrooms
+        if other != room_id
+        and (state := states.get(other)) is not None
+        and (state.gateway, state.place) == (own.gateway, own.place)
+    )
+
+
 def judged_rooms(school: School, gateway: str | None = None) -> tuple[str, ...]:
     """Rooms that are not exempt, of the whole school or of one gateway."""
     return tuple(

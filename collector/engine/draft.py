@@ -12,6 +12,7 @@ from collector.core.policy import Policy
 from collector.core.state import (
     AlertChange,
     BureauState,
+    DeviceMoved,
     Event,
     IncidentChanged,
     Notice,
@@ -36,7 +37,7 @@ class Draft:
         self.now = now
         self.schools: dict[str, School] = {}
         self.bureau = bureau
-        self.alert_changes: list[AlertChange] = []
+        self.news: list[AlertChange | DeviceMoved] = []
         self.transitions: list[VerdictChanged] = []
         self.notices: list[Notice] = []
         self.incident_changes: list[IncidentChanged] = []
@@ -65,9 +66,9 @@ class Draft:
         return True
 
     def settle(self) -> None:
-        """Let the bureau hear of all alert changes, or that time has passed."""
-        self.bureau, effects = incidents.step(self.bureau, self.alert_changes, self.now, self.policy)
-        self.alert_changes = []
+        """Let the bureau hear all news, or that time has passed."""
+        self.bureau, effects = incidents.step(self.bureau, self.news, self.now, self.policy)
+        self.news = []
         for effect in effects:
             match effect:
                 case Notice():
@@ -77,7 +78,7 @@ class Draft:
 
     def _collect(self, effects: Iterable[SchoolEffect]) -> None:
         for effect in effects:
-            if isinstance(effect, AlertChange):
-                self.alert_changes.append(effect)
+            if isinstance(effect, AlertChange | DeviceMoved):
+                self.news.append(effect)
             else:
                 self.transitions.append(effect)

@@ -331,7 +331,7 @@ def _leave(draft: Draft, roster: Roster) -> None:
     for incident in draft.bureau.incidents.values():
         for member in incident.members.values():
             if member.school not in roster.schools:
-                draft.alert_changes.append(msgspec.structs.replace(member, change="closed", at=draft.now))
+                draft.news.append(msgspec.structs.replace(member, change="closed", at=draft.now))
 
 
 def _sequences(decoded: DecodedReport) -> list[int]:

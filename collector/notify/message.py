@@ -4,13 +4,14 @@ Names come from files that others write, so nothing in them may mention, link, c
 a robot's limit is cut between schools, and the last line says exactly what was left out.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
-from collector.core.state import AlertChange, Notice
+from collector.core.state import AlertChange, DeviceMoved, Notice
 from collector.text import ACTORS, Language, Names, duration, local_time, rate, say
 
 NAME_MAX_CHARACTERS = 40
@@ -18,6 +19,9 @@ NAMED_ROOMS_MAX = 3
 
 _LOOKALIKES = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in "@<>[](){}*_`~#|\\!&./:$^=\"'"})
 """Everything that Markdown, HTML or a client's own link detection could act on -> its full-width twin."""
+
+
+_PORT = re.compile(r"[A-Za-z-]{0,24}[0-9]{1,4}(/[0-9]{1,4}){0,4}")
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -48,10 +52,11 @@ def clean(name: str) -> str:
 
 def render(notice: Notice, language: Language, names: Names) -> Message:
     """Say what happened, how large it is, who should act, and one line per school, largest first."""
-    items = sorted(_items(notice, language, names), key=lambda item: (-len(item.classrooms), item.name))
+    found = _moved_items(notice.moves, language, names) if notice.moves else _items(notice, language, names)
+    items = sorted(found, key=lambda item: (-len(item.classrooms), item.name))
     return Message(
         language=language,
-        alarming=notice.kind != "resolved",
+        alarming=notice.kind not in {"resolved", "moved"},
         title=_title(notice, language, names),
         lead=tuple(_lead(notice, items, language)),
         items=tuple(items),
@@ -62,12 +67,14 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
 def _title(notice: Notice, language: Language, names: Names) -> str:
     kind = "partly_resolved" if notice.kind == "resolved" and notice.remaining_classrooms else notice.kind
     office = clean(names.office(notice.office)) if notice.office else say("chat.everywhere", language)
+    if notice.cause is None:
+        return say(f"chat.{notice.kind}", language, office=office)
     return say(f"chat.{kind}", language, office=office, cause=say(f"cause.{notice.cause}", language))
 
 
 def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:
     count = _classroom_count(items)
-    scale = "recovered" if notice.kind == "resolved" else "affected"
+    scale = {"resolved": "recovered", "moved": "changed"}.get(notice.kind, "affected")
     yield say(f"chat.{scale}", language, schools=len(items), classrooms=count)
     if notice.kind == "resolved" and notice.remaining_classrooms:
         yield say("chat.remaining", language, classrooms=notice.remaining_classrooms)
@@ -76,7 +83,9 @@ def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable
 
 
 def _closing(notice: Notice, language: Language) -> Iterable[str]:
-    if notice.kind != "resolved":
+    if notice.cause is None:
+        yield say("chat.moved_planned", language)
+    elif notice.kind != "resolved":
         yield say("chat.act", language, actor=say(f"actor.{ACTORS[notice.cause]}", language))
     elif not notice.remaining_classrooms:
         yield say("chat.all_recovered", language, duration=duration(notice.at - notice.opened_at, language))
@@ -90,6 +99,32 @@ def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
         rooms = frozenset(room for member in members for room in member.classrooms)
         facts = say("chat.item_separator", language).join(_facts(notice, members, language, names))
         yield Item(name=clean(members[0].school_name) or clean(school), facts=facts, classrooms=rooms)
+
+
+def _moved_items(moves: Sequence[DeviceMoved], language: Language, names: Names) -> Iterable[Item]:
+    by_school: dict[str, list[DeviceMoved]] = {}
+    for move in moves:
+        by_school.setdefault(move.school, []).append(move)
+    for school, moved in by_school.items():
+        told = [_moved(move, language, names) for move in moved[:NAMED_ROOMS_MAX]]
+        if len(moved) > NAMED_ROOMS_MAX:
+            told.append(say("chat.item_rooms", language, classrooms=len({move.classroom for move in moved})))
+        yield Item(
+            name=clean(moved[0].school_name) or clean(school),
+            facts=say("chat.item_separator", language).join(told),
+            classrooms=frozenset(move.classroom for move in moved),
+        )
+
+
+def _moved(move: DeviceMoved, language: Language, names: Names) -> str:
+    room = clean(names.classroom_name(move.school, move.classroom)) or clean(move.classroom)
+    return say("chat.item_moved", language, room=room, after=_place(move.after), before=_place(move.before))
+
+
+def _place(place: str) -> str:
+    """``switch:port`` as it stands on the switch, where the port looks like one: no client makes a link of it."""
+    switch, _, port = place.partition(":")
+    return f"{clean(switch)}:{port if _PORT.fullmatch(port) else clean(port)}"
 
 
 def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[str]:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from classready.units import MBIT
-from collector.core.state import Cause
+from collector.core.state import Cause, DeviceMoved
 from collector.notify.message import clean, fit, render
 from collector.text import Names
 from tests.support.samples import NAMES, NOW, alert, notice
@@ -181,3 +181,24 @@ def test_a_storm_is_cut_between_schools_and_keeps_its_totals() -> None:
 def test_a_school_without_a_name_is_its_id() -> None:
     """A roster may leave names out."""
     assert "- 5114020001:" in written(notice(alert(name="\u200b")))
+
+
+def test_a_device_that_moved() -> None:
+    """Room, new port, old port; and that nothing is wrong."""
+    move = DeviceMoved(
+        office="511402",
+        school="5114020001",
+        school_name="城关小学",
+        classroom="b2-302",
+        before="sw1:Gi0/0/2",
+        after="sw2:Gi0/0/7",
+        at=NOW,
+    )
+    note = notice(kind="moved", cause=None, moves=(move,))
+    assert written(note) == (
+        "【变更】东坡区教育和体育局:大屏换了交换机端口\n"
+        "1 所学校 1 间教室\n"
+        "- 城关小学:b2-302的大屏换到了 sw2:Gi0/0/7(原 sw1:Gi0/0/2)\n"
+        "不是故障;如果不是本校安排的,请核对接线。"
+    )
+    assert not render(note, "zh", NAMES).alarming

@@ -4,7 +4,7 @@ from typing import Any
 
 from collector.core.incidents import step
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, BureauState, Cause, IncidentChanged, Notice
+from collector.core.state import AlertChange, BureauState, Cause, DeviceMoved, IncidentChanged, Notice
 
 POLICY = Policy(group_wait_s=30)
 
@@ -21,7 +21,7 @@ class Bureau:
         self.notices: list[Notice] = []
         self.history: list[IncidentChanged] = []
 
-    def step(self, now: float, *changes: AlertChange) -> list[Notice]:
+    def step(self, now: float, *changes: AlertChange | DeviceMoved) -> list[Notice]:
         self.state, effects = step(self.state, changes, now, self.policy)
         notices = [e for e in effects if isinstance(e, Notice)]
         self.notices += notices
@@ -100,3 +100,31 @@ def test_reminder_once_a_day():
     bureau.step(30)
     assert [n.kind for n in bureau.step(30 + 86_400)] == ["reminder"]
     assert bureau.step(40 + 86_400) == []
+
+
+def moved(room: str, office: str = "511402", at: float = 0.0) -> DeviceMoved:
+    return DeviceMoved(
+        office=office, school="s1", school_name="s1", classroom=room, before="sw1:1", after=f"sw2:{room}", at=at
+    )
+
+
+def test_moves_of_an_office_are_one_message():
+    """A rewired building is one piece of news, told once, and is no incident."""
+    bureau = Bureau()
+    assert bureau.step(0, moved("r1")) == []
+    assert bureau.step(20, moved("r2"), moved("r9", office="511403", at=20)) == []
+    (notice,) = bureau.step(30)
+    assert (notice.kind, notice.cause, [m.classroom for m in notice.moves]) == ("moved", None, ["r1", "r2"])
+    (other,) = bureau.step(50)
+    assert (other.office, [m.classroom for m in other.moves]) == ("511403", ["r9"])
+    assert bureau.step(500) == []
+    assert (bureau.state.moves, bureau.history) == ({}, [])
+
+
+def test_moves_keep_to_the_limit_of_messages():
+    """Where an office had its messages already, moves wait and are then told together."""
+    bureau = Bureau(Policy(group_wait_s=0, messages_per_window=1, message_window_s=600))
+    assert len(bureau.step(0, moved("r1"))) == 1
+    assert bureau.step(10, moved("r2", at=10)) == []
+    (notice,) = bureau.step(700, moved("r3", at=700))
+    assert [m.classroom for m in notice.moves] == ["r2", "r3"]
