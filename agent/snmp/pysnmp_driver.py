@@ -1,14 +1,12 @@
 """The driver on pysnmp 7.
 
-One engine serves all v1 and v2c devices, and one each set of v3 keys: an engine knows a user name once, and schools
-reuse names. pysnmp's own timers follow the wall clock, which steps; so waiting and retrying are done here.
+One engine serves all v1 and v2c devices, and each v3 device has its own: an engine knows a user name once, and schools
+reuse names; and it keeps the clock of an agent that has restarted since, so one that got no answer is thrown away.
+pysnmp's own timers follow the wall clock, which steps; so waiting and retrying are done here.
 """
 
 import asyncio
-import ipaddress
-import socket
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -30,16 +28,11 @@ from pysnmp.hlapi.v3arch.asyncio import (
 from pysnmp.hlapi.v3arch.asyncio.lcd import CommandGeneratorLcdConfigurator
 from pysnmp.proto import errind, rfc1902, rfc1905
 
-from agent.settings import Snmp
+from agent.snmp.access import OIDS_PER_GET, ROWS_PER_BULK, address_of, credentials, numbers, silence
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
-from classready.settings import read_secret
 
 _log = structlog.get_logger()
-
-OIDS_PER_GET = 24
-ROWS_PER_BULK = 24
-"""Both keep an answer of plain values below one Ethernet frame: old switches drop fragments."""
 
 _TOO_BIG, _NO_SUCH_NAME, _GEN_ERR = 1, 2, 5
 _REFUSALS = {6, 16}
@@ -135,7 +128,7 @@ async def walk(device: Device, base: str) -> dict[str, Value]:
         for oid, value in answer:
             if not oid.startswith(f"{base}.") or isinstance(value, _ABSENT):
                 return found
-            if _numbers(oid) <= _numbers(last):
+            if numbers(oid) <= numbers(last):
                 raise SnmpError(Reason.PROTOCOL, f"OIDs do not increase: {oid} after {last}")
             found.update(_plain([(oid, value)]))
             last = oid
@@ -154,10 +147,12 @@ def close() -> None:
 
 
 async def _next_rows(session: _Session, last: str) -> list[tuple[str, Any]]:
-    if session.device.settings.version == "1":
-        answer = await _request(session, cmdgen.NextCommandGeneratorSingleRun, [last])
-    else:
+    """The rows after ``last``; one at a time from a device that speaks version 1 or stumbles over GETBULK."""
+    answer = None
+    if session.device.settings.version != "1":
         answer = await _request(session, cmdgen.BulkCommandGeneratorSingleRun, [last], 0, ROWS_PER_BULK)
+    if answer is None or answer.status in {_TOO_BIG, _GEN_ERR}:
+        answer = await _request(session, cmdgen.NextCommandGeneratorSingleRun, [last])
     if answer.status == _NO_SUCH_NAME:
         return []
     if answer.status:
@@ -191,8 +186,9 @@ async def _request(session: _Session, generator: Any, oids: Iterable[str], *limi
             continue
         except PySnmpError as error:
             raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {error}") from error
-    hint = "; the community may be wrong" if settings.version != "3" else ""
-    raise SnmpError(Reason.TIMEOUT, f"no SNMP answer after {settings.retry_count + 1} x {settings.timeout_s:g} s{hint}")
+    if settings.version == "3":
+        _throw_away(session.engine)
+    raise silence(session.device)
 
 
 async def _send(session: _Session, generator: Any, oids: Iterable[str], *limits: int) -> tuple[Any, Any, Any, Any]:
@@ -220,24 +216,12 @@ def _read(indication: Any, status: Any, index: Any, binds: Iterable[Any]) -> _An
 
 
 async def _open(device: Device) -> _Session:
-    address = await _resolve(device)
-    credentials, key = _credentials(device.settings)
+    address = await address_of(device)
+    credentials, key = _credentials(device)
     kind = _Target6 if ":" in address[0] else _Target
     # Longer than ours: pysnmp then only clears away what we gave up.
     target = await kind.create(address, timeout=device.settings.timeout_s + 1, retries=0)
     return _Session(_engine(key), credentials, target, device)
-
-
-async def _resolve(device: Device) -> tuple[str, int]:
-    try:
-        return str(ipaddress.ip_address(device.host)), device.settings.port
-    except ValueError:
-        pass
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(device.host, device.settings.port, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise SnmpError(Reason.NAME_UNRESOLVED, f"{device.host}: {error}") from None
-    return str(found[0][4][0]), device.settings.port
 
 
 def _engine(key: tuple[str | None, ...]) -> SnmpEngine:
@@ -250,25 +234,20 @@ def _engine(key: tuple[str | None, ...]) -> SnmpEngine:
     return _engines[key]
 
 
-def _credentials(settings: Snmp) -> tuple[CommunityData | UsmUserData, tuple[str | None, ...]]:
+def _throw_away(engine: SnmpEngine) -> None:
+    for key in [key for key, known in _engines.items() if known is engine]:
+        _engines.pop(key).close_dispatcher()
+
+
+def _credentials(device: Device) -> tuple[CommunityData | UsmUserData, tuple[str | None, ...]]:
     """Credentials, and the key of the engine that may hold them."""
-    if settings.version != "3":
-        community = _secret(settings.community_file) or settings.community
-        return CommunityData(community, mpModel=0 if settings.version == "1" else 1), ()
-    user, auth, priv = settings.user, _secret(settings.auth_key_file), _secret(settings.priv_key_file)
-    if not user or not auth or not priv:
-        raise SnmpError(Reason.PERMISSION, "SNMPv3 needs user, auth_key_file and priv_key_file")
+    settings = device.settings
+    secrets = credentials(settings)
+    if secrets.community is not None:
+        return CommunityData(secrets.community, mpModel=0 if settings.version == "1" else 1), ()
+    user, auth, priv = secrets.user
     data = UsmUserData(user, auth, priv, authProtocol=USM_AUTH_HMAC192_SHA256, privProtocol=USM_PRIV_CFB128_AES)
-    return data, (user, auth, priv)
-
-
-def _secret(path: str | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return read_secret(Path(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SnmpError(Reason.PERMISSION, f"{path}: {error}") from None
+    return data, (user, auth, priv, device.host, str(settings.port))
 
 
 def _plain(binds: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Value]]:
@@ -290,7 +269,3 @@ def _convert(value: Any) -> Value | None:
     if isinstance(value, univ.Integer):
         return int(value)
     return None
-
-
-def _numbers(oid: str) -> tuple[int, ...]:
-    return tuple(map(int, oid.split(".")))

@@ -1,29 +1,36 @@
 """The SNMP layer against net-snmp's own agent, and against agents that lie."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent import snmp
 from agent.settings import Snmp
-from agent.snmp import Device, SnmpError
+from agent.snmp import Device, SnmpError, gufo_driver, pysnmp_driver
+from agent.snmp.contract import Driver
 from bench.demo.snmp_devices import Agent, Devices, Switch
 from classready.observation import Reason
 from tests.support import snmpd
-from tests.support.lying_agents import Endless, Garbling, Looping, Stuck
+from tests.support.lying_agents import Endless, Garbling, Looping, Stuck, WrongTypes
 
 SYS_NAME = "1.3.6.1.2.1.1.5.0"
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 IF_DESCR = "1.3.6.1.2.1.2.2.1.2"
 
 
-@pytest.fixture(autouse=True)
-async def _closed() -> AsyncIterator[None]:
-    yield
+@pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
+async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
+    """Everything here holds for both."""
+    snmp.use(request.param)
+    yield request.param
     snmp.close()
     await asyncio.sleep(0)
 
@@ -169,24 +176,90 @@ async def test_agent_with_small_buffer(devices: Devices) -> None:
     assert len(await snmp.get(await _device(devices, Small()), oids)) == 24
 
 
-async def test_garbled_replies(devices: Devices, caplog: pytest.LogCaptureFixture) -> None:
-    """400 spoiled replies: an answer or a stated reason each time, and no traceback in the log."""
+@pytest.mark.parametrize("liar", [Garbling, WrongTypes])
+async def test_generated_replies(devices: Devices, liar: type[Switch], caplog: pytest.LogCaptureFixture) -> None:
+    """2,500 replies, spoiled or of any type: values or a stated reason each time, no traceback, no memory kept."""
     caplog.set_level(logging.ERROR)
-    host, port = await devices.add("it", Garbling(seed=7))
-    device = Device(host=host, settings=Snmp(port=port, timeout_s=0.1, retry_count=0))
-    reasons = await asyncio.gather(*(_reason_of(device) for _ in range(400)))
-    assert set(reasons) <= {None, Reason.TIMEOUT, Reason.PROTOCOL}
-    assert Reason.TIMEOUT in reasons
+    host, port = await devices.add("it", liar(seed=7))
+    device = Device(host=host, settings=Snmp(port=port, timeout_s=0.2, retry_count=0))
+    reasons: list[Reason | None] = []
+    for i in range(50):
+        reasons += await asyncio.gather(*(_reason_of(device, get=k % 2 == 0) for k in range(50)))
+        if i == 10:
+            early_bytes = _rss_bytes()
+    assert set(reasons) <= {None, Reason.TIMEOUT, Reason.PROTOCOL, Reason.AUTH_FAILED}
+    assert None in reasons
+    assert (liar is WrongTypes) == (len(set(reasons)) == 1)
     assert not [r.getMessage() for r in caplog.records]
-    devices.agents["it"].on = False
+    assert _rss_bytes() - early_bytes < 8 * 2**20
 
 
-async def _reason_of(device: Device) -> Reason | None:
+def _rss_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def _reason_of(device: Device, *, get: bool) -> Reason | None:
     try:
-        await snmp.walk(device, IF_NAME)
+        if get:
+            await snmp.get(device, [SYS_NAME, f"{IF_DESCR}.1", f"{IF_DESCR}.2", f"{IF_DESCR}.99"])
+        else:
+            await snmp.walk(device, IF_NAME)
     except SnmpError as error:
         return error.reason
     return None
+
+
+async def test_dead_devices_delay_nobody(devices: Devices) -> None:
+    """Thirty dead devices are asked at once; the living one answers as if it were alone, and no socket is left."""
+    dead = []
+    for i in range(30):
+        agent = Switch()
+        agent.on = False
+        host, port = await devices.add(f"dead-{i}", agent)
+        dead.append(Device(host=host, settings=Snmp(port=port, timeout_s=0.5, retry_count=1)))
+    alive = await _device(devices, Switch())
+    await snmp.get(alive, [SYS_NAME])
+    before = _open_files()
+    silent = [asyncio.create_task(_reason_of(device, get=True)) for device in dead]
+    for _ in range(20):
+        async with asyncio.timeout(0.3):
+            assert await snmp.get(alive, [SYS_NAME])
+    assert await asyncio.gather(*silent) == [Reason.TIMEOUT] * 30
+    assert _open_files() <= before
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def test_table_of_a_device_without_getbulk(devices: Devices) -> None:
+    """A device that answers GETBULK with an error is walked row by row."""
+
+    class NoBulk(Switch):
+        def _fill(self, module: Any, request: Any, reply: Any) -> None:
+            super()._fill(module, request, reply)
+            if request.isSameTypeWith(module.GetBulkRequestPDU()):
+                module.apiPDU.set_error_status(reply, 5)
+
+    assert len(await snmp.walk(await _device(devices, NoBulk()), IF_NAME)) == 24
+
+
+async def test_v1_agent_without_some_objects(devices: Devices) -> None:
+    """v1 refuses a whole GET for one absent object; all that are there come all the same."""
+    oids = [f"{IF_NAME}.{i}" for i in range(1, 30)]
+    assert len(await snmp.get(await _device(devices, Switch(), version="1"), oids)) == 24
+
+
+@pytest.mark.servers("snmpd")
+async def test_v3_agent_that_restarts(tmp_path: Path) -> None:
+    """A restarted agent counts boots and time anew: the next question finds its new time window by itself."""
+    with snmpd.running_snmpd(tmp_path) as running:
+        device = Device(host="127.0.0.1", settings=replace(running.v3(), retry_count=1))
+        assert await snmp.get(device, [SYS_NAME])
+    with snmpd.running_snmpd(tmp_path, running.port):
+        with contextlib.suppress(SnmpError):  # pysnmp finds out by this one
+            await snmp.get(device, [SYS_NAME])
+        assert await snmp.get(device, [SYS_NAME])
 
 
 async def test_timeouts_do_not_follow_the_wall_clock(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,14 +46,13 @@ def secret(path: Path, text: str) -> Path:
 
 
 @contextlib.contextmanager
-def running_snmpd(folder: Path) -> Iterator[Snmpd]:
-    """Run snmpd for the ``with`` block; it is ready when the block begins."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def running_snmpd(folder: Path, port: int | None = None) -> Iterator[Snmpd]:
+    """Run snmpd for the ``with`` block, on a free port unless told; it is ready when the block begins."""
+    port = port or _free_port()
     configuration = folder / "snmpd.conf"
     configuration.write_text(_adapted(CONFIGURATION.read_text(), port))
     environment = os.environ | {"SNMP_PERSISTENT_DIR": str(folder), "MIBS": ""}
+    (folder / "log").unlink(missing_ok=True)
     command = [PROGRAM, "-f", "-C", "-c", str(configuration), "-Lf", str(folder / "log"), "-I", "-smux"]
     process = subprocess.Popen(command, env=environment, cwd=folder)
     try:
@@ -62,6 +61,13 @@ def running_snmpd(folder: Path) -> Iterator[Snmpd]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _adapted(text: str, port: int) -> str:

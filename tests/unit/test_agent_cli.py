@@ -81,7 +81,7 @@ def test_help_imports_nothing_heavy():
     code = "import sys, agent.__main__; print(*sys.modules)"
     args = [sys.executable, "-c", code]
     modules = subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout.split()
-    assert not {"asyncio", "aiohttp", "aiomqtt", "msgspec", "pysnmp", "structlog", "yaml"} & set(modules)
+    assert not {"asyncio", "aiohttp", "aiomqtt", "msgspec", "gufo.snmp", "pysnmp", "structlog", "yaml"} & set(modules)
 
 
 def test_the_app_imports_only_what_is_configured():
@@ -89,7 +89,22 @@ def test_the_app_imports_only_what_is_configured():
     code = "import sys, agent.app; print(*sys.modules)"
     args = [sys.executable, "-c", code]
     modules = subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout.split()
-    assert not {"aiohttp", "aiomqtt", "pysnmp", "prometheus_client"} & set(modules)
+    assert not {"aiohttp", "aiomqtt", "gufo.snmp", "pysnmp", "prometheus_client"} & set(modules)
+
+
+@pytest.mark.parametrize(("hidden", "used"), [([], "gufo.snmp"), (["gufo.snmp"], "pysnmp")])
+def test_one_snmp_library_is_imported(hidden, used):
+    """gufo-snmp where its wheel is installed, pysnmp elsewhere; never both, for memory's sake."""
+    code = (
+        "import asyncio, sys; sys.modules.update(dict.fromkeys(sys.argv[1:]))\n"
+        "from agent import snmp; from agent.settings import Snmp\n"
+        "device = snmp.Device(host='no-such-host.invalid', settings=Snmp())\n"
+        "try: asyncio.run(snmp.get(device, []))\n"
+        "except snmp.SnmpError: pass\n"
+        "print(*(name for name in ('gufo.snmp', 'pysnmp') if sys.modules.get(name)))"
+    )
+    args = [sys.executable, "-c", code, *hidden]
+    assert subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout.split() == [used]
 
 
 @pytest.fixture

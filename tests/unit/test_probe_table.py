@@ -37,7 +37,7 @@ def test_the_table_and_the_settings_agree() -> None:
 def test_importing_the_table_loads_no_driver() -> None:
     """``--help`` and an agent without switches pay nothing for SNMP, ICMP, certificates or the other link."""
     code = "import sys, agent.probes; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["pysnmp", "pyasn1", "aiohttp", "aiomqtt", "icmplib", "cryptography"]
+    heavy = ["gufo", "pysnmp", "pyasn1", "aiohttp", "aiomqtt", "icmplib", "cryptography"]
     found = subprocess.run([sys.executable, "-c", code, *heavy], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
 

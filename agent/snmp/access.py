@@ -1,0 +1,77 @@
+"""What every driver needs before it can ask: where the device is, and what opens it."""
+
+import asyncio
+import ipaddress
+import socket
+from pathlib import Path
+
+from msgspec import Struct
+
+from agent.settings import Snmp
+from agent.snmp.contract import Device, SnmpError
+from classready.observation import Reason
+from classready.settings import read_secret
+
+OIDS_PER_GET = 24
+ROWS_PER_BULK = 24
+"""Both keep an answer of plain values below one Ethernet frame: old switches drop fragments."""
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """``community`` for versions 1 and 2c; None with version 3, which has ``user``: name and both passphrases."""
+
+    community: str | None = None
+    user: tuple[str, str, str] = ("", "", "")
+
+
+async def address_of(device: Device) -> tuple[str, int]:
+    """Address and port of ``device``.
+
+    Raises:
+        SnmpError: NAME_UNRESOLVED.
+    """
+    try:
+        return str(ipaddress.ip_address(device.host)), device.settings.port
+    except ValueError:
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(device.host, device.settings.port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        raise SnmpError(Reason.NAME_UNRESOLVED, f"{device.host}: {error}") from None
+    return str(found[0][4][0]), device.settings.port
+
+
+def credentials(settings: Snmp) -> Credentials:
+    """Read the credentials that ``settings`` names.
+
+    Raises:
+        SnmpError: PERMISSION: a file cannot be read, or version 3 lacks one.
+    """
+    if settings.version != "3":
+        return Credentials(community=_secret(settings.community_file) or settings.community)
+    user, auth, priv = settings.user, _secret(settings.auth_key_file), _secret(settings.priv_key_file)
+    if not user or not auth or not priv:
+        raise SnmpError(Reason.PERMISSION, "SNMPv3 needs user, auth_key_file and priv_key_file")
+    return Credentials(user=(user, auth, priv))
+
+
+def _secret(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return read_secret(Path(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnmpError(Reason.PERMISSION, f"{path}: {error}") from None
+
+
+def silence(device: Device) -> SnmpError:
+    """Make the error for a device that did not answer in any of its tries."""
+    settings = device.settings
+    hint = "; the community may be wrong" if settings.version != "3" else ""
+    tries = f"{settings.retry_count + 1} x {settings.timeout_s:g} s"
+    return SnmpError(Reason.TIMEOUT, f"no SNMP answer after {tries}{hint}")
+
+
+def numbers(oid: str) -> tuple[int, ...]:
+    """An OID in the order of SNMP."""
+    return tuple(map(int, oid.split(".")))
