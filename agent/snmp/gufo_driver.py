@@ -3,7 +3,9 @@
 What version 0.13 does not tell, and what is made of it here. An error status (RFC 3416, 3) looks like an answer without
 values, and an answer beyond its 4 kB buffer like a broken one: GETs are then repeated in halves, which finds what the
 device does have, and walks with fewer rows at a time. In the middle of a walk an error looks like its end. A broken
-length makes the decoder panic, which arrives as a ``BaseException``.
+length makes the decoder panic, which arrives as a ``BaseException``. Its ``wait_for`` (Python 3.11) swallows a
+cancellation that comes together with a datagram, and it would wait on: hence the look at ``cancelling()``, and a time
+limit for the library, too.
 """
 
 import asyncio
@@ -22,8 +24,6 @@ from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
 _FEW_ROWS = 4
-_NEVER_S = 86_400.0
-"""Timeouts are ours: the library's begin anew with every datagram."""
 
 T = TypeVar("T")
 
@@ -98,7 +98,9 @@ async def _ask(device: Device, request: Callable[[], Awaitable[T]]) -> T:
     for _ in range(settings.retry_count + 1):
         try:
             async with asyncio.timeout(settings.timeout_s):
-                return await request()
+                answer = await request()
+                _be_cancelled()
+                return answer
         except TimeoutError:
             continue
         except SnmpAuthError as error:
@@ -116,15 +118,26 @@ async def _ask(device: Device, request: Callable[[], Awaitable[T]]) -> T:
     raise silence(device)
 
 
+def _be_cancelled() -> None:
+    """Make up for a swallowed cancellation."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _open(device: Device) -> SnmpSession:
-    """A session with its own socket, which closes when nobody holds it any more."""
+    """A session with its own socket, which closes when nobody holds it any more.
+
+    The library's time limit begins anew with every datagram, so the one that counts is ours.
+    """
     address, port = await address_of(device)
     secrets = credentials(device.settings)
     version = {"1": SnmpVersion.v1, "2c": SnmpVersion.v2c, "3": SnmpVersion.v3}[device.settings.version]
+    timeout_s = device.settings.timeout_s
     try:
         if secrets.community is not None:
-            return SnmpSession(address, port, secrets.community, version=version, timeout=_NEVER_S)
-        session = SnmpSession(address, port, user=_user(*secrets.user), version=version, timeout=_NEVER_S)
+            return SnmpSession(address, port, secrets.community, version=version, timeout=timeout_s)
+        session = SnmpSession(address, port, user=_user(*secrets.user), version=version, timeout=timeout_s)
     except OSError as error:
         raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error}") from None
     await _ask(device, session.refresh)

@@ -49,7 +49,7 @@ async def devices() -> AsyncIterator[Devices]:
 
 async def _device(devices: Devices, agent: Agent, **changes: object) -> Device:
     host, port = await devices.add("it", agent)
-    return Device(host=host, settings=Snmp(port=port, timeout_s=0.3, retry_count=1, **changes))
+    return Device(host=host, settings=Snmp(**{"port": port, "timeout_s": 0.3, "retry_count": 1, **changes}))
 
 
 @pytest.mark.servers("snmpd")
@@ -147,6 +147,26 @@ async def test_silence_takes_no_longer_than_set(devices: Devices) -> None:
     with pytest.raises(SnmpError):
         await silent
     assert 0.5 < time.monotonic() - start_s < 1.5
+
+
+async def test_stray_answer_at_the_last_moment(devices: Devices) -> None:
+    """A datagram that answers nothing, in the same turn of the event loop as the timeout, does not undo the timeout."""
+
+    class Stray(Switch):
+        def answer(self, datagram: bytes) -> bytes | None:
+            time.sleep(0.3)
+            return super().answer(datagram)
+
+        def _fill(self, module, request, reply):
+            super()._fill(module, request, reply)
+            module.apiPDU.set_request_id(reply, 1)
+
+    device = await _device(devices, Stray(), timeout_s=0.2, retry_count=0)
+    async with asyncio.timeout(3):
+        for ask in (snmp.get(device, [SYS_NAME]), snmp.walk(device, IF_NAME)):
+            with pytest.raises(SnmpError) as caught:
+                await ask
+            assert caught.value.reason in {Reason.TIMEOUT, Reason.PROTOCOL}
 
 
 @pytest.mark.parametrize(
