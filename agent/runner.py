@@ -86,12 +86,17 @@ class _Progress:
         """When the last PASS or FAIL came: what counters say of the time before has been reported."""
         self.running = False
         self.inconclusive = False
+        self.silent = False
+        """Nobody answered the last time: the next one may take all its time, too."""
         self.waits_for_hours = False
         """A load was wanted outside the hours for it."""
 
 
 class Runner:
-    """One loop per target; at most ``concurrency`` probes and one bandwidth test run at a time."""
+    """One loop per target; at most ``concurrency`` probes and one bandwidth test run at a time.
+
+    Targets that were silent the last time have as many slots of their own, so that they never delay living ones.
+    """
 
     def __init__(self, settings: AgentSettings, probes: Probes, clock: Clock, append: Append, metrics: Metrics) -> None:
         self._settings, self._probes, self._clock = settings, probes, clock
@@ -102,6 +107,7 @@ class Runner:
         self.samples_since: SamplesSince = _nobody_counts
         """What the counters of a target's port have shown since a moment of the boot clock."""
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._silent_slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
         self._stopping = False
         self._progress = {target.name: _Progress(target, self._first_due_s(target)) for target in settings.targets}
@@ -128,7 +134,8 @@ class Runner:
             await self._wait(progress)
             # The test's turn comes first, so that a waiting bandwidth test never holds a slot.
             turn = self._one_load if isinstance(progress.target, BandwidthTarget) else contextlib.nullcontext()
-            async with turn, self._slots:
+            slots = self._silent_slots if progress.silent else self._slots
+            async with turn, slots:
                 if self._stopping:
                     return
                 await self._observe_once(progress)
@@ -152,6 +159,7 @@ class Runner:
             self.on_bandwidth()
         progress.running, progress.finished_s = False, self._clock.now_s()
         progress.inconclusive = all(observation.outcome is Outcome.UNMEASURED for observation in observations)
+        progress.silent = all(observation.outcome is Outcome.NO_ANSWER for observation in observations)
         progress.waits_for_hours = any(observation.reason is Reason.OUTSIDE_HOURS for observation in observations)
         if any(observation.outcome in {Outcome.PASS, Outcome.FAIL} for observation in observations):
             progress.verdict_s = progress.finished_s

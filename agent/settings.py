@@ -212,7 +212,8 @@ class AgentSettings(_Strict, frozen=True, kw_only=True):
     report_interval_s: Seconds = 60.0
     """From report to report; the collector calls the gateway silent after three of them."""
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 16
-    """Probes at one time; of bandwidth tests there is never more than one."""
+    """Probes at one time, and as many again of targets that were silent the last time; never more than one bandwidth
+    test."""
     timezone: str = "Asia/Shanghai"
     """IANA name, for `allowed_hours`."""
     spool: SpoolSettings = SpoolSettings()

@@ -104,6 +104,27 @@ async def test_a_dead_target_delays_no_other():
     assert starts[4] - starts[0] < 1
 
 
+async def test_many_dead_targets_hold_no_slot_of_the_living():
+    """Three times as many silent targets as slots: from the second time on, living ones do not wait for them."""
+    asked, waiting = set(), set()
+
+    async def probe(target, context):
+        if target.name == "alive":
+            return await answered(target, context)
+        if target.name in asked:
+            waiting.add(target.name)
+            await asyncio.sleep(3_600)
+        asked.add(target.name)
+        return [Ping(target=target.name, outcome=Outcome.NO_ANSWER)]
+
+    desk = Desk(probe, [*(ping(f"dead{i}", deadline_s=60) for i in range(12)), ping("alive")], concurrency=4)
+    async with desk.running():
+        await until(lambda: len(asked) == 12 and len(waiting) == 4)
+        before = len(desk.seen("alive"))
+        await until(lambda: len(desk.seen("alive")) >= before + 5)
+        assert len(waiting) == 4
+
+
 async def test_overrunning_the_deadline_is_unmeasured():
     """A probe that hangs is cut off, and says so; it never reads as no answer."""
 
