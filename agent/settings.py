@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from classready.ids import ClassroomRef, ClockTime, GatewayId, Host, TargetName
-from classready.observation import InterfaceName
+from classready.observation import FactName, InterfaceName
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 PortNumber = Annotated[int, Meta(ge=1, le=65_535)]
@@ -18,6 +18,14 @@ HttpUrl = Annotated[
     ),
 ]
 HourSpan = tuple[ClockTime, ClockTime]
+ObjectId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-2](\.[0-9]{1,10}){2,127}\Z",
+        examples=["1.3.6.1.2.1.1.6.0"],
+        description="numbers with dots, without a leading one; the whole object, mostly with .0 at its end",
+    ),
+]
 
 
 class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,6 +153,8 @@ class WhiteboardTarget(Target, frozen=True, kw_only=True, tag="whiteboard"):
     """How to ask it; null = it speaks no SNMP."""
     icmp: bool = True
     """Whether an answer to a ping counts as a sign of life."""
+    oids: Annotated[dict[FactName, ObjectId], Meta(max_length=12)] = {}
+    """Objects of its vendor that are shown as facts: name → OID, e.g. `lamp_hours`. Never part of a verdict."""
 
 
 class UplinkPort(_Strict, frozen=True, kw_only=True):

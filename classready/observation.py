@@ -44,7 +44,16 @@ InterfaceName = Annotated[
     ),
 ]
 
-FactName = Annotated[str, Meta(min_length=1, max_length=40, pattern=ONE_LINE)]
+FactName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=40,
+        pattern=ONE_LINE,
+        examples=["lamp_hours"],
+        description="one line of text without control characters, 1 to 40",
+    ),
+]
 
 
 class Outcome(StrEnum):

@@ -48,6 +48,24 @@ async def test_a_panel(devices: Devices) -> None:
     assert (silent.outcome, silent.state, silent.reason) == (Outcome.NO_ANSWER, None, Reason.TIMEOUT)
 
 
+async def test_a_vendor_object_that_fails_costs_only_its_fact(devices: Devices) -> None:
+    """A device that answers genErr when its vendor's object is asked for is awake, with all its other facts."""
+    vendor = "1.3.6.1.4.1.99999.1.0"
+
+    class Faulty(Whiteboard):
+        def _fill(self, module, request, reply):
+            if any(str(oid) == vendor for oid, _ in module.apiPDU.get_varbinds(request)):
+                module.apiPDU.set_error_status(reply, 5)
+            else:
+                super()._fill(module, request, reply)
+
+    host, port = await devices.add("b", Faulty("b2-301"))
+    device = await _probe(host, Snmp(port=port, timeout_s=0.2), icmp=False, oids={"lamp_hours": vendor})
+    assert (device.state, device.reason, device.nic_speed_bps) == ("awake", None, 10**9)
+    assert device.facts is not None
+    assert (device.facts["name"], device.facts.get("lamp_hours")) == ("b2-301", None)
+
+
 async def test_wrong_community_is_still_awake_by_icmp(devices: Devices) -> None:
     """A device that does not open its SNMP but answers ping is there."""
     host, port = await devices.add("b", Whiteboard(community="secret"))
@@ -69,9 +87,10 @@ async def test_silence_within_a_short_deadline(devices: Devices) -> None:
 async def test_net_snmp_as_a_board(tmp_path: Path) -> None:
     """snmpd with v3: its name is a fact; with wrong keys it refuses, which nobody does asleep."""
     with snmpd.running_snmpd(tmp_path) as server:
-        good = await _probe("127.0.0.1", server.v3(), icmp=False)
+        good = await _probe("127.0.0.1", server.v3(), icmp=False, oids={"contact": "1.3.6.1.2.1.1.4.0"})
         refused = await _probe("127.0.0.1", server.v3(auth_key="another-secret"), icmp=False)
     assert (good.state, good.facts["name"]) == ("awake", snmpd.SYS_NAME)
+    assert good.facts["contact"]
     assert (refused.state, refused.seen_by, refused.reason) == ("awake", "snmp", Reason.AUTH_FAILED)
 
 

@@ -70,6 +70,28 @@ async def test_awake_by_snmp(stand: Stand) -> None:
     assert device.facts == {"name": "一体机", "uptime_s": "3600"}
 
 
+async def test_uptime_of_the_device_comes_before_that_of_its_agent(stand: Stand) -> None:
+    """An SNMP agent that was restarted does not make the device young."""
+    stand.values = SYSTEM | {whiteboard.HR_SYSTEM_UPTIME: 720_000}
+    device = await _probe()
+    assert device.facts is not None
+    assert device.facts["uptime_s"] == "7200"
+
+
+async def test_vendor_objects_are_facts(stand: Stand) -> None:
+    """Numbers, texts and addresses are shown; what is empty or absent is left out."""
+    vendor = "1.3.6.1.4.1.99999.1"
+    stand.values = {
+        f"{vendor}.1": -5,
+        f"{vendor}.2": "输入\x00HDMI".encode(),
+        f"{vendor}.3": "10.1.2.3",
+        f"{vendor}.4": b"",
+    }
+    oids = {name: f"{vendor}.{i}" for i, name in enumerate(("temperature_c", "input", "address", "empty", "absent"), 1)}
+    device = await _probe(oids=oids)
+    assert device.facts == {"temperature_c": "-5", "input": "输入 HDMI", "address": "10.1.2.3"}
+
+
 async def test_an_empty_answer_is_an_answer(stand: Stand) -> None:
     """A device without a system group is awake all the same."""
     stand.values = {}
