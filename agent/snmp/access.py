@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -62,6 +63,11 @@ def _secret(path: str | None) -> str | None:
         return read_secret(Path(path))
     except (OSError, UnicodeDecodeError) as error:
         raise SnmpError(Reason.PERMISSION, f"{path}: {error}") from None
+
+
+def batches(oids: Sequence[str]) -> list[list[str]]:
+    """What one GET each may ask for."""
+    return [list(oids[i : i + OIDS_PER_GET]) for i in range(0, len(oids), OIDS_PER_GET)]
 
 
 def silence(device: Device) -> SnmpError:

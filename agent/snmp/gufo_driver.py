@@ -19,7 +19,7 @@ from gufo.snmp import SnmpError as GufoError
 from gufo.snmp.aio import SnmpSession
 from gufo.snmp.user import KeyType
 
-from agent.snmp.access import OIDS_PER_GET, ROWS_PER_BULK, address_of, credentials, numbers, silence
+from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
@@ -32,7 +32,7 @@ async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
     """See ``Driver.get``."""
     session = await _open(device)
     found: dict[str, Value] = {}
-    chunks = [list(oids[i : i + OIDS_PER_GET]) for i in range(0, len(oids), OIDS_PER_GET)]
+    chunks = batches(oids)
     while chunks:
         chunk = chunks.pop()
         try:

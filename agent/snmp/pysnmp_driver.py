@@ -28,7 +28,7 @@ from pysnmp.hlapi.v3arch.asyncio import (
 from pysnmp.hlapi.v3arch.asyncio.lcd import CommandGeneratorLcdConfigurator
 from pysnmp.proto import errind, rfc1902, rfc1905
 
-from agent.snmp.access import OIDS_PER_GET, ROWS_PER_BULK, address_of, credentials, numbers, silence
+from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
@@ -109,7 +109,7 @@ async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
     """See ``Driver.get``. What an agent refuses (too big, no such name) is asked for again without it, or in halves."""
     session = await _open(device)
     found: dict[str, Value] = {}
-    chunks = [list(oids[i : i + OIDS_PER_GET]) for i in range(0, len(oids), OIDS_PER_GET)]
+    chunks = batches(oids)
     while chunks:
         chunk = chunks.pop()
         answer = await _request(session, cmdgen.GetCommandGenerator, chunk)
