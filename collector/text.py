@@ -312,10 +312,6 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.resolved": ("【恢复】{office}:{cause}", "[Recovered] {office}: {cause}"),
     "chat.partly_resolved": ("【部分恢复】{office}:{cause}", "[Partly recovered] {office}: {cause}"),
     "chat.moved": ("【变更】{office}:大屏换了交换机端口", "[Changed] {office}: devices moved to other switch ports"),
-    "chat.changed": (
-        "{schools} 所学校 {classrooms} 间教室",
-        "{schools} school(s), {classrooms} classroom(s)",
-    ),
     "chat.item_moved": ("{room}的大屏换到了 {after}(原 {before})", "device of {room} is now on {after} (was {before})"),
     "chat.moved_planned": (
         "不是故障;如果不是本校安排的,请核对接线。",

@@ -74,7 +74,7 @@ def _title(notice: Notice, language: Language, names: Names) -> str:
 
 def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:
     count = _classroom_count(items)
-    scale = {"resolved": "recovered", "moved": "changed"}.get(notice.kind, "affected")
+    scale = "recovered" if notice.kind == "resolved" else "affected"
     yield say(f"chat.{scale}", language, schools=len(items), classrooms=count)
     if notice.kind == "resolved" and notice.remaining_classrooms:
         yield say("chat.remaining", language, classrooms=notice.remaining_classrooms)
