@@ -33,12 +33,14 @@ from agent.settings import (
     HttpTarget,
     MqttLink,
     Snmp,
+    SwitchTarget,
     TargetSettings,
     WhiteboardTarget,
 )
 from agent.spool import Spool
 from classready import __version__
 from classready.codec import encode
+from classready.ids import canonical_mac
 from classready.observation import Observation
 from classready.report import Directives
 from classready.settings import (
@@ -186,9 +188,36 @@ def _device_problems(settings: AgentSettings) -> Found:
         snmp = getattr(target, "snmp", None)
         if isinstance(target, WhiteboardTarget) and snmp is None and not target.icmp:
             yield f"targets[{i}].icmp", "with snmp: null and icmp: false there is nothing to ask the device by"
+        if isinstance(target, SwitchTarget):
+            yield from _switch_problems(target, f"targets[{i}]")
         yield from _snmp_problems(snmp, f"targets[{i}].snmp")
         if isinstance(target, BandwidthTarget) and target.uplink_port is not None:
             yield from _snmp_problems(target.uplink_port.snmp, f"targets[{i}].uplink_port.snmp")
+
+
+def _switch_problems(target: SwitchTarget, path: str) -> Found:
+    if not (target.ports or target.devices or target.trunks):
+        yield path, "nothing to observe: name a classroom in ports or devices, or a port in trunks"
+    rooms: set[str] = set()
+    addresses: set[str] = set()
+    for ref, classroom in target.devices.items():
+        address = canonical_mac(ref) or ref
+        if address in addresses:
+            yield f"{path}.devices.{ref}", f"{ref} is here already, in another notation"
+        if classroom in target.ports.values() or classroom in rooms:
+            yield f"{path}.devices.{ref}", f"{classroom} has a port or device here already"
+        if not canonical_mac(ref) and not _is_address(ref):
+            yield f"{path}.devices.{ref}", "neither a MAC nor an IPv4 address"
+        addresses.add(address)
+        rooms.add(classroom)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _snmp_problems(snmp: Snmp | None, path: str) -> Found:

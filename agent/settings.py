@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from classready.ids import ClassroomRef, ClockTime, GatewayId, Host, TargetName
+from classready.ids import ClassroomRef, ClockTime, DeviceAddress, GatewayId, Host, TargetName
 from classready.observation import FactName, InterfaceName
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -130,16 +130,20 @@ class HttpTarget(Target, frozen=True, kw_only=True, tag="http"):
 
 
 class SwitchTarget(Target, frozen=True, kw_only=True, tag="switch"):
-    """``ports`` binds ifName or ifAlias to the classroom behind it; ``trunks`` are ports on the way to classrooms."""
+    """``ports`` binds ifName or ifAlias to the classroom behind it; with ``devices`` the switch says which it is."""
 
     host: Host
     """The switch."""
     snmp: Snmp = Snmp()
     """How to speak to it."""
-    ports: dict[InterfaceName, ClassroomRef]
+    ports: dict[InterfaceName, ClassroomRef] = {}
     """Port (ifName or ifAlias) → the classroom behind it."""
-    trunks: tuple[InterfaceName, ...] = ()
-    """Ports on the way to classrooms, each reported as a segment."""
+    devices: dict[DeviceAddress, ClassroomRef] = {}
+    """MAC or IPv4 address of a room's device → the classroom; its port is looked up in the switch's address table.
+    Where several switches may have it, name it at each of them."""
+    trunks: tuple[InterfaceName, ...] | None = None
+    """Ports on the way to classrooms, each reported as a segment; null = the port towards the gateway, where the switch
+    shows which one that is."""
 
 
 class WhiteboardTarget(Target, frozen=True, kw_only=True, tag="whiteboard"):

@@ -78,11 +78,25 @@ ClockTime = Annotated[
 ]
 """Local time of day."""
 
+DeviceAddress = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|([0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}"
+            r"|([0-9A-Fa-f]{4}[.-]){2}[0-9A-Fa-f]{4}|[0-9]{1,3}(\.[0-9]{1,3}){3})\Z"
+        ),
+        examples=["a4:5d:36:00:11:22", "a45d-3600-1122", "10.51.2.31"],
+        description="a MAC in a usual notation, or an IPv4 address",
+    ),
+]
+"""A device as an administrator finds it on its label or in its menu."""
+
 SpoolId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 """128 random bits, new with each spool, so that a re-imaged gateway does not look like a duplicate."""
 
 BootId = Annotated[str, Meta(pattern=r"^[0-9a-f-]{1,36}\Z")]
 
+_MAC_RE = re.compile(r"[0-9a-f]{1,2}([:-][0-9a-f]{1,2}){5}|([0-9a-f]{4}[.-]){2}[0-9a-f]{4}")
 _GATEWAY_RE = re.compile(r"[a-z0-9][a-z0-9-]{2,39}")
 
 
@@ -95,3 +109,16 @@ def split_classroom_ref(ref: str) -> tuple[str | None, str]:
     """Split ``school/room`` into its parts; the school is None where the agent left it out."""
     school, slash, room = ref.rpartition("/")
     return (school if slash else None), room
+
+
+def canonical_mac(text: str) -> str | None:
+    """A MAC address in any usual notation, in lower case with colons; None for anything else.
+
+    Octets between colons may lack their first zero: so some agents print them.
+    """
+    lower = text.strip().lower()
+    if not _MAC_RE.fullmatch(lower):
+        return None
+    parts = re.split("[:.-]", lower)
+    digits = "".join(part.zfill(2 if len(parts) == 6 else 4) for part in parts)
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))

@@ -4,6 +4,7 @@ A managed switch with settable ports and growing counters, interactive whiteboar
 ``make demo`` and the tests, from the same process by method calls, from another by the control socket::
 
     port 7 speed 10 half        port 7 down | up | disable | enable        board b2-301 off | on
+    port 7 plug a4:5d:36:00:11:22 | neighbour sw2
 """
 
 import argparse
@@ -33,6 +34,11 @@ IF_NUMBER: Oid = (1, 3, 6, 1, 2, 1, 2, 1, 0)
 IF_ENTRY: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1)
 IFX_ENTRY: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1)
 DOT3_ENTRY: Oid = (1, 3, 6, 1, 2, 1, 10, 7, 2, 1)
+BASE_PORT_IF_INDEX: Oid = (1, 3, 6, 1, 2, 1, 17, 1, 4, 1, 2)
+FDB_PORT: Oid = (1, 3, 6, 1, 2, 1, 17, 7, 1, 2, 2, 1, 2)
+FDB_STATUS: Oid = (1, 3, 6, 1, 2, 1, 17, 7, 1, 2, 2, 1, 3)
+LLDP_ENTRY: Oid = (1, 0, 8802, 1, 1, 2, 1, 4, 1, 1)
+LLDP_LOCAL_PORT_ID: Oid = (1, 0, 8802, 1, 1, 2, 1, 3, 7, 1, 3)
 
 MBIT = 10**6
 BULK_MAX_ROWS = 50
@@ -140,7 +146,7 @@ def _unfit_for_v1(value: Any) -> bool:
 
 
 class Switch(Agent):
-    """A managed switch: ports ``GE0/0/1`` ... in IF-MIB, ifXTable and EtherLike-MIB."""
+    """A managed switch: ports ``GE0/0/1`` ... in IF-MIB, ifXTable, EtherLike-MIB, Q-BRIDGE-MIB and LLDP-MIB."""
 
     def __init__(self, name: str = "sw1", port_count: int = 24, community: str = "public") -> None:
         self.ports = {i: Port(i, f"GE0/0/{i}") for i in range(1, port_count + 1)}
@@ -148,7 +154,41 @@ class Switch(Agent):
         objects[IF_NUMBER] = lambda: rfc1902.Integer32(port_count)
         for port in self.ports.values():
             objects |= _interface(port) | _etherlike(port)
+            objects[*BASE_PORT_IF_INDEX, port.index] = _constant(rfc1902.Integer32(port.index))
         super().__init__(objects, community)
+
+    def plug(self, mac: str, port: int, vlan: int = 1) -> None:
+        """Let the device with this MAC be learned on ``port``, and nowhere else."""
+        index = (vlan, *bytes.fromhex(mac.replace(":", "")))
+        self._add(
+            {
+                (*FDB_PORT, *index): _constant(rfc1902.Integer32(port)),
+                (*FDB_STATUS, *index): _constant(rfc1902.Integer32(3)),
+            }
+        )
+
+    def unplug(self, mac: str, vlan: int = 1) -> None:
+        """Let its entry age out."""
+        for column in (FDB_PORT, FDB_STATUS):
+            del self.objects[*column, vlan, *bytes.fromhex(mac.replace(":", ""))]
+        self._add({})
+
+    def meet(self, port: int, name: str, capabilities: bytes = b"\x28") -> None:
+        """Let an LLDP neighbour stand behind ``port``; ``capabilities`` as in lldpRemSysCapEnabled."""
+        row = (0, port, 1)
+        self._add(
+            {
+                (*LLDP_LOCAL_PORT_ID, port): _constant(rfc1902.OctetString(self.ports[port].name.encode())),
+                (*LLDP_ENTRY, 5, *row): _constant(rfc1902.OctetString(bytes((2, 0, 0, 0, 0, port)))),
+                (*LLDP_ENTRY, 7, *row): _constant(rfc1902.OctetString(b"GE0/0/24")),
+                (*LLDP_ENTRY, 9, *row): _constant(rfc1902.OctetString(name.encode())),
+                (*LLDP_ENTRY, 12, *row): _constant(rfc1902.OctetString(capabilities)),
+            }
+        )
+
+    def _add(self, objects: dict[Oid, Value]) -> None:
+        self.objects |= objects
+        self.order = sorted(self.objects)
 
     def port(self, name: str) -> Port:
         """The port of this number, ifName or ifAlias."""
@@ -164,6 +204,10 @@ class Switch(Agent):
                 port.speed_mbps, port.full_duplex = int(mbps), duplex == "full"
             case ["alias", alias]:
                 port.alias = alias
+            case ["plug", mac]:
+                self.plug(mac, port.index)
+            case ["neighbour", neighbour]:
+                self.meet(port.index, neighbour)
             case ["errors", count]:
                 port.error_count = int(count)
             case ["rate", rate]:
@@ -175,7 +219,8 @@ class Switch(Agent):
                 port.enabled = state == "enable"
             case _:
                 raise ValueError(
-                    "port NAME speed MBPS full|half, alias TEXT, errors N, rate BYTES_PER_S, up, down, enable, disable"
+                    "port NAME speed MBPS full|half, alias TEXT, plug MAC, neighbour NAME, errors N, rate BYTES_PER_S, "
+                    "up, down, enable, disable"
                 )
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.e2e.world import EVENING, EVENING_ROOM, GATEWAY, INTERVAL_S, LESSONS, OFFICE, ROOMS, World
+from tests.e2e.world import BOARD_MAC, EVENING, EVENING_ROOM, GATEWAY, INTERVAL_S, LESSONS, OFFICE, ROOMS, World
 
 pytestmark = [
     pytest.mark.netns,
@@ -88,6 +88,20 @@ def test_port_at_10m_fails_exactly_its_classroom(settled: World):
     settled.devices("port", "2", "speed", "1000", "full")
     settled.until("ready again", lambda: set(settled.ready().values()) == {"yes"})
     settled.until("its end is told", lambda: len(new_messages(settled, before)) == 2)
+
+
+def test_a_device_on_another_port_is_told_once(settled: World):
+    """The board of r102 is found on its new port; one notice says so, and nothing fails."""
+    before = len(settled.messages())
+    settled.devices("port", "7", "plug", BOARD_MAC)
+    (message,) = settled.until("a notice", lambda: new_messages(settled, before))
+    assert "r102班的大屏换到了" in message
+    assert "GE0/0/7" in message
+    time.sleep(5 * INTERVAL_S)
+    assert len(new_messages(settled, before)) == 1
+    assert set(settled.ready().values()) == {"yes"}
+    settled.devices("port", "2", "plug", BOARD_MAC)
+    settled.until("its way back is told", lambda: len(new_messages(settled, before)) == 2)
 
 
 def test_sleeping_board_on_a_10m_port_is_nothing(settled: World):

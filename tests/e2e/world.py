@@ -33,6 +33,8 @@ OFFICE, LESSONS, EVENING = "511402", "3251140201", "3251140202"
 GATEWAY = "e2e-gw-01"
 ROOMS = ("r101", "r102", "r103", "r104")
 EVENING_ROOM = "p101"
+BOARD_MAC = "a4:5d:36:00:01:02"
+"""The board of r102, whose port the agent looks up; the other rooms are given by their ports."""
 INTERVAL_S = 2.0
 SNMP_PORT = 9161
 TOKENS = {"gateway-token": "t-gateway", "metrics-token": "t-metrics", "api-token": "t-api", "board-token": "t-board"}
@@ -197,7 +199,8 @@ def _start_surroundings(world: World) -> None:
     folder = world.folder
     boards = [f"--board={room}=127.0.10.{i}:{SNMP_PORT}" for i, room in enumerate((*ROOMS[:3], EVENING_ROOM), 1)]
     switch = f"--switch=sw1=127.0.10.100:{SNMP_PORT}"
-    world.start_controlled("devices", world.gateway, *_module("bench.demo.snmp_devices"), switch, *boards)
+    plugged = f"--do=port 2 plug {BOARD_MAC}"
+    world.start_controlled("devices", world.gateway, *_module("bench.demo.snmp_devices"), switch, *boards, plugged)
     snmpd = ["snmpd", "-f", "-Lo", "-m", "", "-C", "-c", str(folder / "snmpd.conf"), f"udp:127.0.10.104:{SNMP_PORT}"]
     world.start("snmpd", world.gateway, *snmpd)
     sites = [f"--platform={name}=10.71.1.1:{port}" for name, port in PLATFORMS.items()]
@@ -287,7 +290,8 @@ def _agent(folder: Path) -> dict[str, Any]:
         | {"icmp": False}
         for ref, host in places.items()
     ]
-    ports = {f"GE0/0/{i}": ref for i, ref in enumerate(places, 1)}
+    ports = {f"GE0/0/{i}": ref for i, ref in enumerate(places, 1) if ref != f"{LESSONS}/r102"}
+    devices = {BOARD_MAC: f"{LESSONS}/r102"}
     sites = [
         {"kind": "http", "name": name, "url": f"https://10.71.1.1:{port}/", "ca_file": str(folder / "sites" / "ca.pem")}
         for name, port in PLATFORMS.items()
@@ -295,7 +299,7 @@ def _agent(folder: Path) -> dict[str, Any]:
     targets = [
         *sites,
         {"kind": "ping", "name": "national-ping", "host": "10.71.1.1", "count": 2},
-        {"kind": "switch", "name": "sw1", "host": "127.0.10.100", "snmp": snmp, "ports": ports},
+        {"kind": "switch", "name": "sw1", "host": "127.0.10.100", "snmp": snmp, "ports": ports} | {"devices": devices},
         *boards,
         {"kind": "bandwidth", "name": "uplink", "host": "10.71.2.2", "allowed_hours": [["00:00", "24:00"]]},
     ]

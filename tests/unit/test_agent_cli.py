@@ -107,6 +107,53 @@ def test_one_snmp_library_is_imported(hidden, used):
     assert subprocess.run(args, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout.split() == [used]
 
 
+SWITCH = (
+    GOOD
+    + """
+  - name: sw1
+    kind: switch
+    host: 127.0.0.1
+"""
+)
+
+
+TWICE = """
+    ports: {GE1: r1}
+    devices:
+      a45d-3600-1122: r1
+      A4:5D:36:00:11:22: r2
+      1.2.3.400: r3
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("", [": nothing to observe: name a classroom in ports or devices, or a port in trunks"]),
+        (
+            TWICE,
+            [
+                ".devices.a45d-3600-1122: r1 has a port or device here already",
+                ".devices.A4:5D:36:00:11:22: A4:5D:36:00:11:22 is here already, in another notation",
+                ".devices.1.2.3.400: neither a MAC nor an IPv4 address",
+            ],
+        ),
+    ],
+)
+def test_switch_problems(config, lines, expected):
+    """A switch without anything to observe, rooms and devices given twice, and addresses that are none."""
+    assert [problem.partition("]")[2] for problem in problems(config, SWITCH + lines)] == expected
+
+
+@pytest.mark.parametrize(
+    "lines", ["    trunks: [GE1]\n", "    devices: {a4:5d:36:00:11:22: r1, 10.51.2.31: r2}\n", "    ports: {GE1: r1}\n"]
+)
+def test_switch_settings(config, lines):
+    """Ports, devices or trunks alone are enough."""
+    config.write_text(SWITCH + lines)
+    assert load_settings(config).targets[-1].name == "sw1"
+
+
 @pytest.fixture
 def example(tmp_path):
     """The commented example as a person would install it, with its secrets."""

@@ -49,3 +49,23 @@ def test_topic_level_and_wire_agree(text: str) -> None:
 def test_split_classroom_ref(ref: str, parts: tuple[str | None, str]) -> None:
     """A reference names its school, or leaves that to the gateway."""
     assert ids.split_classroom_ref(ref) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "mac"),
+    [
+        ("a4:5d:36:00:11:22", "a4:5d:36:00:11:22"),
+        ("A4-5D-36-00-11-22", "a4:5d:36:00:11:22"),
+        ("a45d-3600-1122", "a4:5d:36:00:11:22"),
+        ("A45D.3600.1122", "a4:5d:36:00:11:22"),
+        ("58:69:6c:6:82:3c\n", "58:69:6c:06:82:3c"),
+        ("a4:5d:36:00:11", None),
+        ("a45d36001122", None),
+        ("g4:5d:36:00:11:22", None),
+        ("10.51.2.31", None),
+        ("", None),
+    ],
+)
+def test_canonical_mac(text: str, mac: str | None) -> None:
+    """One notation for all that labels and switches use."""
+    assert ids.canonical_mac(text) == mac

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from agent import snmp
 from agent.probes import switch
+from agent.probes.switch import mib
 from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError, Value
 from classready.observation import Observation, Outcome, Port, Reason, Segment
@@ -23,8 +24,8 @@ class Table:
         self.walked: list[str] = []
 
     def port(self, index: int, name: str, **columns: Value) -> None:
-        self.values |= {f"{switch.IF_NAME}.{index}": name.encode()}
-        self.values |= {f"{getattr(switch, column)}.{index}": value for column, value in columns.items()}
+        self.values |= {f"{mib.IF_NAME}.{index}": name.encode()}
+        self.values |= {f"{getattr(mib, column)}.{index}": value for column, value in columns.items()}
 
     async def get(self, _device: Device, oids: Sequence[str]) -> dict[str, Value]:
         return {oid: self.values[oid] for oid in oids if oid in self.values}
@@ -115,7 +116,7 @@ async def test_names_are_found_by_ifname_then_alias_then_descr(table: Table) -> 
     table.port(3, "", IF_DESCR=b"RMON Port  3 on Unit 1\x00", IF_SPEED=10_000_000)
     (port,) = await _probe(["GE2"])
     assert port.speed_bps == 100_000_000
-    assert table.walked == [switch.IF_NAME]
+    assert table.walked == [mib.IF_NAME]
     by_alias, by_descr = await _probe(["三年级2班", "RMON Port  3 on Unit 1"])
     assert (by_alias.if_name, by_alias.speed_bps) == ("GE2", 100_000_000)
     assert (by_descr.if_name, by_descr.speed_bps) == ("RMON Port  3 on Unit 1", 10_000_000)
@@ -153,7 +154,7 @@ async def test_trunks_become_segments(table: Table) -> None:
 )
 async def test_failures(table: Table, reason: Reason, outcome: Outcome) -> None:
     """Only silence is "switch unreachable"; a switch that refuses or confuses us is there."""
-    table.failing = dict.fromkeys(switch.NAMES.values(), SnmpError(reason, "because"))
+    table.failing = dict.fromkeys(mib.NAMES.values(), SnmpError(reason, "because"))
     port, trunk = await _probe(["GE1"], ["GE24"])
     assert (port.outcome, port.reason, port.switch, port.if_name) == (outcome, reason, "sw1", "GE1")
     assert (trunk.outcome, trunk.reason) == (outcome, reason)
@@ -161,8 +162,8 @@ async def test_failures(table: Table, reason: Reason, outcome: Outcome) -> None:
 
 async def test_one_broken_column_is_stepped_over(table: Table) -> None:
     """An agent that loops in ifName is read by ifDescr."""
-    table.failing = {switch.IF_NAME: SnmpError(Reason.PROTOCOL, "OIDs do not increase")}
-    table.values[f"{switch.IF_DESCR}.5"] = b"GE1"
+    table.failing = {mib.IF_NAME: SnmpError(Reason.PROTOCOL, "OIDs do not increase")}
+    table.values[f"{mib.IF_DESCR}.5"] = b"GE1"
     assert (await _one()).outcome is Outcome.ANSWERED
 
 
@@ -170,13 +171,13 @@ _VALUES = st.one_of(st.integers(-(2**70), 2**70), st.binary(max_size=90), st.tex
 
 
 @given(
-    st.dictionaries(st.sampled_from([*switch.LINK, *switch.HC_OCTETS, *switch.OCTETS, *switch.ERRORS]), _VALUES),
+    st.dictionaries(st.sampled_from([*mib.LINK, *mib.HC_OCTETS, *mib.OCTETS, *mib.ERRORS]), _VALUES),
     st.binary(max_size=90),
 )
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_values(table: Table, columns: dict[str, Value], name: bytes) -> None:
     """Whatever a switch says, observations come out that the wire accepts."""
     table.values = {f"{column}.1": value for column, value in columns.items()}
-    table.values |= {f"{switch.IF_NAME}.1": name, f"{switch.IF_ALIAS}.1": b"GE1"}
+    table.values |= {f"{mib.IF_NAME}.1": name, f"{mib.IF_ALIAS}.1": b"GE1"}
     port, trunk = await _probe(["GE1"], ["GE1"])
     assert port.outcome is trunk.outcome is Outcome.ANSWERED

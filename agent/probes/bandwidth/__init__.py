@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from agent import network
 from agent.probes.bandwidth import gate, learned, meter, passive, udp
 from agent.probes.bandwidth.exchange import Test, Unfinished, connect, nothing, resolve
 from agent.probes.bandwidth.gate import Load, WhyNot
@@ -74,7 +75,7 @@ async def _observe(target: BandwidthTarget, context: Context) -> Bandwidth:
 
 
 def _negotiated(target: BandwidthTarget) -> tuple[int | None, bool | None]:
-    interface = target.interface or meter.interface_towards(target.host, target.port)
+    interface = target.interface or network.interface_towards(target.host, target.port)
     return meter.negotiated(interface) if interface is not None else (None, None)
 
 

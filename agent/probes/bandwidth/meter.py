@@ -6,7 +6,6 @@ same name is found by ``passive``.
 """
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from agent import snmp
 from agent.probes.contract import Sample
 from agent.settings import BandwidthTarget, TargetSettings, UplinkPort
 from agent.snmp import SnmpError, Value
-from classready.bandwidth import windows
 from classready.observation import clean_text
 from classready.units import COUNTED_OVERHEAD_BYTES, MBIT
 
@@ -151,17 +149,6 @@ def negotiated(name: str) -> tuple[int | None, bool | None]:
     except (OSError, ValueError):
         return None, None
     return speed_mbps * MBIT if 0 < speed_mbps < 2**31 else None, {"full": True, "half": False}.get(duplex)
-
-
-def interface_towards(host: str, port: int) -> str | None:
-    """Name the interface with the route to ``host``; nothing is sent. Blocking, for a name must be resolved."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as sock:
-            sock.connect(address)
-            return windows.interface_of(sock.getsockname()[0])
-    except (OSError, UnicodeError):
-        return None
 
 
 def switch_sample(values: Mapping[str, Value], index: str, before_s: float, after_s: float) -> Sample | None:

@@ -1,0 +1,108 @@
+"""Who stands at the other end of a cable, as it says itself: LLDP-MIB (IEEE 802.1AB-2005)."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from agent import snmp
+from agent.probes.switch.mib import mac, optional_walk, suffix
+from agent.probes.switch.names import Names
+from agent.snmp import Device, Value
+from classready.observation import clean_text
+
+_LOC_PORT_ID, _LOC_PORT_DESC = "1.0.8802.1.1.2.1.3.7.1.3", "1.0.8802.1.1.2.1.3.7.1.4"
+_REMOTE = "1.0.8802.1.1.2.1.4.1.1"
+_CHASSIS, _PORT_ID, _PORT_DESC, _SYS_NAME, _CAPABILITIES = (f"{_REMOTE}.{column}" for column in (5, 7, 8, 9, 12))
+
+_BRIDGE_OR_ROUTER = 0x20 | 0x08
+"""LldpSystemCapabilitiesMap: other(0), repeater(1), bridge(2), wlanAccessPoint(3), router(4), counted from the left."""
+_AS_TEXT = re.compile(rb"([0-9A-F]{2}) ([0-9A-F]{2} )*[0-9 ]*")
+
+
+class Neighbour(Struct, frozen=True, kw_only=True):
+    """Texts are empty where the neighbour does not say. ``is_bridge``: it passes on the traffic of others."""
+
+    name: str
+    chassis: str
+    port: str
+    is_bridge: bool
+
+    def __str__(self) -> str:
+        return self.name or self.chassis or "unnamed"
+
+
+async def neighbours(
+    device: Device, names: Names, base_ports: Mapping[int, int], explain: Callable[[str], None]
+) -> dict[int, Neighbour]:
+    """IfIndex -> neighbour; where a port has several, one that is a bridge comes first.
+
+    Raises:
+        SnmpError: as ``optional_walk``.
+    """
+    sys_names = await optional_walk(device, _SYS_NAME, explain)
+    capabilities = await optional_walk(device, _CAPABILITIES, explain)
+    rows = {suffix(oid, _SYS_NAME) for oid in sys_names} | {suffix(oid, _CAPABILITIES) for oid in capabilities}
+    if not rows:
+        return {}
+    values = sys_names | capabilities | await _ids(device, rows)
+    local = await _local_names(device, explain)
+    found: dict[int, Neighbour] = {}
+    for row in sorted(rows):
+        index = _if_index(row[-2], local, names, base_ports) if len(row) == 3 else None
+        if index is None:
+            continue
+        neighbour = _neighbour(values, ".".join(map(str, row)))
+        if index not in found or (neighbour.is_bridge and not found[index].is_bridge):
+            found[index] = neighbour
+    return found
+
+
+async def _ids(device: Device, rows: set[tuple[int, ...]]) -> dict[str, Value]:
+    columns = (_CHASSIS, _PORT_ID, _PORT_DESC)
+    return await snmp.get(device, [f"{column}.{'.'.join(map(str, row))}" for row in sorted(rows) for column in columns])
+
+
+def _neighbour(values: Mapping[str, Value], row: str) -> Neighbour:
+    return Neighbour(
+        name=_shown(values.get(f"{_SYS_NAME}.{row}")),
+        chassis=_shown(values.get(f"{_CHASSIS}.{row}")),
+        port=_shown(values.get(f"{_PORT_ID}.{row}")) or _shown(values.get(f"{_PORT_DESC}.{row}")),
+        is_bridge=is_bridge(values.get(f"{_CAPABILITIES}.{row}")),
+    )
+
+
+def _shown(value: Value | None) -> str:
+    """A MAC address or a text."""
+    return mac(value) or clean_text(snmp.text(value) or "")
+
+
+def is_bridge(capabilities: Value | None) -> bool:
+    """Whether the enabled capabilities hold bridge or router; an access point that only is one does not count.
+
+    The map has one or two octets. Something longer is what net-snmp prints of it (``28 2 4``), as proxies pass it on.
+    """
+    if not isinstance(capabilities, bytes) or not capabilities:
+        return False
+    if len(capabilities) > 2:
+        printed = _AS_TEXT.match(capabilities)
+        return printed is not None and bool(int(printed[1], 16) & _BRIDGE_OR_ROUTER)
+    return bool(capabilities[0] & _BRIDGE_OR_ROUTER)
+
+
+async def _local_names(device: Device, explain: Callable[[str], None]) -> dict[int, list[str]]:
+    """LLDP's number of a port -> its lldpLocPortId and lldpLocPortDesc."""
+    found: dict[int, list[str]] = {}
+    for column in (_LOC_PORT_ID, _LOC_PORT_DESC):
+        for oid, value in (await optional_walk(device, column, explain)).items():
+            found.setdefault(suffix(oid, column)[-1], []).append(clean_text(snmp.text(value) or ""))
+    return found
+
+
+def _if_index(
+    number: int, local: Mapping[int, Sequence[str]], names: Names, base_ports: Mapping[int, int]
+) -> int | None:
+    """By the port's name, else as the number of a bridge port, as the standard asks for, else as ifIndex."""
+    named = (names.index(text) for text in local.get(number, ()) if text)
+    known = number if number in names.if_names or number in names.if_descrs else None
+    return next((index for index in named if index is not None), None) or base_ports.get(number) or known

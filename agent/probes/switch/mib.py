@@ -1,0 +1,161 @@
+"""What a switch says of its ports: IF-MIB (RFC 2863), EtherLike-MIB (RFC 3635), POWER-ETHERNET-MIB (RFC 3621)."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from agent import snmp
+from agent.snmp import Device, SnmpError, Value
+from classready.ids import canonical_mac
+from classready.observation import Reason
+from classready.units import MBIT, bps_to_mbps
+
+_IF_ENTRY = "1.3.6.1.2.1.2.2.1"
+_IFX_ENTRY = "1.3.6.1.2.1.31.1.1.1"
+_DOT3_ENTRY = "1.3.6.1.2.1.10.7.2.1"
+
+IF_NAME = f"{_IFX_ENTRY}.1"
+IF_ALIAS = f"{_IFX_ENTRY}.18"
+IF_DESCR = f"{_IF_ENTRY}.2"
+NAMES = {"ifName": IF_NAME, "ifAlias": IF_ALIAS, "ifDescr": IF_DESCR}
+"""Columns in which a bound name is looked for, the first that has it wins."""
+
+IF_SPEED = f"{_IF_ENTRY}.5"
+IF_ADMIN_STATUS = f"{_IF_ENTRY}.7"
+IF_OPER_STATUS = f"{_IF_ENTRY}.8"
+IF_IN_OCTETS = f"{_IF_ENTRY}.10"
+IF_IN_ERRORS = f"{_IF_ENTRY}.14"
+IF_OUT_OCTETS = f"{_IF_ENTRY}.16"
+IF_OUT_ERRORS = f"{_IF_ENTRY}.20"
+IF_HC_IN_OCTETS = f"{_IFX_ENTRY}.6"
+IF_HC_OUT_OCTETS = f"{_IFX_ENTRY}.10"
+IF_HIGH_SPEED = f"{_IFX_ENTRY}.15"
+DOT3_ALIGNMENT_ERRORS = f"{_DOT3_ENTRY}.2"
+DOT3_FCS_ERRORS = f"{_DOT3_ENTRY}.3"
+DOT3_LATE_COLLISIONS = f"{_DOT3_ENTRY}.8"
+DOT3_DUPLEX_STATUS = f"{_DOT3_ENTRY}.19"
+PSE_DETECTION_STATUS = "1.3.6.1.2.1.105.1.1.1.6"
+
+LINK = (IF_ADMIN_STATUS, IF_OPER_STATUS, IF_SPEED, IF_HIGH_SPEED, DOT3_DUPLEX_STATUS)
+HC_OCTETS = (IF_HC_IN_OCTETS, IF_HC_OUT_OCTETS)
+OCTETS = (IF_IN_OCTETS, IF_OUT_OCTETS)
+ERRORS = (IF_IN_ERRORS, IF_OUT_ERRORS, DOT3_FCS_ERRORS, DOT3_ALIGNMENT_ERRORS, DOT3_LATE_COLLISIONS)
+
+_PSE_FAULTS = {4, 6}
+"""fault and otherFault."""
+_COUNT_MAX = 2**63 - 1
+"""What the wire can carry; a counter beyond it is a broken device's."""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One port of the switch, None where the switch does not say."""
+
+    admin_up: bool | None
+    oper_up: bool | None
+    speed_bps: int | None
+    full_duplex: bool | None
+    in_octets: int | None
+    out_octets: int | None
+    in_error_count: int | None
+    out_error_count: int | None
+    fcs_error_count: int | None
+    alignment_error_count: int | None
+    late_collision_count: int | None
+
+    def __str__(self) -> str:
+        state = {True: "up", False: "down", None: "state unknown"}[self.oper_up]
+        speed = f"{bps_to_mbps(self.speed_bps):g} Mbit/s" if self.speed_bps else "speed unknown"
+        duplex = {True: "full duplex", False: "half duplex", None: "duplex unknown"}[self.full_duplex]
+        return f"{state}, {speed}, {duplex}"
+
+
+async def read(device: Device, indexes: Sequence[int], *, with_errors: bool) -> dict[int, Reading]:
+    """Read the ports with these ifIndexes.
+
+    Raises:
+        SnmpError: as ``snmp.get``.
+    """
+    columns = LINK + HC_OCTETS + (ERRORS if with_errors else ())
+    values = await snmp.get(device, [f"{column}.{index}" for index in indexes for column in columns])
+    narrow = [index for index in indexes if not all(f"{column}.{index}" in values for column in HC_OCTETS)]
+    values |= await snmp.get(device, [f"{column}.{index}" for index in narrow for column in OCTETS])
+    return {index: reading(values, index) for index in indexes}
+
+
+def reading(values: Mapping[str, Value], index: int) -> Reading:
+    """Interpret what a switch says of one port; a value of the wrong type is one it did not say."""
+
+    def number(column: str) -> int | None:
+        value = snmp.integer(values.get(f"{column}.{index}"))
+        return value if value is not None and value <= _COUNT_MAX else None
+
+    def first(*columns: str) -> int | None:
+        return next((value for column in columns if (value := number(column)) is not None), None)
+
+    return Reading(
+        admin_up=_up(number(IF_ADMIN_STATUS)),
+        oper_up=_up(number(IF_OPER_STATUS)),
+        speed_bps=_speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED)),
+        full_duplex={2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0),
+        in_octets=first(IF_HC_IN_OCTETS, IF_IN_OCTETS),
+        out_octets=first(IF_HC_OUT_OCTETS, IF_OUT_OCTETS),
+        in_error_count=number(IF_IN_ERRORS),
+        out_error_count=number(IF_OUT_ERRORS),
+        fcs_error_count=number(DOT3_FCS_ERRORS),
+        alignment_error_count=number(DOT3_ALIGNMENT_ERRORS),
+        late_collision_count=number(DOT3_LATE_COLLISIONS),
+    )
+
+
+def _up(status: int | None) -> bool | None:
+    """IF-MIB: 1 is up, 4 (operational only) unknown; testing, dormant, notPresent, lowerLayerDown carry no traffic."""
+    if status is None or status == 4 or not 1 <= status <= 7:
+        return None
+    return status == 1
+
+
+def _speed_bps(high_mbps: int | None, low_bps: int | None) -> int | None:
+    """ifHighSpeed in Mbit/s, else ifSpeed, whose largest value 2^32 - 1 means "at least". 0 is a port that has none."""
+    if high_mbps and high_mbps * MBIT <= _COUNT_MAX:
+        return high_mbps * MBIT
+    return low_bps or None
+
+
+async def power_faults(device: Device, explain: Callable[[str], None]) -> frozenset[int]:
+    """Bridge ports whose power over Ethernet has failed.
+
+    RFC 3621 numbers ports within a group and says no more; where there is just one group, the switches that have the
+    table count them as their bridge ports. With more groups nothing is told.
+    """
+    rows = await optional_walk(device, PSE_DETECTION_STATUS, explain)
+    ports = [tuple(map(int, oid.split(".")[-2:])) for oid in rows]
+    if len({group for group, _ in ports}) != 1:
+        return frozenset()
+    return frozenset(port for (_, port), status in zip(ports, rows.values(), strict=True) if status in _PSE_FAULTS)
+
+
+async def optional_walk(device: Device, base: str, explain: Callable[[str], None]) -> dict[str, Value]:
+    """Walk a table that costs only what rests on it; empty where the switch answers wrongly.
+
+    Raises:
+        SnmpError: there was no answer at all, or we are not let in.
+    """
+    try:
+        return await snmp.walk(device, base)
+    except SnmpError as error:
+        if error.reason is not Reason.PROTOCOL:
+            raise
+        explain(f"{base}: {error.detail}")
+        return {}
+
+
+def mac(value: Value | None) -> str | None:
+    """A MAC address in lower case with colons; None for anything else. Some agents send its text for its octets."""
+    if isinstance(value, bytes) and len(value) == 6:
+        return value.hex(":")
+    return canonical_mac(snmp.text(value) or "")
+
+
+def suffix(oid: str, base: str) -> tuple[int, ...]:
+    """The index of a table's row."""
+    return tuple(map(int, oid.removeprefix(f"{base}.").split(".")))

@@ -1,0 +1,79 @@
+"""Where the names that an administrator knows stand in the tables of the switch."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from agent import snmp
+from agent.probes.contract import Context
+from agent.probes.switch.mib import IF_DESCR, IF_NAME, NAMES
+from agent.snmp import Device, SnmpError
+from classready.observation import Reason, clean_text
+
+
+class Names(Struct, frozen=True):
+    """ifIndex of each bound name, or why there is none; and the ports' own names."""
+
+    indexes: dict[str, int]
+    problems: dict[str, tuple[Reason, str]]
+    if_names: dict[int, str]
+    if_descrs: dict[int, str]
+    """Read only where it is needed: for a bound name, or where ports have no ifName."""
+
+    def name(self, index: int) -> str:
+        """The port's own name, fit for the wire; a port without one has its number."""
+        return (self.if_names.get(index) or self.if_descrs.get(index) or str(index))[:64]
+
+    def index(self, name: str) -> int | None:
+        """The port whose ``name`` this is, None where none or several have it."""
+        found = [index for index in self.if_names | self.if_descrs if self.name(index) == name]
+        return found[0] if len(found) == 1 else None
+
+
+async def find(device: Device, bound: Iterable[str], context: Context) -> Names:
+    """Look each name up anew: ifIndex may move whenever a switch restarts.
+
+    Raises:
+        SnmpError: as ``snmp.walk``, but for a column that is answered wrongly, which is stepped over.
+    """
+    missing = set(bound)
+    found = Names({}, {}, {}, {})
+    complaint: tuple[Reason, str] | None = None
+    for label, column in NAMES.items():
+        try:
+            rows = await _column(device, column)
+        except SnmpError as error:
+            if error.reason is not Reason.PROTOCOL:
+                raise
+            context.explain(f"{label}: {error.detail}")
+            complaint = complaint or (error.reason, f"{label}: {error.detail}")
+            continue
+        context.explain(f"{label}: {len(rows)} rows")
+        {IF_NAME: found.if_names, IF_DESCR: found.if_descrs}.get(column, {}).update(rows)
+        missing -= _look_up(missing, rows, label, found)
+        if not missing and found.if_names:
+            return found
+    for name in missing:
+        found.problems[name] = complaint or (Reason.NOT_FOUND, f"no port is called {name!r} (ifName, ifAlias, ifDescr)")
+    return found
+
+
+def _look_up(names: Iterable[str], rows: Mapping[int, str], label: str, found: Names) -> set[str]:
+    """Enter what ``rows`` knows of ``names`` into ``found``; return those."""
+    settled = set()
+    for name in names:
+        indexes = [index for index, text in rows.items() if text == clean_text(name)]
+        if len(indexes) == 1:
+            found.indexes[name] = indexes[0]
+        elif indexes:
+            found.problems[name] = Reason.NOT_FOUND, f"{len(indexes)} ports have the {label} {name!r}"
+        if indexes:
+            settled.add(name)
+    return settled
+
+
+async def _column(device: Device, column: str) -> dict[int, str]:
+    """ifIndex -> name, on one line and without control characters, where the switch has one."""
+    rows = await snmp.walk(device, column)
+    named = ((oid.removeprefix(f"{column}."), clean_text(snmp.text(value) or "")) for oid, value in rows.items())
+    return {int(index): name for index, name in named if name and index.isdigit()}

@@ -1,0 +1,145 @@
+"""Which port a device hangs on, which ports are trunks, and which trunk leads to the gateway. No I/O.
+
+A trunk carries the traffic of others; a device that shows up behind one stands behind another switch, so it is never
+mapped to it. A trunk is: a port that the settings name; the port towards the gateway; one with an LLDP neighbour that
+is a bridge or a router; one behind which another switch of the settings stands; one with more than ``CROWD`` addresses
+(a room's own little switch seldom has more). A port that the settings give to a classroom is none.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from agent.probes.switch.lldp import Neighbour
+from agent.probes.switch.names import Names
+
+CROWD: Final = 8
+REMEMBERED_S: Final = 86_400.0
+"""A board that sleeps drops out of the address table after five minutes, and mostly is where it was."""
+
+Fdb = Mapping[str, Collection[int]]
+"""MAC -> the ifIndexes it stands on."""
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """A switch and those around it. ``trunks``: ifIndex -> why it is one; ``way``: the one towards the gateway."""
+
+    names: Names
+    base_ports: Mapping[int, int] = {}
+    """Bridge port -> ifIndex."""
+    macs: Mapping[str, str] = {}
+    """IPv4 address -> MAC."""
+    fdb: Fdb = {}
+    trunks: Mapping[int, str] = {}
+    way: int | None = None
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """A port, or None with the reason in words."""
+
+    index: int | None
+    detail: str | None = None
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """Where a device was last seen: target and port name; ``at_s`` on a clock that never steps."""
+
+    switch: str
+    port: str
+    crowd: int
+    """Addresses on that port: where two switches see a device, it hangs on the one with fewer."""
+    at_s: float
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Who asks: target ``switch``, first of those that list the device or not, every ``interval_s``, at ``now_s``."""
+
+    switch: str
+    first: bool
+    interval_s: float
+    now_s: float
+
+
+def trunks(
+    fdb: Fdb,
+    neighbours: Mapping[int, Neighbour],
+    *,
+    bound: Collection[int],
+    gateway_mac: str | None,
+    switch_macs: Collection[str],
+) -> dict[int, str]:
+    """IfIndex of each recognised trunk -> why it is one. ``bound``: ports that the settings give to classrooms."""
+    found = {index: f"{count} addresses" for index, count in _crowds(fdb).items() if count > CROWD}
+    found |= {index: "another switch" for address in switch_macs for index in fdb.get(address, ())}
+    found |= {index: f"neighbour {who}" for index, who in neighbours.items() if who.is_bridge}
+    found |= dict.fromkeys(fdb.get(gateway_mac or "", ()), "towards the gateway")
+    return {index: why for index, why in found.items() if index not in bound}
+
+
+def towards_gateway(
+    fdb: Fdb, neighbours: Mapping[int, Neighbour], trunks: Collection[int], gateway_mac: str | None
+) -> int | None:
+    """The trunk on the way to every room of this switch; None where it cannot be told.
+
+    It is the one behind which the gateway stands. Where a router lies between, and hides it, the only one with an LLDP
+    neighbour is. Trunks to other buildings are on nobody's way here.
+    """
+    found = set(fdb.get(gateway_mac or "", ())) or {index for index in trunks if index in neighbours}
+    found &= set(trunks)
+    return found.pop() if len(found) == 1 else None
+
+
+def find(mac: str, view: View) -> Place:
+    """The one port with ``mac`` that is no trunk."""
+    here = view.fdb.get(mac, ())
+    edge = sorted(index for index in here if index not in view.trunks)
+    if len(edge) == 1:
+        return Place(index=edge[0])
+    if edge:
+        return Place(index=None, detail=f"{mac} is on several ports: {', '.join(map(view.names.name, edge))}")
+    if here:
+        index = min(here)
+        return Place(
+            index=None, detail=f"{mac} is seen behind the trunk {view.names.name(index)} only ({view.trunks[index]})"
+        )
+    return Place(index=None, detail=f"{mac} is not in the address table")
+
+
+def settle(there: Place, last: Sighting | None, view: View, asked: Asked) -> tuple[Place | None, Sighting | None]:
+    """What this switch tells of a device, and what to remember.
+
+    The place is None where another switch has to tell: it saw the device on a port with fewer others, or saw it last.
+    One that nobody ever saw is told of by the first switch that lists it.
+    """
+    if last is not None and asked.now_s - last.at_s > REMEMBERED_S:
+        last = None
+    if there.index is not None:
+        crowd = _crowds(view.fdb)[there.index]
+        port = view.names.name(there.index)
+        if last is not None and _hangs_elsewhere(last, crowd, asked):
+            return None, last
+        return there, Sighting(switch=asked.switch, port=port, crowd=crowd, at_s=asked.now_s)
+    if last is None:
+        return (there if asked.first else None), None
+    if last.switch != asked.switch:
+        return None, last
+    return _remembered(there, last, view, asked), last
+
+
+def _hangs_elsewhere(last: Sighting, crowd: int, asked: Asked) -> bool:
+    recent = asked.now_s - last.at_s < 3 * asked.interval_s
+    return recent and last.switch != asked.switch and last.crowd < crowd
+
+
+def _remembered(there: Place, last: Sighting, view: View, asked: Asked) -> Place:
+    index = view.names.index(last.port)
+    if index is None or index in view.trunks:
+        return there
+    minutes = (asked.now_s - last.at_s) / 60
+    return Place(index=index, detail=f"{there.detail}; it was on {last.port} {minutes:.0f} min ago")
+
+
+def _crowds(fdb: Fdb) -> Counter[int]:
+    return Counter(index for indexes in fdb.values() for index in indexes)

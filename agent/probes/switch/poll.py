@@ -1,0 +1,127 @@
+"""One poll of a switch: names, who is behind which port, and the ports that matter."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import structlog
+from msgspec import Struct
+
+from agent import network
+from agent.probes.contract import Context
+from agent.probes.switch import bridge, lldp, mib, names, place
+from agent.probes.switch.mib import Reading
+from agent.probes.switch.names import Names
+from agent.probes.switch.place import Asked, Place, Sighting, View
+from agent.settings import SwitchTarget
+from agent.snmp import Device
+from classready.ids import canonical_mac
+
+_log = structlog.get_logger()
+
+_sightings: dict[str, Sighting] = {}
+"""Device -> where it was last seen, on any switch, by this process."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """All that one poll found out. ``devices``: those that this switch has to tell of."""
+
+    names: Names
+    devices: Mapping[str, Place]
+    way: int | None
+    """The recognised trunk towards the gateway."""
+    readings: Mapping[int, Reading]
+    power_faults: frozenset[int]
+    """ifIndexes whose power over Ethernet has failed."""
+
+
+async def poll_switch(target: SwitchTarget, device: Device, context: Context) -> Found:
+    """Ask the switch for all that ``target`` needs.
+
+    Raises:
+        SnmpError: it did not answer, refused us, or answers nothing that can be read.
+    """
+    named = await names.find(device, [*target.ports, *(target.trunks or ())], context)
+    view = View(names=named)
+    if target.devices or target.trunks is None:
+        # The address table is the longest by far: it is read only where somebody asks for what it tells.
+        view = await _look_around(target, device, named, context)
+    devices = _places(target, view, context)
+    placed = {there.index for there in devices.values()} | {view.way}
+    indexes = sorted({*named.indexes.values(), *(index for index in placed if index is not None)})
+    readings = await mib.read(device, indexes, with_errors=bool(target.ports or target.devices))
+    faults: frozenset[int] = frozenset()
+    if any(reading.oper_up is False for reading in readings.values()):
+        ports = await mib.power_faults(device, context.explain)
+        faults = frozenset(view.base_ports.get(port, port) for port in ports)
+    return Found(names=named, devices=devices, way=view.way, readings=readings, power_faults=faults)
+
+
+def last_sighting(ref: str) -> Sighting | None:
+    """Where the device that the settings call ``ref`` was last seen."""
+    return _sightings.get(_key(ref))
+
+
+async def _look_around(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
+    base_ports = await bridge.base_ports(device, context.explain)
+    macs = await asyncio.to_thread(network.arp)
+    if any(canonical_mac(ref) is None and ref not in macs for ref in target.devices):
+        macs = await bridge.arp(device, context.explain) | macs
+    wanted = {mac for ref in target.devices if (mac := canonical_mac(ref) or macs.get(ref))}
+    fdb = await bridge.fdb(device, wanted, base_ports, context.explain)
+    neighbours = await lldp.neighbours(device, named, base_ports, context.explain)
+    context.explain(f"{len(fdb)} addresses, {len(neighbours)} LLDP neighbours")
+    gateway_mac = await asyncio.to_thread(network.mac_towards, target.host, target.snmp.port)
+    others = [t.host for t in context.settings.targets if isinstance(t, SwitchTarget) and t.host != target.host]
+    trunks = place.trunks(
+        fdb,
+        neighbours,
+        bound=[named.indexes[name] for name in target.ports if name in named.indexes],
+        gateway_mac=gateway_mac,
+        switch_macs=[macs[host] for host in others if host in macs],
+    )
+    way = place.towards_gateway(fdb, neighbours, trunks, gateway_mac) if target.trunks is None else None
+    trunks |= {named.indexes[name]: "by the settings" for name in target.trunks or () if name in named.indexes}
+    for index, why in sorted(trunks.items()):
+        context.explain(f"trunk {named.name(index)}: {why}")
+    return View(names=named, base_ports=base_ports, macs=macs, fdb=fdb, trunks=trunks, way=way)
+
+
+def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Place]:
+    """Each device that this switch has to tell of."""
+    found: dict[str, Place] = {}
+    for ref in target.devices:
+        mac = canonical_mac(ref) or view.macs.get(ref)
+        there = place.find(mac, view) if mac else Place(index=None, detail=f"no ARP entry for {ref}")
+        settled, sighting = place.settle(there, last_sighting(ref), view, _asked(target, ref, context))
+        if sighting is not None:
+            _remember(ref, sighting)
+        if settled is not None:
+            found[ref] = settled
+        elif sighting is not None:
+            context.explain(f"{ref}: {there.detail or 'seen here, too'}; it hangs on {sighting.switch}:{sighting.port}")
+    return found
+
+
+def _asked(target: SwitchTarget, ref: str, context: Context) -> Asked:
+    """The first switch that lists a device tells of it when nobody knows where it is."""
+    switches = (t for t in context.settings.targets if isinstance(t, SwitchTarget))
+    listing = [t.name for t in switches if _key(ref) in map(_key, t.devices)]
+    return Asked(
+        switch=target.name,
+        first=not listing or listing[0] == target.name,
+        interval_s=target.interval_s,
+        now_s=time.monotonic(),
+    )
+
+
+def _remember(ref: str, now: Sighting) -> None:
+    last = last_sighting(ref)
+    if last is not None and (last.switch, last.port) != (now.switch, now.port):
+        _log.info("device_moved", device=ref, was=f"{last.switch}:{last.port}", now=f"{now.switch}:{now.port}")
+    _sightings[_key(ref)] = now
+
+
+def _key(ref: str) -> str:
+    """The same device in any notation."""
+    return canonical_mac(ref) or ref

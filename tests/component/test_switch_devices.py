@@ -1,0 +1,254 @@
+"""Devices found by MAC or IP in the address tables of switches: simulated ones, and recorded walks of real ones."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agent import network, snmp
+from agent.probes import switch
+from agent.probes.switch import bridge, lldp, names, poll
+from agent.settings import Snmp, SwitchTarget
+from agent.snmp import Device, gufo_driver, pysnmp_driver
+from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
+from classready.observation import Observation, Outcome, Port, Reason, Segment
+from tests.support.lying_agents import WrongTypes
+from tests.support.probing import SETTINGS, context, wired
+
+WALKS = Path(os.environ.get("CLASSREADY_WALKS") or Path(__file__).parents[2].parent / "shared" / "walks")
+BOARD, OTHER, GATEWAY = "a4:5d:36:00:11:22", "a4:5d:36:00:11:33", "02:00:00:00:00:01"
+
+
+@pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
+async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    monkeypatch.setattr(poll, "_sightings", {})
+    monkeypatch.setattr(network, "mac_towards", lambda _host, _port: GATEWAY)
+    monkeypatch.setattr(network, "arp", lambda: {"10.51.2.31": BOARD})
+    snmp.use(request.param)
+    yield
+    snmp.close()
+
+
+@pytest.fixture
+async def devices() -> AsyncIterator[Devices]:
+    async with Devices() as devices:
+        yield devices
+
+
+async def _target(simulated: Devices, agent: Agent, name: str = "sw1", **changes: Any) -> SwitchTarget:
+    host, port = await simulated.add(name, agent)
+    settings = Snmp(port=port, timeout_s=1.0, retry_count=1, max_rows=20_000)
+    return SwitchTarget(name=name, host=host, snmp=settings, **{"devices": {BOARD: "b2-301"}, **changes})
+
+
+async def _probe(target: SwitchTarget, *others: SwitchTarget, told: list[str] | None = None) -> list[Observation]:
+    around = replace(context(told=told), settings=replace(SETTINGS, targets=(target, *others)))
+    return wired(await switch.probe(target, around))
+
+
+@pytest.mark.parametrize("ref", [BOARD, "A4-5D-36-00-11-22", "a45d.3600.1122", "10.51.2.31"])
+async def test_a_device_is_found(devices: Devices, ref: str) -> None:
+    """By MAC in any notation, or by IP through the ARP table; with the port's link, and the way to the gateway."""
+    sw = Switch()
+    sw.plug(BOARD, 7)
+    sw.plug(GATEWAY, 24)
+    sw.ports[7].speed_mbps, sw.ports[7].full_duplex = 10, False
+    port, way = await _probe(await _target(devices, sw, devices={ref: "b2-301"}))
+    assert (port.classroom, port.switch, port.if_name) == ("b2-301", "sw1", "GE0/0/7")
+    assert (port.speed_bps, port.full_duplex, port.detail) == (10_000_000, False, None)
+    assert (way.name, way.speed_bps) == ("sw1:GE0/0/24", 10**9)
+
+
+async def test_never_on_a_trunk(devices: Devices) -> None:
+    """A board behind another switch is not mapped to the trunk, and the reason names trunk and neighbour."""
+    sw = Switch()
+    sw.plug(BOARD, 23)
+    sw.meet(23, "sw2")
+    (port,) = await _probe(await _target(devices, sw, trunks=()))
+    assert (port.outcome, port.reason, port.if_name) == (Outcome.UNMEASURED, Reason.NOT_FOUND, None)
+    assert "behind the trunk GE0/0/23 only (neighbour sw2)" in port.detail
+
+
+async def test_a_sleeping_board_is_remembered(devices: Devices) -> None:
+    """Its entry ages out; the port where it was is still read, and the detail says so."""
+    sw = Switch()
+    target = await _target(devices, sw, trunks=())
+    (unknown,) = await _probe(target)
+    assert (unknown.outcome, unknown.detail) == (Outcome.UNMEASURED, f"{BOARD} is not in the address table")
+    sw.plug(BOARD, 7)
+    await _probe(target)
+    sw.unplug(BOARD)
+    sw.ports[7].up = False
+    (port,) = await _probe(target)
+    assert (port.outcome, port.if_name, port.oper_up) == (Outcome.ANSWERED, "GE0/0/7", False)
+    assert "it was on GE0/0/7" in port.detail
+
+
+async def test_a_device_moves(devices: Devices) -> None:
+    """It is reported on its new port at once, on the same switch and on another one; nobody else tells of it."""
+    first, second = Switch(), Switch("sw2")
+    first.plug(BOARD, 7)
+    one = await _target(devices, first, trunks=())
+    two = await _target(devices, second, "sw2", trunks=())
+    two = replace(two, host="localhost")
+    (port,) = await _probe(one, two)
+    assert port.if_name == "GE0/0/7"
+    assert await _probe(two, one) == []
+    first.plug(BOARD, 8)
+    (port,) = await _probe(one, two)
+    assert port.if_name == "GE0/0/8"
+    first.unplug(BOARD)
+    second.plug(BOARD, 3)
+    (port,) = await _probe(two, one)
+    assert (port.switch, port.if_name, port.detail) == ("sw2", "GE0/0/3", None)
+    assert await _probe(one, two) == []
+
+
+async def test_a_switch_that_is_silent(devices: Devices) -> None:
+    """NO_ANSWER for the rooms of its devices, on the port where they were."""
+    sw = Switch()
+    sw.plug(BOARD, 7)
+    target = await _target(devices, sw)
+    await _probe(target)
+    sw.on = False
+    (port,) = await _probe(target)
+    assert (port.outcome, port.switch, port.if_name) == (Outcome.NO_ANSWER, "sw1", "GE0/0/7")
+
+
+async def test_power_has_failed(devices: Devices) -> None:
+    """A port that is down for want of power over Ethernet says so."""
+    from pysnmp.proto import rfc1902
+
+    sw = Switch()
+    sw.plug(BOARD, 7)
+    sw.ports[7].up = False
+    sw._add({(1, 3, 6, 1, 2, 1, 105, 1, 1, 1, 6, 1, 7): lambda: rfc1902.Integer32(4)})
+    (port,) = await _probe(await _target(devices, sw, trunks=()))
+    assert (port.oper_up, port.detail) == (False, "power over Ethernet has failed on this port")
+
+
+async def test_explained(devices: Devices) -> None:
+    """``--explain`` tells how the port was found."""
+    sw = Switch()
+    sw.plug(BOARD, 7)
+    sw.plug(GATEWAY, 24)
+    told: list[str] = []
+    await _probe(await _target(devices, sw), told=told)
+    assert "2 addresses, 0 LLDP neighbours" in told
+    assert "trunk GE0/0/24: towards the gateway" in told
+    assert any(line.startswith(f"{BOARD} -> GE0/0/7 -> b2-301: up, 1000 Mbit/s") for line in told)
+
+
+async def test_wrong_types(devices: Devices) -> None:
+    """Any type in any table: 40 polls without a crash, and nothing that the wire refuses."""
+    liar = WrongTypes(seed=5)
+    sw = Switch()
+    for port in range(1, 9):
+        sw.plug(f"a4:5d:36:00:11:{port:02x}", port)
+        sw.meet(port, "x")
+    for oid in set(sw.objects) - set(liar.objects):
+        liar.objects[oid] = next(iter(liar.objects.values()))
+    liar.order = sorted(liar.objects)
+    target = await _target(devices, liar, devices={f"a4:5d:36:00:11:{i:02x}": f"r{i}" for i in range(1, 9)})
+    for _ in range(40):
+        observations = await _probe(target)
+        assert {o.classroom for o in observations if isinstance(o, Port)} == set(target.devices.values())
+
+
+# --- recorded walks -------------------------------------------------------------------------------------------------
+
+
+def _held(path: Path, column: str) -> dict[tuple[int, ...], str]:
+    """Index -> value of a column, by an own reading of the file."""
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    triples = (line.split("|", 2) for line in lines if line.startswith(f"{column}."))
+    return {tuple(map(int, oid.removeprefix(f"{column}.").split("."))): text for oid, _, text in triples}
+
+
+def _expected_fdb(path: Path) -> dict[str, set[int]]:
+    base = {index[0]: int(text) for index, text in _held(path, "1.3.6.1.2.1.17.1.4.1.2").items()}
+    rows = _held(path, "1.3.6.1.2.1.17.7.1.2.2.1.2") or _held(path, "1.3.6.1.2.1.17.4.3.1.2")
+    found: dict[str, set[int]] = {}
+    for index, port in rows.items():
+        if int(port) in base:
+            found.setdefault(":".join(f"{octet:02x}" for octet in index[-6:]), set()).add(base[int(port)])
+    return found
+
+
+def _files() -> Iterator[Any]:
+    yield from (pytest.param(path, id=path.stem) for path in sorted(WALKS.glob("*.snmprec")))
+
+
+async def _opened(devices: Devices, path: Path) -> Device:
+    host, port = await devices.add(path.stem, recorded(path))
+    return Device(host=host, settings=Snmp(port=port, timeout_s=2.0, max_rows=20_000))
+
+
+@pytest.mark.parametrize("path", list(_files()))
+async def test_every_address_of_a_walk(devices: Devices, path: Path) -> None:
+    """The ports of all MACs are exactly what the file holds; and a device given by any of them is found there."""
+    device = await _opened(devices, path)
+    base_ports = await bridge.base_ports(device, print)
+    fdb = await bridge.fdb(device, (), base_ports, print)
+    expected = _expected_fdb(path)
+    assert fdb == expected
+    single = [mac for mac, indexes in expected.items() if len(indexes) == 1]
+    target = SwitchTarget(
+        name="sw1",
+        host=device.host,
+        snmp=device.settings,
+        devices={mac: f"r{i}" for i, mac in enumerate(single)},
+        trunks=(),
+        deadline_s=60.0,
+    )
+    named = await names.find(device, (), context())
+    counts = [index for indexes in expected.values() for index in indexes]
+    trunks = {index for index in counts if counts.count(index) > 8}
+    trunks |= {i for i, n in (await lldp.neighbours(device, named, base_ports, print)).items() if n.is_bridge}
+    for mac, port in zip(single, await _probe(target) if single else (), strict=True):
+        (index,) = expected[mac]
+        assert port.if_name == (None if index in trunks else named.name(index))
+
+
+NEIGHBOURS = {
+    "vrp_5720": {
+        "GigabitEthernet0/0/14": ("LNS-Huawei", "GigabitEthernet0/0/7", True),
+        "XGigabitEthernet0/0/1": ("CE-NG", "10GE1/0/42", True),
+        "XGigabitEthernet0/0/2": ("Zrih", "XGigabitEthernet0/0/1", True),
+        "XGigabitEthernet0/0/4": ("CE-NG", "10GE1/0/41", True),
+        "MEth0/0/1": ("pm-test", "GigabitEthernet0/0/1", True),
+    },
+    "dlink_des-3526": {
+        "1/26": ("PCM F10 SW 121.152", "18:0f:76:0c:ba:f9", True),
+        "1/25": ("PCM F-blok-RTR3", "D-Link DGS-3627G R3.00.B47 Port 2", True),
+    },
+}
+
+
+@pytest.mark.parametrize("path", [param for param in _files() if param.id in NEIGHBOURS])
+async def test_neighbours_of_a_walk(devices: Devices, path: Path) -> None:
+    """Each LLDP neighbour stands at its port, with name and far port, as a person reads them in the file."""
+    device = await _opened(devices, path)
+    named = await names.find(device, (), context())
+    found = await lldp.neighbours(device, named, await bridge.base_ports(device, print), print)
+    shown = {named.name(index): (who.name, who.port, who.is_bridge) for index, who in found.items()}
+    assert shown == NEIGHBOURS[path.stem]
+
+
+async def test_a_trunk_stuck_at_100m(devices: Devices) -> None:
+    """The recognised trunk is a segment with its negotiated speed."""
+    sw = Switch()
+    sw.meet(24, "core")
+    sw.ports[24].speed_mbps = 100
+    (segment,) = await _probe(await _target(devices, sw, devices={}))
+    assert segment == Segment(
+        name="sw1:GE0/0/24",
+        outcome=Outcome.ANSWERED,
+        speed_bps=100_000_000,
+        full_duplex=True,
+        in_octets=segment.in_octets,
+        out_octets=segment.out_octets,
+    )
