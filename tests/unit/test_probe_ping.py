@@ -1,7 +1,10 @@
 """From echoes to a ``Ping``."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from agent.probes import icmp
 from agent.probes.icmp import Echoes
 from agent.probes.ping import observation
 from agent.settings import PingTarget
@@ -34,3 +37,14 @@ def test_silence_has_no_times() -> None:
     ping = observation(TARGET, _echoes())
     assert (ping.outcome, ping.reason) == (Outcome.NO_ANSWER, Reason.TIMEOUT)
     assert (ping.sent_count, ping.received_count, ping.rtt_s, ping.jitter_s) == (4, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("stamp_s", "rtt_s"),
+    [(1000.004, 0.004), (1000.0, 0.0), (999.0, 0.5), (4600.0, 0.5), (None, 0.5)],
+    ids=["stamped", "at once", "clock set back", "clock set forward", "no stamp"],
+)
+def test_the_kernels_stamp(monkeypatch: pytest.MonkeyPatch, stamp_s: float | None, rtt_s: float) -> None:
+    """It says when a reply came, unless the wall clock was set meanwhile: then the moment of reading does."""
+    monkeypatch.setattr(icmp, "time", SimpleNamespace(monotonic=lambda: 70.5))
+    assert icmp._rtt_s(1000.0, 70.0, stamp_s) == pytest.approx(rtt_s)
