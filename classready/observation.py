@@ -229,5 +229,5 @@ KINDS: dict[str, type[Observation]] = {cls.KIND: cls for cls in (Ping, Http, Por
 
 def clean_text(text: str) -> str:
     """Make any text fit for a ``Text`` field: one line, no control characters, at most 200 characters."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split())[:DETAIL_MAX_CHARACTERS]

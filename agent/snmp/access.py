@@ -13,9 +13,10 @@ from agent.snmp.contract import Device, SnmpError
 from classready.observation import Reason
 from classready.settings import read_secret
 
-OIDS_PER_GET = 24
-ROWS_PER_BULK = 24
-"""Both keep an answer of plain values below one Ethernet frame: old switches drop fragments."""
+OIDS_PER_GET = 48
+ROWS_PER_BULK = 32
+"""Both keep an answer below one Ethernet frame, as old switches drop fragments: 48 numbers, or 32 names of ports, which
+are all that a usual switch has."""
 
 
 class Credentials(Struct, frozen=True, kw_only=True):

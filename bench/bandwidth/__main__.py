@@ -28,7 +28,8 @@ from bench.bandwidth.cases import (
     table,
 )
 from bench.bandwidth.report import USUAL_MBPS
-from bench.bandwidth.run import DELAY_MBPS, IPERF_SECONDS, Scope, can_do, measure, say
+from bench.bandwidth.run import DELAY_MBPS, IPERF_SECONDS, Scope, can_do, measure
+from bench.lines import json_line, say
 
 QUICK_RATES: Final = (50.0, 90.0, 95.0, 100.0, 105.0, 150.0)
 QUICK_BURSTS: Final = (32_000, 5_000_000)
@@ -151,10 +152,10 @@ def main() -> int:
     for text in (*report.text_table(found.runs), *report.notes(found.runs), *report.peer_table(found.peers)):
         say(text)
     for metric in report.metrics(found.runs, found.peers, found.delays):
-        print(report.json_line(metric), flush=True)
+        print(json_line(metric), flush=True)
     say("simulated school days")
     for metric in report.day_metrics(found.runs, found.peers, _seeds(chosen)):
-        print(report.json_line(metric), flush=True)
+        print(json_line(metric), flush=True)
     return found.exit_code
 
 

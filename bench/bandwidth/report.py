@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.bandwidth.cases import DIRECTIONS, Case, Direction, Mode, right_verdict
+from bench.lines import Metric
 from classready.observation import Outcome
 from classready.units import MBIT, MBYTE, bps_to_mbps
 
@@ -88,27 +89,10 @@ class Delay(Struct, frozen=True, kw_only=True):
     took_s: float
 
 
-class Metric(Struct, frozen=True, kw_only=True):
-    """One line. ``ratio`` = peer_value / value: how many times more the other tool costs."""
-
-    bench: str
-    metric: str
-    value: float
-    unit: str
-    peer: str | None = None
-    peer_value: float | None = None
-    ratio: float | None = None
-    n: int
-
-
 def percentile(values: Sequence[float], share: float) -> float:
     """Nearest rank: a value that was seen, never one between two."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-
-def json_line(metric: Metric) -> str:
-    return msgspec.json.encode(metric).decode()
 
 
 def metrics(runs: Sequence[Run], peers: Sequence[Peer], delays: Sequence[Delay]) -> Iterator[Metric]:

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from bench.bandwidth.cases import Case, Direction, Mode
 from bench.bandwidth.ends import Answer, Specification
 from bench.bandwidth.links import PORT, Line, ProgramFailedError, line, running_end
 from bench.bandwidth.report import USUAL_MBPS, Delay, Peer, Run
+from bench.lines import say
 from classready.observation import Outcome
 
 IPERF_SECONDS: Final = (10, 1)
@@ -49,10 +49,6 @@ class Found(Struct, kw_only=True):
     delays: list[Delay]
     exit_code: int = 0
     """1 = some programs failed, 130 = interrupted."""
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def measure(scope: Scope) -> Found:

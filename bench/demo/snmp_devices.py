@@ -179,8 +179,6 @@ class Switch(Agent):
         self._add(
             {
                 (*LLDP_LOCAL_PORT_ID, port): _constant(rfc1902.OctetString(self.ports[port].name.encode())),
-                (*LLDP_ENTRY, 5, *row): _constant(rfc1902.OctetString(bytes((2, 0, 0, 0, 0, port)))),
-                (*LLDP_ENTRY, 7, *row): _constant(rfc1902.OctetString(b"GE0/0/24")),
                 (*LLDP_ENTRY, 9, *row): _constant(rfc1902.OctetString(name.encode())),
                 (*LLDP_ENTRY, 12, *row): _constant(rfc1902.OctetString(capabilities)),
             }

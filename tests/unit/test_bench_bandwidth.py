@@ -16,6 +16,7 @@ from bench.bandwidth.ends import Answer
 from bench.bandwidth.links import Line
 from bench.bandwidth.report import Delay, Peer, Run
 from bench.bandwidth.run import run_of
+from bench.lines import json_line
 from classready.observation import Bandwidth, Outcome
 from classready.units import MBIT, MBYTE
 from tests.support.shaped_link import End, ShapedLink
@@ -79,7 +80,7 @@ def test_a_line_of_json_has_exactly_the_agreed_fields() -> None:
     delays = [
         Delay(mode="quick", direction="down", rate_mbps=100, loaded=loaded, took_s=0.001) for loaded in (True, False)
     ]
-    lines = [json.loads(report.json_line(m)) for m in report.metrics([run()], [peer], delays)]
+    lines = [json.loads(json_line(m)) for m in report.metrics([run()], [peer], delays)]
     assert all(set(line) == FIELDS for line in lines)
     (median,) = (line for line in lines if line["metric"] == "quick_bytes_median")
     assert (median["peer"], median["peer_value"], median["ratio"]) == ("iperf3 -t 10", 125e6, 125.0)

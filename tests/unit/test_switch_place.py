@@ -16,7 +16,7 @@ def crowd(index: int, count: int) -> dict[str, set[int]]:
 
 
 def who(name: str = "sw2", *, bridge: bool = True) -> Neighbour:
-    return Neighbour(name=name, chassis="", port="", is_bridge=bridge)
+    return Neighbour(name=name, is_bridge=bridge)
 
 
 def trunks(fdb=None, neighbours=None, bound=(), gateway=GATEWAY, switches=()) -> dict[int, str]:

@@ -7,11 +7,10 @@ which port, ``place`` decides from that, ``mib`` reads the ports that matter. He
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from agent import snmp
 from agent.probes.contract import Context, patience_s
-from agent.probes.switch.mib import Reading
 from agent.probes.switch.poll import Found, last_sighting, poll_switch
 from agent.settings import SwitchTarget
 from agent.snmp import SnmpError
@@ -67,12 +66,14 @@ def _devices(target: SwitchTarget, found: Found, context: Context) -> Iterable[O
 
 
 def _answered(port: Port, index: int, found: Found) -> Port:
-    faulty = "power over Ethernet has failed on this port" if index in found.power_faults else None
+    details = [port.detail] if port.detail else []
+    if index in found.power_faults:
+        details.append("power over Ethernet has failed on this port")
     return replace(
         port,
         outcome=Outcome.ANSWERED,
-        detail=clean_text("; ".join(filter(None, (port.detail, faulty)))) or None,
-        **{field: getattr(found.readings[index], field) for field in Reading.__struct_fields__},
+        detail=clean_text("; ".join(details)) if details else None,
+        **asdict(found.readings[index]),
     )
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from agent import snmp
-from agent.probes.switch.mib import mac, optional_walk, suffix
+from agent.probes.switch.mib import optional_walk, suffix
 from agent.probes.switch.names import Names
 from agent.snmp import Device, Value
 from classready.observation import clean_text
 
 _LOC_PORT_ID, _LOC_PORT_DESC = "1.0.8802.1.1.2.1.3.7.1.3", "1.0.8802.1.1.2.1.3.7.1.4"
 _REMOTE = "1.0.8802.1.1.2.1.4.1.1"
-_CHASSIS, _PORT_ID, _PORT_DESC, _SYS_NAME, _CAPABILITIES = (f"{_REMOTE}.{column}" for column in (5, 7, 8, 9, 12))
+_SYS_NAME, _CAPABILITIES = f"{_REMOTE}.9", f"{_REMOTE}.12"
 
 _BRIDGE_OR_ROUTER = 0x20 | 0x08
 """LldpSystemCapabilitiesMap: other(0), repeater(1), bridge(2), wlanAccessPoint(3), router(4), counted from the left."""
@@ -21,15 +21,13 @@ _AS_TEXT = re.compile(rb"([0-9A-F]{2}) ([0-9A-F]{2} )*[0-9 ]*")
 
 
 class Neighbour(Struct, frozen=True, kw_only=True):
-    """Texts are empty where the neighbour does not say. ``is_bridge``: it passes on the traffic of others."""
+    """``name`` is empty where the neighbour does not say. ``is_bridge``: it passes on the traffic of others."""
 
     name: str
-    chassis: str
-    port: str
     is_bridge: bool
 
     def __str__(self) -> str:
-        return self.name or self.chassis or "unnamed"
+        return self.name or "without a name"
 
 
 async def neighbours(
@@ -45,36 +43,20 @@ async def neighbours(
     rows = {suffix(oid, _SYS_NAME) for oid in sys_names} | {suffix(oid, _CAPABILITIES) for oid in capabilities}
     if not rows:
         return {}
-    values = sys_names | capabilities | await _ids(device, rows)
     local = await _local_names(device, explain)
     found: dict[int, Neighbour] = {}
     for row in sorted(rows):
         index = _if_index(row[-2], local, names, base_ports) if len(row) == 3 else None
         if index is None:
             continue
-        neighbour = _neighbour(values, ".".join(map(str, row)))
+        where = ".".join(map(str, row))
+        neighbour = Neighbour(
+            name=clean_text(snmp.text(sys_names.get(f"{_SYS_NAME}.{where}")) or ""),
+            is_bridge=is_bridge(capabilities.get(f"{_CAPABILITIES}.{where}")),
+        )
         if index not in found or (neighbour.is_bridge and not found[index].is_bridge):
             found[index] = neighbour
     return found
-
-
-async def _ids(device: Device, rows: set[tuple[int, ...]]) -> dict[str, Value]:
-    columns = (_CHASSIS, _PORT_ID, _PORT_DESC)
-    return await snmp.get(device, [f"{column}.{'.'.join(map(str, row))}" for row in sorted(rows) for column in columns])
-
-
-def _neighbour(values: Mapping[str, Value], row: str) -> Neighbour:
-    return Neighbour(
-        name=_shown(values.get(f"{_SYS_NAME}.{row}")),
-        chassis=_shown(values.get(f"{_CHASSIS}.{row}")),
-        port=_shown(values.get(f"{_PORT_ID}.{row}")) or _shown(values.get(f"{_PORT_DESC}.{row}")),
-        is_bridge=is_bridge(values.get(f"{_CAPABILITIES}.{row}")),
-    )
-
-
-def _shown(value: Value | None) -> str:
-    """A MAC address or a text."""
-    return mac(value) or clean_text(snmp.text(value) or "")
 
 
 def is_bridge(capabilities: Value | None) -> bool:

@@ -40,11 +40,16 @@ LINK = (IF_ADMIN_STATUS, IF_OPER_STATUS, IF_SPEED, IF_HIGH_SPEED, DOT3_DUPLEX_ST
 HC_OCTETS = (IF_HC_IN_OCTETS, IF_HC_OUT_OCTETS)
 OCTETS = (IF_IN_OCTETS, IF_OUT_OCTETS)
 ERRORS = (IF_IN_ERRORS, IF_OUT_ERRORS, DOT3_FCS_ERRORS, DOT3_ALIGNMENT_ERRORS, DOT3_LATE_COLLISIONS)
+_COLUMNS = (*LINK, *HC_OCTETS, *OCTETS, *ERRORS)
 
 _PSE_FAULTS = {4, 6}
 """fault and otherFault."""
 _COUNT_MAX = 2**63 - 1
 """What the wire can carry; a counter beyond it is a broken device's."""
+
+
+_STATES = {True: "up", False: "down", None: "state unknown"}
+_DUPLEXES = {True: "full duplex", False: "half duplex", None: "duplex unknown"}
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -63,10 +68,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     late_collision_count: int | None
 
     def __str__(self) -> str:
-        state = {True: "up", False: "down", None: "state unknown"}[self.oper_up]
         speed = f"{bps_to_mbps(self.speed_bps):g} Mbit/s" if self.speed_bps else "speed unknown"
-        duplex = {True: "full duplex", False: "half duplex", None: "duplex unknown"}[self.full_duplex]
-        return f"{state}, {speed}, {duplex}"
+        return f"{_STATES[self.oper_up]}, {speed}, {_DUPLEXES[self.full_duplex]}"
 
 
 async def read(device: Device, indexes: Sequence[int], *, with_errors: bool) -> dict[int, Reading]:
@@ -77,28 +80,26 @@ async def read(device: Device, indexes: Sequence[int], *, with_errors: bool) -> 
     """
     columns = LINK + HC_OCTETS + (ERRORS if with_errors else ())
     values = await snmp.get(device, [f"{column}.{index}" for index in indexes for column in columns])
-    narrow = [index for index in indexes if not all(f"{column}.{index}" in values for column in HC_OCTETS)]
-    values |= await snmp.get(device, [f"{column}.{index}" for index in narrow for column in OCTETS])
+    if narrow := [index for index in indexes if not all(f"{column}.{index}" in values for column in HC_OCTETS)]:
+        values |= await snmp.get(device, [f"{column}.{index}" for index in narrow for column in OCTETS])
     return {index: reading(values, index) for index in indexes}
 
 
 def reading(values: Mapping[str, Value], index: int) -> Reading:
     """Interpret what a switch says of one port; a value of the wrong type is one it did not say."""
-
-    def number(column: str) -> int | None:
-        value = snmp.integer(values.get(f"{column}.{index}"))
-        return value if value is not None and value <= _COUNT_MAX else None
-
-    def first(*columns: str) -> int | None:
-        return next((value for column in columns if (value := number(column)) is not None), None)
-
+    said = {
+        column: value
+        for column in _COLUMNS
+        if isinstance(value := values.get(f"{column}.{index}"), int) and 0 <= value <= _COUNT_MAX
+    }
+    number = said.get
     return Reading(
         admin_up=_up(number(IF_ADMIN_STATUS)),
         oper_up=_up(number(IF_OPER_STATUS)),
         speed_bps=_speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED)),
         full_duplex={2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0),
-        in_octets=first(IF_HC_IN_OCTETS, IF_IN_OCTETS),
-        out_octets=first(IF_HC_OUT_OCTETS, IF_OUT_OCTETS),
+        in_octets=number(IF_HC_IN_OCTETS, number(IF_IN_OCTETS)),
+        out_octets=number(IF_HC_OUT_OCTETS, number(IF_OUT_OCTETS)),
         in_error_count=number(IF_IN_ERRORS),
         out_error_count=number(IF_OUT_ERRORS),
         fcs_error_count=number(DOT3_FCS_ERRORS),

@@ -60,9 +60,12 @@ async def find(device: Device, bound: Iterable[str], context: Context) -> Names:
 
 def _look_up(names: Iterable[str], rows: Mapping[int, str], label: str, found: Names) -> set[str]:
     """Enter what ``rows`` knows of ``names`` into ``found``; return those."""
+    by_text: dict[str, list[int]] = {}
+    for index, text in rows.items():
+        by_text.setdefault(text, []).append(index)
     settled = set()
     for name in names:
-        indexes = [index for index, text in rows.items() if text == clean_text(name)]
+        indexes = by_text.get(clean_text(name), [])
         if len(indexes) == 1:
             found.indexes[name] = indexes[0]
         elif indexes:
