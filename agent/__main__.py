@@ -35,6 +35,7 @@ def main() -> None:
     \b
     First steps on a new gateway:
       classready-agent check                    is agent.yml right?
+      classready-agent discover 192.168.1.0/24  what is there? proposes targets
       classready-agent probe uplink --explain   one target, step by step
       classready-agent run                      what the systemd unit does
 
@@ -108,6 +109,37 @@ def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # n
     _print_json(observations) if as_json else _print_table(observations)
     if any(o.outcome in {Outcome.NO_ANSWER, Outcome.FAIL, Outcome.UNMEASURED} for o in observations):
         sys.exit(EXIT_FINDING)
+
+
+@main.command()
+@click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
+@click.option("--snmp", "communities", multiple=True, metavar="COMMUNITY", help="SNMP v2c; may be repeated.  [public]")
+@click.option("--snmp-user", help="SNMP v3, with both key files.")
+@click.option("--auth-key-file", type=click.Path(exists=True, path_type=Path), help="Passphrase for SHA-256.")
+@click.option("--priv-key-file", type=click.Path(exists=True, path_type=Path), help="Passphrase for AES-128.")
+@click.option("--snmp-port", type=click.IntRange(1, 65_535), default=161, show_default=True)
+@click.option(
+    "--rate", type=click.FloatRange(1, 200), default=50, show_default=True, help="Addresses begun in a second."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before more than 1,024 addresses.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the proposal there, not on standard output.")
+def discover(networks: tuple[str, ...], output: Path | None, yes: bool, rate: float, **access: Any) -> None:  # noqa: FBT001
+    """Search the school's own NETWORKs for switches and whiteboards, and propose targets for agent.yml.
+
+    Each address gets one ping and one SNMP request, repeated once. Nothing is changed anywhere. Classrooms are read
+    from what is written on the ports (ifAlias) or from LLDP; check them. Ctrl-C shows what was found so far.
+
+    \b
+    Examples:
+      classready-agent discover 192.168.1.0/24 --snmp READER
+      classready-agent discover 10.51.2.0/24 10.51.3.0/24 --output targets.yml
+
+    \b
+    Exit codes: 0 something was found, 1 nothing was, 2 wrong usage, 130 interrupted.
+    """  # noqa: D301
+    from agent.discover import command
+
+    sys.exit(command.main(networks, access, rate_per_s=rate, yes=yes, output=output))
 
 
 def _steps(*, err: bool) -> "Callable[[str], None]":

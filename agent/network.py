@@ -33,6 +33,17 @@ def mac_towards(host: Host, port: int) -> str | None:
     return mac if mac != _NO_MAC else None
 
 
+def is_own(address: str) -> bool:
+    """Whether ``address`` is one of this machine's: then a socket can be bound to it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
 def arp(path: Path = _ARP) -> dict[str, str]:
     """IPv4 address -> MAC of the neighbours that this machine has heard (proc(5), ``/proc/net/arp``). Blocking."""
     try:

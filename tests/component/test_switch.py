@@ -203,7 +203,7 @@ async def test_every_port_of_a_walk(devices: Devices, path: Path, version: str) 
         names = dict(list(names.items())[:4])
     assert names
     settings = {"version": version, "timeout_s": 2.0}
-    target = await _target(devices, recorded(path), list(names), snmp=settings, deadline_s=60.0)
+    target = await _target(devices, recorded(path), list(names), snmp=settings, trunks=(), deadline_s=60.0)
     observations = await _probe(target)
     assert len(observations) == len(names)
     for (name, index), port in zip(names.items(), observations, strict=True):

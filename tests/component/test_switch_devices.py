@@ -19,7 +19,8 @@ from tests.support.lying_agents import WrongTypes
 from tests.support.probing import SETTINGS, context, wired
 
 WALKS = Path(os.environ.get("CLASSREADY_WALKS") or Path(__file__).parents[2].parent / "shared" / "walks")
-BOARD, OTHER, GATEWAY = "a4:5d:36:00:11:22", "a4:5d:36:00:11:33", "02:00:00:00:00:01"
+OWN = Path(__file__).parents[1] / "data" / "snmp"
+BOARD, GATEWAY = "a4:5d:36:00:11:22", "02:00:00:00:00:01"
 
 
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
@@ -179,7 +180,9 @@ def _expected_fdb(path: Path) -> dict[str, set[int]]:
 
 
 def _files() -> Iterator[Any]:
-    yield from (pytest.param(path, id=path.stem) for path in sorted(WALKS.glob("*.snmprec")))
+    """Our own walks, and those of real switches where they lie beside the checkout."""
+    for folder in (OWN, WALKS):
+        yield from (pytest.param(path, id=path.stem) for path in sorted(folder.glob("*.snmprec")))
 
 
 async def _opened(devices: Devices, path: Path) -> Device:
@@ -204,7 +207,7 @@ async def test_every_address_of_a_walk(devices: Devices, path: Path) -> None:
         trunks=(),
         deadline_s=60.0,
     )
-    named = await names.find(device, (), context())
+    named = await names.find(device, (), print)
     counts = [index for indexes in expected.values() for index in indexes]
     trunks = {index for index in counts if counts.count(index) > 8}
     trunks |= {i for i, n in (await lldp.neighbours(device, named, base_ports, print)).items() if n.is_bridge}
@@ -214,6 +217,7 @@ async def test_every_address_of_a_walk(devices: Devices, path: Path) -> None:
 
 
 NEIGHBOURS = {
+    "address_tables": {"Eth0/4": ("phone", False), "Eth0/6": ("sw-core", True)},
     "vrp_5720": {
         "GigabitEthernet0/0/14": ("LNS-Huawei", True),
         "XGigabitEthernet0/0/1": ("CE-NG", True),
@@ -232,7 +236,7 @@ NEIGHBOURS = {
 async def test_neighbours_of_a_walk(devices: Devices, path: Path) -> None:
     """Each LLDP neighbour stands at its port, as a person reads it in the file."""
     device = await _opened(devices, path)
-    named = await names.find(device, (), context())
+    named = await names.find(device, (), print)
     found = await lldp.neighbours(device, named, await bridge.base_ports(device, print), print)
     shown = {named.name(index): (who.name, who.is_bridge) for index, who in found.items()}
     assert shown == NEIGHBOURS[path.stem]

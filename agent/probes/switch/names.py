@@ -1,11 +1,10 @@
 """Where the names that an administrator knows stand in the tables of the switch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
 from agent import snmp
-from agent.probes.contract import Context
 from agent.probes.switch.mib import IF_DESCR, IF_NAME, NAMES
 from agent.snmp import Device, SnmpError
 from classready.observation import Reason, clean_text
@@ -30,7 +29,7 @@ class Names(Struct, frozen=True):
         return found[0] if len(found) == 1 else None
 
 
-async def find(device: Device, bound: Iterable[str], context: Context) -> Names:
+async def find(device: Device, bound: Iterable[str], explain: Callable[[str], None]) -> Names:
     """Look each name up anew: ifIndex may move whenever a switch restarts.
 
     Raises:
@@ -45,10 +44,10 @@ async def find(device: Device, bound: Iterable[str], context: Context) -> Names:
         except SnmpError as error:
             if error.reason is not Reason.PROTOCOL:
                 raise
-            context.explain(f"{label}: {error.detail}")
+            explain(f"{label}: {error.detail}")
             complaint = complaint or (error.reason, f"{label}: {error.detail}")
             continue
-        context.explain(f"{label}: {len(rows)} rows")
+        explain(f"{label}: {len(rows)} rows")
         {IF_NAME: found.if_names, IF_DESCR: found.if_descrs}.get(column, {}).update(rows)
         missing -= _look_up(missing, rows, label, found)
         if not missing and found.if_names:

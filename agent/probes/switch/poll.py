@@ -41,7 +41,7 @@ async def poll_switch(target: SwitchTarget, device: Device, context: Context) ->
     Raises:
         SnmpError: it did not answer, refused us, or answers nothing that can be read.
     """
-    named = await names.find(device, [*target.ports, *(target.trunks or ())], context)
+    named = await names.find(device, [*target.ports, *(target.trunks or ())], context.explain)
     view = View(names=named)
     if target.devices or target.trunks is None:
         # The address table is the longest by far: it is read only where somebody asks for what it tells.

@@ -1,0 +1,113 @@
+"""Asks what was found more: the ports of switches, and behind which of them the other devices are."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agent import network, snmp
+from agent.discover.sweep import Answer, System
+from agent.probes.contract import silent
+from agent.probes.switch import bridge, lldp, mib, names, place
+from agent.snmp import SnmpError
+from classready.ids import Host
+from classready.observation import clean_text
+
+
+class Port(Struct, frozen=True, kw_only=True):
+    """``label``: what somebody wrote on it (ifAlias), else how its LLDP neighbour calls itself; else empty."""
+
+    index: int
+    name: str
+    label: str
+    state: str
+    trunk: str | None
+    """Why it is one."""
+
+
+class Switch(Struct, frozen=True, kw_only=True):
+    """``problem``: why its ports could not be read."""
+
+    address: Host
+    system: System
+    ports: list[Port]
+    way: int | None = None
+    """ifIndex of the trunk towards this machine."""
+    behind: Mapping[str, int] = {}
+    """MAC -> ifIndex of the port that it hangs on, trunks left out."""
+    problem: str | None = None
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """Anything that is no switch. ``switch`` and ``port``: where it hangs, as far as it is known."""
+
+    address: Host
+    system: System | None
+    mac: str | None
+    switch: Host | None = None
+    port: Port | None = None
+
+
+async def inspect(answers: Sequence[Answer]) -> tuple[list[Switch], list[Device]]:
+    """Sort ``answers`` into switches, with their ports, and devices, with their places."""
+    macs = await asyncio.to_thread(network.arp)
+    found = [answer for answer in answers if answer.system is not None and answer.system.is_switch]
+    switch_macs = {answer.address: macs[answer.address] for answer in found if answer.address in macs}
+    switches = [await _switch(answer, switch_macs) for answer in found]
+    rest = (answer for answer in answers if answer not in found)
+    return switches, [_device(answer, macs.get(answer.address), switches) for answer in rest]
+
+
+async def _switch(answer: Answer, switch_macs: Mapping[Host, str]) -> Switch:
+    assert answer.system is not None
+    switch = Switch(address=answer.address, system=answer.system, ports=[])
+    try:
+        return await _with_ports(switch, [mac for host, mac in switch_macs.items() if host != answer.address])
+    except SnmpError as error:
+        return replace(switch, problem=error.detail)
+
+
+async def _with_ports(switch: Switch, other_macs: Sequence[str]) -> Switch:
+    device = snmp.Device(host=switch.address, settings=switch.system.access)
+    named = await names.find(device, (), silent)
+    base_ports = await bridge.base_ports(device, silent)
+    fdb = await bridge.fdb(device, (), base_ports, silent)
+    neighbours = await lldp.neighbours(device, named, base_ports, silent)
+    gateway_mac = await asyncio.to_thread(network.mac_towards, switch.address, switch.system.access.port)
+    trunks = place.trunks(fdb, neighbours, bound=(), gateway_mac=gateway_mac, switch_macs=other_macs)
+    indexes = sorted(set(base_ports.values()) or named.if_names or named.if_descrs)
+    readings = await mib.read(device, indexes, with_errors=False)
+    aliases = await mib.optional_walk(device, mib.IF_ALIAS, silent)
+    ports = [
+        Port(
+            index=index,
+            name=named.name(index),
+            label=clean_text(snmp.text(aliases.get(f"{mib.IF_ALIAS}.{index}")) or "") or _neighbour(neighbours, index),
+            state=str(readings[index]),
+            trunk=trunks.get(index),
+        )
+        for index in indexes
+    ]
+    view = place.View(names=named, fdb=fdb, trunks=trunks)
+    places = {mac: there.index for mac in fdb if (there := place.find(mac, view)).index is not None}
+    return replace(
+        switch,
+        ports=ports,
+        way=place.towards_gateway(fdb, neighbours, trunks, gateway_mac),
+        behind={mac: index for mac, index in places.items() if index is not None},
+    )
+
+
+def _neighbour(neighbours: Mapping[int, lldp.Neighbour], index: int) -> str:
+    """What stands there says its own name: a panel, not another switch."""
+    return neighbours[index].name if index in neighbours and not neighbours[index].is_bridge else ""
+
+
+def _device(answer: Answer, mac: str | None, switches: Sequence[Switch]) -> Device:
+    device = Device(address=answer.address, system=answer.system, mac=mac)
+    holding = [switch for switch in switches if mac in switch.behind]
+    if len(holding) != 1 or mac is None:
+        return device
+    port = next((port for port in holding[0].ports if port.index == holding[0].behind[mac]), None)
+    return replace(device, switch=holding[0].address, port=port)
