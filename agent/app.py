@@ -10,9 +10,9 @@ import socket
 import ssl
 import time
 import zoneinfo
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,7 +24,8 @@ from agent.clock import Clock, boot_id
 from agent.courier import Courier
 from agent.links import open_link
 from agent.probes.bandwidth.meter import Meter
-from agent.probes.contract import Context, silent
+from agent.probes.contract import Context, Message, silent
+from agent.probes.whiteboard.profile import HOME_ASSISTANT
 from agent.runner import Probes, Runner, observe
 from agent.settings import (
     AgentSettings,
@@ -53,9 +54,14 @@ from classready.settings import (
     resolve,
 )
 
+if TYPE_CHECKING:
+    from agent.hearing import Hearing
+
 LIVE_INTERVALS = 3
 """Records younger than this many report intervals travel before the backlog: for so long the collector values them."""
 DRAIN_S = 2.0
+LISTEN_S = 5.0
+"""How long a single probe waits for what the school's broker tells."""
 LAST_REPORT_S = 5.0
 DIRECTIVES_FILE = "directives.json"
 DIRECTIVES_MAX_BYTES = 1_000_000
@@ -186,13 +192,24 @@ def _timezone_problems(settings: AgentSettings) -> Found:
 def _device_problems(settings: AgentSettings) -> Found:
     for i, target in enumerate(settings.targets):
         snmp = getattr(target, "snmp", None)
-        if isinstance(target, WhiteboardTarget) and snmp is None and not target.icmp:
-            yield f"targets[{i}].icmp", "with snmp: null and icmp: false there is nothing to ask the device by"
+        if isinstance(target, WhiteboardTarget):
+            yield from _whiteboard_problems(settings, target, f"targets[{i}]")
         if isinstance(target, SwitchTarget):
             yield from _switch_problems(target, f"targets[{i}]")
         yield from _snmp_problems(snmp, f"targets[{i}].snmp")
         if isinstance(target, BandwidthTarget) and target.uplink_port is not None:
             yield from _snmp_problems(target.uplink_port.snmp, f"targets[{i}].uplink_port.snmp")
+
+
+def _whiteboard_problems(settings: AgentSettings, target: WhiteboardTarget, path: str) -> Found:
+    if target.mqtt is None:
+        if target.snmp is None and not target.icmp:
+            yield f"{path}.icmp", "with snmp: null and icmp: false there is nothing to ask the device by"
+    elif settings.broker is None:
+        yield f"{path}.mqtt", "needs broker: the school's MQTT broker"
+    elif target.mqtt.profile not in {HOME_ASSISTANT, *settings.profiles}:
+        known = ", ".join(sorted({HOME_ASSISTANT, *settings.profiles}))
+        yield f"{path}.mqtt.profile", f"no profile of that name; there are {known}"
 
 
 def _switch_problems(target: SwitchTarget, path: str) -> Found:
@@ -264,14 +281,41 @@ async def probe_once(
     from agent.probes import PROBES
 
     clock = Clock(boot_id())
-    context = Context(
-        settings=settings,
-        directives=load_directives(Path(settings.state_dir)),
-        clock_good=clock.read().quality == "good",
-        on_demand=True,
-        explain=explain,
-    )
-    return await observe(PROBES, target, context, clock)
+    async with _heard_of(settings, target) as messages:
+        context = Context(
+            settings=settings,
+            directives=load_directives(Path(settings.state_dir)),
+            clock_good=clock.read().quality == "good",
+            on_demand=True,
+            messages=messages,
+            explain=explain,
+        )
+        return await observe(PROBES, target, context, clock)
+
+
+@contextlib.asynccontextmanager
+async def _heard_of(settings: AgentSettings, target: TargetSettings) -> AsyncIterator[Mapping[str, Message]]:
+    """Listen to the broker until it has told something of ``target``, but not for long."""
+    ear = _ear(settings)
+    if ear is None or not isinstance(target, WhiteboardTarget) or target.mqtt is None:
+        yield {}
+        return
+    listening = asyncio.create_task(ear.run())
+    try:
+        await ear.until_heard(target, LISTEN_S)
+        yield ear.messages
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+def _ear(settings: AgentSettings) -> "Hearing | None":
+    """What listens to the school's broker. The MQTT library is imported only where there is one."""
+    if settings.broker is None:
+        return None
+    from agent.hearing import hearing
+
+    return hearing(settings)
 
 
 # --- running --------------------------------------------------------------------------------------------------------
@@ -335,10 +379,19 @@ async def _session(
         runner.on_bandwidth = courier.hurry
         meter = Meter(settings.targets, clock.now_s)
         runner.samples_since = meter.since
+        ear = _ear(settings)
+        runner.messages = ear.messages if ear else {}
         async with asyncio.TaskGroup() as group:
             probing = group.create_task(runner.run(), name="runner")
             rest = [group.create_task(courier.run(), name="courier")]
             rest.append(group.create_task(meter.run(), name="meter"))
+            if ear is not None:
+                rest.append(group.create_task(ear.run(), name="hearing"))
+            if settings.traps is not None:
+                from agent.traps import Receiver
+
+                receiver = Receiver(settings.traps, settings.targets, runner.hurry)
+                rest.append(group.create_task(receiver.run(), name="traps"))
             rest.append(group.create_task(_feed_watchdog(runner, spool), name="watchdog"))
             if settings.metrics_file is not None:
                 rest.append(group.create_task(_keep_writing(settings, spool, clock, numbers), name="metrics"))

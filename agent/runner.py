@@ -14,7 +14,7 @@ from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes import contract
 from agent.probes.bandwidth import gate
-from agent.probes.contract import Context, Probe, Sample, Unmeasured
+from agent.probes.contract import Context, Message, Probe, Sample, Unmeasured
 from agent.settings import AgentSettings, BandwidthTarget, TargetSettings
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
@@ -28,6 +28,7 @@ WAIT_MAX_S = 60.0
 """Sleep in pieces: the event loop's clock stands still while the machine is suspended."""
 STALLED_S = 120.0
 RETEST_AGAIN_S = 10.0
+HURRY_AGAIN_S = 10.0
 INCONCLUSIVE_INTERVALS = 10
 """A retest that measured nothing is not repeated sooner than this many report intervals."""
 
@@ -106,6 +107,8 @@ class Runner:
         """Called when the result of a bandwidth test is in the spool."""
         self.samples_since: SamplesSince = _nobody_counts
         """What the counters of a target's port have shown since a moment of the boot clock."""
+        self.messages: Mapping[str, Message] = {}
+        """What the school's broker has told, by topic; filled while the runner runs."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._silent_slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
@@ -166,7 +169,12 @@ class Runner:
         self._count(observations)
 
     def _context(self, reading: Reading) -> Context:
-        return Context(settings=self._settings, directives=self.directives, clock_good=reading.quality == "good")
+        return Context(
+            settings=self._settings,
+            directives=self.directives,
+            clock_good=reading.quality == "good",
+            messages=self.messages,
+        )
 
     def _record(self, observation: Observation, reading: Reading) -> Record:
         """Date an observation by the clocks at the start of its probe; the spool gives the real sequence."""
@@ -233,6 +241,12 @@ class Runner:
         if progress.inconclusive:
             return since_s > INCONCLUSIVE_INTERVALS * self._settings.report_interval_s
         return progress.finished_s < asked_at_s or since_s > RETEST_AGAIN_S
+
+    def hurry(self, target: str) -> None:
+        """Probe ``target`` now, unless it was probed just before: a device may send many traps at once."""
+        progress = self._progress[target]
+        if progress.started_s is None or self._clock.now_s() - progress.started_s > HURRY_AGAIN_S:
+            progress.wake.set()
 
     def is_stalled(self) -> bool:
         """Say whether some target is long overdue or runs far beyond its deadline: a fault of ours."""

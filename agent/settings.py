@@ -96,6 +96,106 @@ class Snmp(_Strict, frozen=True, kw_only=True):
     """A table longer than this is given up: the device answers without end."""
 
 
+class Broker(_Strict, frozen=True, kw_only=True):
+    """The school's own MQTT broker, which whiteboards report to. It is only listened to, but for `request`."""
+
+    host: Host
+    """The broker."""
+    port: PortNumber = 1883
+    """8883 with TLS."""
+    user: str | None = None
+    """User name; null = none."""
+    password_file: str | None = None
+    """File with its password, one line, not readable by everybody."""
+    tls: bool = False
+    """Brokers inside a school mostly have none."""
+    ca_file: str | None = None
+    """PEM file of the certificate authority to trust; null = those of the system."""
+
+
+Topic = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[^+#\x00]*\Z",
+        examples=["panel/{id}/state"],
+        description="an MQTT topic without wildcards; {id} stands for the device",
+    ),
+]
+
+
+class Source(_Strict, frozen=True, kw_only=True):
+    """Where a value stands: the topic, and the path inside its JSON."""
+
+    topic: Topic
+    """`{id}` stands for the device."""
+    path: Annotated[str, Meta(max_length=128)] = ""
+    """`power.state`, `inputs[0].name`; empty = the whole message."""
+
+
+class Switching(Source, frozen=True, kw_only=True):
+    """A value that is on or off; anything else is not known. Upper and lower case are alike."""
+
+    on: tuple[str, ...] = ("on", "online", "true", "1")
+    """What means on."""
+    off: tuple[str, ...] = ("off", "offline", "false", "0", "standby")
+    """What means off."""
+
+
+class Request(_Strict, frozen=True, kw_only=True):
+    """What is published once an interval to devices that speak only when they are asked."""
+
+    topic: Topic
+    """`{id}` stands for the device."""
+    payload: Annotated[str, Meta(max_length=1_024)] = ""
+    """`{id}` stands for the device."""
+
+
+class Profile(_Strict, frozen=True, kw_only=True):
+    """What a kind of device says over MQTT, and where."""
+
+    availability: Switching | None = None
+    """Its last will: on while it is connected, off as soon as the broker misses it."""
+    power: Switching | None = None
+    """Whether its screen is on; connected and off is asleep. Without it, connected is awake."""
+    nic_speed_mbps: Source | None = None
+    """The negotiated speed of its network card."""
+    facts: Annotated[dict[FactName, Source], Meta(max_length=12)] = {}
+    """Shown as facts: input, temperature_c, wifi, firmware."""
+    request: Request | None = None
+    """For devices that speak only when they are asked."""
+
+
+class Mqtt(_Strict, frozen=True, kw_only=True):
+    """Who the device is on the school's broker."""
+
+    profile: Annotated[str, Meta(min_length=1, max_length=64)] = "homeassistant"
+    """A name in `profiles`; `homeassistant` = it announces itself in the way of Home Assistant's MQTT discovery."""
+    id: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[^/+#\x00]*\Z",
+            examples=["panel-301"],
+            description="what stands for {id} in topics, without / + #",
+        ),
+    ]
+    """What stands for `{id}` in topics; for `homeassistant` an identifier, the name, or the object id of the device."""
+
+
+class Traps(_Strict, frozen=True, kw_only=True):
+    """Traps and informs (v1, v2c, IPv4) of targets whose `host` is an address. They only make a probe come sooner."""
+
+    host: Host = "0.0.0.0"  # noqa: S104 - devices send to the gateway's address in their own network
+    """The address to receive on."""
+    port: PortNumber = 162
+    """Below 1024 the service needs CAP_NET_BIND_SERVICE."""
+    community: Annotated[str, Meta(min_length=1, max_length=64)] = "public"
+    """What comes with another one is dropped."""
+
+
 class Target(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     name: TargetName
     """What the collector knows it by; unique in this file."""
@@ -157,6 +257,8 @@ class WhiteboardTarget(Target, frozen=True, kw_only=True, tag="whiteboard"):
     """How to ask it; null = it speaks no SNMP."""
     icmp: bool = True
     """Whether an answer to a ping counts as a sign of life."""
+    mqtt: Mqtt | None = None
+    """What it says on the school's broker; asked first."""
     oids: Annotated[dict[FactName, ObjectId], Meta(max_length=12)] = {}
     """Objects of its vendor that are shown as facts: name → OID, e.g. `lamp_hours`. Never part of a verdict."""
 
@@ -221,6 +323,12 @@ class AgentSettings(_Strict, frozen=True, kw_only=True):
     """How reports travel."""
     targets: tuple[TargetSettings, ...]
     """What is observed."""
+    broker: Broker | None = None
+    """The school's own MQTT broker, for whiteboards with `mqtt`."""
+    profiles: dict[FactName, Profile] = {}
+    """What kinds of whiteboards say over MQTT."""
+    traps: Traps | None = None
+    """Where to receive traps; null = nowhere."""
     state_dir: str = "state"
     """Holds the spool and the last directives; under systemd, $STATE_DIRECTORY wins."""
     report_interval_s: Seconds = 60.0

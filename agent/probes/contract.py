@@ -5,7 +5,7 @@ outside its hours) is UNMEASURED with a reason. A probe raises only for a bug of
 UNMEASURED(probe_bug) by way of ``unmeasured``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -50,13 +50,22 @@ class Sample(Struct, frozen=True, kw_only=True):
     up_bytes: int
 
 
+class Message(Struct, frozen=True, kw_only=True):
+    """The newest message of an MQTT topic, which came at ``at_s`` of the monotonic clock; ``retained``: it is older."""
+
+    payload: bytes
+    retained: bool
+    at_s: float
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """What a probe may know beside its target.
 
     ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage
     return is progress, and the next one takes its place. ``clock_good``: whether wall time is known to be right.
     ``directives`` are the collector's last ones, None when it never answered. ``samples`` are those of the target's
-    port, oldest first: all since its last verdict, and not older than two hours.
+    port, oldest first: all since its last verdict, and not older than two hours. ``messages``: by topic, what the
+    school's broker has told.
     """
 
     settings: AgentSettings
@@ -64,6 +73,7 @@ class Context(Struct, frozen=True, kw_only=True):
     clock_good: bool
     on_demand: bool = False
     samples: Sequence[Sample] = ()
+    messages: Mapping[str, Message] = {}
     explain: Callable[[str], None] = silent
 
 

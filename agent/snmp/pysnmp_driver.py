@@ -67,8 +67,8 @@ class _Tolerant(asyncio.DatagramProtocol):
             _log.debug("snmp_datagram_dropped", sender=addr[0], error=repr(error))
 
 
-class _Udp(_Tolerant, UdpAsyncioTransport):  # type: ignore[misc]
-    pass
+class Udp(_Tolerant, UdpAsyncioTransport):  # type: ignore[misc]
+    """UDP over IPv4, also for who receives traps."""
 
 
 class _Udp6(_Tolerant, Udp6AsyncioTransport):  # type: ignore[misc]
@@ -76,7 +76,7 @@ class _Udp6(_Tolerant, Udp6AsyncioTransport):  # type: ignore[misc]
 
 
 class _Target(UdpTransportTarget):  # type: ignore[misc]
-    PROTO_TRANSPORT = _Udp
+    PROTO_TRANSPORT = Udp
 
 
 class _Target6(Udp6TransportTarget):  # type: ignore[misc]

@@ -424,3 +424,32 @@ def test_directives_survive_a_restart_and_garbage_does_no_harm(tmp_path):
     (tmp_path / "directives.json").write_bytes(b'{"policy_version"')
     assert load_directives(tmp_path) is None
     save_directives(tmp_path / "missing", directives)
+
+
+BOARD = (
+    GOOD
+    + """
+  - name: board
+    kind: whiteboard
+    host: 127.0.0.1
+    classroom: r1
+    snmp: null
+    icmp: false
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", ".icmp: with snmp: null and icmp: false there is nothing to ask the device by"),
+        ("    mqtt: {id: '301'}\n", ".mqtt: needs broker: the school's MQTT broker"),
+        (
+            "    mqtt: {id: '301', profile: panle}\nbroker: {host: 10.1.2.3}\nprofiles: {panel: {}}\n",
+            ".mqtt.profile: no profile of that name; there are homeassistant, panel",
+        ),
+    ],
+)
+def test_whiteboard_problems(config, more, told):
+    """Nothing to ask by, no broker, and a profile that is not there."""
+    assert [problem.partition("]")[2] for problem in problems(config, BOARD + more)] == [told]

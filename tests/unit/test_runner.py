@@ -294,3 +294,15 @@ async def test_stalled_only_when_overdue():
 def test_deadlines(target, expected_s):
     """As set, else the interval up to 30 s; a bandwidth test always has 30 s."""
     assert deadline_s(target) == expected_s
+
+
+async def test_a_hurried_probe_runs_at_once_and_once():
+    """Many traps of one device make one probe more, not many."""
+    desk = Desk(answered, [ping("a", interval_s=3600)])
+    async with desk.running():
+        desk.runner.hurry("a")
+        await until(lambda: len(desk.seen("a")) == 1)
+        for _ in range(5):
+            desk.runner.hurry("a")
+        await asyncio.sleep(0.1)
+        assert len(desk.seen("a")) == 1

@@ -1,10 +1,11 @@
-"""Is the classroom's device there and awake? By SNMP where it speaks it, else by ICMP echo.
+"""Is the classroom's device there and awake? By what it said over MQTT, by SNMP where it speaks it, by ICMP echo.
 
 No answer leaves the state open: asleep and away are told apart by the collector, from the switch port. A firewall that
 drops everything looks the same.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from agent import snmp
 from agent.probes.contract import Context, patience_s
 from agent.probes.icmp import Unanswered, echo
+from agent.probes.whiteboard import profile
 from agent.settings import WhiteboardTarget
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Observation, Outcome, Reason, clean_text
@@ -36,6 +38,8 @@ _ETHERNET = {6, 62, 69, 117}
 _OURS = {Reason.PERMISSION, Reason.TOOL_MISSING}
 """Reasons that lie with the gateway, not with the device."""
 
+FRESH_INTERVALS = 3
+"""A message that is younger says how the device is now."""
 ICMP_TIMEOUT_S = 2.0
 ICMP_COUNT = 2
 
@@ -49,11 +53,11 @@ class _Silence(Struct, frozen=True):
 
 async def probe(target: WhiteboardTarget, context: Context) -> Sequence[Observation]:
     """One ``Device``."""
-    if target.snmp is None and not target.icmp:
-        return unmeasured(target, Reason.NO_DATA, "neither snmp nor icmp is set for this device")
+    if target.snmp is None and not target.icmp and target.mqtt is None:
+        return unmeasured(target, Reason.NO_DATA, "neither mqtt nor snmp nor icmp is set for this device")
     share_s = patience_s(target) / (2 if target.snmp and target.icmp else 1)
     silences: list[_Silence] = []
-    for ask in (_by_snmp, _by_icmp):
+    for ask in (_by_mqtt, _by_snmp, _by_icmp):
         found = await ask(target, share_s, context)
         if isinstance(found, Device):
             return [found]
@@ -67,6 +71,26 @@ def unmeasured(target: WhiteboardTarget, reason: str, detail: str) -> Sequence[O
     return [
         Device(classroom=target.classroom, outcome=Outcome.UNMEASURED, reason=Reason(reason), detail=clean_text(detail))
     ]
+
+
+async def _by_mqtt(target: WhiteboardTarget, _share_s: float, context: Context) -> Device | _Silence | None:
+    """What it said itself. Where its last will says that it is not connected, others may still see it."""
+    if target.mqtt is None:
+        return None
+    chosen = context.settings.profiles.get(target.mqtt.profile)
+    now_s, fresh_s = time.monotonic(), FRESH_INTERVALS * target.interval_s
+    heard = profile.hear(chosen, target.mqtt.id, context.messages, now_s=now_s, fresh_s=fresh_s)
+    if heard.state is None:
+        return _Silence(Reason.UNREACHABLE if heard.gone else Reason.NO_DATA, heard.detail)
+    context.explain(f"over MQTT: {heard.state}, {heard.facts}")
+    return Device(
+        classroom=target.classroom,
+        outcome=Outcome.ANSWERED,
+        state=heard.state,
+        seen_by="mqtt",
+        nic_speed_bps=heard.nic_speed_bps,
+        facts=heard.facts or None,
+    )
 
 
 async def _by_snmp(target: WhiteboardTarget, share_s: float, context: Context) -> Device | _Silence | None:
@@ -174,12 +198,12 @@ def _awake(target: WhiteboardTarget, seen_by: Literal["snmp", "icmp"], **known: 
 
 
 def _no_answer(target: WhiteboardTarget, silences: Sequence[_Silence]) -> Device:
-    """What we may not ask, we do not know: then silence on the other way proves nothing."""
+    """What we may not ask, we do not know: then silence on the other way proves nothing. Nor does an empty broker."""
     refused = next((s for s in silences if s.reason in _OURS), None)
     chosen = refused or silences[-1]
     return Device(
         classroom=target.classroom,
-        outcome=Outcome.UNMEASURED if refused else Outcome.NO_ANSWER,
+        outcome=Outcome.UNMEASURED if refused or chosen.reason is Reason.NO_DATA else Outcome.NO_ANSWER,
         reason=chosen.reason,
         detail=clean_text("; ".join(s.detail for s in silences)),
     )
