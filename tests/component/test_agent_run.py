@@ -17,7 +17,7 @@ from aiohttp import web
 from classready import topics
 from classready.codec import decode_report, encode, ranges
 from classready.report import Ack, Directives, Thetas
-from tests.support.mosquitto import running_mosquitto
+from tests.support.mosquitto import SchoolBroker, free_port, running_mosquitto
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -230,3 +230,44 @@ async def test_over_mqtt_records_leave_the_spool_when_the_collector_answers(fold
             assert await exit_code(process) == 0
     sequences = {r.sequence for d in decoded for r in d.records}
     assert sequences == set(range(1, max(sequences) + 1))
+
+
+BOARD = """\
+gateway: gw-board
+link: {{kind: http, url: "{url}", token_file: token}}
+report_interval_s: 0.3
+broker: {{host: 127.0.0.1, port: {broker}}}
+traps: {{host: 127.0.0.1, port: {traps}}}
+profiles:
+  panel: {{power: {{topic: "panel/{{id}}/power"}}}}
+targets:
+  - {{name: board, kind: whiteboard, host: 127.0.0.1, classroom: r1, snmp: null, icmp: false, interval_s: 86400,
+     mqtt: {{profile: panel, id: "301"}}}}
+"""
+
+
+@pytest.mark.servers("mosquitto", "snmptrap")
+async def test_a_trap_brings_what_the_board_said(tmp_path):
+    """From a message on the school's broker and a real trap to a record at the collector, a day before it was due."""
+    (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text("t-1")
+    (tmp_path / "broker").mkdir()
+    broker, traps = SchoolBroker(tmp_path / "broker"), free_port()
+    broker.start()
+    try:
+        async with collecting() as collector:
+            text = BOARD.format(url=collector.url, broker=broker.port, traps=traps)
+            (tmp_path / "agent.yml").write_text(text)
+            async with running(tmp_path) as (process, _):
+                async with aiomqtt.Client("127.0.0.1", broker.port) as panel, asyncio.timeout(20):
+                    while not any(r.observation.seen_by == "mqtt" for r in collector.records()):
+                        await panel.publish("panel/301/power", b"ON")
+                        command = ["snmptrap", "-m", "", "-v", "2c", "-c", "public", f"127.0.0.1:{traps}", ""]
+                        trap = await asyncio.create_subprocess_exec(*command, "1.3.6.1.6.3.1.1.5.3")
+                        await trap.wait()
+                        await asyncio.sleep(0.3)
+                process.send_signal(signal.SIGTERM)
+                assert await exit_code(process) == 0
+            assert {r.observation.state for r in collector.records()} <= {"awake", None}
+    finally:
+        broker.stop()

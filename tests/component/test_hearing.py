@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from agent.settings import (
     WhiteboardTarget,
 )
 from classready.observation import Device, Outcome, Reason
-from tests.support.mosquitto import PROGRAM, free_port
+from tests.support.mosquitto import SchoolBroker
 
 pytestmark = pytest.mark.servers("mosquitto")
 
@@ -40,31 +38,6 @@ PANEL = Profile(
 ASKED = Profile(
     power=Switching(topic="asked/{id}/answer"), request=Request(topic="asked/{id}/question", payload="power of {id}?")
 )
-
-
-class SchoolBroker:
-    """mosquitto as schools have it: without users, without TLS."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port, self._folder = free_port(), folder
-        (folder / "conf").write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
-
-    def start(self) -> None:
-        with (self._folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([PROGRAM, "-c", self._folder / "conf"], stdout=log, stderr=log)
-        until_s = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert time.monotonic() < until_s, "mosquitto does not start"
-                time.sleep(0.05)
-            else:
-                return
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
 
 
 @pytest.fixture
