@@ -24,7 +24,7 @@ from agent.clock import Clock, boot_id
 from agent.courier import Courier
 from agent.links import open_link
 from agent.probes.bandwidth.meter import Meter
-from agent.probes.contract import Context, Message, silent
+from agent.probes.contract import Context, Message, deadline_s, silent
 from agent.probes.whiteboard.profile import HOME_ASSISTANT
 from agent.runner import Probes, Runner, observe
 from agent.settings import (
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 LIVE_INTERVALS = 3
 """Records younger than this many report intervals travel before the backlog: for so long the collector values them."""
 DRAIN_S = 2.0
+ARP_DEADLINE_S = 20.0
 LISTEN_S = 5.0
 """How long a single probe waits for what the school's broker tells."""
 LAST_REPORT_S = 5.0
@@ -202,6 +203,10 @@ def _device_problems(settings: AgentSettings) -> Found:
 
 
 def _whiteboard_problems(settings: AgentSettings, target: WhiteboardTarget, path: str) -> Found:
+    if target.arp and not target.icmp:
+        yield f"{path}.arp", "needs icmp: true, whose packets make the kernel ask by ARP"
+    if target.arp and deadline_s(target) < ARP_DEADLINE_S:
+        yield f"{path}.arp", f"takes 9 s of waiting: set interval_s and deadline_s to {ARP_DEADLINE_S:g} or more"
     if target.mqtt is None:
         if target.snmp is None and not target.icmp:
             yield f"{path}.icmp", "with snmp: null and icmp: false there is nothing to ask the device by"

@@ -6,7 +6,7 @@ from pathlib import Path
 from classready.bandwidth import windows
 from classready.ids import Host, canonical_mac
 
-_ARP = Path("/proc/net/arp")
+_ARP = Path("/proc/thread-self/net/arp")
 _NET = Path("/sys/class/net")
 _COMPLETE = 0x2
 _NO_MAC = "00:00:00:00:00:00"

@@ -257,6 +257,9 @@ class WhiteboardTarget(Target, frozen=True, kw_only=True, tag="whiteboard"):
     """How to ask it; null = it speaks no SNMP."""
     icmp: bool = True
     """Whether an answer to a ping counts as a sign of life."""
+    arp: bool = False
+    """Whether an answer to ARP counts, too, as the last resort: for devices in the gateway's own network whose firewall
+    drops pings. Network cards of some sleeping PCs answer, so it is off."""
     mqtt: Mqtt | None = None
     """What it says on the school's broker; asked first."""
     oids: Annotated[dict[FactName, ObjectId], Meta(max_length=12)] = {}

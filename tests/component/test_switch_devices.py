@@ -108,6 +108,17 @@ async def test_a_device_moves(devices: Devices) -> None:
     assert await _probe(one, two) == []
 
 
+async def test_a_switch_that_was_renamed(devices: Devices) -> None:
+    """What was seen on a switch that the settings no longer know keeps nobody from telling of the device."""
+    sw = Switch()
+    sw.plug(BOARD, 7)
+    target = await _target(devices, sw, trunks=())
+    await _probe(target)
+    sw.unplug(BOARD)
+    (port,) = await _probe(replace(target, name="sw-a"))
+    assert (port.outcome, port.switch) == (Outcome.UNMEASURED, "sw-a")
+
+
 async def test_a_switch_that_is_silent(devices: Devices) -> None:
     """NO_ANSWER for the rooms of its devices, on the port where they were."""
     sw = Switch()

@@ -1,6 +1,7 @@
 """The whiteboard probe against a simulated panel and against net-snmp on this machine."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,26 @@ def test_nobody_there() -> None:
     assert (device.outcome, device.state) == (Outcome.NO_ANSWER, None)
     assert "SNMP" in device.detail
     assert "ICMP" in device.detail
+
+
+@pytest.mark.netns
+def test_behind_a_firewall_that_drops_pings() -> None:
+    """ARP is the last resort where the settings want it; a device that is gone does not answer it."""
+    with namespaces("wc", "wd") as (gateway, lan):
+        uplink, device = join(gateway, "10.96.0.1/24", lan, "10.96.0.2/24")
+        subprocess.run(lan.command("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1"), check=True)
+
+        def asked(host: str, *, arp: bool) -> Device:
+            return gateway.call(lambda: asyncio.run(_probe(host, None, arp=arp)))
+
+        silent = asked("10.96.0.2", arp=False)
+        assert (silent.outcome, silent.reason) == (Outcome.NO_ANSWER, Reason.TIMEOUT)
+        there = asked("10.96.0.2", arp=True)
+        assert (there.outcome, there.state, there.seen_by) == (Outcome.ANSWERED, "awake", "arp")
+        nobody = asked("10.96.0.77", arp=True)
+        assert (nobody.outcome, nobody.state) == (Outcome.NO_ANSWER, None)
+        short = f"net.ipv4.neigh.{uplink}.base_reachable_time_ms=1000"
+        subprocess.run(gateway.command("sysctl", "-qw", short), check=True)
+        subprocess.run(lan.command("ip", "link", "set", device, "arp", "off"), check=True)
+        gone = asked("10.96.0.2", arp=True)
+        assert (gone.outcome, gone.state) == (Outcome.NO_ANSWER, None)

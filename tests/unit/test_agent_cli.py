@@ -443,6 +443,10 @@ BOARD = (
     ("more", "told"),
     [
         ("", ".icmp: with snmp: null and icmp: false there is nothing to ask the device by"),
+        (
+            "    arp: true\n    mqtt: {id: '301'}\nbroker: {host: h}\n",
+            ".arp: needs icmp: true, whose packets make the kernel ask by ARP",
+        ),
         ("    mqtt: {id: '301'}\n", ".mqtt: needs broker: the school's MQTT broker"),
         (
             "    mqtt: {id: '301', profile: panle}\nbroker: {host: 10.1.2.3}\nprofiles: {panel: {}}\n",

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.probes.contract import Message
@@ -145,6 +145,7 @@ _ANY = st.recursive(
 )
 
 
+@settings(max_examples=2_000)
 @given(st.lists(_ANY | st.binary(max_size=20), min_size=3, max_size=3))
 def test_any_message(payloads: list[Any]) -> None:
     """JSON of any shape, and what is none: never an exception, and only what the wire accepts."""

@@ -90,10 +90,14 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
 def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Place]:
     """Each device that this switch has to tell of."""
     found: dict[str, Place] = {}
+    switches = {target.name, *(each.name for each in context.settings.targets)}
     for ref in target.devices:
         mac = canonical_mac(ref) or view.macs.get(ref)
         there = place.find(mac, view) if mac else Place(index=None, detail=f"no ARP entry for {ref}")
-        settled, sighting = place.settle(there, last_sighting(ref), view, _asked(target, ref, context))
+        last = last_sighting(ref)
+        if last is not None and last.switch not in switches:
+            last = None
+        settled, sighting = place.settle(there, last, view, _asked(target, ref, context))
         if sighting is not None:
             _remember(ref, sighting)
         if settled is not None:

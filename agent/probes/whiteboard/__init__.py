@@ -1,4 +1,4 @@
-"""Is the classroom's device there and awake? By what it said over MQTT, by SNMP where it speaks it, by ICMP echo.
+"""Is the classroom's device there and awake? By what it said over MQTT, by SNMP, by ICMP echo, or by ARP.
 
 No answer leaves the state open: asleep and away are told apart by the collector, from the switch port. A firewall that
 drops everything looks the same.
@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from agent import snmp
+from agent import network, snmp
 from agent.probes.contract import Context, patience_s
-from agent.probes.icmp import Unanswered, echo
+from agent.probes.icmp import Unanswered, echo, resolve
 from agent.probes.whiteboard import profile
 from agent.settings import WhiteboardTarget
 from agent.snmp import SnmpError, Value
@@ -42,6 +42,9 @@ FRESH_INTERVALS = 3
 """A message that is younger says how the device is now."""
 ICMP_TIMEOUT_S = 2.0
 ICMP_COUNT = 2
+ARP_VERIFIED_S = 9.0
+"""Linux asks a neighbour again 5 s after something was sent to it, three times, a second apart (arp(7)), unless it heard
+of it in the last half minute."""
 
 
 class _Silence(Struct, frozen=True):
@@ -55,9 +58,10 @@ async def probe(target: WhiteboardTarget, context: Context) -> Sequence[Observat
     """One ``Device``."""
     if target.snmp is None and not target.icmp and target.mqtt is None:
         return unmeasured(target, Reason.NO_DATA, "neither mqtt nor snmp nor icmp is set for this device")
-    share_s = patience_s(target) / (2 if target.snmp and target.icmp else 1)
+    patience = patience_s(target) - (ARP_VERIFIED_S if target.arp else 0)
+    share_s = patience / (2 if target.snmp and target.icmp else 1)
     silences: list[_Silence] = []
-    for ask in (_by_mqtt, _by_snmp, _by_icmp):
+    for ask in (_by_mqtt, _by_snmp, _by_icmp, _by_arp):
         found = await ask(target, share_s, context)
         if isinstance(found, Device):
             return [found]
@@ -131,6 +135,22 @@ async def _by_icmp(target: WhiteboardTarget, share_s: float, context: Context) -
     return _awake(target, "icmp")
 
 
+async def _by_arp(target: WhiteboardTarget, _share_s: float, context: Context) -> Device | _Silence | None:
+    """The echoes before made the kernel verify its ARP entry, which is gone by now unless the device has answered."""
+    if not target.arp:
+        return None
+    context.explain(f"waiting {ARP_VERIFIED_S:g} s for the kernel to verify its ARP entry")
+    await asyncio.sleep(ARP_VERIFIED_S)
+    try:
+        address = await resolve(target.host)
+    except Unanswered as error:
+        return _Silence(error.reason, error.detail)
+    if address not in await asyncio.to_thread(network.arp):
+        return _Silence(Reason.TIMEOUT, "no answer to ARP")
+    context.explain("awake: it answers ARP")
+    return _awake(target, "arp")
+
+
 async def _nic_speed_bps(device: snmp.Device, until: float, context: Context) -> int | None:
     try:
         async with asyncio.timeout_at(until):
@@ -193,7 +213,7 @@ def _shown(value: Value | None) -> str:
     return clean_text(snmp.text(value) or "" if isinstance(value, bytes) else "" if value is None else str(value))
 
 
-def _awake(target: WhiteboardTarget, seen_by: Literal["snmp", "icmp"], **known: Any) -> Device:
+def _awake(target: WhiteboardTarget, seen_by: Literal["snmp", "icmp", "arp"], **known: Any) -> Device:
     return Device(classroom=target.classroom, outcome=Outcome.ANSWERED, state="awake", seen_by=seen_by, **known)
 
 
