@@ -108,6 +108,29 @@ async def test_a_device_moves(devices: Devices) -> None:
     assert await _probe(one, two) == []
 
 
+async def test_tables_that_are_not_answered(devices: Devices) -> None:
+    """A switch that keeps silent on its address tables still tells of its ports; only the device stays unknown."""
+
+    class Shy(Switch):
+        def _next(self, oid: tuple[int, ...]) -> Any:
+            if oid[:7] == (1, 3, 6, 1, 2, 1, 17):
+                raise TimeoutError
+            return super()._next(oid)
+
+        def answer(self, datagram: bytes) -> bytes | None:
+            try:
+                return super().answer(datagram)
+            except TimeoutError:
+                return None
+
+    target = await _target(devices, Shy(), ports={"GE0/0/1": "r1"}, deadline_s=20.0)
+    target = replace(target, snmp=replace(target.snmp, timeout_s=0.3))
+    port, device = await _probe(target)
+    assert (port.outcome, port.speed_bps) == (Outcome.ANSWERED, 10**9)
+    assert (device.outcome, device.if_name) == (Outcome.UNMEASURED, None)
+    assert "address tables cannot be read: no SNMP answer" in device.detail
+
+
 async def test_a_switch_that_was_renamed(devices: Devices) -> None:
     """What was seen on a switch that the settings no longer know keeps nobody from telling of the device."""
     sw = Switch()

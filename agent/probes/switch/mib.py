@@ -128,7 +128,11 @@ async def power_faults(device: Device, explain: Callable[[str], None]) -> frozen
     RFC 3621 numbers ports within a group and says no more; where there is just one group, the switches that have the
     table count them as their bridge ports. With more groups nothing is told.
     """
-    rows = await optional_walk(device, PSE_DETECTION_STATUS, explain)
+    try:
+        rows = await snmp.walk(device, PSE_DETECTION_STATUS)
+    except SnmpError as error:  # ports were read before: whatever it is, it costs only this
+        explain(f"power over Ethernet: {error.detail}")
+        return frozenset()
     ports = [tuple(map(int, oid.split(".")[-2:])) for oid in rows]
     if len({group for group, _ in ports}) != 1:
         return frozenset()

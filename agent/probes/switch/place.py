@@ -34,6 +34,8 @@ class View(Struct, frozen=True, kw_only=True):
     fdb: Fdb = {}
     trunks: Mapping[int, str] = {}
     way: int | None = None
+    problem: str | None = None
+    """Why nothing is known of those around it."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -104,7 +106,7 @@ def find(mac: str, view: View) -> Place:
         return Place(
             index=None, detail=f"{mac} is seen behind the trunk {view.names.name(index)} only ({view.trunks[index]})"
         )
-    return Place(index=None, detail=f"{mac} is not in the address table")
+    return Place(index=None, detail=view.problem or f"{mac} is not in the address table")
 
 
 def settle(there: Place, last: Sighting | None, view: View, asked: Asked) -> tuple[Place | None, Sighting | None]:

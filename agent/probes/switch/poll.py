@@ -8,13 +8,13 @@ import structlog
 from msgspec import Struct
 
 from agent import network
-from agent.probes.contract import Context
+from agent.probes.contract import Context, patience_s
 from agent.probes.switch import bridge, lldp, mib, names, place
 from agent.probes.switch.mib import Reading
 from agent.probes.switch.names import Names
 from agent.probes.switch.place import Asked, Place, Sighting, View
 from agent.settings import SwitchTarget
-from agent.snmp import Device
+from agent.snmp import Device, SnmpError
 from classready.ids import canonical_mac
 
 _log = structlog.get_logger()
@@ -45,21 +45,33 @@ async def poll_switch(target: SwitchTarget, device: Device, context: Context) ->
     view = View(names=named)
     if target.devices or target.trunks is None:
         # The address table is the longest by far: it is read only where somebody asks for what it tells.
-        view = await _look_around(target, device, named, context)
+        view = await _surroundings(target, device, named, context)
     devices = _places(target, view, context)
     placed = {there.index for there in devices.values()} | {view.way}
     indexes = sorted({*named.indexes.values(), *(index for index in placed if index is not None)})
     readings = await mib.read(device, indexes, with_errors=bool(target.ports or target.devices))
-    faults: frozenset[int] = frozenset()
-    if any(reading.oper_up is False for reading in readings.values()):
-        ports = await mib.power_faults(device, context.explain)
-        faults = frozenset(view.base_ports.get(port, port) for port in ports)
+    some_down = any(reading.oper_up is False for reading in readings.values())
+    faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
+    faults = frozenset(view.base_ports.get(port, port) for port in faulty)
     return Found(names=named, devices=devices, way=view.way, readings=readings, power_faults=faults)
 
 
 def last_sighting(ref: str) -> Sighting | None:
     """Where the device that the settings call ``ref`` was last seen."""
     return _sightings.get(_key(ref))
+
+
+async def _surroundings(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
+    """Where these tables are not answered, or not in time, only devices and the trunk stay unknown: ports are read."""
+    try:
+        async with asyncio.timeout(patience_s(target) / 2):
+            return await _look_around(target, device, named, context)
+    except TimeoutError:
+        problem = "the address tables take too long"
+    except SnmpError as error:
+        problem = f"the address tables cannot be read: {error.detail}"
+    context.explain(problem)
+    return View(names=named, problem=problem)
 
 
 async def _look_around(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:

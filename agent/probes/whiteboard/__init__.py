@@ -43,8 +43,8 @@ FRESH_INTERVALS = 3
 ICMP_TIMEOUT_S = 2.0
 ICMP_COUNT = 2
 ARP_VERIFIED_S = 9.0
-"""Linux asks a neighbour again 5 s after something was sent to it, three times, a second apart (arp(7)), unless it heard
-of it in the last half minute."""
+"""Linux asks a neighbour again 5 s after something was sent to it, three times, a second apart (arp(7)), unless it was
+heard of in the last half minute."""
 
 
 class _Silence(Struct, frozen=True):
