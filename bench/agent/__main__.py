@@ -47,7 +47,7 @@ def _runs(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Metric]]]
     interval_s, cycles = (4.0, 3) if quick else (whole.INTERVAL_S, 5)
     return {
         "rtt": lambda: rtt.measure(2 if quick else 10),
-        "poll": lambda: polls.measure(folder, 15 if quick else 60),
+        "poll": lambda: polls.measure(folder, 5 if quick else 25),
         "whole": lambda: whole.measure(folder, interval_s=interval_s, cycles=cycles),
     }
 

@@ -25,7 +25,7 @@ PORTS: Final = 28
 DRIVERS: Final = ("gufo", "pysnmp")
 """The first is the default."""
 GOAL_RATIO: Final = 0.5
-_POLLS = 4
+_POLLS = 10
 _WARM_UP_POLLS = 20
 """A gateway polls for months."""
 
