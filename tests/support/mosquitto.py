@@ -101,26 +101,12 @@ def running_mosquitto(folder: Path, users: Mapping[str, str]) -> Iterator[Broker
         broker.stop()
 
 
-class SchoolBroker:
+class SchoolBroker(Broker):
     """mosquitto as schools have it: without users, without TLS."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._folder = free_port(), folder
-        (folder / "conf").write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        super().__init__(folder, {})
 
-    def start(self) -> None:
-        with (self._folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([PROGRAM, "-c", self._folder / "conf"], stdout=log, stderr=log)
-        until_s = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert time.monotonic() < until_s, "mosquitto does not start"
-                time.sleep(0.05)
-            else:
-                return
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
+    def _write_configuration(self) -> None:
+        self.configuration = self.folder / "mosquitto.conf"
+        self.configuration.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
