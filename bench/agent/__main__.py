@@ -27,6 +27,7 @@ GOALS: Final = {
     "ready_seconds": whole.READY_GOAL_S,
 }
 """At most; for the SNMP library that is the default."""
+_OTHER_DRIVER: Final = f"agent.poll.{polls.DRIVERS[1]}"
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -60,7 +61,7 @@ def _why_not(part: str) -> str | None:
 
 def beside_goal(metric: Metric) -> str:
     """A metric for people."""
-    goal = GOALS.get(metric.metric)
+    goal = GOALS.get(metric.metric) if metric.bench != _OTHER_DRIVER else None
     mark = "" if goal is None else f"   (goal: at most {goal:g}{'' if metric.value <= goal else ', MISSED'})"
     return f"{metric.bench:18s} {metric.metric:30s} {metric.value:14.6g} {metric.unit}{mark}"
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.probes.switch import mib
 from bench.agent import __main__ as program
@@ -47,6 +48,7 @@ def test_a_missed_goal_is_told(value: float, told: str) -> None:
     """People see at once which figure is too high."""
     metric = Metric(bench="agent.poll.gufo", metric="poll_cpu_ratio_snmp_exporter", value=value, unit="ratio", n=1)
     assert told in program.beside_goal(metric)
+    assert "goal" not in program.beside_goal(replace(metric, bench="agent.poll.pysnmp"))
 
 
 def test_options() -> None:
