@@ -120,6 +120,8 @@ def test_behind_a_firewall_that_drops_pings() -> None:
     with namespaces("wc", "wd") as (gateway, lan):
         uplink, device = join(gateway, "10.96.0.1/24", lan, "10.96.0.2/24")
         subprocess.run(lan.command("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1"), check=True)
+        verify_after = f"net.ipv4.neigh.{uplink}.base_reachable_time_ms=1000"
+        subprocess.run(gateway.command("sysctl", "-qw", verify_after), check=True)
 
         def asked(host: str, *, arp: bool) -> Device:
             return gateway.call(lambda: asyncio.run(_probe(host, None, arp=arp)))
@@ -130,8 +132,6 @@ def test_behind_a_firewall_that_drops_pings() -> None:
         assert (there.outcome, there.state, there.seen_by) == (Outcome.ANSWERED, "awake", "arp")
         nobody = asked("10.96.0.77", arp=True)
         assert (nobody.outcome, nobody.state) == (Outcome.NO_ANSWER, None)
-        short = f"net.ipv4.neigh.{uplink}.base_reachable_time_ms=1000"
-        subprocess.run(gateway.command("sysctl", "-qw", short), check=True)
         subprocess.run(lan.command("ip", "link", "set", device, "arp", "off"), check=True)
         gone = asked("10.96.0.2", arp=True)
         assert (gone.outcome, gone.state) == (Outcome.NO_ANSWER, None)

@@ -43,8 +43,8 @@ FRESH_INTERVALS = 3
 ICMP_TIMEOUT_S = 2.0
 ICMP_COUNT = 2
 ARP_VERIFIED_S = 9.0
-"""Linux asks a neighbour again 5 s after something was sent to it, three times, a second apart (arp(7)), unless it was
-heard of in the last half minute."""
+"""Linux asks a neighbour again 5 s after something was sent to it, three times, a second apart, unless it was heard of
+in the last 15 to 45 s (arp(7), ``base_reachable_time``): a device that has just gone may be told awake once more."""
 
 
 class _Silence(Struct, frozen=True):
