@@ -1,12 +1,16 @@
 """What this machine knows of its own network. Nothing here sends anything, but for resolving a name."""
 
+import contextlib
+import ipaddress
 import socket
+import sys
 from pathlib import Path
 
 from classready.bandwidth import windows
 from classready.ids import Host, canonical_mac
 
 _ARP = Path("/proc/thread-self/net/arp")
+_ROUTES = Path("/proc/thread-self/net/route")
 _NET = Path("/sys/class/net")
 _COMPLETE = 0x2
 _NO_MAC = "00:00:00:00:00:00"
@@ -23,14 +27,29 @@ def interface_towards(host: Host, port: int) -> str | None:
         return None
 
 
-def mac_towards(host: Host, port: int) -> str | None:
-    """The MAC with which ``host`` sees this machine, unless a router lies between. Blocking."""
+def ways_out(host: Host, port: int) -> tuple[str, ...]:
+    """MACs towards which the devices around ``host`` leave their network, the better known first. Blocking.
+
+    This machine is their router, unless its own default route leads back through the interface with ``host``: then it
+    is a box beside them, and they all leave through that router. Nothing of this is seen behind another router.
+    """
     interface = interface_towards(host, port)
+    if interface is None:
+        return ()
+    macs = [arp().get(router) for router in default_routers(interface)]
+    with contextlib.suppress(OSError):
+        macs.append(canonical_mac((_NET / interface / "address").read_text()))
+    return tuple(mac for mac in macs if mac and mac != _NO_MAC)
+
+
+def default_routers(interface: str, path: Path = _ROUTES) -> list[str]:
+    """IPv4 addresses of the default routers through ``interface`` (proc(5), ``/proc/net/route``). Blocking."""
     try:
-        mac = canonical_mac((_NET / interface / "address").read_text()) if interface else None
+        rows = [line.split() for line in path.read_text().splitlines()[1:]]
     except OSError:
-        return None
-    return mac if mac != _NO_MAC else None
+        return []
+    gateways = (int(row[2], 16) for row in rows if row[0] == interface and row[1] == row[7] == "00000000")
+    return [str(ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))) for gateway in gateways if gateway]
 
 
 def is_own(address: str) -> bool:

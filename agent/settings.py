@@ -242,7 +242,7 @@ class SwitchTarget(Target, frozen=True, kw_only=True, tag="switch"):
     """MAC or IPv4 address of a room's device → the classroom; its port is looked up in the switch's address table.
     Where several switches may have it, name it at each of them."""
     trunks: tuple[InterfaceName, ...] | None = None
-    """Ports on the way to classrooms, each reported as a segment; null = the port towards the gateway, where the switch
+    """Ports on the way to classrooms, each reported as a segment; null = the one towards the gateway, where the switch
     shows which one that is."""
 
 

@@ -159,11 +159,16 @@ class Port(ObservationBase, frozen=True, kw_only=True, tag="port"):
 
 
 class Segment(ObservationBase, frozen=True, kw_only=True, tag="segment"):
-    """A trunk between gateway and classrooms, or the port of an access point."""
+    """A trunk between gateway and classrooms, or the port of an access point.
+
+    A name with a colon is of the switch before it: its rooms use the segment, and those of the further ``switches``.
+    """
 
     KIND: ClassVar[str] = "segment"
 
     name: InterfaceName
+    if_name: InterfaceName | None = None
+    switches: Annotated[tuple[TargetName, ...], Meta(max_length=64)] | None = None
     speed_bps: Count | None = None
     full_duplex: bool | None = None
     in_octets: Count | None = None

@@ -33,7 +33,7 @@ class Switch(Struct, frozen=True, kw_only=True):
     system: System
     ports: list[Port]
     way: int | None = None
-    """ifIndex of the trunk towards this machine."""
+    """ifIndex of the trunk on the way out."""
     behind: Mapping[str, int] = {}
     """MAC -> ifIndex of the port that it hangs on, trunks left out."""
     problem: str | None = None
@@ -72,10 +72,10 @@ async def _with_ports(switch: Switch, other_macs: Sequence[str]) -> Switch:
     device = snmp.Device(host=switch.address, settings=switch.system.access)
     named = await names.find(device, (), silent)
     base_ports = await bridge.base_ports(device, silent)
-    fdb = await bridge.fdb(device, (), base_ports, silent)
+    fdb = (await bridge.fdb(device, (), base_ports, silent)).ports
     neighbours = await lldp.neighbours(device, named, base_ports, silent)
-    gateway_mac = await asyncio.to_thread(network.mac_towards, switch.address, switch.system.access.port)
-    trunks = place.trunks(fdb, neighbours, bound=(), gateway_mac=gateway_mac, switch_macs=other_macs)
+    ways_out = await asyncio.to_thread(network.ways_out, switch.address, switch.system.access.port)
+    trunks = place.trunks(fdb, neighbours, bound=(), ways_out=ways_out, switch_macs=other_macs)
     indexes = sorted(set(base_ports.values()) or named.if_names or named.if_descrs)
     readings = await mib.read(device, indexes, with_errors=False)
     aliases = await mib.optional_walk(device, mib.IF_ALIAS, silent)
@@ -94,7 +94,7 @@ async def _with_ports(switch: Switch, other_macs: Sequence[str]) -> Switch:
     return replace(
         switch,
         ports=ports,
-        way=place.towards_gateway(fdb, neighbours, trunks, gateway_mac),
+        way=place.way_out(fdb, neighbours, trunks, ways_out),
         behind={mac: index for mac, index in places.items() if index is not None},
     )
 

@@ -79,6 +79,12 @@ def silence(device: Device) -> SnmpError:
     return SnmpError(Reason.TIMEOUT, f"no SNMP answer after {tries}{hint}")
 
 
+def too_long(device: Device, base: str) -> SnmpError:
+    """Make the error for a table that has more rows than may be read."""
+    limit = device.settings.max_rows
+    return SnmpError(Reason.PROTOCOL, f"more than {limit} values below {base}: endless, or snmp.max_rows is too small")
+
+
 def numbers(oid: str) -> tuple[int, ...]:
     """An OID in the order of SNMP."""
     return tuple(map(int, oid.split(".")))

@@ -17,7 +17,7 @@ from gufo.snmp import SnmpError as GufoError
 from gufo.snmp.aio import SnmpSession
 from gufo.snmp.user import KeyType
 
-from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence
+from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence, too_long
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
@@ -96,7 +96,7 @@ async def _follow(
                 found[oid] = value
             row_count += 1
         if row_count > device.settings.max_rows:
-            raise SnmpError(Reason.PROTOCOL, f"more than {device.settings.max_rows} values below {base}")
+            raise too_long(device, base)
     return found
 
 

@@ -28,7 +28,7 @@ from pysnmp.hlapi.v3arch.asyncio import (
 from pysnmp.hlapi.v3arch.asyncio.lcd import CommandGeneratorLcdConfigurator
 from pysnmp.proto import errind, rfc1902, rfc1905
 
-from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence
+from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence, too_long
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
@@ -135,7 +135,7 @@ async def walk(device: Device, base: str) -> dict[str, Value]:
         if not answer:
             return found
         if len(found) > device.settings.max_rows:
-            raise SnmpError(Reason.PROTOCOL, f"more than {device.settings.max_rows} values below {base}")
+            raise too_long(device, base)
 
 
 def close() -> None:

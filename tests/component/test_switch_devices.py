@@ -26,7 +26,7 @@ BOARD, GATEWAY = "a4:5d:36:00:11:22", "02:00:00:00:00:01"
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
 async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(poll, "_sightings", {})
-    monkeypatch.setattr(network, "mac_towards", lambda _host, _port: GATEWAY)
+    monkeypatch.setattr(network, "ways_out", lambda _host, _port: (GATEWAY,))
     monkeypatch.setattr(network, "arp", lambda: {"10.51.2.31": BOARD})
     snmp.use(request.param)
     yield
@@ -60,7 +60,7 @@ async def test_a_device_is_found(devices: Devices, ref: str) -> None:
     port, way = await _probe(await _target(devices, sw, devices={ref: "b2-301"}))
     assert (port.classroom, port.switch, port.if_name) == ("b2-301", "sw1", "GE0/0/7")
     assert (port.speed_bps, port.full_duplex, port.detail) == (10_000_000, False, None)
-    assert (way.name, way.speed_bps) == ("sw1:GE0/0/24", 10**9)
+    assert (way.name, way.if_name, way.speed_bps, way.switches) == ("sw1:uplink", "GE0/0/24", 10**9, ())
 
 
 async def test_never_on_a_trunk(devices: Devices) -> None:
@@ -129,6 +129,40 @@ async def test_tables_that_are_not_answered(devices: Devices) -> None:
     assert (port.outcome, port.speed_bps) == (Outcome.ANSWERED, 10**9)
     assert (device.outcome, device.if_name) == (Outcome.UNMEASURED, None)
     assert "address tables cannot be read: no SNMP answer" in device.detail
+
+
+async def test_switches_in_a_row(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trunk of the switch at the gateway is on the way of those behind it, whichever port it is on today."""
+    core, edge = Switch("core"), Switch("edge")
+    core.plug(GATEWAY, 1)
+    core.plug("02:00:00:00:00:ed", 2)
+    edge.plug(GATEWAY, 24)
+    edge.plug("02:00:00:00:00:c0", 24)
+    first = await _target(devices, core, "core", devices={})
+    second = replace(await _target(devices, edge, "edge", devices={}), host="localhost")
+    macs = {first.host: "02:00:00:00:00:c0", second.host: "02:00:00:00:00:ed"}
+    monkeypatch.setattr(network, "arp", lambda: macs)
+    (way,) = await _probe(first, second)
+    assert (way.name, way.if_name, way.switches) == ("core:uplink", "GE0/0/1", ("edge",))
+    (way,) = await _probe(second, first)
+    assert (way.name, way.if_name, way.switches) == ("edge:uplink", "GE0/0/24", ())
+    core.unplug(GATEWAY)
+    core.plug(GATEWAY, 3)
+    (way,) = await _probe(first, second)
+    assert (way.name, way.if_name) == ("core:uplink", "GE0/0/3")
+
+
+async def test_an_address_table_that_is_too_long(devices: Devices) -> None:
+    """A device is not said to be missing from a table that was not read to its end; ports are read all the same."""
+    sw = Switch()
+    for i in range(60):
+        sw.plug(f"00:00:00:00:01:{i:02x}", 9)
+    target = await _target(devices, sw, ports={"GE0/0/1": "r1"}, trunks=())
+    port, device = await _probe(replace(target, snmp=replace(target.snmp, max_rows=50)))
+    assert port.speed_bps == 10**9
+    assert device.outcome is Outcome.UNMEASURED
+    assert "address table cannot be read: more than 50 values" in device.detail
+    assert "max_rows is too small" in device.detail
 
 
 async def test_a_switch_that_was_renamed(devices: Devices) -> None:
@@ -283,7 +317,9 @@ async def test_a_trunk_stuck_at_100m(devices: Devices) -> None:
     sw.ports[24].speed_mbps = 100
     (segment,) = await _probe(await _target(devices, sw, devices={}))
     assert segment == Segment(
-        name="sw1:GE0/0/24",
+        name="sw1:uplink",
+        if_name="GE0/0/24",
+        switches=(),
         outcome=Outcome.ANSWERED,
         speed_bps=100_000_000,
         full_duplex=True,

@@ -60,7 +60,15 @@ STRATEGIES: dict[type[Observation], st.SearchStrategy[Observation]] = {
         **common,
     ),
     Port: st.builds(Port, classroom=rooms, if_name=st.none() | interfaces, oper_up=flags, in_octets=counts, **common),
-    Segment: st.builds(Segment, name=interfaces, speed_bps=counts, full_duplex=flags, **common),
+    Segment: st.builds(
+        Segment,
+        name=interfaces,
+        if_name=st.none() | interfaces,
+        switches=st.none() | st.lists(names, max_size=4).map(tuple),
+        speed_bps=counts,
+        full_duplex=flags,
+        **common,
+    ),
     Device: st.builds(
         Device,
         classroom=rooms,

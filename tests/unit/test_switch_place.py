@@ -7,7 +7,7 @@ from agent.probes.switch.lldp import Neighbour, is_bridge
 from agent.probes.switch.names import Names
 from agent.probes.switch.place import Asked, Place, Sighting, View
 
-A, B, GATEWAY = "a4:5d:36:00:11:22", "a4:5d:36:00:11:33", "02:00:00:00:00:01"
+A, B, GATEWAY, ROUTER = "a4:5d:36:00:11:22", "a4:5d:36:00:11:33", "02:00:00:00:00:01", "02:00:00:00:00:02"
 NAMES = Names({}, {}, {i: f"GE{i}" for i in range(1, 29)}, {})
 
 
@@ -19,8 +19,8 @@ def who(name: str = "sw2", *, bridge: bool = True) -> Neighbour:
     return Neighbour(name=name, is_bridge=bridge)
 
 
-def trunks(fdb=None, neighbours=None, bound=(), gateway=GATEWAY, switches=()) -> dict[int, str]:
-    return place.trunks(fdb or {}, neighbours or {}, bound=bound, gateway_mac=gateway, switch_macs=switches)
+def trunks(fdb=None, neighbours=None, bound=(), ways_out=(GATEWAY,), switches=()) -> dict[int, str]:
+    return place.trunks(fdb or {}, neighbours or {}, bound=bound, ways_out=ways_out, switch_macs=switches)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,8 @@ def trunks(fdb=None, neighbours=None, bound=(), gateway=GATEWAY, switches=()) ->
         ({"fdb": {A: {7}}, "neighbours": {7: who(bridge=False)}}, {}),
         ({"fdb": {A: {7}}, "switches": [A]}, {7: "another switch"}),
         ({"fdb": {GATEWAY: {24}}}, {24: "towards the gateway"}),
-        ({"fdb": {GATEWAY: {24}}, "gateway": None}, {}),
+        ({"fdb": {GATEWAY: {24}}, "ways_out": ()}, {}),
+        ({"fdb": {GATEWAY: {3}, ROUTER: {24}}, "ways_out": (ROUTER, GATEWAY)}, {24: "towards the gateway"}),
         ({"fdb": {GATEWAY: {24}}, "neighbours": {24: who()}}, {24: "towards the gateway"}),
     ],
 )
@@ -52,11 +53,30 @@ def test_trunks(given, expected) -> None:
         ({}, {24: who()}, {24: ""}, 24),
         ({}, {24: who(), 23: who()}, {24: "", 23: ""}, None),
         ({}, {}, {24: "12 addresses"}, None),
+        ({ROUTER: {24}, GATEWAY: {3}}, {}, {24: "", 3: ""}, 24),
     ],
 )
-def test_the_way_to_the_gateway(fdb, neighbours, found, expected) -> None:
-    """A trunk to another building is on nobody's way: only the one to the gateway, or the only one with a neighbour."""
-    assert place.towards_gateway(fdb, neighbours, found, GATEWAY) == expected
+def test_the_way_out(fdb, neighbours, found, expected) -> None:
+    """A trunk to another building is on nobody's way: only the one to the gateway, or the only one with a neighbour.
+
+    Where this machine is a box beside the router, it is the router that counts.
+    """
+    assert place.way_out(fdb, neighbours, found, (ROUTER, GATEWAY)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fdb", "way", "expected"),
+    [
+        ({A: {3}, B: {4}}, 24, ("sw2", "sw3")),
+        ({A: {24}, B: {4}}, 24, ("sw3",)),
+        ({A: {3, 24}}, 24, ()),
+        ({A: {3}}, None, ()),
+        ({}, 24, ()),
+    ],
+)
+def test_who_comes_in_here_to_go_out(fdb, way, expected) -> None:
+    """Switches on other ports than the way out use it, too; one behind the way out is nearer to the gateway."""
+    assert place.behind(fdb, {"sw2": A, "sw3": B}, way) == expected
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from agent.settings import SwitchTarget
 from agent.snmp import SnmpError
 from classready.observation import Observation, Outcome, Port, Reason, Segment, clean_text
 
+RECOGNISED = "uplink"
+"""What the trunk on the way out is called where the settings name none: the same whichever port it is today."""
+
 
 async def probe(target: SwitchTarget, context: Context) -> Sequence[Observation]:
     """One ``Port`` per classroom and one ``Segment`` per trunk on the way."""
@@ -85,16 +88,19 @@ def _segments(target: SwitchTarget, found: Found, context: Context) -> Iterable[
             context.explain(f"trunk {name}: {detail}")
             yield _failed(Segment(name=segment_name(target, name)), Outcome.UNMEASURED, reason, detail)
         else:
-            yield _trunk(target, name, index, found, context)
+            yield _trunk(Segment(name=segment_name(target, name)), index, found, context)
     if found.way is not None:
-        yield _trunk(target, found.names.name(found.way), found.way, found, context)
+        way = Segment(name=segment_name(target, RECOGNISED), switches=found.behind)
+        yield _trunk(way, found.way, found, context)
 
 
-def _trunk(target: SwitchTarget, name: str, index: int, found: Found, context: Context) -> Segment:
-    trunk = found.readings[index]
-    context.explain(f"trunk {name} -> ifIndex {index}: {trunk}")
-    return Segment(
-        name=segment_name(target, name),
+def _trunk(segment: Segment, index: int, found: Found, context: Context) -> Segment:
+    trunk, if_name = found.readings[index], found.names.name(index)
+    behind = f", also the way of {', '.join(segment.switches)}" if segment.switches else ""
+    context.explain(f"{segment.name} is {if_name}, ifIndex {index}: {trunk}{behind}")
+    return replace(
+        segment,
+        if_name=if_name,
         outcome=Outcome.ANSWERED,
         speed_bps=trunk.speed_bps,
         full_duplex=trunk.full_duplex,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec import Struct
+
 from agent import snmp
 from agent.probes.switch.mib import mac, optional_walk, suffix
 from agent.snmp import Device, Value
@@ -32,8 +34,18 @@ async def base_ports(device: Device, explain: Explain) -> dict[int, int]:
     }
 
 
-async def fdb(device: Device, wanted: Iterable[str], ports: Mapping[int, int], explain: Explain) -> dict[str, set[int]]:
+class AddressTable(Struct, frozen=True, kw_only=True):
     """MAC -> the ifIndexes it stands on: one, unless VLANs see it on several ports.
+
+    ``problem``: why the switch's table could not be read, where it could not.
+    """
+
+    ports: Mapping[str, set[int]] = {}
+    problem: str | None = None
+
+
+async def fdb(device: Device, wanted: Iterable[str], ports: Mapping[int, int], explain: Explain) -> AddressTable:
+    """Read who is behind which port.
 
     Of the ``wanted`` MACs, entries that have aged out, or are the switch itself, are left out. Without a table of
     bridge ports their numbers are taken for ifIndexes, as on switches that number both alike.
@@ -41,13 +53,20 @@ async def fdb(device: Device, wanted: Iterable[str], ports: Mapping[int, int], e
     Raises:
         SnmpError: as ``optional_walk``.
     """
+    problems: list[str] = []
+
+    def note(problem: str) -> None:
+        explain(problem)
+        problems.append(f"the address table cannot be read: {problem}")
+
     for port_column, status_column in _TABLES:
-        rows = await optional_walk(device, port_column, explain)
+        rows = await optional_walk(device, port_column, note)
         entries = {oid: (_mac_of(suffix(oid, port_column)), value) for oid, value in rows.items()}
         if entries:
             status = await _status(device, entries, set(wanted), port_column, status_column)
-            return _by_mac((each for oid, each in entries.items() if status.get(oid) not in {_INVALID, _SELF}), ports)
-    return {}
+            valid = (each for oid, each in entries.items() if status.get(oid) not in {_INVALID, _SELF})
+            return AddressTable(ports=_by_mac(valid, ports))
+    return AddressTable(problem=next(iter(problems), None))
 
 
 async def arp(device: Device, explain: Explain) -> dict[str, str]:

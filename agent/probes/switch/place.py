@@ -1,13 +1,13 @@
-"""Which port a device hangs on, which ports are trunks, and which trunk leads to the gateway. No I/O.
+"""Which port a device hangs on, which ports are trunks, and which trunk leads out of the school. No I/O.
 
 A trunk carries the traffic of others; a device that shows up behind one stands behind another switch, so it is never
-mapped to it. A trunk is: a port that the settings name; the port towards the gateway; one with an LLDP neighbour that
+mapped to it. A trunk is: a port that the settings name; the port on the way out; one with an LLDP neighbour that
 is a bridge or a router; one behind which another switch of the settings stands; one with more than ``CROWD`` addresses
 (a room's own little switch seldom has more). A port that the settings give to a classroom is none.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ Fdb = Mapping[str, Collection[int]]
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """A switch and those around it. ``trunks``: ifIndex -> why it is one; ``way``: the one towards the gateway."""
+    """A switch and those around it. ``trunks``: ifIndex -> why it is one; ``way``: the one that leads out."""
 
     names: Names
     base_ports: Mapping[int, int] = {}
@@ -34,6 +34,8 @@ class View(Struct, frozen=True, kw_only=True):
     fdb: Fdb = {}
     trunks: Mapping[int, str] = {}
     way: int | None = None
+    behind: tuple[str, ...] = ()
+    """Other switches of the settings that reach ``way`` through this one."""
     problem: str | None = None
     """Why nothing is known of those around it."""
 
@@ -69,28 +71,43 @@ def trunks(
     neighbours: Mapping[int, Neighbour],
     *,
     bound: Collection[int],
-    gateway_mac: str | None,
+    ways_out: Sequence[str],
     switch_macs: Collection[str],
 ) -> dict[int, str]:
-    """IfIndex of each recognised trunk -> why it is one. ``bound``: ports that the settings give to classrooms."""
+    """IfIndex of each recognised trunk -> why it is one.
+
+    ``bound``: ports that the settings give to classrooms; ``ways_out``: see ``network.ways_out``.
+    """
     found = {index: f"{count} addresses" for index, count in _crowds(fdb).items() if count > CROWD}
     found |= {index: "another switch" for address in switch_macs for index in fdb.get(address, ())}
     found |= {index: f"neighbour {who}" for index, who in neighbours.items() if who.is_bridge}
-    found |= dict.fromkeys(fdb.get(gateway_mac or "", ()), "towards the gateway")
+    found |= dict.fromkeys(_leading_out(fdb, ways_out), "towards the gateway")
     return {index: why for index, why in found.items() if index not in bound}
 
 
-def towards_gateway(
-    fdb: Fdb, neighbours: Mapping[int, Neighbour], trunks: Collection[int], gateway_mac: str | None
+def way_out(
+    fdb: Fdb, neighbours: Mapping[int, Neighbour], trunks: Collection[int], ways_out: Sequence[str]
 ) -> int | None:
-    """The trunk on the way to every room of this switch; None where it cannot be told.
+    """The trunk on the way of every room of this switch; None where it cannot be told.
 
     It is the one behind which the gateway stands. Where a router lies between, and hides it, the only one with an LLDP
     neighbour is. Trunks to other buildings are on nobody's way here.
     """
-    found = set(fdb.get(gateway_mac or "", ())) or {index for index in trunks if index in neighbours}
+    found = set(_leading_out(fdb, ways_out)) or {index for index in trunks if index in neighbours}
     found &= set(trunks)
     return found.pop() if len(found) == 1 else None
+
+
+def _leading_out(fdb: Fdb, ways_out: Sequence[str]) -> Collection[int]:
+    """Where the first of ``ways_out`` stands that the switch has seen at all."""
+    return next((fdb[address] for address in ways_out if address in fdb), ())
+
+
+def behind(fdb: Fdb, switch_macs: Mapping[str, str], way: int | None) -> tuple[str, ...]:
+    """Names of those of ``switch_macs`` (name -> MAC) whose traffic comes in here, to go out by ``way``."""
+    if way is None:
+        return ()
+    return tuple(name for name, address in switch_macs.items() if (at := fdb.get(address)) and way not in at)
 
 
 def find(mac: str, view: View) -> Place:

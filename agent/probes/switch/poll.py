@@ -29,7 +29,9 @@ class Found(Struct, frozen=True, kw_only=True):
     names: Names
     devices: Mapping[str, Place]
     way: int | None
-    """The recognised trunk towards the gateway."""
+    """The recognised trunk on the way out."""
+    behind: tuple[str, ...]
+    """Other switches whose rooms use it, too."""
     readings: Mapping[int, Reading]
     power_faults: frozenset[int]
     """ifIndexes whose power over Ethernet has failed."""
@@ -53,7 +55,7 @@ async def poll_switch(target: SwitchTarget, device: Device, context: Context) ->
     some_down = any(reading.oper_up is False for reading in readings.values())
     faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
     faults = frozenset(view.base_ports.get(port, port) for port in faulty)
-    return Found(names=named, devices=devices, way=view.way, readings=readings, power_faults=faults)
+    return Found(names=named, devices=devices, way=view.way, behind=view.behind, readings=readings, power_faults=faults)
 
 
 def last_sighting(ref: str) -> Sighting | None:
@@ -80,23 +82,33 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
     if any(canonical_mac(ref) is None and ref not in macs for ref in target.devices):
         macs = await bridge.arp(device, context.explain) | macs
     wanted = {mac for ref in target.devices if (mac := canonical_mac(ref) or macs.get(ref))}
-    fdb = await bridge.fdb(device, wanted, base_ports, context.explain)
+    table = await bridge.fdb(device, wanted, base_ports, context.explain)
     neighbours = await lldp.neighbours(device, named, base_ports, context.explain)
-    context.explain(f"{len(fdb)} addresses, {len(neighbours)} LLDP neighbours")
-    gateway_mac = await asyncio.to_thread(network.mac_towards, target.host, target.snmp.port)
-    others = [t.host for t in context.settings.targets if isinstance(t, SwitchTarget) and t.host != target.host]
+    context.explain(f"{len(table.ports)} addresses, {len(neighbours)} LLDP neighbours")
+    ways_out = await asyncio.to_thread(network.ways_out, target.host, target.snmp.port)
+    others = [t for t in context.settings.targets if isinstance(t, SwitchTarget) and t.host != target.host]
+    switch_macs = {other.name: macs[other.host] for other in others if other.host in macs}
     trunks = place.trunks(
-        fdb,
+        table.ports,
         neighbours,
         bound=[named.indexes[name] for name in target.ports if name in named.indexes],
-        gateway_mac=gateway_mac,
-        switch_macs=[macs[host] for host in others if host in macs],
+        ways_out=ways_out,
+        switch_macs=switch_macs.values(),
     )
-    way = place.towards_gateway(fdb, neighbours, trunks, gateway_mac) if target.trunks is None else None
+    way = place.way_out(table.ports, neighbours, trunks, ways_out) if target.trunks is None else None
     trunks |= {named.indexes[name]: "by the settings" for name in target.trunks or () if name in named.indexes}
     for index, why in sorted(trunks.items()):
         context.explain(f"trunk {named.name(index)}: {why}")
-    return View(names=named, base_ports=base_ports, macs=macs, fdb=fdb, trunks=trunks, way=way)
+    return View(
+        names=named,
+        base_ports=base_ports,
+        macs=macs,
+        fdb=table.ports,
+        trunks=trunks,
+        way=way,
+        behind=place.behind(table.ports, switch_macs, way),
+        problem=table.problem,
+    )
 
 
 def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Place]:
