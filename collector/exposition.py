@@ -26,6 +26,9 @@ from collector.core.verdict import (
     link_bps,
     link_ratio,
     platform_state,
+    segment_contention_ratio,
+    segment_interval,
+    segments_of,
 )
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -70,6 +73,16 @@ FAMILIES: tuple[Family, ...] = (
         "classready_school_uplink_contention_ratio",
         "What all judged classrooms need at once over the uplink: the largest over the gateways.",
         ("office", "school"),
+    ),
+    Family(
+        "classready_school_segment_bytes_per_second",
+        "Negotiated capacity of a trunk in the school.",
+        (*_GATEWAY, "segment"),
+    ),
+    Family(
+        "classready_school_segment_contention_ratio",
+        "What all judged classrooms behind a trunk need at once over its capacity.",
+        (*_GATEWAY, "segment"),
     ),
     Family("classready_platform_up", "Every part of the platform answers: 1, else 0.", _PLATFORM),
     Family("classready_platform_ping_rtt_seconds", "Median round-trip time to the platform.", _PLATFORM),
@@ -194,6 +207,7 @@ def _audible(school: School) -> School:
         state=replace(
             state,
             uplinks={key: uplink for key, uplink in state.uplinks.items() if uplink.gateway not in silent},
+            segments={key: segment for key, segment in state.segments.items() if segment.gateway not in silent},
             platforms={key: reading for key, reading in state.platforms.items() if reading.gateway not in silent},
             platform_faults=(),
         ),
@@ -206,6 +220,7 @@ def _samples(school: School, now: float, policy: Policy) -> Mapping[str, Iterabl
     for name, labels, value in chain(
         _classrooms(school, policy),
         _school(school, policy),
+        _segments(school, now, policy),
         _platforms(school, now, policy),
         _gateways(school),
     ):
@@ -242,6 +257,14 @@ def _school(school: School, policy: Policy) -> Found:
             for bound, rate_bps in (("estimate", interval.estimate_bps), ("at_least", interval.at_least_bps)):
                 yield "school_uplink_bytes_per_second", (gateway, direction, bound), _bytes_per_s(rate_bps)
     yield "school_uplink_contention_ratio", (), contention_ratio(school, policy)
+
+
+def _segments(school: School, now: float, policy: Policy) -> Found:
+    for gateway in school.roster.gateways:
+        for segment in segments_of(school, gateway, now, policy):
+            labels, rate_bps = (gateway, segment.name), link_bps(segment_interval(segment))
+            yield "school_segment_bytes_per_second", labels, _bytes_per_s(rate_bps)
+            yield "school_segment_contention_ratio", labels, segment_contention_ratio(school, segment, policy)
 
 
 def _platforms(school: School, now: float, policy: Policy) -> Found:

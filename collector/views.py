@@ -30,6 +30,7 @@ from collector.core.state import (
     PlatformReading,
     PortReading,
     School,
+    SegmentReading,
     UplinkState,
     VerdictValue,
 )
@@ -43,13 +44,18 @@ from collector.core.verdict import (
     leg_interval,
     link_bps,
     platform_state,
+    rooms_behind,
+    segment_contention_ratio,
+    segment_interval,
+    segments_of,
     sharing_port,
+    switch_of,
 )
 from collector.text import ACTORS, Actor, Language, Names, ago, capacity, duration, rate, reason, say, size
 
 BASES: tuple[Basis, ...] = ("port", "reach", "share")
 
-EvidenceKind = Literal["port", "device", "path", "uplink", "exit"]
+EvidenceKind = Literal["port", "segment", "device", "path", "uplink", "exit"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,19 @@ class UplinkView(Struct, frozen=True, kw_only=True):
     last_unmeasured_at: float | None
     """Set while the newest attempt brought no result."""
     last_unmeasured_reason: str | None
+    text: str
+
+
+class SegmentView(Struct, frozen=True, kw_only=True):
+    gateway: str
+    segment: str
+    if_name: str | None
+    capacity: Capacity
+    classrooms: int
+    """Judged rooms whose traffic passes it."""
+    contention_ratio: float | None
+    observed_at: float
+    age_text: str
     text: str
 
 
@@ -255,6 +274,7 @@ class SchoolView(Struct, frozen=True, kw_only=True):
     contention_ratio: float | None
     gateways: tuple[GatewayView, ...]
     uplinks: tuple[UplinkView, ...]
+    segments: tuple[SegmentView, ...]
     platforms: tuple[PlatformView, ...]
     classrooms: tuple[ClassroomView, ...]
     unlisted: tuple[Unlisted, ...]
@@ -305,6 +325,11 @@ def show(school: School, names: Names, policy: Policy, now: float, language: Lan
         contention_ratio=contention_ratio(school, policy),
         gateways=tuple(_gateway(school, gateway, now, language) for gateway in school.roster.gateways),
         uplinks=tuple(_uplink(uplink, now, language) for uplink in state.uplinks.values()),
+        segments=tuple(
+            _segment(school, segment, policy, now, language)
+            for gateway in school.roster.gateways
+            for segment in segments_of(school, gateway, now, policy)
+        ),
         platforms=tuple(_platform(school, p, names, policy, now, language) for p in school.roster.platforms),
         classrooms=tuple(_classroom(school, room, policy, now, language) for room in school.roster.classrooms.values()),
         unlisted=tuple(
@@ -430,6 +455,32 @@ def _windows_evidence(windows: WindowSummary, language: Language) -> Iterator[st
         yield say("test.queue", language, duration=duration(windows.max_queue_s, language))
 
 
+def _segment(school: School, segment: SegmentReading, policy: Policy, now: float, language: Language) -> SegmentView:
+    return SegmentView(
+        gateway=segment.gateway,
+        segment=segment.name,
+        if_name=segment.if_name,
+        capacity=_capacity(segment_interval(segment), language),
+        classrooms=len(rooms_behind(school, segment)),
+        contention_ratio=segment_contention_ratio(school, segment, policy),
+        observed_at=segment.observed_at,
+        age_text=ago(segment.observed_at, now, language),
+        text=_segment_text(school, segment, policy, language),
+    )
+
+
+def _segment_text(school: School, segment: SegmentReading, policy: Policy, language: Language) -> str:
+    if_name = segment.if_name or ""
+    where = {"switch": segment.name.removesuffix(f":{if_name}"), "port": if_name}
+    parts = [
+        _negotiated_text(segment, where, language),
+        say("evidence.segment_shared", language, count=len(rooms_behind(school, segment))),
+    ]
+    if (ratio := segment_contention_ratio(school, segment, policy) or 0) > 1:
+        parts.append(say("board.contention", language, ratio=f"{ratio:.1f}"))
+    return " · ".join(parts)
+
+
 def _platform(  # noqa: PLR0913, PLR0917
     school: School, platform: str, names: Names, policy: Policy, now: float, language: Language
 ) -> PlatformView:
@@ -500,7 +551,7 @@ def _classroom(school: School, room: Classroom, policy: Policy, now: float, lang
     proven = compliant(room, state)
     ready: CompliantValue = verdict.ready if judged else "exempt"
     deciding = verdict.link.get(policy.basis, Interval())
-    evidence = _evidence(school, room, now, language)
+    evidence = _evidence(school, room, policy, now, language)
     measured_at = max((item.observed_at for item in evidence), default=None)
     return ClassroomView(
         classroom=room.id,
@@ -569,7 +620,7 @@ def _basis(basis: Basis, interval: Interval | None, policy: Policy, language: La
     )
 
 
-def _evidence(school: School, room: Classroom, now: float, language: Language) -> tuple[Evidence, ...]:
+def _evidence(school: School, room: Classroom, policy: Policy, now: float, language: Language) -> tuple[Evidence, ...]:
     state = _state(school, room)
     found: list[Evidence] = []
 
@@ -582,6 +633,10 @@ def _evidence(school: School, room: Classroom, now: float, language: Language) -
 
     if (port := state.port or state.last_port) is not None:
         add("port", Grade.NEGOTIATED, port.observed_at, " · ".join(_port_facts(school, room, port, language)))
+    gateway = gateway_of(school, room.id)
+    for segment in segments_of(school, gateway, now, policy) if gateway else ():
+        if segment.serves(gateway, switch_of(school, room.id)):
+            add("segment", Grade.NEGOTIATED, segment.observed_at, _segment_text(school, segment, policy, language))
     if state.device is not None:
         add("device", Grade.PASSIVE, state.device.observed_at, _device_text(state.device, language))
     for kind, leg in _legs(school, room):
@@ -618,8 +673,12 @@ def _port_text(port: PortReading, language: Language) -> str:
     where = {"switch": port.switch or "", "port": port.if_name or ""}
     if port.oper_up is False:
         return say("evidence.port_down", language, **where).strip()
-    duplex = {True: "full_duplex", False: "half_duplex", None: "duplex_unknown"}[port.full_duplex]
-    speed = rate(port.speed_bps, language) if port.speed_bps else say("evidence.speed_unknown", language)
+    return _negotiated_text(port, where, language)
+
+
+def _negotiated_text(reading: PortReading | SegmentReading, where: Mapping[str, str], language: Language) -> str:
+    duplex = {True: "full_duplex", False: "half_duplex", None: "duplex_unknown"}[reading.full_duplex]
+    speed = rate(reading.speed_bps, language) if reading.speed_bps else say("evidence.speed_unknown", language)
     return say("evidence.port", language, **where, speed=speed, duplex=say(f"evidence.{duplex}", language)).strip()
 
 

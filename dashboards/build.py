@@ -151,7 +151,7 @@ def _table(title: str, *queries: Query, hide: Sequence[str] = (), span: int = 24
     """Instant values joined by their labels; each value column is named by its query's legend."""
     names = {f"Value #{letter}": query.legend for letter, query in zip("ABCDEFGH", queries, strict=False)}
     hidden = dict.fromkeys(("Time", "__name__", "job", "instance", "classready_shard", *hide), True)
-    labels = {name: zh(name) for name in ("office", "school", "classroom", "gateway", "cause")}
+    labels = {name: zh(name) for name in ("office", "school", "classroom", "gateway", "segment", "cause")}
     organise = {"excludeByName": hidden, "renameByName": {**labels, **names}}
     panel = (
         table.Panel()
@@ -191,6 +191,7 @@ _PROVEN = (
 _RTT = f"classready_platform_ping_rtt_seconds{{{SCHOOL}}}"
 _LOSS = f"classready_platform_ping_loss_ratio{{{SCHOOL}}}"
 _EXPIRY = f"classready_platform_tls_certificate_expiry_timestamp_seconds{{{SCHOOL}}}"
+_TRUNK = "school, gateway, segment"
 _LAST_REPORT = f"classready_gateway_last_report_timestamp_seconds{{{SCHOOL}}}"
 
 _ROWS: Sequence[tuple[str, Sequence[Any]]] = (
@@ -246,6 +247,14 @@ _ROWS: Sequence[tuple[str, Sequence[Any]]] = (
                     "{{school}} {{gateway}} {{direction}} {{bound}}",
                 ),
             ),
+            _table(
+                "segments",
+                Query(
+                    f"8 * max by ({_TRUNK}) (classready_school_segment_bytes_per_second{{{SCHOOL}}})", zh("capacity")
+                ),
+                Query(f"max by ({_TRUNK}) (classready_school_segment_contention_ratio{{{SCHOOL}}})", zh("contention")),
+                span=12,
+            ),
             _states("platform_up", Query(f"classready_platform_up{{{SCHOOL}}}", "{{school}} {{platform}}")),
             _graph(
                 "platform_http",
@@ -266,7 +275,7 @@ _ROWS: Sequence[tuple[str, Sequence[Any]]] = (
                 Query(f"classready_gateway_spool_records{{{SCHOOL}}}", zh("spool")),
                 span=12,
             ),
-            _table("certificates", Query(f"({_EXPIRY} - time()) / 86400", zh("days_left"))),
+            _table("certificates", Query(f"({_EXPIRY} - time()) / 86400", zh("days_left")), span=12),
         ),
     ),
     (

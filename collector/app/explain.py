@@ -18,6 +18,8 @@ def school_lines(view: View, language: Language) -> Iterator[str]:
         yield f"  {uplink['gateway']} {uplink['target']}: {uplink['text']}"
         for test in uplink["tests"][:1]:
             yield f"    {test['age_text']}: {test['evidence_text']}"
+    for segment in view["segments"]:
+        yield f"  {segment['gateway']} {segment['text']}, {segment['age_text']}"
     for platform in view["platforms"]:
         yield f"  {platform['name']}: {platform['text']}"
     for room in view["classrooms"]:

@@ -62,6 +62,8 @@ class Grade(StrEnum):
     SELF_TEST = "self_test"
     PASSIVE = "passive"
     NEGOTIATED = "negotiated"
+    PARTIAL = "partial"
+    """Negotiated speed, and of the way from there to the gateway nothing is known."""
     INSPECTED = "inspected"
     DECLARED = "declared"
 
@@ -142,11 +144,19 @@ class DeviceReading(Struct, frozen=True, kw_only=True):
 
 
 class SegmentReading(Struct, frozen=True, kw_only=True):
+    """``switches``: whose rooms use it; None = it has no switch in its name, so all of the gateway's do."""
+
     observed_at: float
     gateway: str
     name: str
+    if_name: str | None = None
+    switches: tuple[str, ...] | None = None
     speed_bps: int | None = None
     full_duplex: bool | None = None
+
+    def serves(self, gateway: str | None, switch: str | None) -> bool:
+        """Whether rooms on ``switch`` of ``gateway`` use it."""
+        return self.gateway == gateway and (self.switches is None or switch in self.switches)
 
 
 class BandwidthTest(Struct, frozen=True, kw_only=True):

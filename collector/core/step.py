@@ -539,10 +539,13 @@ def _segment(school: School, event: Observed, seen: Segment) -> Folded:
     before = school.state.segments.get(key)
     if seen.outcome is not ANSWERED or (before is not None and event.observed_at <= before.observed_at):
         return Folded(school=school)
+    owner, colon, _ = seen.name.partition(":")
     reading = SegmentReading(
         observed_at=event.observed_at,
         gateway=event.gateway,
         name=seen.name,
+        if_name=seen.if_name,
+        switches=tuple(dict.fromkeys((owner, *(seen.switches or ())))) if colon else None,
         speed_bps=seen.speed_bps,
         full_duplex=seen.full_duplex,
     )
@@ -715,23 +718,14 @@ def _path_sighting(school: School, room_id: str, policy: Policy) -> Iterator[Sig
 def _switch_sighting(school: School, subject: str, key: str) -> Iterator[Sighting]:
     state = school.state.switches.get(key)
     if state is not None:
-        rooms = _rooms_on(school, state.gateway, state.switch)
+        rooms = verdict.judged_rooms(school, state.gateway)
         yield Sighting(
             subject=subject,
             cause=Cause.SWITCH_UNREACHABLE,
             bad=not state.reachable,
             gateway=state.gateway,
-            classrooms=rooms,
+            classrooms=tuple(room for room in rooms if verdict.switch_of(school, room) == state.switch),
         )
-
-
-def _rooms_on(school: School, gateway: str, switch: str) -> tuple[str, ...]:
-    rooms = school.state.classrooms
-    return tuple(
-        r
-        for r in verdict.judged_rooms(school, gateway)
-        if r in rooms and (port := rooms[r].last_port) is not None and port.switch == switch
-    )
 
 
 def _segment_sighting(school: School, subject: str, key: str, policy: Policy) -> Iterator[Sighting]:
@@ -739,12 +733,11 @@ def _segment_sighting(school: School, subject: str, key: str, policy: Policy) ->
     if segment is None:
         return
     state = verdict.part_state(verdict.segment_interval(segment), policy.theta_down_bps)
-    owner, colon, _ = segment.name.partition(":")
-    rooms = _rooms_on(school, segment.gateway, owner) if colon else verdict.judged_rooms(school, segment.gateway)
+    rooms = verdict.rooms_behind(school, segment)
     yield Sighting(
         subject=subject,
         cause=Cause.SEGMENT_BELOW_REQUIRED,
-        bad=_BAD[state],
+        bad=_BAD[state] if rooms or state == "enough" else None,
         gateway=segment.gateway,
         classrooms=rooms,
         measured=segment.speed_bps,

@@ -193,6 +193,12 @@ def gateway_of(school: School, room_id: str) -> str | None:
     return school.roster.gateways[0] if len(school.roster.gateways) == 1 else None
 
 
+def switch_of(school: School, room_id: str) -> str | None:
+    """The switch that the room was last seen on."""
+    state = school.state.classrooms.get(room_id)
+    return state.last_port.switch if state and state.last_port else None
+
+
 def sharing_port(school: School, room_id: str) -> tuple[str, ...]:
     """Other classrooms on the same switch port: an unmanaged switch stands between."""
     states = school.state.classrooms
@@ -215,6 +221,20 @@ def judged_rooms(school: School, gateway: str | None = None) -> tuple[str, ...]:
         for room in school.roster.classrooms.values()
         if room.exempt is None and (gateway is None or gateway_of(school, room.id) == gateway)
     )
+
+
+def rooms_behind(school: School, segment: SegmentReading) -> tuple[str, ...]:
+    """Judged rooms whose traffic passes ``segment``."""
+    rooms = judged_rooms(school, segment.gateway)
+    return tuple(room for room in rooms if segment.serves(segment.gateway, switch_of(school, room)))
+
+
+def segments_of(school: School, gateway: str, now: float, policy: Policy) -> Iterator[SegmentReading]:
+    """What ``gateway`` lately told of trunks."""
+    for segment in school.state.segments.values():
+        age_hours = school_hours_between(school.hours, segment.observed_at, now)
+        if segment.gateway == gateway and age_hours <= policy.port_max_school_hours:
+            yield segment
 
 
 def is_fresh(at: float | None, gateway: GatewayState | None, now: float, policy: Policy) -> bool:
@@ -293,10 +313,6 @@ class Case(Struct, frozen=True, kw_only=True):
     now: float
     policy: Policy
 
-    @property
-    def switch(self) -> str | None:
-        return self.state.last_port.switch if self.state.last_port else None
-
     def in_lesson(self) -> bool:
         return in_lesson(self.school.hours, self.now)
 
@@ -366,7 +382,7 @@ def judge_link(case: Case) -> Link:
     """Judge the three bases (port, reach, share) of one classroom's link."""
     port = _port_part(case)
     readings = tuple(_segments_on_the_way(case))
-    segments = [segment_interval(s) for s in readings]
+    segments = [part for part in map(segment_interval, readings) if part != Interval()]
     ways = [_way_tested(case, direction, thetas) for direction, thetas in _judged_directions(case.policy)]
     reaches = [_reach(port, segments, way) for way in ways]
     bases: dict[Basis, Interval] = {"reach": reaches[0]}
@@ -388,7 +404,7 @@ def judge_link(case: Case) -> Link:
         causes=causes,
         uplink_known=uplink_state != "unknown",
         path_tested=any(way.path.legs for way in ways),
-        grade=_grade(port, ways),
+        grade=_grade(port, segments, ways),
         evidence_at=max(seen_at, default=None),
         contrary_at=_contrary_at(case, readings, ways, causes),
     )
@@ -418,11 +434,9 @@ def _port_part(case: Case) -> Interval | None:
 
 
 def _segments_on_the_way(case: Case) -> Iterator[SegmentReading]:
-    """Segments of the room's switch (named ``switch:port``), and those whose name has no switch in it."""
-    for segment in case.school.state.segments.values():
-        owner, colon, _ = segment.name.partition(":")
-        on_the_way = segment.gateway == case.gateway and (not colon or owner == case.switch)
-        if on_the_way and case.age_hours(segment.observed_at) <= case.policy.port_max_school_hours:
+    switch = switch_of(case.school, case.room.id)
+    for segment in segments_of(case.school, case.gateway, case.now, case.policy):
+        if segment.serves(case.gateway, switch):
             yield segment
 
 
@@ -451,13 +465,9 @@ def _tested(legs: tuple[Leg, ...], thetas: Thetas) -> Tested:
 def _reach(port: Interval | None, segments: list[Interval], way: Way) -> Interval:
     """B: known parts bound it from above; from below it needs the uplink and one of port and path."""
     path = way.path.interval
-    proven = path.at_least_bps is not None
-    inside = [*([port] if port else []), *segments]
-    if proven:  # the test went through all of them, known or not
-        inside = [part for part in inside if part != Interval()]
-    tested = [part for part in (path, way.exits.interval) if part != Interval()]
-    reach = narrowest([*inside, *tested, way.uplink.interval])
-    return reach if proven or port is not None else replace(reach, at_least_bps=None)
+    parts = (port or Interval(), *segments, path, way.exits.interval)
+    reach = narrowest([*(part for part in parts if part != Interval()), way.uplink.interval])
+    return reach if path.at_least_bps is not None or port is not None else replace(reach, at_least_bps=None)
 
 
 def _divided(interval: Interval, count: int) -> Interval:
@@ -506,12 +516,12 @@ def _decided_state(
     return "enough" if uplink_state == "enough" and reach_state == "enough" else "unknown"
 
 
-def _grade(port: Interval | None, ways: list[Way]) -> Grade | None:
-    """The weakest evidence that the link rests on; a path that was proven needs no port to speak for it."""
+def _grade(port: Interval | None, segments: list[Interval], ways: list[Way]) -> Grade | None:
+    """The weakest evidence that the link rests on; a path that was proven needs no port or trunk to speak for it."""
     tests = [test for way in ways for leg in way.legs if (test := decisive_test(leg))]
     grades = [grade_of(test) for test in tests]
     if port is not None and all(way.path.interval.at_least_bps is None for way in ways):
-        grades.append(Grade.NEGOTIATED)
+        grades.append(Grade.NEGOTIATED if segments else Grade.PARTIAL)
     return max(grades, key=_GRADES.index, default=None)
 
 
@@ -559,7 +569,7 @@ def _way(case: Case) -> tuple[VerdictValue, tuple[Cause, ...]]:
 
 
 def _is_switch_unreachable(case: Case) -> bool:
-    switch = case.school.state.switches.get(f"{case.gateway}/{case.switch}")
+    switch = case.school.state.switches.get(f"{case.gateway}/{switch_of(case.school, case.room.id)}")
     return switch is not None and not switch.reachable and case.fresh(switch.observed_at)
 
 
@@ -673,3 +683,9 @@ def contention_ratio(school: School, policy: Policy) -> float | None:
         if uplink_bps:
             ratios.append(len(judged_rooms(school, gateway)) * policy.required_down_bps / uplink_bps)
     return max(ratios, default=None)
+
+
+def segment_contention_ratio(school: School, segment: SegmentReading, policy: Policy) -> float | None:
+    """What the classrooms behind a trunk would need at once over what it has."""
+    rate_bps = link_bps(segment_interval(segment))
+    return len(rooms_behind(school, segment)) * policy.required_down_bps / rate_bps if rate_bps else None

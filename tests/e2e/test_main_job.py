@@ -90,6 +90,25 @@ def test_port_at_10m_fails_exactly_its_classroom(settled: World):
     settled.until("its end is told", lambda: len(new_messages(settled, before)) == 2)
 
 
+def test_a_trunk_is_shared_and_then_slow(settled: World):
+    """Stuck at 100M a trunk fails nobody and shows how many share it; at 10M it fails all behind it, told once."""
+    before = len(settled.messages())
+    settled.devices("port", "24", "speed", "100", "full")
+    contention = f'classready_school_segment_contention_ratio{{school="{LESSONS}"}}'
+    settled.until("four rooms share it", lambda: settled.prometheus(contention) == {GATEWAY: len(ROOMS)})
+    assert set(settled.ready().values()) == {"yes"}
+    assert new_messages(settled, before) == []
+    settled.devices("port", "24", "speed", "10", "full")
+    settled.until("nobody is ready", lambda: set(settled.ready().values()) == {"no"})
+    assert [c["cause"] for c in settled.room("r101")["causes"]] == ["segment_below_required"]
+    (message,) = settled.until("a message", lambda: new_messages(settled, before))
+    assert "校内线路带宽低于要求" in message
+    assert "10 Mbit/s" in message
+    settled.devices("port", "24", "speed", "1000", "full")
+    settled.until("ready again", lambda: set(settled.ready().values()) == {"yes"})
+    settled.until("its end is told", lambda: len(new_messages(settled, before)) == 2)
+
+
 def test_a_device_on_another_port_is_told_once(settled: World):
     """The board of r102 is found on its new port; one notice says so, and nothing fails."""
     before = len(settled.messages())

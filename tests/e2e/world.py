@@ -199,8 +199,8 @@ def _start_surroundings(world: World) -> None:
     folder = world.folder
     boards = [f"--board={room}=127.0.10.{i}:{SNMP_PORT}" for i, room in enumerate((*ROOMS[:3], EVENING_ROOM), 1)]
     switch = f"--switch=sw1=127.0.10.100:{SNMP_PORT}"
-    plugged = f"--do=port 2 plug {BOARD_MAC}"
-    world.start_controlled("devices", world.gateway, *_module("bench.demo.snmp_devices"), switch, *boards, plugged)
+    plugged = (f"--do=port 2 plug {BOARD_MAC}", "--do=port 24 neighbour core")
+    world.start_controlled("devices", world.gateway, *_module("bench.demo.snmp_devices"), switch, *boards, *plugged)
     snmpd = ["snmpd", "-f", "-Lo", "-m", "", "-C", "-c", str(folder / "snmpd.conf"), f"udp:127.0.10.104:{SNMP_PORT}"]
     world.start("snmpd", world.gateway, *snmpd)
     sites = [f"--platform={name}=10.71.1.1:{port}" for name, port in PLATFORMS.items()]

@@ -29,6 +29,7 @@ from collector.core.state import (
     SchoolDay,
     SchoolRoster,
     SchoolState,
+    SegmentReading,
     UplinkState,
     Verdict,
 )
@@ -167,6 +168,19 @@ def leg_school() -> School:
     )
 
 
+def trunk(gateway: str, **changes: Any) -> SegmentReading:
+    reading = SegmentReading(
+        observed_at=NOW - 40,
+        gateway=gateway,
+        name="sw1:uplink",
+        if_name="Gi0/24",
+        switches=("sw1",),
+        speed_bps=100 * MBIT,
+        full_duplex=True,
+    )
+    return replace(reading, **changes)
+
+
 def platform(gateway: str, target: str, **changes: Any) -> PlatformReading:
     reading = PlatformReading(
         gateway=gateway,
@@ -218,6 +232,7 @@ def demo_school(office: str = "511402", school: str = "5114020001", name: str = 
         state=SchoolState(
             gateways={gateway: gateway_heard()},
             uplinks={f"{gateway}/bureau/down": uplink(gateway, bandwidth_test(9_000), bandwidth_test(1_800))},
+            segments={f"{gateway}/sw1:uplink": trunk(gateway)},
             platforms={f"{gateway}/{reading.target}": reading for reading in readings},
             classrooms={room.id: state for room, state in zip(rooms, states, strict=False)},
             unlisted={"b9-101": NOW - 30},

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from classready.observation import Bandwidth, Device, Http, Outcome, Port, Reason
+from classready.observation import Bandwidth, Device, Http, Outcome, Port, Reason, Segment
 from classready.units import MBIT
 from collector.core.policy import Policy
 from collector.core.state import (
@@ -146,6 +146,14 @@ def exit_test(exit_name: str = "metro", *, passed: bool = True, **fields: Any) -
 def port(room: str, speed_mbps: int = 1000, *, full: bool | None = True, **fields: Any) -> Port:
     given = {"admin_up": True, "oper_up": True, "if_name": f"Gi0/{room}", "switch": "sw1", **fields}
     return Port(classroom=room, outcome=Outcome.ANSWERED, speed_bps=speed_mbps * MBIT, full_duplex=full, **given)
+
+
+def trunk(
+    speed_mbps: int | None = 1000, *, full: bool | None = True, name: str = "sw1:uplink", **fields: Any
+) -> Segment:
+    """The trunk of the switch that ``port`` is on."""
+    speed_bps = None if speed_mbps is None else speed_mbps * MBIT
+    return Segment(name=name, outcome=Outcome.ANSWERED, speed_bps=speed_bps, full_duplex=full, **fields)
 
 
 def device(room: str, state: str | None = "awake", *, answered: bool = True) -> Device:

@@ -86,6 +86,7 @@ async def test_a_school_says_everything_explain_needs(client: Client) -> None:
     ]
     assert [(e["kind"], e["grade"], e["age_s"]) for e in slow["evidence"]] == [
         ("port", "negotiated", 40),
+        ("segment", "negotiated", 40),
         ("device", "passive", 25),
         ("uplink", "active", 1_800),
     ]
@@ -95,6 +96,22 @@ async def test_a_school_says_everything_explain_needs(client: Client) -> None:
     assert (exempt["ready"], exempt["compliant"], exempt["exempt"]) == ("exempt", "exempt", "2026 年拆除")
     assert [c["clause"] for c in slow["clauses"]] == ["link", "way", "device", "platforms"]
     assert view["unlisted"] == [{"classroom": "b9-101", "last_heard_at": NOW - 30, "age_text": "30 秒前"}]
+    [trunk] = view["segments"]
+    assert (trunk["segment"], trunk["if_name"], trunk["classrooms"], trunk["contention_ratio"]) == (
+        "sw1:uplink",
+        "Gi0/24",
+        6,
+        6.0,
+    )
+    assert (
+        trunk["text"]
+        == slow["evidence"][1]["text"]
+        == "sw1:uplink Gi0/24:100 Mbit/s,全双工 · 6 间教室共用 · 超配 6.0 倍"
+    )
+    assert "  gw-5114020001 sw1:uplink Gi0/24:100 Mbit/s,全双工 · 6 间教室共用 · 超配 6.0 倍, 40 秒前" in school_lines(
+        view, "zh"
+    )
+    assert "segment" not in {e["kind"] for e in unknown["evidence"]}
     [uplink] = view["uplinks"]
     assert [test["text"] for test in uplink["tests"]] == ["通过 ≥ 95 Mbit/s · 用 1.2 MB、104 毫秒"] * 2
     assert [p["state"] for p in view["platforms"]] == ["up", "up"]
@@ -120,12 +137,12 @@ async def test_the_last_test_shows_its_evidence() -> None:
     assert beyond["tests"][0]["windows"]["median_bps"] == 80.4e6
     assert line["tests"][0]["evidence_text"] == "通过 ≥ 95 Mbit/s · 观察 30 秒,不发测试流量 · 看流量计数"
     tested, other = view["classrooms"][0], view["classrooms"][1]
-    assert [(e["kind"], e["grade"]) for e in tested["evidence"]][2:] == [
+    assert [(e["kind"], e["grade"]) for e in tested["evidence"]][3:] == [
         ("path", "active"),
         ("uplink", "passive"),
         ("exit", "active"),
     ]
-    assert tested["evidence"][2]["text"] == f"下行 未知({EVIDENCE_ZH})"
+    assert tested["evidence"][3]["text"] == f"下行 未知({EVIDENCE_ZH})"
     assert "path" not in {e["kind"] for e in other["evidence"]}
     lines = list(school_lines(view, "zh"))
     assert f"    10 分钟前: {EVIDENCE_ZH}" in lines

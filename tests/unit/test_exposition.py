@@ -73,6 +73,8 @@ def test_a_school_as_prometheus_sees_it() -> None:
         ("school_classrooms", "ready", "unknown"): 1,
         ("school_classrooms", "compliant", "exempt"): 1,
         ("school_uplink_bytes_per_second", GATEWAY, "down", "at_least"): 95 * MBIT / 8,
+        ("school_segment_bytes_per_second", GATEWAY, "sw1:uplink"): 100 * MBIT / 8,
+        ("school_segment_contention_ratio", GATEWAY, "sw1:uplink"): 6,
         ("platform_up", "national"): 1,
         ("platform_ping_rtt_seconds", "national"): 0.0213,
         ("platform_ping_loss_ratio", "national"): 0,

@@ -7,7 +7,7 @@ from classready.units import MBIT
 from collector.core.directives import directives
 from collector.core.policy import Policy
 from collector.core.state import AlertChange, Classroom, Grade, Heard, NextStep, Observed, RosterChanged, Tick
-from tests.support.school import GATEWAY, POLICY, Story, at, bandwidth, device, path_test, roster, school
+from tests.support.school import GATEWAY, POLICY, Story, at, bandwidth, device, path_test, roster, school, trunk
 
 
 def after(story: Story, results: str, room: str = "r1", **fields: object) -> Story:
@@ -237,7 +237,7 @@ def test_grade_of_a_line_by_its_newest_evidence(modes, expected):
 
 def test_grade_is_of_the_weakest_part():
     """A wired room rests on its port's negotiated speed, until its way is tested; then on the tests."""
-    story = Story().all_well()
+    story = Story().all_well().saw(trunk())
     assert story.school.state.classrooms["r1"].verdict.grade is Grade.NEGOTIATED
     after(story, "P", mode="passive")
     assert story.school.state.classrooms["r1"].verdict.grade is Grade.PASSIVE
