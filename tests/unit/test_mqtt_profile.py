@@ -120,6 +120,36 @@ def test_home_assistant() -> None:
     assert heard(messages | {"panels/7/lwt": message(b"offline")}, None).gone
 
 
+DEVICE = {
+    "~": "panels/7",
+    "dev": {"ids": ["7"], "name": "Panel"},
+    "o": {"name": "maker"},
+    "avty": [{"topic": "panels/7/lwt"}],
+    "stat_t": "~/state",
+    "cmps": {
+        "screen": {"p": "switch", "val_tpl": "{{ value_json.power }}", "cmd_t": "~/set"},
+        "cpu": {"p": "sensor", "dev_cla": "temperature", "val_tpl": "{{ value_json.env.temp }}"},
+        "signal": {"platform": "sensor", "state_topic": "~/wifi"},
+        "gone": {"p": "sensor"},
+        "broken": 7,
+    },
+}
+
+
+def test_home_assistant_announces_a_whole_device() -> None:
+    """One message since 2024.11: what its components do not say themselves stands beside them."""
+    messages = {"homeassistant/device/7/config": message(DEVICE, retained=True)}
+    assert topics(None, "7", messages)[2:] == ["panels/7/lwt", "panels/7/state", "panels/7/wifi"]
+    messages |= {
+        "panels/7/lwt": message(b"online", retained=True),
+        "panels/7/state": message({"power": "OFF", "env": {"temp": 39}}),
+        "panels/7/wifi": message(b"-61"),
+    }
+    found = heard(messages, None)
+    assert (found.state, found.facts["temperature_c"], found.facts["signal"]) == ("asleep", "39", "-61")
+    assert heard(messages | {"homeassistant/device/7/config": message({**DEVICE, "cmps": [1]})}, None).state is None
+
+
 @pytest.mark.parametrize(
     ("template", "path"),
     [
@@ -150,7 +180,12 @@ _ANY = st.recursive(
 def test_any_message(payloads: list[Any]) -> None:
     """JSON of any shape, and what is none: never an exception, and only what the wire accepts."""
     config, state, will = (message(each) for each in payloads)
-    messages = {"homeassistant/sensor/7/config": config, "panel/7/state": state, "panel/7/will": will}
+    messages = {
+        "homeassistant/sensor/7/config": config,
+        "homeassistant/device/7/config": config,
+        "panel/7/state": state,
+        "panel/7/will": will,
+    }
     for profile in (PANEL, None):
         found = heard(messages, profile)
         assert all(len(name) <= 40 and len(text) <= 200 for name, text in found.facts.items())

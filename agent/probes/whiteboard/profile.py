@@ -29,7 +29,7 @@ _SHORT = {
     "avty": "availability", "avty_t": "availability_topic", "t": "topic", "stat_t": "state_topic",
     "val_tpl": "value_template", "dev": "device", "ids": "identifiers", "dev_cla": "device_class",
     "pl_avail": "payload_available", "pl_not_avail": "payload_not_available", "pl_on": "payload_on",
-    "pl_off": "payload_off", "uniq_id": "unique_id",
+    "pl_off": "payload_off", "uniq_id": "unique_id", "cmps": "components", "p": "platform",
 }  # fmt: skip
 """Abbreviations in Home Assistant's discovery messages (home-assistant.io, MQTT, "Supported abbreviations")."""
 
@@ -95,12 +95,11 @@ def home_assistant(device_id: str, messages: Mapping[str, Message]) -> Profile:
     availability: Switching | None = None
     power: Switching | None = None
     facts: dict[str, Source] = {}
-    for topic, config in _configurations(device_id, messages):
+    for component, name, config in _configurations(device_id, messages):
         availability = availability or _availability(config)
         source = _source(config)
         if source is None:
             continue
-        component = topic.split("/")[1]
         kind = str(config.get("device_class") or "")
         if component == "switch" or (component == "binary_sensor" and kind in {"power", "running"}):
             power = power or Switching(
@@ -110,12 +109,13 @@ def home_assistant(device_id: str, messages: Mapping[str, Message]) -> Profile:
                 off=(str(config.get("payload_off") or "OFF"),),
             )
         elif component == "sensor" and len(facts) < _FACTS_MAX:
-            name = "temperature_c" if kind == "temperature" else str(config.get("name") or topic.split("/")[-2])
-            facts[clean_text(name)[:40] or "sensor"] = source
+            told = "temperature_c" if kind == "temperature" else str(config.get("name") or name)
+            facts[clean_text(told)[:40] or "sensor"] = source
     return Profile(availability=availability, power=power, facts=facts)
 
 
-def _configurations(device_id: str, messages: Mapping[str, Message]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _configurations(device_id: str, messages: Mapping[str, Message]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Component (sensor, switch), its name, and its configuration, of each entity of the device."""
     for topic, message in sorted(messages.items()):
         if not (topic.startswith("homeassistant/") and topic.endswith("/config")):
             continue
@@ -125,8 +125,22 @@ def _configurations(device_id: str, messages: Mapping[str, Message]) -> Iterator
             continue
         identifiers = device.get("identifiers")
         names = identifiers if isinstance(identifiers, list) else [identifiers]
-        if device_id in {*map(str, names), str(device.get("name")), topic.split("/")[-2]}:
-            yield topic, config
+        component, object_id = topic.split("/")[1], topic.split("/")[-2]
+        if device_id not in {*map(str, names), str(device.get("name")), object_id}:
+            continue
+        if component == "device":
+            yield from _components(config)
+        else:
+            yield component, object_id, config
+
+
+def _components(config: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The entities of a message that announces a whole device: what stands beside them holds for each of them."""
+    parts = config.get("components")
+    shared = {key: value for key, value in config.items() if key not in {"components", "device", "name"}}
+    for name, part in parts.items() if isinstance(parts, dict) else ():
+        own = _long({"~": config.get("~", ""), **part}) if isinstance(part, dict) else {}
+        yield str(own.get("platform", "")), str(name), {**shared, **own}
 
 
 def _long(value: Any) -> Any:
