@@ -11,7 +11,6 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
-from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -21,6 +20,7 @@ from msgspec import Struct
 from agent.probes import http1
 from agent.probes.contract import Context, patience_s
 from agent.settings import HttpTarget
+from classready import __version__
 from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text
 
 ADDRESS_MAX_COUNT = 3
@@ -129,7 +129,7 @@ async def _try(target: HttpTarget, attempt: _Attempt) -> None:
 
 async def _get(target: HttpTarget, url: _Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt) -> None:
     with attempt.timed("processing"):
-        writer.write(http1.request(url.authority, url.path, f"classready-agent/{version('classready')}"))
+        writer.write(http1.request(url.authority, url.path, f"classready-agent/{__version__}"))
         head = await http1.read_head(reader)
     attempt.status = head.status
     with attempt.timed("transfer"):

@@ -1,6 +1,5 @@
 """The load of one lease: a download that is measured here, or an upload that the responder measures."""
 
-import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -88,6 +87,8 @@ class Load:
 
     def stop(self) -> None:
         """End the load; a stop that gets lost is made up for while waiting for the report."""
+        import shutil  # brings the compression libraries, which nothing else of an agent needs
+
         self.tell(Command.STOP, 0.0)
         for row in plot.rows(self._seen_windows, self._test.thetas_bps[1], shutil.get_terminal_size().columns):
             self._test.explain(row)
