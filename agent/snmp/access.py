@@ -1,6 +1,7 @@
 """What every driver needs before it can ask: where the device is, and what opens it."""
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from agent.snmp.contract import Device, SnmpError
 from classready.observation import Reason
 from classready.settings import read_secret
 
-OIDS_PER_GET = 48
 ROWS_PER_BULK = 32
-"""Both keep an answer below one Ethernet frame, as old switches drop fragments: 48 numbers, or 32 names of ports, which
-are all that a usual switch has."""
+"""Names of ports, which are all that a usual switch has, fit one Ethernet frame: old switches drop fragments."""
+_GET_BYTES = 1_350
+"""What the values of one answer may take, for the same reason; headers and SNMPv3 need the rest of the 1,472 bytes."""
+_VALUE_BYTES = 13
+"""Type and length of the pair, of the OID and of the value, and 7 bytes of it: many are smaller, few are larger."""
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -68,7 +71,27 @@ def _secret(path: str | None) -> str | None:
 
 def batches(oids: Sequence[str]) -> list[list[str]]:
     """What one GET each may ask for."""
-    return [list(oids[i : i + OIDS_PER_GET]) for i in range(0, len(oids), OIDS_PER_GET)]
+    return _batches(tuple(oids)).copy()
+
+
+@functools.lru_cache(maxsize=64)
+def _batches(oids: tuple[str, ...]) -> list[list[str]]:
+    """A poll asks for the same as the one before it."""
+    found: list[list[str]] = []
+    room = 0
+    for oid in oids:
+        size = _answer_bytes(oid)
+        if size > room:
+            found.append([])
+            room = _GET_BYTES
+        found[-1].append(oid)
+        room -= size
+    return found
+
+
+def _answer_bytes(oid: str) -> int:
+    """About what an OID and its number take in an answer: seven bits to a byte, the first two numbers share one."""
+    return _VALUE_BYTES - 1 + sum(max(1, -(-number.bit_length() // 7)) for number in numbers(oid))
 
 
 def silence(device: Device) -> SnmpError:
@@ -79,10 +102,10 @@ def silence(device: Device) -> SnmpError:
     return SnmpError(Reason.TIMEOUT, f"no SNMP answer after {tries}{hint}")
 
 
-def too_long(device: Device, base: str) -> SnmpError:
+def too_long(device: Device) -> SnmpError:
     """Make the error for a table that has more rows than may be read."""
     limit = device.settings.max_rows
-    return SnmpError(Reason.PROTOCOL, f"more than {limit} values below {base}: endless, or snmp.max_rows is too small")
+    return SnmpError(Reason.PROTOCOL, f"more than {limit} values: it never ends, or snmp.max_rows is too small")
 
 
 def numbers(oid: str) -> tuple[int, ...]:

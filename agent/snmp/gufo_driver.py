@@ -96,7 +96,7 @@ async def _follow(
                 found[oid] = value
             row_count += 1
         if row_count > device.settings.max_rows:
-            raise too_long(device, base)
+            raise too_long(device)
     return found
 
 

@@ -122,20 +122,21 @@ async def walk(device: Device, base: str) -> dict[str, Value]:
     """See ``Driver.walk``."""
     session = await _open(device)
     found: dict[str, Value] = {}
-    last = base
-    while True:
+    last, complete = base, False
+    while not complete:
         answer = await _next_rows(session, last)
+        complete = not answer
         for oid, value in answer:
             if not oid.startswith(f"{base}.") or isinstance(value, _ABSENT):
-                return found
+                complete = True
+                break
             if numbers(oid) <= numbers(last):
                 raise SnmpError(Reason.PROTOCOL, f"OIDs do not increase: {oid} after {last}")
             found.update(_plain([(oid, value)]))
             last = oid
-        if not answer:
-            return found
         if len(found) > device.settings.max_rows:
-            raise too_long(device, base)
+            raise too_long(device)
+    return found
 
 
 def close() -> None:
