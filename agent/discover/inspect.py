@@ -75,8 +75,10 @@ async def _with_ports(switch: Switch, other_macs: Sequence[str]) -> Switch:
     fdb = (await bridge.fdb(device, (), base_ports, silent)).ports
     neighbours = await lldp.neighbours(device, named, base_ports, silent)
     ways_out = await asyncio.to_thread(network.ways_out, switch.address, switch.system.access.port)
-    trunks = place.trunks(fdb, neighbours, bound=(), ways_out=ways_out, switch_macs=other_macs)
-    indexes = sorted(set(base_ports.values()) or named.if_names or named.if_descrs)
+    bundles = await mib.bundles(device, set().union(*fdb.values()))
+    trunks = place.trunks(fdb, neighbours, bound=(), ways_out=ways_out, switch_macs=other_macs, bundles=bundles)
+    known = {**named.if_descrs, **named.if_names}
+    indexes = sorted(index for index in set(base_ports.values()) or known if index in known or not known)
     readings = await mib.read(device, indexes, with_errors=False)
     aliases = await mib.optional_walk(device, mib.IF_ALIAS, silent)
     ports = [

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 from agent.snmp.contract import Device, Driver, SnmpError, Value
+from classready.units import MBIT
 
-__all__ = ["Device", "SnmpError", "Value", "close", "get", "integer", "text", "walk"]
+__all__ = ["Device", "SnmpError", "Value", "close", "get", "integer", "speed_bps", "text", "walk"]
+
+_NO_MBPS = 10**6
 
 _drivers: list[Driver] = []
 
@@ -49,6 +52,16 @@ def close() -> None:
 def integer(value: Value | None) -> int | None:
     """The value where it is a number >= 0, else None: a device may send any type for any object."""
     return value if isinstance(value, int) and value >= 0 else None
+
+
+def speed_bps(high_mbps: int | None, low_bps: int | None) -> int | None:
+    """What ifHighSpeed says, else ifSpeed (RFC 2863), whose largest value 2^32 - 1 means "at least"; 0 is none.
+
+    Some D-Link switches give ifHighSpeed in bit/s (librenms/librenms#12957): a terabit is no port of a school.
+    """
+    if high_mbps and high_mbps < _NO_MBPS:
+        return high_mbps * MBIT
+    return low_bps or None
 
 
 def text(value: Value | None) -> str | None:

@@ -10,9 +10,9 @@ from agent.probes.switch import mib
 from agent.probes.whiteboard import HR_SYSTEM_UPTIME, IF_TYPE, SYS_DESCR, SYS_NAME, SYS_UP_TIME
 from bench.agent.processes import BLACKBOX_EXPORTER, SNMP_EXPORTER, free_port, started, until_answering
 
-SWITCH_COLUMNS = (mib.IF_NAME, *mib.LINK, *mib.HC_OCTETS, *mib.OCTETS, *mib.ERRORS)
-"""What the exporter must be told to walk to know what a poll knows of any switch. It cannot choose at run time;
-32 bit counters we ask for only where there are no others. (Its stock module walks all of ifTable and ifXTable.)
+SWITCH_COLUMNS = (mib.IF_NAME, *mib.LINK, mib.IF_SPEED, *mib.HC_OCTETS, *mib.OCTETS, *mib.ERRORS)
+"""What the exporter must be told to walk to know what a poll knows of any switch. It cannot choose at run time; we ask
+for ifSpeed and 32 bit counters only where there is nothing better. (Its stock module walks ifTable and ifXTable.)
 """
 BOARD_COLUMNS = (IF_TYPE, mib.IF_OPER_STATUS, mib.IF_HIGH_SPEED, mib.IF_SPEED)
 BOARD_SCALARS = (SYS_DESCR, SYS_UP_TIME, SYS_NAME, HR_SYSTEM_UPTIME)

@@ -252,7 +252,7 @@ _RECORDED: dict[int, Callable[[bytes], Any]] = {
     4: rfc1902.OctetString,
     5: lambda _: rfc1902.Null(""),
     6: lambda text: rfc1902.ObjectIdentifier(text.decode()),
-    64: lambda text: rfc1902.IpAddress(text.decode() if b"." in text else text),
+    64: lambda raw: rfc1902.IpAddress(raw if len(raw) == 4 else raw.decode()),
     65: lambda text: rfc1902.Counter32(int(text)),
     66: lambda text: rfc1902.Gauge32(int(text)),
     67: lambda text: rfc1902.TimeTicks(int(text)),

@@ -165,13 +165,14 @@ def _number(walk: dict[str, tuple[str, str]], oid: str) -> int | None:
 
 def _expected(walk: dict[str, tuple[str, str]], index: str) -> dict[str, Any]:
     high, low = _number(walk, f"{IFX}.15.{index}"), _number(walk, f"{IF}.5.{index}")
-    first = [_number(walk, f"{base}.{index}") for base in (f"{IFX}.6", f"{IF}.10")]
+    high = high if high and high < 1_000_000 else 0  # in Mbit/s; some D-Link switches give it in bit/s
+    octets = [_number(walk, f"{base}.{index}") for base in (f"{IFX}.6", f"{IF}.10")]
     return {
-        "speed_bps": (high or 0) * 1_000_000 or low or None,
+        "speed_bps": high * 1_000_000 or low or None,
         "full_duplex": {3: True, 2: False}.get(_number(walk, f"{DOT3}.19.{index}")),
         "oper_up": {1: True, 4: None, None: None}.get(_number(walk, f"{IF}.8.{index}"), False),
         "admin_up": {1: True, None: None}.get(_number(walk, f"{IF}.7.{index}"), False),
-        "in_octets": next((n for n in first if n is not None), None),
+        "in_octets": next((n for n in octets if n), next((n for n in octets if n is not None), None)),
         "in_error_count": _number(walk, f"{IF}.14.{index}"),
         "fcs_error_count": _number(walk, f"{DOT3}.3.{index}"),
     }
@@ -180,7 +181,7 @@ def _expected(walk: dict[str, tuple[str, str]], index: str) -> dict[str, Any]:
 def _names(walk: dict[str, tuple[str, str]]) -> dict[str, str]:
     """Unique name -> ifIndex of every Ethernet port: its ifName, or its ifDescr where it has none."""
     if_names, descrs = _rows(walk, f"{IFX}.1"), _rows(walk, f"{IF}.2")
-    ethernet = [index for index, kind in _rows(walk, f"{IF}.3").items() if kind == "6"]
+    ethernet = [index for index, kind in _rows(walk, f"{IF}.3").items() if kind in {"6", "62", "69", "117"}]
     named = {index: if_names.get(index) or descrs[index] for index in ethernet}
     everything = [name for table in (if_names, descrs) for name in table.values()]
     return {name: index for index, name in named.items() if name and len(name) <= 64 and everything.count(name) <= 2}

@@ -26,6 +26,7 @@ BOARD, GATEWAY = "a4:5d:36:00:11:22", "02:00:00:00:00:01"
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
 async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(poll, "_sightings", {})
+    poll.forget_names()
     monkeypatch.setattr(network, "ways_out", lambda _host, _port: (GATEWAY,))
     monkeypatch.setattr(network, "arp", lambda: {"10.51.2.31": BOARD})
     snmp.use(request.param)
@@ -77,6 +78,9 @@ async def test_a_sleeping_board_is_remembered(devices: Devices) -> None:
     """Its entry ages out; the port where it was is still read, and the detail says so."""
     sw = Switch()
     target = await _target(devices, sw, trunks=())
+    (unknown,) = await _probe(target)
+    assert (unknown.outcome, unknown.detail.partition(":")[0]) == (Outcome.UNMEASURED, "the address table is empty")
+    sw.plug("00:00:00:00:00:09", 9)
     (unknown,) = await _probe(target)
     assert (unknown.outcome, unknown.detail) == (Outcome.UNMEASURED, f"{BOARD} is not in the address table")
     sw.plug(BOARD, 7)
@@ -160,8 +164,9 @@ async def test_an_address_table_that_is_too_long(devices: Devices) -> None:
     target = await _target(devices, sw, ports={"GE0/0/1": "r1"}, trunks=())
     port, device = await _probe(replace(target, snmp=replace(target.snmp, max_rows=50)))
     assert port.speed_bps == 10**9
-    assert device.outcome is Outcome.UNMEASURED
-    assert "address table cannot be read: more than 50 values" in device.detail
+    assert (device.outcome, device.reason) == (Outcome.UNMEASURED, Reason.PROTOCOL)
+    assert device.detail.startswith("the address table cannot be read: ")
+    assert "more than 50 values" in device.detail
     assert "max_rows is too small" in device.detail
 
 
@@ -197,6 +202,60 @@ async def test_power_has_failed(devices: Devices) -> None:
     sw._add({(1, 3, 6, 1, 2, 1, 105, 1, 1, 1, 6, 1, 7): lambda: rfc1902.Integer32(4)})
     (port,) = await _probe(await _target(devices, sw, trunks=()))
     assert (port.oper_up, port.detail) == (False, "power over Ethernet has failed on this port")
+
+
+async def test_power_has_failed_on_a_bound_port(devices: Devices) -> None:
+    """RFC 3621 counts bridge ports, which may have other numbers than the interfaces."""
+    from pysnmp.proto import rfc1902
+
+    sw = Switch()
+    for port, index in {7: 8, 8: 7}.items():
+        sw._add({(1, 3, 6, 1, 2, 1, 17, 1, 4, 1, 2, port): lambda index=index: rfc1902.Integer32(index)})
+    sw._add({(1, 3, 6, 1, 2, 1, 105, 1, 1, 1, 6, 1, 7): lambda: rfc1902.Integer32(4)})
+    sw.ports[7].up = sw.ports[8].up = False
+    bound = {"GE0/0/7": "r7", "GE0/0/8": "r8"}
+    seven, eight = await _probe(await _target(devices, sw, ports=bound, devices={}, trunks=()))
+    assert (seven.detail, eight.detail) == (None, "power over Ethernet has failed on this port")
+
+
+async def test_a_device_behind_an_aggregation(devices: Devices) -> None:
+    """No cable of a room ends in one: it is a trunk, however few addresses it has."""
+    from pysnmp.proto import rfc1902
+
+    sw = Switch()
+    sw.plug(BOARD, 23)
+    sw._add({(1, 3, 6, 1, 2, 1, 2, 2, 1, 3, 23): lambda: rfc1902.Integer32(161)})
+    (port,) = await _probe(await _target(devices, sw, trunks=()))
+    assert (port.outcome, port.if_name) == (Outcome.UNMEASURED, None)
+    assert "behind the trunk GE0/0/23 only (no Ethernet port of its own)" in port.detail
+
+
+async def test_a_port_that_is_no_interface(devices: Devices) -> None:
+    """Radios of an access controller have bridge ports whose ifIndex ifTable does not have."""
+    from pysnmp.proto import rfc1902
+
+    sw = Switch()
+    sw.plug(BOARD, 30)
+    sw._add({(1, 3, 6, 1, 2, 1, 17, 1, 4, 1, 2, 30): lambda: rfc1902.Integer32(647)})
+    (port,) = await _probe(await _target(devices, sw, trunks=()))
+    assert (port.outcome, port.reason, port.if_name) == (Outcome.UNMEASURED, Reason.NOT_FOUND, None)
+    assert "port 647 of the address table, which is none of the switch's interfaces" in port.detail
+
+
+async def test_neighbours_without_a_time_mark(devices: Devices) -> None:
+    """Some switches leave the first part of the index out; what cannot be tied to a port is told."""
+    from pysnmp.proto import rfc1902
+
+    sw = Switch()
+    sw.meet(24, "core")
+    entry = (1, 0, 8802, 1, 1, 2, 1, 4, 1, 1)
+    for column in (9, 12):
+        sw._add({(*entry, column, 24, 1): sw.objects.pop((*entry, column, 0, 24, 1))})
+    sw._add({(*entry, 9, 0, 301): lambda: rfc1902.OctetString(b"lost")})
+    told: list[str] = []
+    (way,) = await _probe(await _target(devices, sw, devices={}), told=told)
+    assert (way.name, way.if_name) == ("sw1:uplink", "GE0/0/24")
+    assert "an LLDP neighbour at 0.301, which is no port that the switch names" in told
 
 
 async def test_explained(devices: Devices) -> None:
@@ -263,9 +322,9 @@ async def test_every_address_of_a_walk(devices: Devices, path: Path) -> None:
     """The ports of all MACs are exactly what the file holds; and a device given by any of them is found there."""
     device = await _opened(devices, path)
     base_ports = await bridge.base_ports(device, print)
-    fdb = await bridge.fdb(device, (), base_ports, print)
+    table = await bridge.fdb(device, (), base_ports, print)
     expected = _expected_fdb(path)
-    assert fdb == expected
+    assert (table.ports, table.problem) == (expected, None)
     single = [mac for mac, indexes in expected.items() if len(indexes) == 1]
     target = SwitchTarget(
         name="sw1",
@@ -279,6 +338,8 @@ async def test_every_address_of_a_walk(devices: Devices, path: Path) -> None:
     counts = [index for indexes in expected.values() for index in indexes]
     trunks = {index for index in counts if counts.count(index) > 8}
     trunks |= {i for i, n in (await lldp.neighbours(device, named, base_ports, print)).items() if n.is_bridge}
+    types = {index[0]: text for index, text in _held(path, "1.3.6.1.2.1.2.2.1.3").items()}
+    trunks |= {index for index in counts if types.get(index, "6") not in {"6", "62", "69", "117"}}
     for mac, port in zip(single, await _probe(target) if single else (), strict=True):
         (index,) = expected[mac]
         assert port.if_name == (None if index in trunks else named.name(index))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from agent import snmp
 from agent.probes import switch
-from agent.probes.switch import mib
+from agent.probes.switch import mib, poll
 from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError, Value
 from classready.observation import Observation, Outcome, Port, Reason, Segment
@@ -42,6 +42,7 @@ class Table:
 
 @pytest.fixture
 def table() -> Iterator[Table]:
+    poll.forget_names()
     table = Table()
     before = list(snmp._drivers)
     snmp._drivers[:] = [table]
@@ -74,6 +75,10 @@ async def _one(name: str = "GE1") -> Port:
         (b"1000", 100_000_000, 100_000_000),
         (-1, b"x", None),
         (2**64, 0, None),
+        (100_000_000, 100_000_000, 100_000_000),
+        (1_000, 1_000, 1_000_000_000),
+        (10_000, 1_410_065_408, 10_000_000_000),
+        (1_000_000, 0, None),
     ],
 )
 async def test_speed(table: Table, high: Value | None, low: Value | None, speed_bps: int | None) -> None:
@@ -101,10 +106,15 @@ async def test_duplex(table: Table, status, full) -> None:
 
 
 async def test_counters(table: Table) -> None:
-    """64-bit counters win, 32-bit ones stand in, errors are kept apart; what the wire cannot carry is not known."""
+    """64-bit counters win, 32-bit ones stand in for those that are missing or stand still; errors are kept apart.
+
+    What the wire cannot carry is not known.
+    """
     table.port(1, "GE1", IF_HC_IN_OCTETS=2**40, IF_IN_OCTETS=7, IF_OUT_OCTETS=8, IF_IN_ERRORS=1, DOT3_FCS_ERRORS=2)
     table.port(2, "GE2", IF_HC_IN_OCTETS=2**64 - 1)
-    first, second = await _probe(["GE1", "GE2"])
+    table.port(3, "GE3", IF_HC_IN_OCTETS=0, IF_IN_OCTETS=9, IF_HC_OUT_OCTETS=0, IF_OUT_OCTETS=0)
+    first, second, third = await _probe(["GE1", "GE2", "GE3"])
+    assert (third.in_octets, third.out_octets) == (9, 0)
     assert (first.in_octets, first.out_octets) == (2**40, 8)
     assert (first.in_error_count, first.fcs_error_count, first.out_error_count) == (1, 2, None)
     assert second.in_octets is None
@@ -142,6 +152,47 @@ async def test_trunks_become_segments(table: Table) -> None:
     expected = Segment(name="sw1:GE24", if_name="GE24", outcome=Outcome.ANSWERED)
     assert trunk == replace(expected, speed_bps=100_000_000, full_duplex=True)
     assert (missing.name, missing.outcome) == ("sw1:GE25", Outcome.UNMEASURED)
+
+
+async def test_a_trunk_without_a_link(table: Table) -> None:
+    """It has negotiated nothing: the last or slowest speed that switches show then is not its own."""
+    table.port(24, "GE24", IF_OPER_STATUS=2, IF_HIGH_SPEED=10, DOT3_DUPLEX_STATUS=2)
+    (trunk,) = await _probe([], ["GE24"])
+    assert trunk == Segment(name="sw1:GE24", if_name="GE24", outcome=Outcome.ANSWERED)
+
+
+async def test_names_are_remembered_while_they_stand_where_they_were(table: Table) -> None:
+    """The next poll looks only there; after a move, by ifName or by alias, it searches again at once."""
+    table.port(1, "GE1", IF_HIGH_SPEED=100)
+    table.port(2, "GE2", IF_ALIAS=b"b2-301", IF_HIGH_SPEED=1_000)
+    for expected in (["GE1", "b2-301"], []):
+        table.walked.clear()
+        by_name, by_alias = await _probe(["GE1", "b2-301"])
+        assert (by_name.speed_bps, by_alias.speed_bps) == (100_000_000, 1_000_000_000)
+        assert table.walked == ([mib.IF_NAME, mib.IF_ALIAS] if expected else [])
+    table.port(1, "GE2")
+    table.port(2, "GE1")
+    table.values |= {f"{mib.IF_ALIAS}.1": b"b2-301", f"{mib.IF_ALIAS}.2": b""}
+    by_name, by_alias = await _probe(["GE1", "b2-301"])
+    assert (by_name.speed_bps, by_alias.speed_bps, by_alias.if_name) == (1_000_000_000, 100_000_000, "GE2")
+
+
+async def test_a_second_port_with_the_same_alias_is_found_out(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at once, for that needs a search, but when the names are searched for the next time."""
+    table.port(1, "GE1", IF_ALIAS=b"b2-301")
+    assert (await _one("b2-301")).outcome is Outcome.ANSWERED
+    table.port(2, "GE2", IF_ALIAS=b"b2-301")
+    assert (await _one("b2-301")).if_name == "GE1"
+    monkeypatch.setattr(poll, "NAMES_VALID_S", 0.0)
+    assert (await _one("b2-301")).reason is Reason.NOT_FOUND
+
+
+async def test_names_that_were_not_all_found_are_searched_for_at_every_poll(table: Table) -> None:
+    """A port that is renamed to what the settings call it is there with the next poll."""
+    table.port(1, "GE1")
+    assert (await _one("GE9")).reason is Reason.NOT_FOUND
+    table.port(1, "GE9")
+    assert (await _one("GE9")).outcome is Outcome.ANSWERED
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from agent.probes.switch import place
 from agent.probes.switch.lldp import Neighbour, is_bridge
 from agent.probes.switch.names import Names
 from agent.probes.switch.place import Asked, Place, Sighting, View
+from classready.observation import Reason
 
 A, B, GATEWAY, ROUTER = "a4:5d:36:00:11:22", "a4:5d:36:00:11:33", "02:00:00:00:00:01", "02:00:00:00:00:02"
 NAMES = Names({}, {}, {i: f"GE{i}" for i in range(1, 29)}, {})
@@ -19,8 +20,9 @@ def who(name: str = "sw2", *, bridge: bool = True) -> Neighbour:
     return Neighbour(name=name, is_bridge=bridge)
 
 
-def trunks(fdb=None, neighbours=None, bound=(), ways_out=(GATEWAY,), switches=()) -> dict[int, str]:
-    return place.trunks(fdb or {}, neighbours or {}, bound=bound, ways_out=ways_out, switch_macs=switches)
+def trunks(*, fdb=None, neighbours=None, bound=(), ways_out=(GATEWAY,), switches=(), bundles=()) -> dict[int, str]:
+    around = {"bound": bound, "ways_out": ways_out, "switch_macs": switches, "bundles": bundles}
+    return place.trunks(fdb or {}, neighbours or {}, **around)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,8 @@ def trunks(fdb=None, neighbours=None, bound=(), ways_out=(GATEWAY,), switches=()
         ({"fdb": {A: {7}}, "switches": [A]}, {7: "another switch"}),
         ({"fdb": {GATEWAY: {24}}}, {24: "towards the gateway"}),
         ({"fdb": {GATEWAY: {24}}, "ways_out": ()}, {}),
+        ({"fdb": {A: {161}}, "bundles": [161]}, {161: "no Ethernet port of its own"}),
+        ({"fdb": {GATEWAY: {161}}, "bundles": [161]}, {161: "towards the gateway"}),
         ({"fdb": {GATEWAY: {3}, ROUTER: {24}}, "ways_out": (ROUTER, GATEWAY)}, {24: "towards the gateway"}),
         ({"fdb": {GATEWAY: {24}}, "neighbours": {24: who()}}, {24: "towards the gateway"}),
     ],
@@ -94,6 +98,23 @@ def test_find(fdb, index, detail) -> None:
     assert place.find(A, View(names=NAMES, fdb=fdb, trunks={24: "neighbour sw2"})) == Place(index=index, detail=detail)
 
 
+@pytest.mark.parametrize(
+    ("view", "reason", "detail"),
+    [
+        ({"problem": "too long"}, Reason.PROTOCOL, "too long"),
+        (
+            {"fdb": {B: {7}}, "untied": {A: 12}},
+            Reason.NOT_FOUND,
+            f"{A} is on bridge port 12, which is tied to no interface",
+        ),
+        ({}, Reason.NOT_FOUND, "the address table is empty: does this switch show it to this community?"),
+    ],
+)
+def test_why_a_device_is_not_found(view, reason, detail) -> None:
+    """What was not read, or is not tied to a port, is not called missing."""
+    assert place.find(A, View(names=NAMES, **view)) == Place(index=None, reason=reason, detail=detail)
+
+
 LAST = Sighting(switch="sw1", port="GE7", crowd=1, at_s=1000.0)
 HERE, NOWHERE = Place(index=3), Place(index=None, detail="gone")
 
@@ -131,6 +152,21 @@ def test_a_remembered_port_that_became_a_trunk() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("GigabitEthernet1/0/24", 24),
+        ("gigabitEthernet 1/0/2 : copper", 2),
+        ("GigabitEthernet1/0/3", None),
+        ("Slot: 0 Port: 1", None),
+    ],
+)
+def test_names_that_are_alike(name, index) -> None:
+    """LLDP may write a port's name in another way; where several are alike, it is none of them."""
+    known = {24: "gigabitEthernet 1/0/24 : copper", 2: "gigabitEthernet 1/0/2 : copper", 5: "Slot: 0", 6: "Slot: 1"}
+    assert Names({}, {}, known, {}).like(name) == index
+
+
+@pytest.mark.parametrize(
     ("capabilities", "expected"),
     [
         (b"\x20", True),
@@ -146,6 +182,10 @@ def test_a_remembered_port_that_became_a_trunk() -> None:
         (b"28 2 4", True),
         (b"01 7", False),
         (b"10 3", False),
+        (b"\x28\x00\x00\x00", True),
+        (b"\x28\x00\x00\x00\x00", False),
+        (b"\x24\x00", False),
+        (b"24 2 5", False),
         (b"garbage", False),
     ],
 )

@@ -154,7 +154,8 @@ def negotiated(name: str) -> tuple[int | None, bool | None]:
 def switch_sample(values: Mapping[str, Value], index: str, before_s: float, after_s: float) -> Sample | None:
     """Interpret the counters of a switch port; what it received from the provider is the school's download.
 
-    None without 64 bit octets: those of 32 bits may wrap unseen. Without all counts of packets none is credited.
+    None without 64 bit octets, or where they stand still at 0 as on some D-Link switches: those of 32 bits may wrap
+    unseen. Without all counts of packets none is credited.
     """
 
     def number(column: str) -> int | None:
@@ -162,17 +163,16 @@ def switch_sample(values: Mapping[str, Value], index: str, before_s: float, afte
 
     octets = [number(column) for column in (_IN_OCTETS, _OUT_OCTETS)]
     packets = [number(column) for column in (*_IN_PACKETS, *_OUT_PACKETS)]
-    if octets[0] is None or octets[1] is None:
+    if octets[0] is None or octets[1] is None or octets == [0, 0]:
         return None
     known = [count for count in packets if count is not None]
     whole = len(known) == len(packets)
     in_packets, out_packets = (sum(known[:3]), sum(known[3:])) if whole else (0, 0)
-    speed_mbps = number(_HIGH_SPEED)
     return Sample(
         at_s=before_s,
         stale_s=_SNMP_STALE_S + after_s - before_s,
         port=f"{index} {whole} {number(_DISCONTINUITY)}",
-        limit_bps=speed_mbps * MBIT if speed_mbps else None,
+        limit_bps=snmp.speed_bps(number(_HIGH_SPEED), None),
         down_bytes=octets[0] + _FRAMED_OVERHEAD_BYTES * in_packets,
         up_bytes=octets[1] + _FRAMED_OVERHEAD_BYTES * out_packets,
     )

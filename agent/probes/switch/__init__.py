@@ -59,9 +59,14 @@ def _devices(target: SwitchTarget, found: Found, context: Context) -> Iterable[O
         if there.index is None:
             context.explain(f"{ref} -> {classroom}: {there.detail}")
             port = Port(classroom=classroom, switch=target.name)
-            yield _failed(port, Outcome.UNMEASURED, Reason.NOT_FOUND, there.detail or "")
+            yield _failed(port, Outcome.UNMEASURED, there.reason, there.detail or "")
             continue
         name = found.names.name(there.index)
+        if not found.readings[there.index].exists:
+            detail = f"it is on port {name} of the address table, which is none of the switch's interfaces"
+            context.explain(f"{ref} -> {classroom}: {detail}")
+            yield _failed(Port(classroom=classroom, switch=target.name), Outcome.UNMEASURED, Reason.NOT_FOUND, detail)
+            continue
         context.explain(f"{ref} -> {name} -> {classroom}: {found.readings[there.index]}")
         yield _answered(
             Port(classroom=classroom, switch=target.name, if_name=name, detail=there.detail), there.index, found
@@ -102,8 +107,9 @@ def _trunk(segment: Segment, index: int, found: Found, context: Context) -> Segm
         segment,
         if_name=if_name,
         outcome=Outcome.ANSWERED,
-        speed_bps=trunk.speed_bps,
-        full_duplex=trunk.full_duplex,
+        # Without a link nothing is negotiated; what switches show then is the last or the slowest speed.
+        speed_bps=None if trunk.oper_up is False else trunk.speed_bps,
+        full_duplex=None if trunk.oper_up is False else trunk.full_duplex,
         in_octets=trunk.in_octets,
         out_octets=trunk.out_octets,
     )

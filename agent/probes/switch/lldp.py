@@ -15,8 +15,9 @@ _LOC_PORT_ID, _LOC_PORT_DESC = "1.0.8802.1.1.2.1.3.7.1.3", "1.0.8802.1.1.2.1.3.7
 _REMOTE = "1.0.8802.1.1.2.1.4.1.1"
 _SYS_NAME, _CAPABILITIES = f"{_REMOTE}.9", f"{_REMOTE}.12"
 
-_BRIDGE_OR_ROUTER = 0x20 | 0x08
-"""LldpSystemCapabilitiesMap: other(0), repeater(1), bridge(2), wlanAccessPoint(3), router(4), counted from the left."""
+_BRIDGE_OR_ROUTER, _TELEPHONE = 0x20 | 0x08, 0x04
+"""LldpSystemCapabilitiesMap, from the left: other, repeater, bridge, wlanAccessPoint, router, telephone."""
+_MAP_MAX_BYTES = 4
 _AS_TEXT = re.compile(rb"([0-9A-F]{2}) ([0-9A-F]{2} )*[0-9 ]*")
 
 
@@ -46,8 +47,10 @@ async def neighbours(
     local = await _local_names(device, explain)
     found: dict[int, Neighbour] = {}
     for row in sorted(rows):
-        index = _if_index(row[-2], local, names, base_ports) if len(row) == 3 else None
+        # TimeMark, port, number of the neighbour; JetStream switches leave out the first.
+        index = _if_index(row[-2], local, names, base_ports) if len(row) in {2, 3} else None
         if index is None:
+            explain(f"an LLDP neighbour at {'.'.join(map(str, row))}, which is no port that the switch names")
             continue
         where = ".".join(map(str, row))
         neighbour = Neighbour(
@@ -62,14 +65,16 @@ async def neighbours(
 def is_bridge(capabilities: Value | None) -> bool:
     """Whether the enabled capabilities hold bridge or router; an access point that only is one does not count.
 
-    The map has one or two octets. Something longer is what net-snmp prints of it (``28 2 4``), as proxies pass it on.
+    Nor does a telephone, which bridges for the one computer behind it. The map has one or two octets, some switches
+    pad it to four; something else is what net-snmp prints of it (``28 2 4``), as proxies pass it on.
     """
     if not isinstance(capabilities, bytes) or not capabilities:
         return False
-    if len(capabilities) > 2:
-        printed = _AS_TEXT.match(capabilities)
-        return printed is not None and bool(int(printed[1], 16) & _BRIDGE_OR_ROUTER)
-    return bool(capabilities[0] & _BRIDGE_OR_ROUTER)
+    printed = _AS_TEXT.fullmatch(capabilities)
+    if printed is None and len(capabilities) > _MAP_MAX_BYTES:
+        return False
+    enabled = int(printed[1], 16) if printed else capabilities[0]
+    return bool(enabled & _BRIDGE_OR_ROUTER) and not enabled & _TELEPHONE
 
 
 async def _local_names(device: Device, explain: Callable[[str], None]) -> dict[int, list[str]]:
@@ -85,6 +90,6 @@ def _if_index(
     number: int, local: Mapping[int, Sequence[str]], names: Names, base_ports: Mapping[int, int]
 ) -> int | None:
     """By the port's name, else as the number of a bridge port, as the standard asks for, else as ifIndex."""
-    named = (names.index(text) for text in local.get(number, ()) if text)
+    named = (names.index(text) or names.like(text) for text in local.get(number, ()) if text)
     known = number if number in names.if_names or number in names.if_descrs else None
     return next((index for index in named if index is not None), None) or base_ports.get(number) or known

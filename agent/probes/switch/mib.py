@@ -1,14 +1,15 @@
 """What a switch says of its ports: IF-MIB (RFC 2863), EtherLike-MIB (RFC 3635), POWER-ETHERNET-MIB (RFC 3621)."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from agent import snmp
 from agent.snmp import Device, SnmpError, Value
 from classready.ids import canonical_mac
-from classready.observation import Reason
-from classready.units import MBIT, bps_to_mbps
+from classready.observation import Reason, clean_text
+from classready.units import bps_to_mbps
 
 _IF_ENTRY = "1.3.6.1.2.1.2.2.1"
 _IFX_ENTRY = "1.3.6.1.2.1.31.1.1.1"
@@ -20,6 +21,7 @@ IF_DESCR = f"{_IF_ENTRY}.2"
 NAMES = {"ifName": IF_NAME, "ifAlias": IF_ALIAS, "ifDescr": IF_DESCR}
 """Columns in which a bound name is looked for, the first that has it wins."""
 
+IF_TYPE = f"{_IF_ENTRY}.3"
 IF_SPEED = f"{_IF_ENTRY}.5"
 IF_ADMIN_STATUS = f"{_IF_ENTRY}.7"
 IF_OPER_STATUS = f"{_IF_ENTRY}.8"
@@ -36,16 +38,22 @@ DOT3_LATE_COLLISIONS = f"{_DOT3_ENTRY}.8"
 DOT3_DUPLEX_STATUS = f"{_DOT3_ENTRY}.19"
 PSE_DETECTION_STATUS = "1.3.6.1.2.1.105.1.1.1.6"
 
-LINK = (IF_ADMIN_STATUS, IF_OPER_STATUS, IF_SPEED, IF_HIGH_SPEED, DOT3_DUPLEX_STATUS)
+LINK = (IF_ADMIN_STATUS, IF_OPER_STATUS, IF_HIGH_SPEED, DOT3_DUPLEX_STATUS)
 HC_OCTETS = (IF_HC_IN_OCTETS, IF_HC_OUT_OCTETS)
 OCTETS = (IF_IN_OCTETS, IF_OUT_OCTETS)
 ERRORS = (IF_IN_ERRORS, IF_OUT_ERRORS, DOT3_FCS_ERRORS, DOT3_ALIGNMENT_ERRORS, DOT3_LATE_COLLISIONS)
-_COLUMNS = (*LINK, *HC_OCTETS, *OCTETS, *ERRORS)
+_COLUMNS = (*LINK, IF_SPEED, *HC_OCTETS, *OCTETS, *ERRORS)
 
+_ETHERNET = {6, 62, 69, 117}
+"""ethernetCsmacd, and the three deprecated IANAifTypes for faster ones that old switches still send."""
 _PSE_FAULTS = {4, 6}
 """fault and otherFault."""
 _COUNT_MAX = 2**63 - 1
 """What the wire can carry; a counter beyond it is a broken device's."""
+
+
+class RenamedError(Exception):
+    """A port does not have the name any more by which it was found."""
 
 
 _STATES = {True: "up", False: "down", None: "state unknown"}
@@ -68,44 +76,92 @@ class Reading(Struct, frozen=True, kw_only=True):
     late_collision_count: int | None
 
     def __str__(self) -> str:
+        if self.oper_up is False:
+            return _STATES[False]
         speed = f"{bps_to_mbps(self.speed_bps):g} Mbit/s" if self.speed_bps else "speed unknown"
         return f"{_STATES[self.oper_up]}, {speed}, {_DUPLEXES[self.full_duplex]}"
 
+    @property
+    def exists(self) -> bool:
+        """Whether the switch says anything of it in ifTable."""
+        return (self.admin_up, self.oper_up, self.speed_bps) != (None, None, None)
 
-async def read(device: Device, indexes: Sequence[int], *, with_errors: bool) -> dict[int, Reading]:
-    """Read the ports with these ifIndexes.
+
+async def read(
+    device: Device, indexes: Sequence[int], *, with_errors: bool, names: Mapping[str, str] | None = None
+) -> dict[int, Reading]:
+    """Read the ports with these ifIndexes. ``names``: cells of the tables of names -> what they must hold.
 
     Raises:
         SnmpError: as ``snmp.get``.
+        RenamedError: one of the ``names`` is another one.
     """
+    names = names or {}
     columns = LINK + HC_OCTETS + (ERRORS if with_errors else ())
-    values = await snmp.get(device, [f"{column}.{index}" for index in indexes for column in columns])
-    if narrow := [index for index in indexes if not all(f"{column}.{index}" in values for column in HC_OCTETS)]:
-        values |= await snmp.get(device, [f"{column}.{index}" for index in narrow for column in OCTETS])
-    return {index: reading(values, index) for index in indexes}
+    wanted: list[str] = []
+    for index in indexes:  # names, which are longer, between numbers: answers of even size
+        wanted += [cell for column in NAMES.values() if (cell := f"{column}.{index}") in names]
+        wanted += [_cells(index)[column] for column in columns]
+    values = await snmp.get(device, wanted)
+    for cell, name in names.items():
+        if plain_name(values.get(cell)) != name:
+            raise RenamedError
+    found = {index: reading(values, index) for index in indexes}
+    open_questions = {index: oids for index, seen in found.items() if (oids := _unanswered(values, index, seen))}
+    if open_questions:
+        values |= await snmp.get(device, [oid for oids in open_questions.values() for oid in oids])
+        found |= {index: reading(values, index) for index in open_questions}
+    return found
+
+
+def _unanswered(values: Mapping[str, Value], index: int, seen: Reading) -> list[str]:
+    """What older objects may answer: the speed, and octets where the 64 bit counters are missing or stand still at 0.
+
+    RFC 2863, 3.1.6: the 32 bit ones are their lower half; some D-Link switches count in those only.
+    """
+    cells = _cells(index)
+    oids = [] if seen.speed_bps else [cells[IF_SPEED]]
+    if not all(values.get(cells[column]) for column in HC_OCTETS):
+        oids += [cells[column] for column in OCTETS]
+    return oids
+
+
+@functools.lru_cache(maxsize=4_096)
+def _cells(index: int) -> dict[str, str]:
+    """Column -> OID of its cell: the same at every poll."""
+    return {column: f"{column}.{index}" for column in _COLUMNS}
+
+
+def plain_name(value: Value | None) -> str:
+    """A name on one line and without control characters, empty where there is none."""
+    return clean_text(snmp.text(value) or "")
 
 
 def reading(values: Mapping[str, Value], index: int) -> Reading:
     """Interpret what a switch says of one port; a value of the wrong type is one it did not say."""
-    said = {
-        column: value
-        for column in _COLUMNS
-        if isinstance(value := values.get(f"{column}.{index}"), int) and 0 <= value <= _COUNT_MAX
-    }
-    number = said.get
+    cells = _cells(index)
+
+    def number(column: str) -> int | None:
+        value = values.get(cells[column])
+        return value if isinstance(value, int) and 0 <= value <= _COUNT_MAX else None
+
     return Reading(
         admin_up=_up(number(IF_ADMIN_STATUS)),
         oper_up=_up(number(IF_OPER_STATUS)),
-        speed_bps=_speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED)),
+        speed_bps=snmp.speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED)),
         full_duplex={2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0),
-        in_octets=number(IF_HC_IN_OCTETS, number(IF_IN_OCTETS)),
-        out_octets=number(IF_HC_OUT_OCTETS, number(IF_OUT_OCTETS)),
+        in_octets=_octets(number(IF_HC_IN_OCTETS), number(IF_IN_OCTETS)),
+        out_octets=_octets(number(IF_HC_OUT_OCTETS), number(IF_OUT_OCTETS)),
         in_error_count=number(IF_IN_ERRORS),
         out_error_count=number(IF_OUT_ERRORS),
         fcs_error_count=number(DOT3_FCS_ERRORS),
         alignment_error_count=number(DOT3_ALIGNMENT_ERRORS),
         late_collision_count=number(DOT3_LATE_COLLISIONS),
     )
+
+
+def _octets(wide: int | None, narrow: int | None) -> int | None:
+    return narrow if wide is None or (wide == 0 and narrow) else wide
 
 
 def _up(status: int | None) -> bool | None:
@@ -115,11 +171,15 @@ def _up(status: int | None) -> bool | None:
     return status == 1
 
 
-def _speed_bps(high_mbps: int | None, low_bps: int | None) -> int | None:
-    """ifHighSpeed in Mbit/s, else ifSpeed, whose largest value 2^32 - 1 means "at least". 0 is a port that has none."""
-    if high_mbps and high_mbps * MBIT <= _COUNT_MAX:
-        return high_mbps * MBIT
-    return low_bps or None
+async def bundles(device: Device, indexes: Iterable[int]) -> frozenset[int]:
+    """Those of ``indexes`` that are no Ethernet ports but aggregations of them, VLANs, radios: no cable ends there.
+
+    Raises:
+        SnmpError: as ``snmp.get``.
+    """
+    types = await snmp.get(device, [f"{IF_TYPE}.{index}" for index in sorted(indexes)])
+    others = (oid for oid, kind in types.items() if isinstance(kind, int) and kind not in _ETHERNET)
+    return frozenset(suffix(oid, IF_TYPE)[-1] for oid in others)
 
 
 async def power_faults(device: Device, explain: Callable[[str], None]) -> frozenset[int]:

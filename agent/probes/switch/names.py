@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 
 from agent import snmp
-from agent.probes.switch.mib import IF_DESCR, IF_NAME, NAMES
+from agent.probes.switch.mib import IF_DESCR, IF_NAME, NAMES, plain_name
 from agent.snmp import Device, SnmpError
 from classready.observation import Reason, clean_text
 
@@ -18,6 +18,14 @@ class Names(Struct, frozen=True):
     if_names: dict[int, str]
     if_descrs: dict[int, str]
     """Read only where it is needed: for a bound name, or where ports have no ifName."""
+    cells: dict[str, str] = {}
+    """OID of the cell with a bound name -> the name as it stands there."""
+
+    def held(self, indexes: Iterable[int]) -> dict[str, str]:
+        """Cells that still hold the same names while these ports are where they were."""
+        named = ((f"{IF_NAME}.{i}", self.if_names.get(i)) for i in indexes)
+        described = ((f"{IF_DESCR}.{i}", self.if_descrs.get(i)) for i in indexes if i not in self.if_names)
+        return self.cells | {cell: name for cell, name in (*named, *described) if name}
 
     def name(self, index: int) -> str:
         """The port's own name, fit for the wire; a port without one has its number."""
@@ -25,18 +33,32 @@ class Names(Struct, frozen=True):
 
     def index(self, name: str) -> int | None:
         """The port whose ``name`` this is, None where none or several have it."""
-        found = [index for index in self.if_names | self.if_descrs if self.name(index) == name]
+        return self._only(lambda known: known == name)
+
+    def like(self, name: str) -> int | None:
+        """The port that is called so but for case, blanks and what follows a colon.
+
+        TP-Link JetStream says ``gigabitEthernet 1/0/24 : copper`` in ifName and ``GigabitEthernet1/0/24`` over LLDP.
+        """
+        return self._only(lambda known: _bare(known) == _bare(name))
+
+    def _only(self, wanted: Callable[[str], bool]) -> int | None:
+        found = [index for index in self.if_names | self.if_descrs if wanted(self.name(index))]
         return found[0] if len(found) == 1 else None
 
 
+def _bare(name: str) -> str:
+    return "".join(name.partition(":")[0].casefold().split())
+
+
 async def find(device: Device, bound: Iterable[str], explain: Callable[[str], None]) -> Names:
-    """Look each name up anew: ifIndex may move whenever a switch restarts.
+    """Look each name up in the tables of the switch.
 
     Raises:
         SnmpError: as ``snmp.walk``, but for a column that is answered wrongly, which is stepped over.
     """
     missing = set(bound)
-    found = Names({}, {}, {}, {})
+    found = Names({}, {}, {}, {}, {})
     complaint: tuple[Reason, str] | None = None
     for label, column in NAMES.items():
         try:
@@ -49,7 +71,7 @@ async def find(device: Device, bound: Iterable[str], explain: Callable[[str], No
             continue
         explain(f"{label}: {len(rows)} rows")
         {IF_NAME: found.if_names, IF_DESCR: found.if_descrs}.get(column, {}).update(rows)
-        missing -= _look_up(missing, rows, label, found)
+        missing -= _look_up(missing, rows, (label, column), found)
         if not missing and found.if_names:
             return found
     for name in missing:
@@ -57,8 +79,9 @@ async def find(device: Device, bound: Iterable[str], explain: Callable[[str], No
     return found
 
 
-def _look_up(names: Iterable[str], rows: Mapping[int, str], label: str, found: Names) -> set[str]:
-    """Enter what ``rows`` knows of ``names`` into ``found``; return those."""
+def _look_up(names: Iterable[str], rows: Mapping[int, str], where: tuple[str, str], found: Names) -> set[str]:
+    """Enter what ``rows`` of a column know of ``names`` into ``found``; return those."""
+    label, column = where
     by_text: dict[str, list[int]] = {}
     for index, text in rows.items():
         by_text.setdefault(text, []).append(index)
@@ -67,6 +90,7 @@ def _look_up(names: Iterable[str], rows: Mapping[int, str], label: str, found: N
         indexes = by_text.get(clean_text(name), [])
         if len(indexes) == 1:
             found.indexes[name] = indexes[0]
+            found.cells[f"{column}.{indexes[0]}"] = clean_text(name)
         elif indexes:
             found.problems[name] = Reason.NOT_FOUND, f"{len(indexes)} ports have the {label} {name!r}"
         if indexes:
@@ -75,7 +99,7 @@ def _look_up(names: Iterable[str], rows: Mapping[int, str], label: str, found: N
 
 
 async def _column(device: Device, column: str) -> dict[int, str]:
-    """ifIndex -> name, on one line and without control characters, where the switch has one."""
+    """ifIndex -> name, where the switch has one."""
     rows = await snmp.walk(device, column)
-    named = ((oid.removeprefix(f"{column}."), clean_text(snmp.text(value) or "")) for oid, value in rows.items())
+    named = ((oid.removeprefix(f"{column}."), plain_name(value)) for oid, value in rows.items())
     return {int(index): name for index, name in named if name and index.isdigit()}

@@ -3,7 +3,8 @@
 A trunk carries the traffic of others; a device that shows up behind one stands behind another switch, so it is never
 mapped to it. A trunk is: a port that the settings name; the port on the way out; one with an LLDP neighbour that
 is a bridge or a router; one behind which another switch of the settings stands; one with more than ``CROWD`` addresses
-(a room's own little switch seldom has more). A port that the settings give to a classroom is none.
+(a room's own little switch seldom has more); what is no Ethernet port but, say, an aggregation of several. A port that
+the settings give to a classroom is none.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from agent.probes.switch.lldp import Neighbour
 from agent.probes.switch.names import Names
+from classready.observation import Reason
 
 CROWD: Final = 8
 REMEMBERED_S: Final = 86_400.0
@@ -36,14 +38,19 @@ class View(Struct, frozen=True, kw_only=True):
     way: int | None = None
     behind: tuple[str, ...] = ()
     """Other switches of the settings that reach ``way`` through this one."""
+    untied: Mapping[str, int] = {}
+    """MAC -> bridge port that the switch ties to no interface."""
     problem: str | None = None
     """Why nothing is known of those around it."""
+    arp_problem: str | None = None
+    """Why ``macs`` lacks what the switch knows."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """A port, or None with the reason in words."""
+    """A port, or None with the reason, also in words."""
 
     index: int | None
+    reason: Reason = Reason.NOT_FOUND
     detail: str | None = None
 
 
@@ -66,19 +73,22 @@ class Asked(Struct, frozen=True, kw_only=True):
     now_s: float
 
 
-def trunks(
+def trunks(  # noqa: PLR0913
     fdb: Fdb,
     neighbours: Mapping[int, Neighbour],
     *,
     bound: Collection[int],
     ways_out: Sequence[str],
     switch_macs: Collection[str],
+    bundles: Collection[int] = (),
 ) -> dict[int, str]:
     """IfIndex of each recognised trunk -> why it is one.
 
-    ``bound``: ports that the settings give to classrooms; ``ways_out``: see ``network.ways_out``.
+    ``bound``: ports that the settings give to classrooms; ``ways_out``: see ``network.ways_out``; ``bundles``: see
+    ``mib.bundles``.
     """
-    found = {index: f"{count} addresses" for index, count in _crowds(fdb).items() if count > CROWD}
+    found = dict.fromkeys(bundles, "no Ethernet port of its own")
+    found |= {index: f"{count} addresses" for index, count in _crowds(fdb).items() if count > CROWD}
     found |= {index: "another switch" for address in switch_macs for index in fdb.get(address, ())}
     found |= {index: f"neighbour {who}" for index, who in neighbours.items() if who.is_bridge}
     found |= dict.fromkeys(_leading_out(fdb, ways_out), "towards the gateway")
@@ -123,7 +133,13 @@ def find(mac: str, view: View) -> Place:
         return Place(
             index=None, detail=f"{mac} is seen behind the trunk {view.names.name(index)} only ({view.trunks[index]})"
         )
-    return Place(index=None, detail=view.problem or f"{mac} is not in the address table")
+    if view.problem:
+        return Place(index=None, reason=Reason.PROTOCOL, detail=view.problem)
+    if mac in view.untied:
+        return Place(index=None, detail=f"{mac} is on bridge port {view.untied[mac]}, which is tied to no interface")
+    if not view.fdb:
+        return Place(index=None, detail="the address table is empty: does this switch show it to this community?")
+    return Place(index=None, detail=f"{mac} is not in the address table")
 
 
 def settle(there: Place, last: Sighting | None, view: View, asked: Asked) -> tuple[Place | None, Sighting | None]:

@@ -16,8 +16,16 @@ from agent.probes.switch.place import Asked, Place, Sighting, View
 from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError
 from classready.ids import canonical_mac
+from classready.observation import Reason
 
 _log = structlog.get_logger()
+
+NAMES_VALID_S = 600.0
+"""For so long names are not searched for, only looked at where they were: ifIndex may move whenever a switch restarts.
+The search finds out, too, when a second port was given the same description."""
+
+_known_names: dict[tuple[Device, tuple[str, ...]], tuple[float, Names]] = {}
+"""Switch and bound names -> when they were all found, and where."""
 
 _sightings: dict[str, Sighting] = {}
 """Device -> where it was last seen, on any switch, by this process."""
@@ -43,7 +51,34 @@ async def poll_switch(target: SwitchTarget, device: Device, context: Context) ->
     Raises:
         SnmpError: it did not answer, refused us, or answers nothing that can be read.
     """
-    named = await names.find(device, [*target.ports, *(target.trunks or ())], context.explain)
+    bound, now_s = (*target.ports, *(target.trunks or ())), time.monotonic()
+    found_s, known = _known_names.pop((device, bound), (-NAMES_VALID_S, None))
+    if known is not None and now_s - found_s < NAMES_VALID_S:
+        try:
+            found = await _poll(target, device, known, context, check=True)
+        except mib.RenamedError:
+            context.explain("the ports have other names now")
+        else:
+            _known_names[device, bound] = found_s, known
+            return found
+    named = await names.find(device, bound, context.explain)
+    if not named.problems:
+        _known_names[device, bound] = now_s, named
+    return await _poll(target, device, named, context, check=False)
+
+
+def forget_names() -> None:
+    """Search for all names at the next poll."""
+    _known_names.clear()
+
+
+async def _poll(target: SwitchTarget, device: Device, named: Names, context: Context, *, check: bool) -> Found:
+    """``check``: whether the names are still where they were.
+
+    Raises:
+        SnmpError: as ``poll_switch``.
+        RenamedError: they are not.
+    """
     view = View(names=named)
     if target.devices or target.trunks is None:
         # The address table is the longest by far: it is read only where somebody asks for what it tells.
@@ -51,10 +86,16 @@ async def poll_switch(target: SwitchTarget, device: Device, context: Context) ->
     devices = _places(target, view, context)
     placed = {there.index for there in devices.values()} | {view.way}
     indexes = sorted({*named.indexes.values(), *(index for index in placed if index is not None)})
-    readings = await mib.read(device, indexes, with_errors=bool(target.ports or target.devices))
+    readings = await mib.read(
+        device,
+        indexes,
+        with_errors=bool(target.ports or target.devices),
+        names=named.held(indexes) if check else None,
+    )
     some_down = any(reading.oper_up is False for reading in readings.values())
     faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
-    faults = frozenset(view.base_ports.get(port, port) for port in faulty)
+    base_ports = view.base_ports or (await bridge.base_ports(device, context.explain) if faulty else {})
+    faults = frozenset(base_ports.get(port, port) for port in faulty)
     return Found(names=named, devices=devices, way=view.way, behind=view.behind, readings=readings, power_faults=faults)
 
 
@@ -78,9 +119,10 @@ async def _surroundings(target: SwitchTarget, device: Device, named: Names, cont
 
 async def _look_around(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
     base_ports = await bridge.base_ports(device, context.explain)
-    macs = await asyncio.to_thread(network.arp)
+    macs, arp_problem = await asyncio.to_thread(network.arp), None
     if any(canonical_mac(ref) is None and ref not in macs for ref in target.devices):
-        macs = await bridge.arp(device, context.explain) | macs
+        theirs, arp_problem = await bridge.arp(device, context.explain)
+        macs = theirs | macs
     wanted = {mac for ref in target.devices if (mac := canonical_mac(ref) or macs.get(ref))}
     table = await bridge.fdb(device, wanted, base_ports, context.explain)
     neighbours = await lldp.neighbours(device, named, base_ports, context.explain)
@@ -94,6 +136,7 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
         bound=[named.indexes[name] for name in target.ports if name in named.indexes],
         ways_out=ways_out,
         switch_macs=switch_macs.values(),
+        bundles=await mib.bundles(device, set().union(*table.ports.values())),
     )
     way = place.way_out(table.ports, neighbours, trunks, ways_out) if target.trunks is None else None
     trunks |= {named.indexes[name]: "by the settings" for name in target.trunks or () if name in named.indexes}
@@ -107,7 +150,9 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
         trunks=trunks,
         way=way,
         behind=place.behind(table.ports, switch_macs, way),
+        untied=table.untied,
         problem=table.problem,
+        arp_problem=arp_problem,
     )
 
 
@@ -117,7 +162,7 @@ def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Pla
     switches = {target.name, *(each.name for each in context.settings.targets)}
     for ref in target.devices:
         mac = canonical_mac(ref) or view.macs.get(ref)
-        there = place.find(mac, view) if mac else Place(index=None, detail=f"no ARP entry for {ref}")
+        there = place.find(mac, view) if mac else _without_mac(ref, view)
         last = last_sighting(ref)
         if last is not None and last.switch not in switches:
             last = None
@@ -129,6 +174,12 @@ def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Pla
         elif sighting is not None:
             context.explain(f"{ref}: {there.detail or 'seen here, too'}; it hangs on {sighting.switch}:{sighting.port}")
     return found
+
+
+def _without_mac(ref: str, view: View) -> Place:
+    if view.problem or view.arp_problem:
+        return Place(index=None, reason=Reason.PROTOCOL, detail=view.problem or f"ARP table: {view.arp_problem}")
+    return Place(index=None, detail=f"no ARP entry for {ref}")
 
 
 def _asked(target: SwitchTarget, ref: str, context: Context) -> Asked:

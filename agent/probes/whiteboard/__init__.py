@@ -18,7 +18,7 @@ from agent.probes.whiteboard import profile
 from agent.settings import WhiteboardTarget
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Observation, Outcome, Reason, clean_text
-from classready.units import MBIT, bps_to_mbps
+from classready.units import bps_to_mbps
 
 SYS_DESCR = "1.3.6.1.2.1.1.1.0"
 SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
@@ -176,10 +176,7 @@ def _agreed_speed_bps(values: Mapping[str, Value], indexes: Sequence[str], conte
 
 def _speed_bps(values: Mapping[str, Value], index: str) -> int | None:
     high_mbps = snmp.integer(values.get(f"{IF_HIGH_SPEED}.{index}"))
-    low_bps = snmp.integer(values.get(f"{IF_SPEED}.{index}"))
-    if high_mbps and high_mbps < 2**32:
-        return high_mbps * MBIT
-    return low_bps or None
+    return snmp.speed_bps(high_mbps, snmp.integer(values.get(f"{IF_SPEED}.{index}")))
 
 
 def _facts(system: Mapping[str, Value]) -> dict[str, str]:
