@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from agent import network, snmp
 from agent.probes import switch
@@ -133,6 +134,21 @@ async def test_tables_that_are_not_answered(devices: Devices) -> None:
     assert (port.outcome, port.speed_bps) == (Outcome.ANSWERED, 10**9)
     assert (device.outcome, device.if_name) == (Outcome.UNMEASURED, None)
     assert "address tables cannot be read: no SNMP answer" in device.detail
+
+
+async def test_a_switch_that_restarts_moves_nobody(devices: Devices) -> None:
+    """Its ports have other numbers now: the device is told on the port where it is, and no move is remembered."""
+    sw = Switch()
+    sw.plug(BOARD, 7)
+    target = await _target(devices, sw, trunks=())
+    await _probe(target)
+    names = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1)
+    sw.objects |= {(*names, 7): sw.objects[(*names, 9)], (*names, 9): sw.objects[(*names, 7)]}
+    sw.plug(BOARD, 9)
+    with capture_logs() as logs:
+        (port,) = await _probe(target)
+    assert port.if_name == "GE0/0/7"
+    assert not [entry for entry in logs if entry["event"] == "device_moved"]
 
 
 async def test_switches_in_a_row(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ async def _poll(target: SwitchTarget, device: Device, named: Names, context: Con
     if target.devices or target.trunks is None:
         # The address table is the longest by far: it is read only where somebody asks for what it tells.
         view = await _surroundings(target, device, named, context)
-    devices = _places(target, view, context)
+    devices, sightings = _places(target, view, context)
     placed = {there.index for there in devices.values()} | {view.way}
     indexes = sorted({*named.indexes.values(), *(index for index in placed if index is not None)})
     readings = await mib.read(
@@ -92,6 +92,8 @@ async def _poll(target: SwitchTarget, device: Device, named: Names, context: Con
         with_errors=bool(target.ports or target.devices),
         names=named.held(indexes) if check else None,
     )
+    for ref, sighting in sightings.items():
+        _remember(ref, sighting)
     some_down = any(reading.oper_up is False for reading in readings.values())
     faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
     base_ports = view.base_ports or (await bridge.base_ports(device, context.explain) if faulty else {})
@@ -156,9 +158,10 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
     )
 
 
-def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Place]:
-    """Each device that this switch has to tell of."""
+def _places(target: SwitchTarget, view: View, context: Context) -> tuple[dict[str, Place], dict[str, Sighting]]:
+    """Each device that this switch has to tell of, and where each was last seen now."""
     found: dict[str, Place] = {}
+    sightings: dict[str, Sighting] = {}
     switches = {target.name, *(each.name for each in context.settings.targets)}
     for ref in target.devices:
         mac = canonical_mac(ref) or view.macs.get(ref)
@@ -168,12 +171,12 @@ def _places(target: SwitchTarget, view: View, context: Context) -> dict[str, Pla
             last = None
         settled, sighting = place.settle(there, last, view, _asked(target, ref, context))
         if sighting is not None:
-            _remember(ref, sighting)
+            sightings[ref] = sighting
         if settled is not None:
             found[ref] = settled
         elif sighting is not None:
             context.explain(f"{ref}: {there.detail or 'seen here, too'}; it hangs on {sighting.switch}:{sighting.port}")
-    return found
+    return found, sightings
 
 
 def _without_mac(ref: str, view: View) -> Place:
