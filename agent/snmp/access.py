@@ -74,7 +74,7 @@ def batches(oids: Sequence[str]) -> list[list[str]]:
     return _batches(tuple(oids)).copy()
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=32)
 def _batches(oids: tuple[str, ...]) -> list[list[str]]:
     """A poll asks for the same as the one before it."""
     found: list[list[str]] = []

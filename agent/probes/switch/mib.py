@@ -126,7 +126,7 @@ def _unanswered(values: Mapping[str, Value], index: int, seen: Reading) -> list[
     return oids
 
 
-@functools.lru_cache(maxsize=4_096)
+@functools.lru_cache(maxsize=1_024)
 def _cells(index: int) -> dict[str, str]:
     """Column -> OID of its cell: the same at every poll."""
     return {column: f"{column}.{index}" for column in _COLUMNS}
