@@ -205,9 +205,9 @@ async def test_generated_replies(devices: Devices, liar: type[Switch], caplog: p
     patience_s = 10.0 if liar is WrongTypes else 0.2
     device = Device(host=host, settings=Snmp(port=port, timeout_s=patience_s, retry_count=0))
     reasons: list[Reason | None] = []
-    for i in range(50):
-        reasons += await asyncio.gather(*(_reason_of(device, get=k % 2 == 0) for k in range(50)))
-        if i == 10:
+    for i in range(25):
+        reasons += await asyncio.gather(*(_reason_of(device, get=k % 2 == 0) for k in range(100)))
+        if i == 5:
             early_bytes = _rss_bytes()
     assert set(reasons) <= {None, Reason.TIMEOUT, Reason.PROTOCOL, Reason.AUTH_FAILED}
     assert None in reasons

@@ -123,15 +123,14 @@ def test_behind_a_firewall_that_drops_pings() -> None:
         verify_after = f"net.ipv4.neigh.{uplink}.base_reachable_time_ms=1000"
         subprocess.run(gateway.command("sysctl", "-qw", verify_after), check=True)
 
-        def asked(host: str, *, arp: bool) -> Device:
-            return gateway.call(lambda: asyncio.run(_probe(host, None, arp=arp)))
+        async def asked(*hosts: str, arp: bool) -> list[Device]:
+            return await asyncio.gather(*(_probe(host, None, arp=arp) for host in hosts))
 
-        silent = asked("10.96.0.2", arp=False)
+        (silent,) = gateway.call(lambda: asyncio.run(asked("10.96.0.2", arp=False)))
         assert (silent.outcome, silent.reason) == (Outcome.NO_ANSWER, Reason.TIMEOUT)
-        there = asked("10.96.0.2", arp=True)
+        there, nobody = gateway.call(lambda: asyncio.run(asked("10.96.0.2", "10.96.0.77", arp=True)))
         assert (there.outcome, there.state, there.seen_by) == (Outcome.ANSWERED, "awake", "arp")
-        nobody = asked("10.96.0.77", arp=True)
         assert (nobody.outcome, nobody.state) == (Outcome.NO_ANSWER, None)
         subprocess.run(lan.command("ip", "link", "set", device, "arp", "off"), check=True)
-        gone = asked("10.96.0.2", arp=True)
+        (gone,) = gateway.call(lambda: asyncio.run(asked("10.96.0.2", arp=True)))
         assert (gone.outcome, gone.state) == (Outcome.NO_ANSWER, None)
