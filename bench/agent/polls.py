@@ -15,7 +15,7 @@ from typing import Final
 from agent import snmp
 from agent.probes import switch
 from agent.probes.contract import Context
-from agent.probes.switch.poll import NAMES_VALID_S, forget_names
+from agent.probes.switch.poll import KNOWN_FOR_S, forget
 from agent.settings import AgentSettings, HttpLink, Snmp, SwitchTarget
 from bench.agent.exporters import Exporter, snmp_exporter
 from bench.agent.processes import SNMP_EXPORTER, absent, cpu_s, fetch, module, started
@@ -26,7 +26,7 @@ PORTS: Final = 28
 DRIVERS: Final = ("gufo", "pysnmp")
 """The first is the default."""
 GOAL_RATIO: Final = 0.5
-_POLLS = round(NAMES_VALID_S / 60)
+_POLLS = round(KNOWN_FOR_S / 60)
 _WARM_UP_POLLS = 20
 """A gateway polls for months."""
 
@@ -131,7 +131,7 @@ def _scraper(exporter: Exporter, address: str) -> Poller:
 
 async def _repeatedly(target: SwitchTarget, context: Context, count: int) -> float:
     """Names are searched for once in ``_POLLS`` polls, as at one poll a minute."""
-    forget_names()
+    forget()
     before_s = time.process_time()
     for _ in range(count):
         observations = await switch.probe(target, context)

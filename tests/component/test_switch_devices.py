@@ -27,7 +27,7 @@ BOARD, GATEWAY = "a4:5d:36:00:11:22", "02:00:00:00:00:01"
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
 async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(poll, "_sightings", {})
-    poll.forget_names()
+    poll.forget()
     monkeypatch.setattr(network, "ways_out", lambda _host, _port: (GATEWAY,))
     monkeypatch.setattr(network, "arp", lambda: {"10.51.2.31": BOARD})
     snmp.use(request.param)
@@ -149,6 +149,39 @@ async def test_a_switch_that_restarts_moves_nobody(devices: Devices) -> None:
         (port,) = await _probe(target)
     assert port.if_name == "GE0/0/7"
     assert not [entry for entry in logs if entry["event"] == "device_moved"]
+
+
+class Counted(Switch):
+    """Counts what is asked of its address tables."""
+
+    asked = 0
+
+    def _next(self, oid: tuple[int, ...]) -> Any:
+        self.asked += oid[:7] == (1, 3, 6, 1, 2, 1, 17)
+        return super()._next(oid)
+
+
+async def test_address_tables_are_read_seldom(devices: Devices) -> None:
+    """Twice in ten minutes, unless a device is to be found, or the way out goes down."""
+    sw = Counted()
+    sw.plug(GATEWAY, 24)
+    target = await _target(devices, sw, devices={}, ports={"GE0/0/1": "r1"})
+    asked = []
+    for _ in range(4):
+        _, way = await _probe(target)
+        assert (way.name, way.if_name) == ("sw1:uplink", "GE0/0/24")
+        asked.append(sw.asked)
+    assert 0 < asked[0] < asked[1] == asked[2] == asked[3]
+    sw.ports[24].up = False
+    sw.unplug(GATEWAY)
+    sw.plug(GATEWAY, 23)
+    _, way = await _probe(target)
+    assert way.if_name == "GE0/0/23"
+    before = sw.asked
+    sw.plug(BOARD, 7)
+    for _ in range(3):
+        before, _ = sw.asked, await _probe(await _target(devices, sw, ports={"GE0/0/1": "r1"}))
+        assert sw.asked > before
 
 
 async def test_switches_in_a_row(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ class Table:
 
 @pytest.fixture
 def table() -> Iterator[Table]:
-    poll.forget_names()
+    poll.forget()
     table = Table()
     before = list(snmp._drivers)
     snmp._drivers[:] = [table]
@@ -183,7 +183,7 @@ async def test_a_second_port_with_the_same_alias_is_found_out(table: Table, monk
     assert (await _one("b2-301")).outcome is Outcome.ANSWERED
     table.port(2, "GE2", IF_ALIAS=b"b2-301")
     assert (await _one("b2-301")).if_name == "GE1"
-    monkeypatch.setattr(poll, "NAMES_VALID_S", 0.0)
+    monkeypatch.setattr(poll, "KNOWN_FOR_S", 0.0)
     assert (await _one("b2-301")).reason is Reason.NOT_FOUND
 
 

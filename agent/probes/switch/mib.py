@@ -52,8 +52,8 @@ _COUNT_MAX = 2**63 - 1
 """What the wire can carry; a counter beyond it is a broken device's."""
 
 
-class RenamedError(Exception):
-    """A port does not have the name any more by which it was found."""
+class ChangedError(Exception):
+    """The switch is not as it was found before; the text says how, for people."""
 
 
 _STATES = {True: "up", False: "down", None: "state unknown"}
@@ -94,7 +94,7 @@ async def read(
 
     Raises:
         SnmpError: as ``snmp.get``.
-        RenamedError: one of the ``names`` is another one.
+        ChangedError: one of the ``names`` is another one.
     """
     names = names or {}
     columns = LINK + HC_OCTETS + (ERRORS if with_errors else ())
@@ -105,7 +105,7 @@ async def read(
     values = await snmp.get(device, wanted)
     for cell, name in names.items():
         if plain_name(values.get(cell)) != name:
-            raise RenamedError
+            raise ChangedError(f"what was {name} has another name now")
     found = {index: reading(values, index) for index in indexes}
     open_questions = {index: oids for index, seen in found.items() if (oids := _unanswered(values, index, seen))}
     if open_questions:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent import network
 from agent.probes.contract import Context, patience_s
@@ -20,12 +21,22 @@ from classready.observation import Reason
 
 _log = structlog.get_logger()
 
-NAMES_VALID_S = 600.0
+KNOWN_FOR_S = 600.0
 """For so long names are not searched for, only looked at where they were: ifIndex may move whenever a switch restarts.
-The search finds out, too, when a second port was given the same description."""
+The search finds out, too, when a second port was given the same description. And for so long the way out is known,
+unless devices are to be found: old switches need long for their address tables."""
 
-_known_names: dict[tuple[Device, tuple[str, ...]], tuple[float, Names]] = {}
-"""Switch and bound names -> when they were all found, and where."""
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What earlier polls found out, ``found_s`` on a clock that never steps. ``view`` None: nobody has looked since."""
+
+    found_s: float
+    names: Names
+    view: View | None = None
+
+
+_known: dict[tuple[Device, tuple[str, ...], bool], Known] = {}
+"""By switch, bound names, and whether the way out is looked for."""
 
 _sightings: dict[str, Sighting] = {}
 """Device -> where it was last seen, on any switch, by this process."""
@@ -52,37 +63,42 @@ async def poll_switch(target: SwitchTarget, device: Device, context: Context) ->
         SnmpError: it did not answer, refused us, or answers nothing that can be read.
     """
     bound, now_s = (*target.ports, *(target.trunks or ())), time.monotonic()
-    found_s, known = _known_names.pop((device, bound), (-NAMES_VALID_S, None))
-    if known is not None and now_s - found_s < NAMES_VALID_S:
+    key = (device, bound, target.trunks is None)
+    known = _known.pop(key, None)
+    if known is not None and now_s - known.found_s < KNOWN_FOR_S:
         try:
-            found = await _poll(target, device, known, context, check=True)
-        except mib.RenamedError:
-            context.explain("the ports have other names now")
+            found, view = await _poll(target, device, known, context, check=True)
+        except mib.ChangedError as error:
+            context.explain(str(error))
         else:
-            _known_names[device, bound] = found_s, known
+            _known[key] = replace(known, view=view)
             return found
     named = await names.find(device, bound, context.explain)
+    known = Known(found_s=now_s, names=named)
+    found, _ = await _poll(target, device, known, context, check=False)
     if not named.problems:
-        _known_names[device, bound] = now_s, named
-    return await _poll(target, device, named, context, check=False)
+        # Without the view: the first look may come before this machine has spoken to the other switches.
+        _known[key] = known
+    return found
 
 
-def forget_names() -> None:
-    """Search for all names at the next poll."""
-    _known_names.clear()
+def forget() -> None:
+    """Search for everything at the next poll."""
+    _known.clear()
 
 
-async def _poll(target: SwitchTarget, device: Device, named: Names, context: Context, *, check: bool) -> Found:
-    """``check``: whether the names are still where they were.
+async def _poll(
+    target: SwitchTarget, device: Device, known: Known, context: Context, *, check: bool
+) -> tuple[Found, View]:
+    """``check``: whether everything still is as it is known.
 
     Raises:
         SnmpError: as ``poll_switch``.
-        RenamedError: they are not.
+        ChangedError: it is not.
     """
-    view = View(names=named)
-    if target.devices or target.trunks is None:
-        # The address table is the longest by far: it is read only where somebody asks for what it tells.
-        view = await _surroundings(target, device, named, context)
+    named, view = known.names, known.view
+    if view is None or target.devices:
+        view = await _view(target, device, named, context)
     devices, sightings = _places(target, view, context)
     placed = {there.index for there in devices.values()} | {view.way}
     indexes = sorted({*named.indexes.values(), *(index for index in placed if index is not None)})
@@ -92,13 +108,22 @@ async def _poll(target: SwitchTarget, device: Device, named: Names, context: Con
         with_errors=bool(target.ports or target.devices),
         names=named.held(indexes) if check else None,
     )
+    if check and view.way is not None and readings[view.way].oper_up is False:
+        raise mib.ChangedError(f"{named.name(view.way)}, which was the way out, is down")
     for ref, sighting in sightings.items():
         _remember(ref, sighting)
     some_down = any(reading.oper_up is False for reading in readings.values())
     faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
     base_ports = view.base_ports or (await bridge.base_ports(device, context.explain) if faulty else {})
-    faults = frozenset(base_ports.get(port, port) for port in faulty)
-    return Found(names=named, devices=devices, way=view.way, behind=view.behind, readings=readings, power_faults=faults)
+    found = Found(
+        names=named,
+        devices=devices,
+        way=view.way,
+        behind=view.behind,
+        readings=readings,
+        power_faults=frozenset(base_ports.get(port, port) for port in faulty),
+    )
+    return found, view
 
 
 def last_sighting(ref: str) -> Sighting | None:
@@ -106,8 +131,10 @@ def last_sighting(ref: str) -> Sighting | None:
     return _sightings.get(_key(ref))
 
 
-async def _surroundings(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
+async def _view(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
     """Where these tables are not answered, or not in time, only devices and the trunk stay unknown: ports are read."""
+    if not target.devices and target.trunks is not None:
+        return View(names=named)
     try:
         async with asyncio.timeout(patience_s(target) / 2):
             return await _look_around(target, device, named, context)
