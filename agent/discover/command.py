@@ -47,6 +47,8 @@ def _hosts(networks: Sequence[str]) -> list[str]:
         hosts = [host for host in addresses([network(text) for text in networks]) if not is_own(host)]
     except NotSweptError as error:
         raise click.BadParameter(str(error), param_hint="NETWORK") from None
+    if not hosts:
+        raise click.BadParameter("these are this machine's own addresses: nobody else is there", param_hint="NETWORK")
     if len(hosts) > MAX_ADDRESSES:
         raise click.BadParameter(f"{len(hosts)} addresses are too many: at most {MAX_ADDRESSES}", param_hint="NETWORK")
     return hosts

@@ -117,6 +117,7 @@ def test_addresses() -> None:
     [
         (["10.0.0.0/20"], "4094 addresses take about 1 min; say --yes"),
         (["10.0.0.0/16", "10.1.0.0/16"], "too many"),
+        (["127.0.0.0/28"], "this machine's own addresses"),
         (["10.0.0.0/30", "--snmp-user", "x"], "needs --snmp-user, --auth-key-file"),
         ([], "Missing argument"),
     ],
