@@ -87,15 +87,18 @@ def load_settings(path: Path, *, at_rest: bool = False) -> AgentSettings:
 
 
 def advice(path: Path) -> list[Problem]:
-    """What is allowed in agent.yml and still a pity: evidence that will be too old before it is renewed."""
+    """What is allowed in agent.yml and may still be a mistake."""
     loaded = load_with_lines(path, AgentSettings)
     valid_s = LIVE_INTERVALS * loaded.value.report_interval_s
-    text = f"longer than device and platform evidence is valid ({valid_s:g} s): unknown in between"
-    return [
-        loaded.problem(f"targets[{i}].interval_s", text)
-        for i, target in enumerate(loaded.value.targets)
-        if isinstance(target, HttpTarget | WhiteboardTarget) and target.interval_s > valid_s
-    ]
+    too_long = f"longer than device and platform evidence is valid ({valid_s:g} s): unknown in between"
+    no_rooms = "no classroom in ports or devices: only the trunk on its way out is read"
+    found: list[Problem] = []
+    for i, target in enumerate(loaded.value.targets):
+        if isinstance(target, HttpTarget | WhiteboardTarget) and target.interval_s > valid_s:
+            found.append(loaded.problem(f"targets[{i}].interval_s", too_long))
+        if isinstance(target, SwitchTarget) and not (target.ports or target.devices or target.trunks):
+            found.append(loaded.problem(f"targets[{i}]", no_rooms))
+    return found
 
 
 def _with_absolute_paths(value: Any, base: Path) -> Any:
@@ -218,7 +221,7 @@ def _whiteboard_problems(settings: AgentSettings, target: WhiteboardTarget, path
 
 
 def _switch_problems(target: SwitchTarget, path: str) -> Found:
-    if not (target.ports or target.devices or target.trunks):
+    if not (target.ports or target.devices) and target.trunks == ():
         yield path, "nothing to observe: name a classroom in ports or devices, or a port in trunks"
     rooms: set[str] = set()
     addresses: set[str] = set()

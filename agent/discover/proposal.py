@@ -57,7 +57,9 @@ def _switch(switch: Switch, proposal: Proposal) -> Iterator[str]:
         *_access(switch.system.access),
         "    ports:" if rooms else "    ports: {}",
         *(_port(switch, port, proposal) for port in switch.ports),
-        f"    trunks: [{json.dumps(trunk.name, ensure_ascii=False)}]" if trunk else "    # trunks: []   not recognised",
+        f"    # trunks: recognised by itself, now {json.dumps(trunk.name, ensure_ascii=False)}"
+        if trunk
+        else "    # trunks: []   not recognised",
     ]
     yield from ("", f"  # {_told(switch.system)}")
     if switch.problem:

@@ -205,6 +205,20 @@ async def test_switches_in_a_row(devices: Devices, monkeypatch: pytest.MonkeyPat
     assert (way.name, way.if_name) == ("core:uplink", "GE0/0/3")
 
 
+async def test_a_switch_without_rooms(devices: Devices) -> None:
+    """Whatever comes of it, something is told: its way out, that none is seen, or that it does not answer."""
+    sw = Switch()
+    target = await _target(devices, sw, devices={})
+    (way,) = await _probe(target)
+    assert (way.name, way.outcome, way.reason) == ("sw1:uplink", Outcome.UNMEASURED, Reason.NOT_FOUND)
+    sw.plug(GATEWAY, 24)
+    (way,) = await _probe(target)
+    assert (way.outcome, way.if_name) == (Outcome.ANSWERED, "GE0/0/24")
+    sw.on = False
+    (way,) = await _probe(target)
+    assert (way.name, way.outcome, way.reason) == ("sw1:uplink", Outcome.NO_ANSWER, Reason.TIMEOUT)
+
+
 async def test_an_address_table_that_is_too_long(devices: Devices) -> None:
     """A device is not said to be missing from a table that was not read to its end; ports are read all the same."""
     sw = Switch()

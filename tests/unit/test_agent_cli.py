@@ -129,7 +129,7 @@ TWICE = """
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ("", [": nothing to observe: name a classroom in ports or devices, or a port in trunks"]),
+        ("    trunks: []\n", [": nothing to observe: name a classroom in ports or devices, or a port in trunks"]),
         (
             TWICE,
             [
@@ -209,6 +209,15 @@ def test_check_advises_against_evidence_that_is_always_too_old(config):
     line = len(text.splitlines())
     assert f"note: {config}:{line}: targets" in checked.output
     assert "valid (180 s)" in checked.output
+
+
+def test_check_notes_a_switch_without_rooms(config):
+    """A core switch has none, and its trunk matters; elsewhere they were forgotten."""
+    config.write_text(SWITCH)
+    checked = invoke("check", "-c", config)
+    assert checked.exit_code == 0, checked.output
+    assert "note: " in checked.output
+    assert "targets[4]: no classroom in ports or devices: only the trunk on its way out is read" in checked.output
 
 
 def test_paths_are_relative_to_the_file_and_systemd_wins(config, monkeypatch):

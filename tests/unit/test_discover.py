@@ -46,13 +46,22 @@ def test_a_school(tmp_path: Path) -> None:
     text = render([found], [board, stray])
     sw, whiteboard = loaded(tmp_path, text).targets
     assert isinstance(sw, SwitchTarget)
-    assert (sw.name, sw.ports, sw.trunks) == ("sw-core", {"GE0/0/1": "b2-301", "GE0/0/3": "sw-core-3"}, ("GE0/0/24",))
+    assert (sw.name, sw.ports, sw.trunks) == ("sw-core", {"GE0/0/1": "b2-301", "GE0/0/3": "sw-core-3"}, None)
+    assert '# trunks: recognised by itself, now "GE0/0/24"' in text
     assert sw.snmp.community == "读者: #1"
     assert isinstance(whiteboard, WhiteboardTarget)
     assert (whiteboard.host, whiteboard.classroom, whiteboard.snmp) == ("192.168.1.31", "sw-core-3", None)
     assert "# 三年级2班; up" in text
     assert '# "GE0/0/2": ?   up' in text
     assert "192.168.1.32" in text
+
+
+def test_a_switch_without_rooms(tmp_path: Path) -> None:
+    """Its trunk is on the way of the rooms behind it, so it is a target all the same."""
+    found = switch(port(1), port(24, "", "towards the gateway"), way=24)
+    (sw,) = loaded(tmp_path, render([found], [])).targets
+    assert isinstance(sw, SwitchTarget)
+    assert (sw.ports, sw.trunks) == ({}, None)
 
 
 def test_names_are_unique(tmp_path: Path) -> None:

@@ -97,6 +97,16 @@ def _segments(target: SwitchTarget, found: Found, context: Context) -> Iterable[
     if found.way is not None:
         way = Segment(name=segment_name(target, RECOGNISED), switches=found.behind)
         yield _trunk(way, found.way, found, context)
+    elif _has_only_a_way(target):
+        way = Segment(name=segment_name(target, RECOGNISED))
+        yield _failed(
+            way, Outcome.UNMEASURED, Reason.NOT_FOUND, "the switch does not show which of its ports leads out"
+        )
+
+
+def _has_only_a_way(target: SwitchTarget) -> bool:
+    """A core switch without rooms: nothing else tells that it was looked at."""
+    return not (target.ports or target.devices or target.trunks)
 
 
 def _trunk(segment: Segment, index: int, found: Found, context: Context) -> Segment:
@@ -135,7 +145,8 @@ def _everything(target: SwitchTarget, outcome: Outcome, reason: Reason, detail: 
         for ref, room in target.devices.items()
         if (last := last_sighting(ref)) is None or last.switch == target.name
     ]
-    trunks = [Segment(name=segment_name(target, name)) for name in target.trunks or ()]
+    names = [RECOGNISED] if _has_only_a_way(target) else target.trunks or ()
+    trunks = [Segment(name=segment_name(target, name)) for name in names]
     everything: list[Port | Segment] = [*bound, *devices, *trunks]
     return [_failed(each, outcome, reason, detail) for each in everything]
 
