@@ -21,6 +21,8 @@ _UNSAFE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-
 ONE_LINE = rf"^[^{_UNSAFE}]*\Z"
 """No control, surrogate or direction-changing character."""
 DETAIL_MAX_CHARACTERS = 200
+SWITCHES_MAX = 64
+"""Further switches behind one trunk."""
 
 Text = Annotated[
     str,
@@ -168,7 +170,7 @@ class Segment(ObservationBase, frozen=True, kw_only=True, tag="segment"):
 
     name: InterfaceName
     if_name: InterfaceName | None = None
-    switches: Annotated[tuple[TargetName, ...], Meta(max_length=64)] | None = None
+    switches: Annotated[tuple[TargetName, ...], Meta(max_length=SWITCHES_MAX)] | None = None
     speed_bps: Count | None = None
     full_duplex: bool | None = None
     in_octets: Count | None = None

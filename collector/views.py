@@ -48,8 +48,8 @@ from collector.core.verdict import (
     segment_contention_ratio,
     segment_interval,
     segments_of,
+    segments_on_the_way,
     sharing_port,
-    switch_of,
 )
 from collector.text import ACTORS, Actor, Language, Names, ago, capacity, duration, rate, reason, say, size
 
@@ -633,10 +633,8 @@ def _evidence(school: School, room: Classroom, policy: Policy, now: float, langu
 
     if (port := state.port or state.last_port) is not None:
         add("port", Grade.NEGOTIATED, port.observed_at, " · ".join(_port_facts(school, room, port, language)))
-    gateway = gateway_of(school, room.id)
-    for segment in segments_of(school, gateway, now, policy) if gateway else ():
-        if segment.serves(gateway, switch_of(school, room.id)):
-            add("segment", Grade.NEGOTIATED, segment.observed_at, _segment_text(school, segment, policy, language))
+    for segment in segments_on_the_way(school, room.id, now, policy):
+        add("segment", Grade.NEGOTIATED, segment.observed_at, _segment_text(school, segment, policy, language))
     if state.device is not None:
         add("device", Grade.PASSIVE, state.device.observed_at, _device_text(state.device, language))
     for kind, leg in _legs(school, room):

@@ -154,9 +154,9 @@ class SegmentReading(Struct, frozen=True, kw_only=True):
     speed_bps: int | None = None
     full_duplex: bool | None = None
 
-    def serves(self, gateway: str | None, switch: str | None) -> bool:
-        """Whether rooms on ``switch`` of ``gateway`` use it."""
-        return self.gateway == gateway and (self.switches is None or switch in self.switches)
+    def serves(self, switch: str | None) -> bool:
+        """Whether its gateway's rooms on ``switch`` use it."""
+        return self.switches is None or switch in self.switches
 
 
 class BandwidthTest(Struct, frozen=True, kw_only=True):

@@ -226,15 +226,26 @@ def judged_rooms(school: School, gateway: str | None = None) -> tuple[str, ...]:
 def rooms_behind(school: School, segment: SegmentReading) -> tuple[str, ...]:
     """Judged rooms whose traffic passes ``segment``."""
     rooms = judged_rooms(school, segment.gateway)
-    return tuple(room for room in rooms if segment.serves(segment.gateway, switch_of(school, room)))
+    return tuple(room for room in rooms if segment.serves(switch_of(school, room)))
 
 
 def segments_of(school: School, gateway: str, now: float, policy: Policy) -> Iterator[SegmentReading]:
     """What ``gateway`` lately told of trunks."""
     for segment in school.state.segments.values():
-        age_hours = school_hours_between(school.hours, segment.observed_at, now)
-        if segment.gateway == gateway and age_hours <= policy.port_max_school_hours:
+        if segment.gateway == gateway and _is_valid(school, segment, now, policy):
             yield segment
+
+
+def segments_on_the_way(school: School, room_id: str, now: float, policy: Policy) -> Iterator[SegmentReading]:
+    """Those of them that the room's traffic passes."""
+    gateway, switch = gateway_of(school, room_id), switch_of(school, room_id)
+    for segment in school.state.segments.values():
+        if segment.gateway == gateway and segment.serves(switch) and _is_valid(school, segment, now, policy):
+            yield segment
+
+
+def _is_valid(school: School, segment: SegmentReading, now: float, policy: Policy) -> bool:
+    return school_hours_between(school.hours, segment.observed_at, now) <= policy.port_max_school_hours
 
 
 def is_fresh(at: float | None, gateway: GatewayState | None, now: float, policy: Policy) -> bool:
@@ -381,7 +392,7 @@ def _every(values: Iterable[VerdictValue]) -> VerdictValue:
 def judge_link(case: Case) -> Link:
     """Judge the three bases (port, reach, share) of one classroom's link."""
     port = _port_part(case)
-    readings = tuple(_segments_on_the_way(case))
+    readings = tuple(segments_on_the_way(case.school, case.room.id, case.now, case.policy))
     segments = [part for part in map(segment_interval, readings) if part != Interval()]
     ways = [_way_tested(case, direction, thetas) for direction, thetas in _judged_directions(case.policy)]
     reaches = [_reach(port, segments, way) for way in ways]
@@ -431,13 +442,6 @@ def _port_part(case: Case) -> Interval | None:
     valid_port = port if port and case.age_hours(port.observed_at) <= limit_hours else None
     nic_is_valid = awake_at is not None and case.age_hours(awake_at) <= limit_hours
     return port_interval(valid_port, case.state.nic_speed_bps if nic_is_valid else None)
-
-
-def _segments_on_the_way(case: Case) -> Iterator[SegmentReading]:
-    switch = switch_of(case.school, case.room.id)
-    for segment in segments_of(case.school, case.gateway, case.now, case.policy):
-        if segment.serves(case.gateway, switch):
-            yield segment
 
 
 def _way_tested(case: Case, direction: Direction, thetas: Thetas) -> Way:

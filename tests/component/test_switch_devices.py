@@ -15,7 +15,7 @@ from agent.probes.switch import bridge, lldp, names, poll
 from agent.settings import Snmp, SwitchTarget
 from agent.snmp import Device, gufo_driver, pysnmp_driver
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
-from classready.observation import Observation, Outcome, Port, Reason, Segment
+from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment
 from tests.support.lying_agents import WrongTypes
 from tests.support.probing import SETTINGS, context, wired
 
@@ -217,6 +217,19 @@ async def test_a_switch_without_rooms(devices: Devices) -> None:
     sw.on = False
     (way,) = await _probe(target)
     assert (way.name, way.outcome, way.reason) == ("sw1:uplink", Outcome.NO_ANSWER, Reason.TIMEOUT)
+
+
+async def test_more_switches_than_a_record_takes(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told is still fit for the wire."""
+    sw = Switch()
+    sw.plug(GATEWAY, 24)
+    others = [SwitchTarget(name=f"s{i}", host=f"10.9.0.{i}", ports={"GE1": "r"}) for i in range(1, 101)]
+    macs = {other.host: f"02:00:00:00:01:{i:02x}" for i, other in enumerate(others)}
+    for mac in macs.values():
+        sw.plug(mac, 2)
+    monkeypatch.setattr(network, "arp", lambda: macs)
+    (way,) = await _probe(await _target(devices, sw, devices={}), *others)
+    assert len(way.switches) == SWITCHES_MAX
 
 
 async def test_an_address_table_that_is_too_long(devices: Devices) -> None:

@@ -14,7 +14,7 @@ from agent.probes.contract import Context, patience_s
 from agent.probes.switch.poll import Found, last_sighting, poll_switch
 from agent.settings import SwitchTarget
 from agent.snmp import SnmpError
-from classready.observation import Observation, Outcome, Port, Reason, Segment, clean_text
+from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment, clean_text
 
 RECOGNISED = "uplink"
 """What the trunk on the way out is called where the settings name none: the same whichever port it is today."""
@@ -95,7 +95,7 @@ def _segments(target: SwitchTarget, found: Found, context: Context) -> Iterable[
         else:
             yield _trunk(Segment(name=segment_name(target, name)), index, found, context)
     if found.way is not None:
-        way = Segment(name=segment_name(target, RECOGNISED), switches=found.behind)
+        way = Segment(name=segment_name(target, RECOGNISED), switches=found.behind[:SWITCHES_MAX])
         yield _trunk(way, found.way, found, context)
     elif _has_only_a_way(target):
         way = Segment(name=segment_name(target, RECOGNISED))

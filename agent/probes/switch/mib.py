@@ -52,12 +52,12 @@ _COUNT_MAX = 2**63 - 1
 """What the wire can carry; a counter beyond it is a broken device's."""
 
 
-class ChangedError(Exception):
-    """The switch is not as it was found before; the text says how, for people."""
-
-
 _STATES = {True: "up", False: "down", None: "state unknown"}
 _DUPLEXES = {True: "full duplex", False: "half duplex", None: "duplex unknown"}
+
+
+class ChangedError(Exception):
+    """The switch is not as it was found before; the text says how, for people."""
 
 
 class Reading(Struct, frozen=True, kw_only=True):
