@@ -17,14 +17,15 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+from agent import dial
 from agent.probes import http1
 from agent.probes.contract import Context, patience_s
 from agent.settings import HttpTarget
 from classready import __version__
 from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text
 
-ADDRESS_MAX_COUNT = 3
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_SHARE = 0.9
+"""Of the time left: so that who was silent is told, before patience ends."""
 EXPIRY_TIMEOUT_S = 3.0
 
 _DATE_ERRORS = {9, 10}
@@ -54,8 +55,13 @@ class _Attempt(Struct):
     """What is known so far; a failure on the way leaves the rest None."""
 
     context: Context
+    until_s: float
+    """By the loop's clock: when patience ends."""
     phase: str = "resolve"
     phases_s: dict[str, float] = {}
+    remarks: list[str] = []
+    """What people should know beside the outcome, most important first."""
+    connected_to: str | None = None
     status: int | None = None
     certificate_expires_at: float | None = None
 
@@ -70,13 +76,15 @@ class _Attempt(Struct):
 
 async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
     """One ``Http``. ANSWERED = an acceptable status, and after it the whole body, or ``max_body_bytes`` of it."""
-    attempt = _Attempt(context)
+    attempt = _Attempt(context, asyncio.get_running_loop().time() + patience_s(target))
     failure: _Failure | None = None
     try:
-        async with asyncio.timeout(patience_s(target)):
+        async with asyncio.timeout_at(attempt.until_s):
             await _try(target, attempt)
     except _Failure as error:
         failure = error
+    except dial.Unreached as error:
+        failure = _Failure(error.reason, error.detail)
     except TimeoutError:
         failure = _Failure(Reason.TIMEOUT, f"{attempt.phase}: not done within {patience_s(target):g} s")
     except (OSError, http1.Malformed) as error:
@@ -95,17 +103,23 @@ def _observation(target: HttpTarget, attempt: _Attempt, failure: _Failure | None
         target=target.name,
         outcome=failure.outcome if failure else Outcome.ANSWERED,
         reason=failure.reason if failure else None,
-        detail=clean_text(failure.detail) if failure else None,
+        detail=_detail(attempt, failure),
         phases_s=Phases(**attempt.phases_s) if attempt.phases_s else None,
         status=attempt.status,
         certificate_expires_at=attempt.certificate_expires_at,
     )
 
 
+def _detail(attempt: _Attempt, failure: _Failure | None) -> str | None:
+    told = [failure.detail] if failure else []
+    told += attempt.remarks
+    if attempt.connected_to:
+        told.append(f"connected to {attempt.connected_to}")
+    return clean_text("; ".join(told)) or None
+
+
 def _reason(error: Exception) -> Reason:
     """A reset half-way, a TLS or HTTP that makes no sense: somebody is there, but does not speak as agreed."""
-    if isinstance(error, ConnectionRefusedError):
-        return Reason.REFUSED
     if isinstance(error, http1.Malformed | ssl.SSLError | ConnectionError):
         return Reason.PROTOCOL
     return Reason.UNREACHABLE
@@ -115,14 +129,14 @@ async def _try(target: HttpTarget, attempt: _Attempt) -> None:
     url = _split(target.url)
     tls = _verified(target.ca_file) if url.tls else None
     with attempt.timed("resolve"):
-        addresses = await _resolve(url)
+        addresses = await dial.resolve(url.host, url.port)
     sock = await _connect(addresses, attempt)
     peer = sock.family, sock.getpeername()
     try:
         async with _stream(sock, url, tls, attempt) as (reader, writer):
             await _get(target, url, reader, writer, attempt)
     except ssl.SSLCertVerificationError as error:
-        attempt.certificate_expires_at = await _expiry_unverified(*peer, url.host)
+        attempt.certificate_expires_at = await _expiry_unverified(peer, url.host)
         attempt.context.explain(f"certificate expires at {attempt.certificate_expires_at}")
         raise _certificate_failure(error, clock_good=attempt.context.clock_good) from None
 
@@ -153,39 +167,14 @@ def _split(url: str) -> _Url:
     return _Url(tls, host, port or (443 if tls else 80), f"{authority}:{port}" if port else authority, path)
 
 
-async def _resolve(url: _Url) -> Sequence[tuple[int, Any]]:
-    """Address families and addresses, in the order that the system prefers."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise _Failure(Reason.NAME_UNRESOLVED, f"{url.host}: {error}") from None
-    return [(family, address) for family, _, _, _, address in found][:ADDRESS_MAX_COUNT]
-
-
-async def _connect(addresses: Sequence[tuple[int, Any]], attempt: _Attempt) -> socket.socket:
-    """The first address that lets us in. All but the last get ``CONNECT_TIMEOUT_S``; only the one that did is timed."""
-    for family, address in addresses[:-1]:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                with attempt.timed("connect"):
-                    return await _open(family, address)
-        except OSError as error:
-            attempt.context.explain(f"{address[0]}: {error or 'no answer'}")
-    family, address = addresses[-1]
-    attempt.context.explain(f"connecting to {address[0]} port {address[1]}")
+async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> socket.socket:
+    """The phase is what anybody waits before there is a connection, dead addresses included (curl's time_connect)."""
+    left_s = attempt.until_s - asyncio.get_running_loop().time()
     with attempt.timed("connect"):
-        return await _open(family, address)
-
-
-async def _open(family: int, address: Any) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        connected = await dial.connect(addresses, CONNECT_SHARE * left_s)
+    attempt.connected_to = connected.address + (f" ({connected.others})" if connected.others else "")
+    attempt.context.explain(f"connected to {attempt.connected_to}, which took {connected.seconds * 1000:.1f} ms")
+    return connected.sock
 
 
 @asynccontextmanager
@@ -232,16 +221,16 @@ def _expiry(peer_certificate: dict[str, Any]) -> float | None:
     return float(ssl.cert_time_to_seconds(not_after)) if not_after else None
 
 
-async def _expiry_unverified(family: int, address: Any, host: str) -> float | None:
+async def _expiry_unverified(peer: dial.Address, host: str) -> float | None:
     """Shake hands once more, only to read the date of a certificate that was refused; no request follows."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname = False
     tls.verify_mode = ssl.CERT_NONE
     try:
         async with asyncio.timeout(EXPIRY_TIMEOUT_S):
-            sock = await _open(family, address)
+            sock = (await dial.connect([peer], EXPIRY_TIMEOUT_S)).sock
             _, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=host)
-    except OSError:
+    except (OSError, dial.Unreached):
         return None
     try:
         return _expiry_of(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
