@@ -17,13 +17,28 @@ import msgspec
 import yaml
 from msgspec import Struct, inspect
 
+from classready.documents import FILE_MAX_BYTES, Problem, SettingsError, compose, read_text
+from classready.lookalikes import Lookalike, blank_before_comment, column_of, line_of, lookalikes, remedy, structural
+
+__all__ = [
+    "EXIT_CONFIG",
+    "FILE_MAX_BYTES",
+    "Loaded",
+    "Problem",
+    "SettingsError",
+    "expected",
+    "is_absent_credential",
+    "load",
+    "load_with_lines",
+    "read_secret",
+    "resolve",
+]
+
 T = TypeVar("T")
 
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: systemd units must not restart on it."""
 
-FILE_MAX_BYTES = 16 * 2**20
-MAX_DEPTH = 20
 FOUND_MAX_CHARACTERS = 40
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
@@ -31,29 +46,7 @@ _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][-+]?[0-9]{1
 _BOOLS = {"true": True, "True": True, "false": False, "False": False}
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INVALID: Any = object()
-
-
-class Problem(Struct, frozen=True):
-    """One wrong entry. ``line`` counts from 1; ``path`` is like ``targets[2].interval_s``, empty for the whole file."""
-
-    file: str
-    line: int
-    path: str
-    problem: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: "
-        return f"{where}{self.path}: {self.problem}" if self.path else f"{where}{self.problem}"
-
-
-class SettingsError(Exception):
-    """The operator's fault: nothing may be started. Carries every problem found, in file order."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(p) for p in problems))
-        self.problems = problems
 
 
 class Loaded(Struct, frozen=True):
@@ -79,8 +72,9 @@ def load(path: Path, type_: type[T]) -> T:
 
 def load_with_lines(path: Path, type_: Any) -> Loaded:
     """Like ``load``, but keep the line of every entry for checks across entries."""
-    reader = _Reader(str(path))
-    value = reader.read(_compose(path), inspect.type_info(type_))
+    text = read_text(path)
+    reader = _Reader(str(path), text)
+    value = reader.read(compose(str(path), text), inspect.type_info(type_))
     if reader.problems:
         raise SettingsError(sorted(reader.problems, key=lambda p: p.line))
     return Loaded(value, str(path), reader.lines)
@@ -121,72 +115,15 @@ def is_absent_credential(path: Path) -> bool:
     return "%d" in path.parts
 
 
-# --- bytes -> nodes -------------------------------------------------------------------------------------------------
-
-
-def _compose(path: Path) -> yaml.Node:
-    file = str(path)
-    text = _text(path)
-    try:
-        if problem := _forbidden(file, text):
-            raise SettingsError([problem])
-        node: yaml.Node | None = yaml.compose(text, _LOADER)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SettingsError([Problem(file, line, "", _yaml_problem(error, text))]) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise SettingsError([Problem(file, line, "", "holds a control character")]) from None
-    if node is None:
-        raise SettingsError([Problem(file, 1, "", "empty; to accept every default, write: {}")])
-    return node
-
-
-def _text(path: Path) -> str:
-    file = str(path)
-    try:
-        if path.stat().st_size > FILE_MAX_BYTES:
-            raise SettingsError([Problem(file, 1, "", f"larger than {FILE_MAX_BYTES} bytes")])
-        body = path.read_bytes()
-        return body.decode("utf-8-sig")
-    except OSError as error:
-        raise SettingsError([Problem(file, 1, "", f"cannot be read: {error.strerror}")]) from None
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        raise SettingsError([Problem(file, line, "", "not UTF-8 text; save the file as UTF-8")]) from None
-
-
-def _forbidden(file: str, text: str) -> Problem | None:
-    """Find what YAML allows and settings do not, before anything recurses into it."""
-    depth = 0
-    events: Iterator[Any] = yaml.parse(text, _LOADER)
-    for event in events:
-        line = event.start_mark.line + 1
-        if isinstance(event, yaml.AliasEvent):
-            return Problem(file, line, "", "aliases (*name) are not allowed; write the value out")
-        if getattr(event, "tag", None):
-            return Problem(file, line, "", "tags (!name) are not allowed")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            return Problem(file, line, "", f"nested deeper than {MAX_DEPTH}")
-    return None
-
-
-def _yaml_problem(error: yaml.MarkedYAMLError, text: str) -> str:
-    mark = error.problem_mark
-    if mark and text[mark.index : mark.index + 1] == "\t":
-        return "a tab where spaces are needed; indent with spaces"
-    return "not valid YAML: " + ", ".join(part for part in (error.context, error.problem) if part)
-
-
 # --- nodes -> values ------------------------------------------------------------------------------------------------
 
 
 class _Reader:
     """Walks nodes and types side by side, collecting problems instead of stopping at the first."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str) -> None:
         self.file = file
+        self.text = text
         self.problems: list[Problem] = []
         self.lines: dict[str, int] = {}
 
@@ -210,7 +147,7 @@ class _Reader:
         self.problems.append(Problem(self.file, self.lines.get(path, 1), path, problem))
         return _INVALID
 
-    def _pairs(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, yaml.Node]]:
+    def _pairs(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
@@ -223,7 +160,7 @@ class _Reader:
                 self.problems.append(Problem(self.file, line, _join(path, key), text))
                 continue
             seen[key] = self.lines[_join(path, key)] = line
-            yield key, value_node
+            yield key_node, value_node
 
     def _struct(self, node: yaml.Node, type_: inspect.StructType, path: str) -> Any:
         if not isinstance(node, yaml.MappingNode):
@@ -231,12 +168,12 @@ class _Reader:
         fields = {f.encode_name: f for f in type_.fields}
         values: dict[str, Any] = {}
         problems_before = len(self.problems)
-        given = {key: value_node for key, value_node in self._pairs(node, path) if key != type_.tag_field}
-        for key, value_node in given.items():
+        given = {key.value: (key, value) for key, value in self._pairs(node, path) if key.value != type_.tag_field}
+        for key, (key_node, value_node) in given.items():
             if key in fields:
                 values[fields[key].name] = self.read(value_node, fields[key].type, _join(path, key))
             else:
-                self._fail(_join(path, key), _unknown(key, list(fields)))
+                self._fail(_join(path, key), _unknown(key, list(fields)) + self._typed(key_node))
         for name in [name for name, field in fields.items() if field.required and name not in given]:
             self._fail(path, f"missing setting {name!r}")
         return _INVALID if len(self.problems) > problems_before else type_.cls(**values)
@@ -268,9 +205,10 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode):
             return self._wrong(node, type_, path)
         found: dict[Any, Any] = {}
-        for key, value_node in self._pairs(node, path):
+        for key_node, value_node in self._pairs(node, path):
+            key = key_node.value
             if not _is_valid(key, type_.key_type):
-                self._fail(_join(path, key), f"the name must {expected(type_.key_type)}")
+                self._fail(_join(path, key), f"the name must {expected(type_.key_type)}{self._typed(key_node)}")
             found[key] = self.read(value_node, type_.value_type, _join(path, key))
         return self._sized(found, type_, path)
 
@@ -299,6 +237,8 @@ class _Reader:
     def _scalar(self, node: yaml.Node, type_: inspect.Type, path: str) -> Any:
         if not isinstance(node, yaml.ScalarNode) or _is_null(node):
             return self._wrong(node, type_, path)
+        if found := self._swallowed(node):
+            return self._misplaced(found, path)
         try:
             value = node.value if node.style else _plain(node.value, _bare(type_))
             return msgspec.convert(value, _python_type(_bare(type_)), strict=True)
@@ -306,8 +246,43 @@ class _Reader:
             return self._wrong(node, type_, path)
 
     def _wrong(self, node: yaml.Node, type_: inspect.Type, path: str) -> Any:
+        if found := self._structural(node):
+            return self._misplaced(found, path)
         hint = " (remove the quotes)" if _is_quoted_number(node, _bare(type_)) else ""
+        if not hint and not _takes_any_text(type_):
+            hint = self._typed(node)
         return self._fail(path, f"must {expected(type_)}; found {_found(node)}{hint}")
+
+    # --- characters that are not what they look like ---
+
+    def _structural(self, node: yaml.Node) -> Lookalike | None:
+        """Find what was meant as structure in an unquoted value that should not be there at all."""
+        if not isinstance(node, yaml.ScalarNode) or node.style:
+            return None
+        return next(structural(self.text, node.start_mark.index, node.end_mark.index), None)
+
+    def _swallowed(self, node: yaml.ScalarNode) -> Lookalike | None:
+        """Find further lines, or a comment, that YAML took into an unquoted value."""
+        start, end = node.start_mark.index, node.end_mark.index
+        if node.style:
+            return None
+        if node.start_mark.line != node.end_mark.line:
+            further = len(self.text[start:end].splitlines(keepends=True)[0])
+            if found := next(structural(self.text, start + further, end), None):
+                return found
+        return blank_before_comment(self.text, start, end)
+
+    def _misplaced(self, found: Lookalike, path: str) -> Any:
+        line, column = line_of(self.text, found.index), column_of(self.text, found.index)
+        self.problems.append(Problem(self.file, line, path, f"column {column}: {remedy(found.character)}"))
+        return _INVALID
+
+    def _typed(self, node: yaml.Node) -> str:
+        """Name the first full-width or typographic character of a value or name that is refused, if there is one."""
+        if not isinstance(node, yaml.ScalarNode):
+            return ""
+        found = next(lookalikes(self.text, node.start_mark.index, node.end_mark.index), None)
+        return f" (column {column_of(self.text, found.index)}: {remedy(found.character)})" if found else ""
 
 
 def _join(path: str, key: str) -> str:
@@ -322,6 +297,10 @@ def _bare(type_: inspect.Type) -> inspect.Type:
 
 def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.style and node.value in _NULLS
+
+
+def _takes_any_text(type_: inspect.Type) -> bool:
+    return isinstance(_bare(type_), inspect.StrType) and _is_valid("：", type_)
 
 
 def _fits(node: yaml.Node, type_: inspect.Type) -> bool:
