@@ -1,7 +1,7 @@
 """One GET of a platform's page, timed phase by phase, on raw streams.
 
 Own code because no client library tells the phases apart, nor the expiry date of a certificate that it refuses.
-Redirects are answers; they are not followed.
+Redirects are answers; they are not followed. How an answer is framed does not decide whether there was one.
 """
 
 import asyncio
@@ -15,10 +15,9 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from agent import dial
-from agent.probes import http1
+from agent import dial, http1
 from agent.probes.contract import Context, patience_s
 from agent.settings import HttpTarget
 from classready import __version__
@@ -31,6 +30,12 @@ EXPIRY_TIMEOUT_S = 3.0
 _DATE_ERRORS = {9, 10}
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL: they depend on our own clock."""
 
+_FIELDS = {
+    "User-Agent": f"classready-agent/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
 _PATH = "/%:@!$&'()*+,;=~"
 _QUERY = f"{_PATH}?"
 
@@ -62,7 +67,7 @@ class _Attempt(Struct):
     remarks: list[str] = []
     """What people should know beside the outcome, most important first."""
     connected_to: str | None = None
-    status: int | None = None
+    answer: http1.Answer = field(default_factory=http1.Answer)
     certificate_expires_at: float | None = None
 
     @contextmanager
@@ -75,7 +80,10 @@ class _Attempt(Struct):
 
 
 async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
-    """One ``Http``. ANSWERED = an acceptable status, and after it the whole body, or ``max_body_bytes`` of it."""
+    """One ``Http``. ANSWERED = an acceptable status; oddities after it stand in ``detail``.
+
+    Silence in the middle of an answer that promised more is no answer: so looks a line that drops large packets.
+    """
     attempt = _Attempt(context, asyncio.get_running_loop().time() + patience_s(target))
     failure: _Failure | None = None
     try:
@@ -86,8 +94,8 @@ async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
     except dial.Unreached as error:
         failure = _Failure(error.reason, error.detail)
     except TimeoutError:
-        failure = _Failure(Reason.TIMEOUT, f"{attempt.phase}: not done within {patience_s(target):g} s")
-    except (OSError, http1.Malformed) as error:
+        failure = _out_of_time(target, attempt)
+    except (OSError, http1.NotHttp) as error:
         failure = _Failure(_reason(error), f"{attempt.phase}: {error}")
     if failure:
         context.explain(f"{failure.reason}: {failure.detail}")
@@ -105,22 +113,30 @@ def _observation(target: HttpTarget, attempt: _Attempt, failure: _Failure | None
         reason=failure.reason if failure else None,
         detail=_detail(attempt, failure),
         phases_s=Phases(**attempt.phases_s) if attempt.phases_s else None,
-        status=attempt.status,
+        status=attempt.answer.status,
         certificate_expires_at=attempt.certificate_expires_at,
     )
 
 
 def _detail(attempt: _Attempt, failure: _Failure | None) -> str | None:
     told = [failure.detail] if failure else []
-    told += attempt.remarks
+    told += [*attempt.answer.oddities, *attempt.remarks]
     if attempt.connected_to:
         told.append(f"connected to {attempt.connected_to}")
     return clean_text("; ".join(told)) or None
 
 
+def _out_of_time(target: HttpTarget, attempt: _Attempt) -> _Failure | None:
+    """A page without a length, from a server that does not close, may well be whole."""
+    if attempt.answer.until_close and attempt.answer.body:
+        attempt.answer.odd("no length, and the server did not close the connection")
+        return _status_failure(target, attempt.answer.status)
+    return _Failure(Reason.TIMEOUT, f"{attempt.phase}: not done within {patience_s(target):g} s")
+
+
 def _reason(error: Exception) -> Reason:
     """A reset half-way, a TLS or HTTP that makes no sense: somebody is there, but does not speak as agreed."""
-    if isinstance(error, http1.Malformed | ssl.SSLError | ConnectionError):
+    if isinstance(error, http1.NotHttp | ssl.SSLError | ConnectionError):
         return Reason.PROTOCOL
     return Reason.UNREACHABLE
 
@@ -142,16 +158,22 @@ async def _try(target: HttpTarget, attempt: _Attempt) -> None:
 
 
 async def _get(target: HttpTarget, url: _Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt) -> None:
+    answer = attempt.answer
     with attempt.timed("processing"):
-        writer.write(http1.request(url.authority, url.path, f"classready-agent/{__version__}"))
-        head = await http1.read_head(reader)
-    attempt.status = head.status
+        writer.write(http1.request("GET", url.authority, url.path, _FIELDS))
+        await http1.read_head(reader, answer)
     with attempt.timed("transfer"):
-        received_bytes = await http1.read_body(reader, head, target.max_body_bytes)
-    attempt.context.explain(f"status {head.status}, {received_bytes} bytes of body read")
-    # A platform that asks for a login (401) or redirects (302) is alive.
-    if head.status not in target.accept_statuses and (target.accept_statuses or head.status >= 500):
-        raise _Failure(Reason.STATUS_UNEXPECTED, f"status {head.status}")
+        await http1.read_body(reader, answer, target.max_body_bytes)
+    attempt.context.explain(f"status {answer.status}, {len(answer.body)} bytes of body read")
+    if failure := _status_failure(target, answer.status):
+        raise failure
+
+
+def _status_failure(target: HttpTarget, status: int | None) -> _Failure | None:
+    """A platform that asks for a login (401) or redirects (302) is alive."""
+    if status in target.accept_statuses or (not target.accept_statuses and status is not None and status < 500):
+        return None
+    return _Failure(Reason.STATUS_UNEXPECTED, f"status {status}")
 
 
 def _split(url: str) -> _Url:

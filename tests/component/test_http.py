@@ -5,6 +5,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent.settings import HttpTarget
 from bench.demo.platforms import Authority, Platform, Platforms, issue, make_authority
 from classready.observation import Http, Outcome, Reason
 from tests.support.probing import observe
+from tests.support.raw_servers import Conversation, conversing
 
 
 @pytest.fixture(scope="module")
@@ -138,31 +140,15 @@ async def test_every_address_is_tried(good: Platform, authority: Authority) -> N
     assert http.outcome is Outcome.ANSWERED
 
 
-Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[[Conversation], Awaitable[str]]]:
     """A server that holds one conversation with each client; gives its address."""
-    servers = []
+    async with AsyncExitStack() as stack:
 
-    async def start(converse: Conversation) -> str:
-        async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                await converse(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                writer.transport.abort()
+        async def start(converse: Conversation) -> str:
+            return f"http://127.0.0.1:{await stack.enter_async_context(conversing(converse))}/"
 
-        server = await asyncio.start_server(guarded, "127.0.0.1", 0)
-        servers.append(server)
-        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-
-    yield start
-    for server in servers:
-        server.close()
-        await server.wait_closed()
+        yield start
 
 
 async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -191,32 +177,6 @@ async def test_slow_servers(serve: Any, converse: Conversation) -> None:
         http = await _probe(url, deadline_s=0.8)
     assert (http.outcome, http.reason) == (Outcome.NO_ANSWER, Reason.TIMEOUT)
     assert http.status == (200 if converse is _stalled else None)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"",
-        b"220 mail.example ESMTP\r\n\r\n",
-        b"\x15\x03\x01\x00\x02\x02\x46",
-        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    ],
-)
-async def test_servers_that_speak_something_else(serve: Any, answer: bytes) -> None:
-    """Garbage, endless heads and broken bodies are PROTOCOL."""
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.write_eof()
-        await reader.read()
-
-    http = await _probe(await serve(converse))
-    assert (http.outcome, http.reason) == (Outcome.NO_ANSWER, Reason.PROTOCOL)
-    assert http.detail
 
 
 async def test_no_tls_behind_the_tls_port(serve: Any) -> None:
