@@ -1,7 +1,7 @@
 """Asks what was found more: the ports of switches, and behind which of them the other devices are."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,25 +54,26 @@ async def inspect(answers: Sequence[Answer]) -> tuple[list[Switch], list[Device]
     macs = await asyncio.to_thread(network.arp)
     found = [answer for answer in answers if answer.system is not None and answer.system.is_switch]
     switch_macs = {answer.address: macs[answer.address] for answer in found if answer.address in macs}
-    switches = [await _switch(answer, switch_macs) for answer in found]
+    wanted = {macs[answer.address] for answer in answers if answer.address in macs}
+    switches = [await _switch(answer, switch_macs, wanted) for answer in found]
     rest = (answer for answer in answers if answer not in found)
     return switches, [_device(answer, macs.get(answer.address), switches) for answer in rest]
 
 
-async def _switch(answer: Answer, switch_macs: Mapping[Host, str]) -> Switch:
+async def _switch(answer: Answer, switch_macs: Mapping[Host, str], wanted: Collection[str]) -> Switch:
     assert answer.system is not None
     switch = Switch(address=answer.address, system=answer.system, ports=[])
     try:
-        return await _with_ports(switch, [mac for host, mac in switch_macs.items() if host != answer.address])
+        return await _with_ports(switch, [mac for host, mac in switch_macs.items() if host != answer.address], wanted)
     except SnmpError as error:
         return replace(switch, problem=error.detail)
 
 
-async def _with_ports(switch: Switch, other_macs: Sequence[str]) -> Switch:
+async def _with_ports(switch: Switch, other_macs: Sequence[str], wanted: Collection[str]) -> Switch:
     device = snmp.Device(host=switch.address, settings=switch.system.access)
     named = await names.find(device, (), silent)
     base_ports = await bridge.base_ports(device, silent)
-    fdb = (await bridge.fdb(device, (), base_ports, silent)).ports
+    fdb = (await bridge.fdb(device, wanted, base_ports, silent)).ports
     neighbours = await lldp.neighbours(device, named, base_ports, silent)
     ways_out = await asyncio.to_thread(network.ways_out, switch.address, switch.system.access.port)
     bundles = await mib.bundles(device, set().union(*fdb.values()))

@@ -2,12 +2,28 @@
 
 from collections.abc import Sequence
 
+from agent.snmp import manners
 from agent.snmp.contract import Device, Driver, SnmpError, Value
 from classready.units import MBIT
 
-__all__ = ["Device", "SnmpError", "Value", "close", "get", "integer", "speed_bps", "text", "walk"]
+__all__ = [
+    "ETHERNET_MIN_BPS",
+    "IF_SPEED_MAX_BPS",
+    "Device",
+    "SnmpError",
+    "Value",
+    "close",
+    "get",
+    "integer",
+    "speed_bps",
+    "text",
+    "walk",
+]
 
 _NO_MBPS = 10**6
+IF_SPEED_MAX_BPS = 2**32 - 1
+ETHERNET_MIN_BPS = 1 * MBIT
+"""1BASE5 of IEEE 802.3, the slowest there ever was. Below it ifSpeed was given in Mbit/s or in kbit/s."""
 
 _drivers: list[Driver] = []
 
@@ -47,6 +63,7 @@ def close() -> None:
     for driver in _drivers:
         driver.close()
     _drivers.clear()
+    manners.forget()
 
 
 def integer(value: Value | None) -> int | None:
@@ -57,11 +74,12 @@ def integer(value: Value | None) -> int | None:
 def speed_bps(high_mbps: int | None, low_bps: int | None) -> int | None:
     """What ifHighSpeed says, else ifSpeed (RFC 2863), whose largest value 2^32 - 1 means "at least"; 0 is none.
 
-    Some D-Link switches give ifHighSpeed in bit/s (librenms/librenms#12957): a terabit is no port of a school.
+    Some D-Link switches give ifHighSpeed in bit/s (librenms/librenms#12957): a terabit is no port of a school. In
+    kbit/s it would make 100 Gbit/s of 100 Mbit/s: ifSpeed then is a thousand times it, and right.
     """
-    if high_mbps and high_mbps < _NO_MBPS:
-        return high_mbps * MBIT
-    return low_bps or None
+    if not high_mbps or high_mbps >= _NO_MBPS or high_mbps * 1_000 == low_bps:
+        return low_bps or None
+    return high_mbps * MBIT
 
 
 def text(value: Value | None) -> str | None:

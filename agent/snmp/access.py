@@ -14,10 +14,9 @@ from agent.snmp.contract import Device, SnmpError
 from classready.observation import Reason
 from classready.settings import read_secret
 
-ROWS_PER_BULK = 32
-"""Names of ports, which are all that a usual switch has, fit one Ethernet frame: old switches drop fragments."""
 _GET_BYTES = 1_350
-"""What the values of one answer may take, for the same reason; headers and SNMPv3 need the rest of the 1,472 bytes."""
+"""What the values of one answer may take: old switches drop fragments of an Ethernet frame. Headers and SNMPv3 need the
+rest of the 1,472 bytes."""
 _VALUE_BYTES = 13
 """Type and length of the pair, of the OID and of the value, and 7 bytes of it: many are smaller, few are larger."""
 
@@ -69,9 +68,12 @@ def _secret(path: str | None) -> str | None:
         raise SnmpError(Reason.PERMISSION, f"{path}: {error}") from None
 
 
-def batches(oids: Sequence[str]) -> list[list[str]]:
-    """What one GET each may ask for."""
-    return _batches(tuple(oids)).copy()
+def batches(oids: Sequence[str], most_count: int | None = None) -> list[list[str]]:
+    """What one GET each may ask for: as much as fits a frame, and at most ``most_count`` objects."""
+    found = _batches(tuple(oids))
+    if most_count is None:
+        return found.copy()
+    return [batch[i : i + most_count] for batch in found for i in range(0, len(batch), most_count)]
 
 
 @functools.lru_cache(maxsize=32)
@@ -94,18 +96,19 @@ def _answer_bytes(oid: str) -> int:
     return _VALUE_BYTES - 1 + sum(max(1, -(-number.bit_length() // 7)) for number in numbers(oid))
 
 
-def silence(device: Device) -> SnmpError:
-    """Make the error for a device that did not answer in any of its tries."""
-    settings = device.settings
-    hint = "; the community may be wrong" if settings.version != "3" else ""
-    tries = f"{settings.retry_count + 1} x {settings.timeout_s:g} s"
-    return SnmpError(Reason.TIMEOUT, f"no SNMP answer after {tries}{hint}")
-
-
 def too_long(device: Device) -> SnmpError:
     """Make the error for a table that has more rows than may be read."""
     limit = device.settings.max_rows
     return SnmpError(Reason.PROTOCOL, f"more than {limit} values: it never ends, or snmp.max_rows is too small")
+
+
+def circles(oid: str) -> SnmpError:
+    """Make the error for a walk that has come to ``oid`` twice.
+
+    Order is not asked of a device: agents that hold a table in the order of a hash, or of the text of its OIDs, give
+    all of it all the same.
+    """
+    return SnmpError(Reason.PROTOCOL, f"OIDs do not increase: {oid} came twice, so the table has no end")
 
 
 def numbers(oid: str) -> tuple[int, ...]:

@@ -17,7 +17,8 @@ from gufo.snmp import SnmpError as GufoError
 from gufo.snmp.aio import SnmpSession
 from gufo.snmp.user import KeyType
 
-from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence, too_long
+from agent.snmp import manners
+from agent.snmp.access import address_of, circles, credentials, too_long
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
@@ -35,31 +36,38 @@ T = TypeVar("T")
 async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
     """See ``Driver.get``."""
     session = await _open(device)
-    found: dict[str, Value] = {}
-    chunks = batches(oids)
-    while chunks:
-        chunk = chunks.pop()
+
+    async def ask(chunk: list[str], try_count: int) -> tuple[dict[str, Value], list[list[str]]]:
         try:
-            answer = await _ask(device, functools.partial(session.get_many, chunk))
+            answer = await _ask(device, functools.partial(session.get_many, chunk), try_count)
         except _BrokenError:
             if len(chunk) == 1:
                 raise
             answer = {}
-        found |= {oid: value for oid in chunk if isinstance(value := answer.get(oid), _PLAIN)}
-        if not answer and len(chunk) > 1:
-            chunks += [chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]]
-    return found
+        values = {oid: value for oid in chunk if isinstance(value := answer.get(oid), _PLAIN)}
+        half = len(chunk) // 2
+        return values, [chunk[:half], chunk[half:]] if half and not answer else []
+
+    return await manners.get(device, oids, ask)
 
 
 async def walk(device: Device, base: str) -> dict[str, Value]:
     """See ``Driver.walk``."""
     session = await _open(device)
-    for row_count in () if device.settings.version == "1" else (ROWS_PER_BULK, _FEW_ROWS):
-        with contextlib.suppress(_BrokenError):
-            if found := await _follow(device, base, session.getbulk(base, row_count).__anext__, row_count):
-                return found
-            break
-    return await _follow(device, base, session.getnext(base).__anext__, 1)
+
+    async def follow(row_count: int) -> dict[str, Value]:
+        for count in (row_count, _FEW_ROWS) if row_count > 1 else ():
+            with contextlib.suppress(_BrokenError):
+                if found := await _follow(device, session.getbulk(base, count).__anext__, count):
+                    return found
+                break
+        return await _follow(device, session.getnext(base).__anext__, 1)
+
+    async def first(bulk: bool) -> bool:  # noqa: FBT001 - which of the two requests
+        rows = session.getbulk(base, 1) if bulk else session.getnext(base)
+        return await _ask(device, functools.partial(_take, rows.__anext__, [], 1), 1)
+
+    return await manners.walk(device, follow, first)
 
 
 def close() -> None:
@@ -73,29 +81,28 @@ class _BrokenError(SnmpError):
 _Row = tuple[str, object]
 
 
-async def _follow(
-    device: Device, base: str, following: Callable[[], Awaitable[_Row]], portion: int
-) -> dict[str, Value]:
-    """Collect rows to the end of ``base``.
+async def _follow(device: Device, following: Callable[[], Awaitable[_Row]], portion: int) -> dict[str, Value]:
+    """Collect rows to the end of their table.
 
     The first row of a portion says whether the device answers. The others mostly came with it, so they share one time
     limit, which costs more than a row.
     """
     found: dict[str, Value] = {}
-    last, row_count, complete = numbers(base), 0, False
+    seen: set[str] = set()
+    try_count, complete = manners.try_count(device, portion), False
     while not complete:
         rows: list[_Row] = []
-        complete = await _ask(device, functools.partial(_take, following, rows, 1))
+        complete = await _ask(device, functools.partial(_take, following, rows, 1), try_count)
         if not complete and portion > 1:
-            complete = await _ask(device, functools.partial(_take, following, rows, portion), _PORTION_REQUESTS)
+            request = functools.partial(_take, following, rows, portion)
+            complete = await _ask(device, request, try_count, _PORTION_REQUESTS)
         for oid, value in rows:
-            before, last = last, numbers(oid)
-            if last <= before:
-                raise SnmpError(Reason.PROTOCOL, f"OIDs do not increase: {oid} after {'.'.join(map(str, before))}")
+            if oid in seen:
+                raise circles(oid)
+            seen.add(oid)
             if isinstance(value, _PLAIN):
                 found[oid] = value
-            row_count += 1
-        if row_count > device.settings.max_rows:
+        if len(seen) > device.settings.max_rows:
             raise too_long(device)
     return found
 
@@ -110,18 +117,18 @@ async def _take(following: Callable[[], Awaitable[_Row]], rows: list[_Row], port
     return False
 
 
-async def _ask(device: Device, request: Callable[[], Awaitable[T]], request_count: int = 1) -> T:
+async def _ask(device: Device, request: Callable[[], Awaitable[T]], try_count: int, request_count: int = 1) -> T:
     """Send one request, or ``request_count`` of them within their time; again when it stays unanswered or is no SNMP.
 
     Raises:
+        SilentError: nothing came back to the last of ``try_count`` tries.
         SnmpError: as ``Driver.get`` says.
     """
-    settings = device.settings
     garbled: BaseException | None = None
-    for _ in range(settings.retry_count + 1):
+    for _ in range(try_count):
         try:
-            async with asyncio.timeout(request_count * settings.timeout_s):
-                return await request()
+            async with asyncio.timeout(request_count * device.settings.timeout_s):
+                return await _heard(device, request)
         except TimeoutError:
             continue
         except SnmpAuthError as error:
@@ -136,7 +143,13 @@ async def _ask(device: Device, request: Callable[[], Awaitable[T]], request_coun
             garbled = error
     if garbled is not None:
         raise _BrokenError(Reason.PROTOCOL, f"the answer cannot be read: {garbled}")
-    raise silence(device)
+    raise manners.silence(device)
+
+
+async def _heard(device: Device, request: Callable[[], Awaitable[T]]) -> T:
+    answer = await request()
+    manners.hear(device)
+    return answer
 
 
 async def _open(device: Device) -> SnmpSession:
@@ -150,7 +163,7 @@ async def _open(device: Device) -> SnmpSession:
         session = SnmpSession(address, port, user=_user(*secrets.user), version=version, timeout=_NO_LIMIT)
     except OSError as error:
         raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error}") from None
-    await _ask(device, session.refresh)
+    await _ask(device, session.refresh, device.settings.retry_count + 1)
     return session
 
 

@@ -6,7 +6,9 @@ pysnmp's own timers follow the wall clock, which steps; so waiting and retrying 
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -28,7 +30,8 @@ from pysnmp.hlapi.v3arch.asyncio import (
 from pysnmp.hlapi.v3arch.asyncio.lcd import CommandGeneratorLcdConfigurator
 from pysnmp.proto import errind, rfc1902, rfc1905
 
-from agent.snmp.access import ROWS_PER_BULK, address_of, batches, credentials, numbers, silence, too_long
+from agent.snmp import manners
+from agent.snmp.access import address_of, circles, credentials, too_long
 from agent.snmp.contract import Device, SnmpError, Value
 from classready.observation import Reason
 
@@ -107,36 +110,31 @@ _loops: list[asyncio.AbstractEventLoop] = []
 
 async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
     """See ``Driver.get``. What an agent refuses (too big, no such name) is asked for again without it, or in halves."""
-    session = await _open(device)
-    found: dict[str, Value] = {}
-    chunks = batches(oids)
-    while chunks:
-        chunk = chunks.pop()
-        answer = await _request(session, cmdgen.GetCommandGenerator, chunk)
-        chunks += _again(chunk, answer)
-        found.update((oid, value) for oid, value in _plain(answer.values) if oid in chunk)
-    return found
+    async with _session(device) as session:
+        return await _get(session, oids)
+
+
+async def _get(session: _Session, oids: Sequence[str]) -> dict[str, Value]:
+    async def ask(chunk: list[str], try_count: int) -> tuple[dict[str, Value], list[list[str]]]:
+        answer = await _request(session, cmdgen.GetCommandGenerator, chunk, try_count)
+        return {oid: value for oid, value in _plain(answer.values) if oid in chunk}, _again(chunk, answer)
+
+    return await manners.get(session.device, oids, ask)
 
 
 async def walk(device: Device, base: str) -> dict[str, Value]:
     """See ``Driver.walk``."""
-    session = await _open(device)
-    found: dict[str, Value] = {}
-    last, complete = base, False
-    while not complete:
-        answer = await _next_rows(session, last)
-        complete = not answer
-        for oid, value in answer:
-            if not oid.startswith(f"{base}.") or isinstance(value, _ABSENT):
-                complete = True
-                break
-            if numbers(oid) <= numbers(last):
-                raise SnmpError(Reason.PROTOCOL, f"OIDs do not increase: {oid} after {last}")
-            found.update(_plain([(oid, value)]))
-            last = oid
-        if len(found) > device.settings.max_rows:
-            raise too_long(device)
-    return found
+    async with _session(device) as session:
+        return await _walk(session, base)
+
+
+async def _walk(session: _Session, base: str) -> dict[str, Value]:
+    async def first(bulk: bool) -> object:  # noqa: FBT001 - which of the two requests
+        if bulk:
+            return await _request(session, cmdgen.BulkCommandGeneratorSingleRun, [base], 1, 0, 1)
+        return await _request(session, cmdgen.NextCommandGeneratorSingleRun, [base], 1)
+
+    return await manners.walk(session.device, functools.partial(_follow, session, base), first)
 
 
 def close() -> None:
@@ -147,13 +145,36 @@ def close() -> None:
     _loops.clear()
 
 
-async def _next_rows(session: _Session, last: str) -> list[tuple[str, Any]]:
-    """The rows after ``last``; one at a time from a device that speaks version 1 or stumbles over GETBULK."""
+async def _follow(session: _Session, base: str, row_count: int) -> dict[str, Value]:
+    """Collect rows to the end of their table."""
+    found: dict[str, Value] = {}
+    seen: set[str] = set()
+    last, complete = base, False
+    while not complete:
+        answer = await _next_rows(session, last, row_count)
+        complete = not answer
+        for oid, value in answer:
+            if not oid.startswith(f"{base}.") or isinstance(value, _ABSENT):
+                complete = True
+                break
+            if oid in seen:
+                raise circles(oid)
+            seen.add(oid)
+            found.update(_plain([(oid, value)]))
+            last = oid
+        if len(seen) > session.device.settings.max_rows:
+            raise too_long(session.device)
+    return found
+
+
+async def _next_rows(session: _Session, last: str, row_count: int) -> list[tuple[str, Any]]:
+    """The rows after ``last``; one at a time from a device that stumbles over GETBULK."""
     answer = None
-    if session.device.settings.version != "1":
-        answer = await _request(session, cmdgen.BulkCommandGeneratorSingleRun, [last], 0, ROWS_PER_BULK)
+    try_count = manners.try_count(session.device, row_count)
+    if row_count > 1:
+        answer = await _request(session, cmdgen.BulkCommandGeneratorSingleRun, [last], try_count, 0, row_count)
     if answer is None or answer.status in {_TOO_BIG, _GEN_ERR}:
-        answer = await _request(session, cmdgen.NextCommandGeneratorSingleRun, [last])
+        answer = await _request(session, cmdgen.NextCommandGeneratorSingleRun, [last], try_count)
     if answer.status == _NO_SUCH_NAME:
         return []
     if answer.status:
@@ -177,19 +198,19 @@ def _refused(answer: _Answer) -> SnmpError:
     return SnmpError(reason, f"the device answered with SNMP error status {answer.status}")
 
 
-async def _request(session: _Session, generator: Any, oids: Iterable[str], *limits: int) -> _Answer:
-    settings = session.device.settings
-    for _ in range(settings.retry_count + 1):
+async def _request(session: _Session, generator: Any, oids: Iterable[str], try_count: int, *limits: int) -> _Answer:
+    """One request, sent up to ``try_count`` times. ``limits``: non-repeaters and max-repetitions of a GETBULK."""
+    for _ in range(try_count):
         try:
-            async with asyncio.timeout(settings.timeout_s):
-                return _read(*await _send(session, generator, oids, *limits))
+            async with asyncio.timeout(session.device.settings.timeout_s):
+                answer = _read(*await _send(session, generator, oids, *limits))
         except TimeoutError:
             continue
         except PySnmpError as error:
             raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {error}") from error
-    if settings.version == "3":
-        _throw_away(session.engine)
-    raise silence(session.device)
+        manners.hear(session.device)
+        return answer
+    raise manners.silence(session.device)
 
 
 async def _send(session: _Session, generator: Any, oids: Iterable[str], *limits: int) -> tuple[Any, Any, Any, Any]:
@@ -214,6 +235,17 @@ def _read(indication: Any, status: Any, index: Any, binds: Iterable[Any]) -> _An
     if indication:
         raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {indication}")
     return _Answer(int(status), int(index), [(str(oid), value) for oid, value in binds])
+
+
+@contextlib.asynccontextmanager
+async def _session(device: Device) -> AsyncIterator[_Session]:
+    session = await _open(device)
+    try:
+        yield session
+    except manners.SilentError:
+        if device.settings.version == "3":
+            _throw_away(session.engine)
+        raise
 
 
 async def _open(device: Device) -> _Session:

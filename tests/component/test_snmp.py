@@ -14,12 +14,23 @@ from msgspec.structs import replace
 
 from agent import snmp
 from agent.settings import Snmp
-from agent.snmp import Device, SnmpError, gufo_driver, pysnmp_driver
+from agent.snmp import Device, SnmpError, gufo_driver, manners, pysnmp_driver
 from agent.snmp.contract import Driver
 from bench.demo.snmp_devices import Agent, Devices, Switch
 from classready.observation import Reason
 from tests.support import snmpd
-from tests.support.lying_agents import Endless, Garbling, Looping, Stuck, WrongTypes
+from tests.support.lying_agents import (
+    Bulkless,
+    Disordered,
+    Endless,
+    Garbling,
+    Looping,
+    Stingy,
+    Stuck,
+    WrongTypes,
+    as_text,
+    shuffled,
+)
 
 SYS_NAME = "1.3.6.1.2.1.1.5.0"
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
@@ -182,6 +193,90 @@ async def test_walks_end(devices: Devices, agent: type[Agent], complaint: str, v
     assert caught.value.reason is Reason.PROTOCOL
 
 
+@pytest.mark.parametrize("key", [shuffled, as_text, lambda oid: [-number for number in oid]])
+@pytest.mark.parametrize("version", ["1", "2c"])
+async def test_order_is_not_a_law(devices: Devices, key: Any, version: str) -> None:
+    """A table in the order of a hash, of text, or backwards is read like any other, to its end and no further."""
+    device = await _device(devices, Disordered(key), version=version)
+    names = await snmp.walk(device, IF_NAME)
+    assert names == {f"{IF_NAME}.{i}": f"GE0/0/{i}".encode() for i in range(1, 25)}
+    assert list(names) != sorted(names, key=lambda oid: int(oid.rpartition(".")[2]))
+    assert await snmp.walk(device, f"{IF_NAME}.99") == {}
+
+
+@pytest.mark.parametrize(
+    "limits", [{"most_count": 10}, {"most_count": 1}, {"most_bytes": 400}], ids=["10", "1", "400 bytes"]
+)
+async def test_silence_to_a_large_request_is_not_absence(devices: Devices, limits: dict[str, int]) -> None:
+    """A device that drops what is too large for it is asked for less, and for no more than that the next time."""
+    agent = Stingy(**limits)
+    device = await _device(devices, agent, timeout_s=0.2)
+    oids = [f"{IF_NAME}.{i}" for i in range(1, 25)]
+    assert list(await snmp.walk(device, IF_NAME)) == oids
+    assert sorted(await snmp.get(device, oids)) == sorted(oids)
+    assert agent.unanswered_count
+    agent.unanswered_count = 0
+    assert list(await snmp.walk(device, IF_DESCR))
+    assert sorted(await snmp.get(device, oids)) == sorted(oids)
+    assert agent.unanswered_count == 0
+
+
+async def test_a_first_large_get_is_asked_for_in_parts(devices: Devices) -> None:
+    """It is not necessary that a walk was answered before."""
+    device = await _device(devices, Stingy(), timeout_s=0.2)
+    oids = [f"{IF_NAME}.{i}" for i in range(1, 60)]
+    assert len(await snmp.get(device, oids)) == 24
+
+
+async def test_a_device_that_is_silent_to_getbulk(devices: Devices) -> None:
+    """It is walked row by row, and asked by GETBULK no more."""
+    agent = Bulkless()
+    device = await _device(devices, agent, timeout_s=0.2)
+    assert len(await snmp.walk(device, IF_NAME)) == 24
+    agent.unanswered_count = 0
+    assert len(await snmp.walk(device, IF_DESCR)) == 24
+    assert len(await snmp.get(device, [f"{IF_NAME}.{i}" for i in range(1, 25)])) == 24
+    assert agent.unanswered_count == 0
+
+
+async def test_a_community_that_just_worked_is_not_blamed(devices: Devices) -> None:
+    """Silence after an answer has another cause; without one, the community is the first suspect."""
+    agent = Switch()
+    device = await _device(devices, agent, timeout_s=0.1)
+    agent.on = False
+    with pytest.raises(SnmpError, match="the community may be wrong"):
+        await snmp.walk(device, IF_NAME)
+    agent.on = True
+    await snmp.walk(device, IF_NAME)
+    agent.on = False
+    for ask in (snmp.walk(device, IF_NAME), snmp.get(device, [SYS_NAME, f"{IF_NAME}.1"]), snmp.get(device, [SYS_NAME])):
+        with pytest.raises(SnmpError, match="though it answered other requests just before") as caught:
+            await ask
+        assert caught.value.silent
+
+
+async def test_limits_are_forgotten(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lost packets look like a limit, so that an hour later the full size is tried again."""
+    agent = Stingy()
+    device = await _device(devices, agent, timeout_s=0.2)
+    await snmp.walk(device, IF_NAME)
+    agent.most_count = 100
+    agent.request_count = 0
+    await snmp.walk(device, IF_NAME)
+    small_count, agent.request_count = agent.request_count, 0
+    monkeypatch.setattr(manners, "REMEMBERED_S", 0.0)
+    await snmp.walk(device, IF_NAME)
+    assert agent.request_count < small_count
+
+
+async def test_what_is_remembered_is_bounded(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is forgotten first."""
+    monkeypatch.setattr(manners, "DEVICES_MAX", 3)
+    for i in range(6):
+        manners.hear(Device(host=f"127.0.0.{i + 2}", settings=Snmp()))
+    assert [device.host for device in manners._known] == ["127.0.0.5", "127.0.0.6", "127.0.0.7"]
+
+
 async def test_agent_with_small_buffer(devices: Devices) -> None:
     """An agent that answers tooBig to more than five objects is asked in smaller portions."""
 
@@ -238,13 +333,13 @@ async def test_dead_devices_delay_nobody(devices: Devices) -> None:
         agent = Switch()
         agent.on = False
         host, port = await devices.add(f"dead-{i}", agent)
-        dead.append(Device(host=host, settings=Snmp(port=port, timeout_s=0.5, retry_count=1)))
+        dead.append(Device(host=host, settings=Snmp(port=port, timeout_s=2.0, retry_count=1)))
     alive = await _device(devices, Switch())
     await snmp.get(alive, [SYS_NAME])
     before = _open_files()
     silent = [asyncio.create_task(_reason_of(device, get=True)) for device in dead]
     for _ in range(20):
-        async with asyncio.timeout(0.3):
+        async with asyncio.timeout(1.5):  # behind a dead one it would take two seconds
             assert await snmp.get(alive, [SYS_NAME])
     assert await asyncio.gather(*silent) == [Reason.TIMEOUT] * 30
     assert _open_files() <= before

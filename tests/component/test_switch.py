@@ -167,10 +167,12 @@ def _expected(walk: dict[str, tuple[str, str]], index: str) -> dict[str, Any]:
     high, low = _number(walk, f"{IFX}.15.{index}"), _number(walk, f"{IF}.5.{index}")
     high = high if high and high < 1_000_000 else 0  # in Mbit/s; some D-Link switches give it in bit/s
     octets = [_number(walk, f"{base}.{index}") for base in (f"{IFX}.6", f"{IF}.10")]
+    oper_up = {1: True, 4: None, None: None}.get(_number(walk, f"{IF}.8.{index}"), False)
+    linked = oper_up is not False  # what is shown of a port without a link is no fact
     return {
-        "speed_bps": high * 1_000_000 or low or None,
-        "full_duplex": {3: True, 2: False}.get(_number(walk, f"{DOT3}.19.{index}")),
-        "oper_up": {1: True, 4: None, None: None}.get(_number(walk, f"{IF}.8.{index}"), False),
+        "speed_bps": (high * 1_000_000 or low or None) if linked else None,
+        "full_duplex": {3: True, 2: False}.get(_number(walk, f"{DOT3}.19.{index}")) if linked else None,
+        "oper_up": oper_up,
         "admin_up": {1: True, None: None}.get(_number(walk, f"{IF}.7.{index}"), False),
         "in_octets": next((n for n in octets if n), next((n for n in octets if n is not None), None)),
         "in_error_count": _number(walk, f"{IF}.14.{index}"),

@@ -16,7 +16,7 @@ from agent.settings import Snmp, SwitchTarget
 from agent.snmp import Device, gufo_driver, pysnmp_driver
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment
-from tests.support.lying_agents import WrongTypes
+from tests.support.lying_agents import Bulkless, Disordered, Stingy, WrongTypes, as_text, shuffled
 from tests.support.probing import SETTINGS, context, wired
 
 WALKS = Path(os.environ.get("CLASSREADY_WALKS") or Path(__file__).parents[2].parent / "shared" / "walks")
@@ -230,6 +230,28 @@ async def test_more_switches_than_a_record_takes(devices: Devices, monkeypatch: 
     monkeypatch.setattr(network, "arp", lambda: macs)
     (way,) = await _probe(await _target(devices, sw, devices={}), *others)
     assert len(way.switches) == SWITCHES_MAX
+
+
+@pytest.mark.parametrize("key", [shuffled, as_text])
+async def test_an_address_table_in_any_order(devices: Devices, key: Any) -> None:
+    """Six addresses in the order of a hash, or of text: all six are found."""
+    sw = Disordered(key)
+    macs = [f"a4:5d:36:00:11:{octet}" for octet in ("ff", "02", "10", "0a", "64", "c8")]
+    for port, mac in enumerate(macs, 1):
+        sw.plug(mac, port)
+    ports = await _probe(await _target(devices, sw, devices={mac: f"r{i}" for i, mac in enumerate(macs, 1)}, trunks=()))
+    assert {port.classroom: port.if_name for port in ports} == {f"r{i}": f"GE0/0/{i}" for i in range(1, 7)}
+
+
+@pytest.mark.parametrize("agent", [Stingy, Bulkless])
+async def test_a_switch_that_answers_little_at_a_time(devices: Devices, agent: type[Switch]) -> None:
+    """Ten objects a request, or no GETBULK: room and way out are found as on any other."""
+    sw = agent()
+    sw.plug(BOARD, 7)
+    sw.plug(GATEWAY, 24)
+    target = await _target(devices, sw)
+    port, way = await _probe(replace(target, snmp=replace(target.snmp, timeout_s=0.3)))
+    assert (port.if_name, way.if_name) == ("GE0/0/7", "GE0/0/24")
 
 
 async def test_an_address_table_that_is_too_long(devices: Devices) -> None:

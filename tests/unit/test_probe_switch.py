@@ -79,6 +79,10 @@ async def _one(name: str = "GE1") -> Port:
         (1_000, 1_000, 1_000_000_000),
         (10_000, 1_410_065_408, 10_000_000_000),
         (1_000_000, 0, None),
+        (100_000, 100_000_000, 100_000_000),
+        (1_000_000, 1_000_000_000, 1_000_000_000),
+        (100_000, 2**32 - 1, 100_000_000_000),
+        (1, 1_000_000, 1_000_000),
     ],
 )
 async def test_speed(table: Table, high: Value | None, low: Value | None, speed_bps: int | None) -> None:
@@ -86,6 +90,43 @@ async def test_speed(table: Table, high: Value | None, low: Value | None, speed_
     values = {"IF_HIGH_SPEED": high, "IF_SPEED": low}
     table.port(1, "GE1", **{column: value for column, value in values.items() if value is not None})
     assert (await _one()).speed_bps == speed_bps
+
+
+@pytest.mark.parametrize("low", [10, 100, 1_000, 10_000, 100_000, 999_999])
+async def test_a_speed_that_cannot_be(table: Table, low: int) -> None:
+    """ifSpeed in Mbit/s or kbit/s is no shortfall: the speed is unknown, and the detail says why."""
+    table.port(1, "GE1", IF_OPER_STATUS=1, IF_SPEED=low, DOT3_DUPLEX_STATUS=3)
+    table.port(2, "GE2", IF_OPER_STATUS=1, IF_SPEED=low)
+    port, trunk = await _probe(["GE1"], trunks=("GE2",))
+    for seen in (port, trunk):
+        assert (seen.outcome, seen.speed_bps, seen.full_duplex) == (Outcome.ANSWERED, None, None)
+        assert f"ifSpeed {low} is no speed of an Ethernet port" in seen.detail
+
+
+async def test_a_slow_line_that_is_no_ethernet(table: Table) -> None:
+    """An ADSL interface (ifType 94) may have 512 kbit/s."""
+    table.port(1, "GE1", IF_TYPE=94, IF_SPEED=512_000)
+    port = await _one()
+    assert (port.speed_bps, port.detail) == (512_000, None)
+
+
+async def test_half_duplex_that_cannot_be(table: Table) -> None:
+    """Above 1 Gbit/s there is none; below there is."""
+    table.port(1, "GE1", IF_HIGH_SPEED=10_000, DOT3_DUPLEX_STATUS=2)
+    port = await _one()
+    assert (port.speed_bps, port.full_duplex) == (None, None)
+    assert "half duplex at 10000 Mbit/s cannot be" in port.detail
+    table.port(1, "GE1", IF_HIGH_SPEED=100, DOT3_DUPLEX_STATUS=2)
+    assert (await _one()).full_duplex is False
+
+
+@pytest.mark.parametrize("status", [2, 5, 6, 7])
+async def test_without_a_link(table: Table, status: int) -> None:
+    """What is shown of the speed and duplex of a port without a link is no fact; the rest is."""
+    table.port(1, "GE1", IF_OPER_STATUS=status, IF_HIGH_SPEED=10, DOT3_DUPLEX_STATUS=2, IF_ADMIN_STATUS=1)
+    table.port(2, "GE2", IF_OPER_STATUS=status, IF_SPEED=100)
+    for port in await _probe(["GE1", "GE2"]):
+        assert (port.oper_up, port.speed_bps, port.full_duplex, port.detail) == (False, None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def _nics(*rows: tuple[int, int, int, int]) -> dict[str, Value]:
         (_nics((71, 1, 1, 300)), None),
         (_nics((6, 1, 1, 0)), None),
         ({f"{whiteboard.IF_TYPE}.1": 6, f"{whiteboard.IF_OPER_STATUS}.1": 1, f"{whiteboard.IF_SPEED}.1": 10**8}, 10**8),
+        ({f"{whiteboard.IF_TYPE}.1": 6, f"{whiteboard.IF_OPER_STATUS}.1": 1, f"{whiteboard.IF_SPEED}.1": 100}, None),
         ({}, None),
     ],
 )

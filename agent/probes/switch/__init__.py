@@ -74,15 +74,10 @@ def _devices(target: SwitchTarget, found: Found, context: Context) -> Iterable[O
 
 
 def _answered(port: Port, index: int, found: Found) -> Port:
-    details = [port.detail] if port.detail else []
-    if index in found.power_faults:
-        details.append("power over Ethernet has failed on this port")
-    return replace(
-        port,
-        outcome=Outcome.ANSWERED,
-        detail=clean_text("; ".join(details)) if details else None,
-        **asdict(found.readings[index]),
-    )
+    facts = asdict(found.readings[index])
+    power = "power over Ethernet has failed on this port" if index in found.power_faults else None
+    details = [text for text in (port.detail, facts.pop("doubt"), power) if text]
+    return replace(port, outcome=Outcome.ANSWERED, detail=clean_text("; ".join(details)) if details else None, **facts)
 
 
 def _segments(target: SwitchTarget, found: Found, context: Context) -> Iterable[Observation]:
@@ -117,9 +112,9 @@ def _trunk(segment: Segment, index: int, found: Found, context: Context) -> Segm
         segment,
         if_name=if_name,
         outcome=Outcome.ANSWERED,
-        # Without a link nothing is negotiated; what switches show then is the last or the slowest speed.
-        speed_bps=None if trunk.oper_up is False else trunk.speed_bps,
-        full_duplex=None if trunk.oper_up is False else trunk.full_duplex,
+        detail=trunk.doubt,
+        speed_bps=trunk.speed_bps,
+        full_duplex=trunk.full_duplex,
         in_octets=trunk.in_octets,
         out_octets=trunk.out_octets,
     )

@@ -9,7 +9,7 @@ from agent import snmp
 from agent.snmp import Device, SnmpError, Value
 from classready.ids import canonical_mac
 from classready.observation import Reason, clean_text
-from classready.units import bps_to_mbps
+from classready.units import MBIT, bps_to_mbps
 
 _IF_ENTRY = "1.3.6.1.2.1.2.2.1"
 _IFX_ENTRY = "1.3.6.1.2.1.31.1.1.1"
@@ -42,7 +42,7 @@ LINK = (IF_ADMIN_STATUS, IF_OPER_STATUS, IF_HIGH_SPEED, DOT3_DUPLEX_STATUS)
 HC_OCTETS = (IF_HC_IN_OCTETS, IF_HC_OUT_OCTETS)
 OCTETS = (IF_IN_OCTETS, IF_OUT_OCTETS)
 ERRORS = (IF_IN_ERRORS, IF_OUT_ERRORS, DOT3_FCS_ERRORS, DOT3_ALIGNMENT_ERRORS, DOT3_LATE_COLLISIONS)
-_COLUMNS = (*LINK, IF_SPEED, *HC_OCTETS, *OCTETS, *ERRORS)
+_COLUMNS = (*LINK, IF_TYPE, IF_SPEED, *HC_OCTETS, *OCTETS, *ERRORS)
 
 _ETHERNET = {6, 62, 69, 117}
 """ethernetCsmacd, and the three deprecated IANAifTypes for faster ones that old switches still send."""
@@ -74,17 +74,20 @@ class Reading(Struct, frozen=True, kw_only=True):
     fcs_error_count: int | None
     alignment_error_count: int | None
     late_collision_count: int | None
+    doubt: str | None = None
+    """What it says that cannot be, and so is not known."""
 
     def __str__(self) -> str:
         if self.oper_up is False:
             return _STATES[False]
         speed = f"{bps_to_mbps(self.speed_bps):g} Mbit/s" if self.speed_bps else "speed unknown"
-        return f"{_STATES[self.oper_up]}, {speed}, {_DUPLEXES[self.full_duplex]}"
+        doubt = f" ({self.doubt})" if self.doubt else ""
+        return f"{_STATES[self.oper_up]}, {speed}, {_DUPLEXES[self.full_duplex]}{doubt}"
 
     @property
     def exists(self) -> bool:
         """Whether the switch says anything of it in ifTable."""
-        return (self.admin_up, self.oper_up, self.speed_bps) != (None, None, None)
+        return (self.admin_up, self.oper_up, self.speed_bps, self.doubt) != (None, None, None, None)
 
 
 async def read(
@@ -117,10 +120,12 @@ async def read(
 def _unanswered(values: Mapping[str, Value], index: int, seen: Reading) -> list[str]:
     """What older objects may answer: the speed, and octets where the 64 bit counters are missing or stand still at 0.
 
-    RFC 2863, 3.1.6: the 32 bit ones are their lower half; some D-Link switches count in those only.
+    A speed beyond what ifSpeed can hold is asked of both. RFC 2863, 3.1.6: the 32 bit counters are the lower half of
+    the others; some D-Link switches count in those only.
     """
     cells = _cells(index)
-    oids = [] if seen.speed_bps else [cells[IF_SPEED]]
+    told = seen.oper_up is False or 0 < (seen.speed_bps or 0) <= snmp.IF_SPEED_MAX_BPS
+    oids = [] if told else [cells[IF_SPEED], cells[IF_TYPE]]
     if not all(values.get(cells[column]) for column in HC_OCTETS):
         oids += [cells[column] for column in OCTETS]
     return oids
@@ -138,18 +143,29 @@ def plain_name(value: Value | None) -> str:
 
 
 def reading(values: Mapping[str, Value], index: int) -> Reading:
-    """Interpret what a switch says of one port; a value of the wrong type is one it did not say."""
+    """Interpret what a switch says of one port; a value of the wrong type is one it did not say.
+
+    Without a link nothing is negotiated: what switches show then is the last speed, the slowest, or the fastest.
+    """
     cells = _cells(index)
 
     def number(column: str) -> int | None:
         value = values.get(cells[column])
         return value if isinstance(value, int) and 0 <= value <= _COUNT_MAX else None
 
+    oper_up = _up(number(IF_OPER_STATUS))
+    speed_bps, full_duplex, doubt = None, None, None
+    if oper_up is not False:
+        speed_bps = snmp.speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED))
+        full_duplex = {2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0)
+        if doubt := _doubt(speed_bps, full_duplex, number(IF_TYPE)):
+            speed_bps, full_duplex = None, None
     return Reading(
         admin_up=_up(number(IF_ADMIN_STATUS)),
-        oper_up=_up(number(IF_OPER_STATUS)),
-        speed_bps=snmp.speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED)),
-        full_duplex={2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0),
+        oper_up=oper_up,
+        speed_bps=speed_bps,
+        full_duplex=full_duplex,
+        doubt=doubt,
         in_octets=_octets(number(IF_HC_IN_OCTETS), number(IF_IN_OCTETS)),
         out_octets=_octets(number(IF_HC_OUT_OCTETS), number(IF_OUT_OCTETS)),
         in_error_count=number(IF_IN_ERRORS),
@@ -158,6 +174,18 @@ def reading(values: Mapping[str, Value], index: int) -> Reading:
         alignment_error_count=number(DOT3_ALIGNMENT_ERRORS),
         late_collision_count=number(DOT3_LATE_COLLISIONS),
     )
+
+
+def _doubt(speed_bps: int | None, full_duplex: bool | None, if_type: int | None) -> str | None:  # noqa: FBT001
+    """Why what a port says of its link cannot be; None where it can.
+
+    Above 1 Gbit/s there is no half duplex (IEEE 802.3ae).
+    """
+    if speed_bps and speed_bps < snmp.ETHERNET_MIN_BPS and (if_type is None or if_type in _ETHERNET):
+        return f"ifSpeed {speed_bps} is no speed of an Ethernet port: it is not in bit/s"
+    if speed_bps and speed_bps > 1_000 * MBIT and full_duplex is False:
+        return f"half duplex at {bps_to_mbps(speed_bps):g} Mbit/s cannot be"
+    return None
 
 
 def _octets(wide: int | None, narrow: int | None) -> int | None:

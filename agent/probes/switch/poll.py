@@ -147,18 +147,20 @@ async def _view(target: SwitchTarget, device: Device, named: Names, context: Con
 
 
 async def _look_around(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
+    until = asyncio.get_running_loop().time() + patience_s(target) / 4
     base_ports = await bridge.base_ports(device, context.explain)
     macs, arp_problem = await asyncio.to_thread(network.arp), None
-    if any(canonical_mac(ref) is None and ref not in macs for ref in target.devices):
-        theirs, arp_problem = await bridge.arp(device, context.explain)
+    if unknown := [ref for ref in target.devices if canonical_mac(ref) is None and ref not in macs]:
+        theirs, arp_problem = await bridge.arp(device, unknown, context.explain)
         macs = theirs | macs
-    wanted = {mac for ref in target.devices if (mac := canonical_mac(ref) or macs.get(ref))}
-    table = await bridge.fdb(device, wanted, base_ports, context.explain)
-    neighbours = await lldp.neighbours(device, named, base_ports, context.explain)
-    context.explain(f"{len(table.ports)} addresses, {len(neighbours)} LLDP neighbours")
     ways_out = await asyncio.to_thread(network.ways_out, target.host, target.snmp.port)
     others = [t for t in context.settings.targets if isinstance(t, SwitchTarget) and t.host != target.host]
     switch_macs = {other.name: macs[other.host] for other in others if other.host in macs}
+    wanted = {mac for ref in target.devices if (mac := canonical_mac(ref) or macs.get(ref))}
+    wanted |= {*ways_out[:1], *switch_macs.values()}
+    table = await bridge.fdb(device, wanted, base_ports, context.explain, until)
+    neighbours = await lldp.neighbours(device, named, base_ports, context.explain)
+    context.explain(f"{len(table.ports)} addresses, {len(neighbours)} LLDP neighbours")
     trunks = place.trunks(
         table.ports,
         neighbours,

@@ -175,8 +175,10 @@ def _agreed_speed_bps(values: Mapping[str, Value], indexes: Sequence[str], conte
 
 
 def _speed_bps(values: Mapping[str, Value], index: str) -> int | None:
+    """Of an Ethernet card; one that cannot be is not known."""
     high_mbps = snmp.integer(values.get(f"{IF_HIGH_SPEED}.{index}"))
-    return snmp.speed_bps(high_mbps, snmp.integer(values.get(f"{IF_SPEED}.{index}")))
+    speed_bps = snmp.speed_bps(high_mbps, snmp.integer(values.get(f"{IF_SPEED}.{index}")))
+    return speed_bps if speed_bps and speed_bps >= snmp.ETHERNET_MIN_BPS else None
 
 
 def _facts(system: Mapping[str, Value]) -> dict[str, str]:
