@@ -76,6 +76,7 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     NAME_UNRESOLVED = "name_unresolved"
     TLS_INVALID = "tls_invalid"
+    AUTHORITY_UNKNOWN = "authority_unknown"
     STATUS_UNEXPECTED = "status_unexpected"
     PROTOCOL = "protocol"
     AUTH_FAILED = "auth_failed"
@@ -238,3 +239,8 @@ def clean_text(text: str) -> str:
     """Make any text fit for a ``Text`` field: one line, no control characters, at most 200 characters."""
     printable = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split())[:DETAIL_MAX_CHARACTERS]
+
+
+def error_text(error: BaseException) -> str:
+    """What ``error`` says, or its kind where it says nothing: a detail must not end behind its colon."""
+    return str(error).strip() or type(error).__name__

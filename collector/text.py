@@ -275,6 +275,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "reason.unreachable": ("网络不可达", "unreachable"),
     "reason.name_unresolved": ("域名解析失败", "name not resolved"),
     "reason.tls_invalid": ("证书无效", "certificate not valid"),
+    "reason.authority_unknown": (
+        "证书由陌生机构签发,多为本校防火墙在解密检查",
+        "certificate from another authority, mostly a firewall at the school that inspects",
+    ),
     "reason.status_unexpected": ("返回错误状态", "unexpected status"),
     "reason.protocol": ("应答不合规", "answer not understood"),
     "reason.auth_failed": ("认证失败", "credentials refused"),

@@ -10,25 +10,21 @@ import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
 from time import perf_counter
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct, field
 
-from agent import dial, http1
+from agent import dial, http1, tls
 from agent.probes.contract import Context, patience_s
 from agent.settings import HttpTarget
 from classready import __version__
-from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text
+from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text, error_text
 
 CONNECT_SHARE = 0.9
 """Of the time left: so that who was silent is told, before patience ends."""
-EXPIRY_TIMEOUT_S = 3.0
-
-_DATE_ERRORS = {9, 10}
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL: they depend on our own clock."""
+LOOK_TIMEOUT_S = 3.0
+"""For a second handshake, which looks at certificates that were refused."""
 
 _FIELDS = {
     "User-Agent": f"classready-agent/{__version__}",
@@ -96,7 +92,7 @@ async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
     except TimeoutError:
         failure = _out_of_time(target, attempt)
     except (OSError, http1.NotHttp) as error:
-        failure = _Failure(_reason(error), f"{attempt.phase}: {error}")
+        failure = _Failure(_reason(error), f"{attempt.phase}: {_text(error, attempt.phase)}")
     if failure:
         context.explain(f"{failure.reason}: {failure.detail}")
     return [_observation(target, attempt, failure)]
@@ -141,20 +137,25 @@ def _reason(error: Exception) -> Reason:
     return Reason.UNREACHABLE
 
 
+def _text(error: Exception, phase: str) -> str:
+    """TLS may also end later: a server that demands our certificate says so after the handshake (RFC 8446, 4.4.2)."""
+    if isinstance(error, ssl.SSLError) or (phase == "tls" and isinstance(error, OSError)):
+        return tls.handshake_text(error)
+    return error_text(error)
+
+
 async def _try(target: HttpTarget, attempt: _Attempt) -> None:
     url = _split(target.url)
-    tls = _verified(target.ca_file) if url.tls else None
+    trust = _trust(target.ca_file) if url.tls else None
     with attempt.timed("resolve"):
         addresses = await dial.resolve(url.host, url.port)
     sock = await _connect(addresses, attempt)
     peer = sock.family, sock.getpeername()
     try:
-        async with _stream(sock, url, tls, attempt) as (reader, writer):
+        async with _stream(sock, url, trust, attempt) as (reader, writer):
             await _get(target, url, reader, writer, attempt)
     except ssl.SSLCertVerificationError as error:
-        attempt.certificate_expires_at = await _expiry_unverified(peer, url.host)
-        attempt.context.explain(f"certificate expires at {attempt.certificate_expires_at}")
-        raise _certificate_failure(error, clock_good=attempt.context.clock_good) from None
+        raise await _refused(error, peer, url, target, attempt) from None
 
 
 async def _get(target: HttpTarget, url: _Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt) -> None:
@@ -179,8 +180,8 @@ def _status_failure(target: HttpTarget, status: int | None) -> _Failure | None:
 def _split(url: str) -> _Url:
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        authority = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+        host = (parts.hostname or "").replace("%25", "%", 1)  # before the zone of an IPv6 address (RFC 6874)
+        authority = f"[{host.partition('%')[0]}]" if ":" in host else host.encode("idna").decode("ascii")
         port = parts.port
     except ValueError as error:
         raise _Failure(Reason.NAME_UNRESOLVED, f"not a usable address: {error}") from None
@@ -201,70 +202,39 @@ async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> sock
 
 @asynccontextmanager
 async def _stream(
-    sock: socket.socket, url: _Url, tls: ssl.SSLContext | None, attempt: _Attempt
+    sock: socket.socket, url: _Url, trust: ssl.SSLContext | None, attempt: _Attempt
 ) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
     """Streams over ``sock``, which they own from now on."""
-    if tls is None:
+    if trust is None:
         reader, writer = await asyncio.open_connection(sock=sock, limit=http1.HEAD_MAX_BYTES)
     else:
         with attempt.timed("tls"):
             reader, writer = await asyncio.open_connection(
-                sock=sock, limit=http1.HEAD_MAX_BYTES, ssl=tls, server_hostname=url.host
+                sock=sock, limit=http1.HEAD_MAX_BYTES, ssl=trust, server_hostname=tls.server_name(url.host)
             )
-        attempt.certificate_expires_at = _expiry(writer.get_extra_info("peercert"))
+        attempt.certificate_expires_at = tls.expires_at(writer.get_extra_info("ssl_object"))
+        attempt.context.explain(f"the first certificate of the chain expires at {attempt.certificate_expires_at}")
     try:
         yield reader, writer
     finally:
         writer.transport.abort()
 
 
-@lru_cache(maxsize=8)
-def _load_verified(ca_file: str | None) -> ssl.SSLContext:
-    """Loading the trust store takes 20 ms of everybody's time; it is kept until the agent restarts."""
-    return ssl.create_default_context(cafile=ca_file)
-
-
-def _verified(ca_file: str | None) -> ssl.SSLContext:
+def _trust(ca_file: str | None) -> ssl.SSLContext:
     try:
-        return _load_verified(ca_file)
+        return tls.trusting(ca_file)
     except OSError as error:
-        raise _Failure(Reason.PERMISSION, f"ca_file {ca_file}: {error}", Outcome.UNMEASURED) from None
+        raise _Failure(Reason.PERMISSION, f"ca_file {ca_file}: {error_text(error)}", Outcome.UNMEASURED) from None
 
 
-def _certificate_failure(error: ssl.SSLCertVerificationError, *, clock_good: bool) -> _Failure:
-    if error.verify_code in _DATE_ERRORS and not clock_good:
-        detail = f"{error.verify_message}, by a clock that is not known to be right"
-        return _Failure(Reason.CLOCK, detail, Outcome.UNMEASURED)
-    return _Failure(Reason.TLS_INVALID, error.verify_message)
-
-
-def _expiry(peer_certificate: dict[str, Any]) -> float | None:
-    not_after = peer_certificate.get("notAfter")
-    return float(ssl.cert_time_to_seconds(not_after)) if not_after else None
-
-
-async def _expiry_unverified(peer: dial.Address, host: str) -> float | None:
-    """Shake hands once more, only to read the date of a certificate that was refused; no request follows."""
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.check_hostname = False
-    tls.verify_mode = ssl.CERT_NONE
-    try:
-        async with asyncio.timeout(EXPIRY_TIMEOUT_S):
-            sock = (await dial.connect([peer], EXPIRY_TIMEOUT_S)).sock
-            _, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=host)
-    except (OSError, dial.Unreached):
-        return None
-    try:
-        return _expiry_of(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
-    finally:
-        writer.transport.abort()
-
-
-def _expiry_of(der: bytes | None) -> float | None:
-    """``getpeercert()`` is empty where nothing was verified, so the date comes from the certificate itself."""
-    from cryptography.x509 import load_der_x509_certificate
-
-    try:
-        return load_der_x509_certificate(der).not_valid_after_utc.timestamp() if der else None
-    except ValueError:
-        return None
+async def _refused(
+    error: ssl.SSLCertVerificationError, peer: dial.Address, url: _Url, target: HttpTarget, attempt: _Attempt
+) -> _Failure:
+    """By a clock that may be wrong, dates say nothing about the platform."""
+    left_s = attempt.until_s - asyncio.get_running_loop().time()
+    timeout_s = min(LOOK_TIMEOUT_S, left_s / 2)
+    refusal = await tls.refusal(error, peer, url.host, public_store=target.ca_file is None, timeout_s=timeout_s)
+    attempt.certificate_expires_at = refusal.expires_at
+    if refusal.by_clock and not attempt.context.clock_good:
+        return _Failure(Reason.CLOCK, f"by a clock that may be wrong: {refusal.detail}", Outcome.UNMEASURED)
+    return _Failure(refusal.reason, refusal.detail)
