@@ -69,9 +69,10 @@ def run(config: Path) -> None:
 def check(config: Path) -> None:
     """Read the settings and every file they name; start nothing.
 
-    Files under %d ($CREDENTIALS_DIRECTORY, which systemd sets at start) are looked at only when it is set.
+    It finds what `run` would find, so run it as root where the secrets are root's. Files under %d are looked for in
+    $CREDENTIALS_DIRECTORY, which systemd sets for its units, else in the folder `secrets` beside the settings file.
     """
-    settings = _load(config, at_rest=True)
+    settings = _load(config)
     from agent.app import advice
 
     for hint in advice(config):
@@ -160,12 +161,12 @@ def _steps(*, err: bool) -> "Callable[[str], None]":
     return show
 
 
-def _load(config: Path, *, at_rest: bool = False) -> "AgentSettings":
+def _load(config: Path) -> "AgentSettings":
     from agent.app import load_settings
     from classready.settings import SettingsError
 
     try:
-        return load_settings(config, at_rest=at_rest)
+        return load_settings(config)
     except SettingsError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)

@@ -48,7 +48,6 @@ from classready.settings import (
     Loaded,
     Problem,
     SettingsError,
-    is_absent_credential,
     load_with_lines,
     read_secret,
     resolve,
@@ -73,15 +72,15 @@ _log = structlog.get_logger()
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
-def load_settings(path: Path, *, at_rest: bool = False) -> AgentSettings:
-    """Read agent.yml with every path in it made absolute. ``at_rest``: credentials are not handed in yet.
+def load_settings(path: Path) -> AgentSettings:
+    """Read agent.yml with every path in it made absolute.
 
     Raises:
         SettingsError: with every problem of the file, or every problem across its entries.
     """
     loaded = load_with_lines(path, AgentSettings)
     settings: AgentSettings = _with_absolute_paths(loaded.value, path.absolute())
-    if problems := sorted(_problems(loaded, settings, at_rest=at_rest), key=lambda p: p.line):
+    if problems := sorted(_problems(loaded, settings), key=lambda p: p.line):
         raise SettingsError(problems)
     return settings
 
@@ -116,14 +115,12 @@ def _with_absolute_paths(value: Any, base: Path) -> Any:
     return msgspec.structs.replace(value, **changed)
 
 
-def _problems(loaded: Loaded, settings: AgentSettings, *, at_rest: bool) -> Iterator[Problem]:
+def _problems(loaded: Loaded, settings: AgentSettings) -> Iterator[Problem]:
     """Yield what only shows across entries, or outside the file."""
-    checks = (_link_problems, _name_problems, _timezone_problems, _device_problems)
+    checks = (_link_problems, _name_problems, _timezone_problems, _device_problems, _file_problems)
     for check in checks:
         for path, text in check(settings):
             yield loaded.problem(path, text)
-    for path, text in _file_problems(settings, at_rest=at_rest):
-        yield loaded.problem(path, text)
 
 
 Found = Iterator[tuple[str, str]]
@@ -151,10 +148,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _file_problems(settings: AgentSettings, *, at_rest: bool) -> Found:
+def _file_problems(settings: AgentSettings) -> Found:
     for path, file in _files(settings, ""):
         name = path.rpartition(".")[2]
-        if name == "metrics_file" or (at_rest and is_absent_credential(Path(file))):
+        if name == "metrics_file":
             continue
         try:
             _ = ssl.create_default_context(cafile=file) if name == "ca_file" else read_secret(Path(file))

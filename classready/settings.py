@@ -27,7 +27,6 @@ __all__ = [
     "Problem",
     "SettingsError",
     "expected",
-    "is_absent_credential",
     "load",
     "load_with_lines",
     "read_secret",
@@ -86,12 +85,15 @@ def read_secret(path: Path) -> str:
     Raises:
         OSError: it cannot be read, is empty or no text, or (PermissionError) everybody can read or write it.
     """
-    if is_absent_credential(path):
-        raise OSError(errno.ENOENT, "$CREDENTIALS_DIRECTORY is not set (systemd sets it for its units)", str(path))
-    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+    try:
+        mode = path.stat().st_mode
+        text = path.read_bytes()
+    except PermissionError:
+        raise PermissionError(errno.EACCES, "this user may not read it: run this as root", str(path)) from None
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
         raise PermissionError(errno.EPERM, "readable or writable by everyone; run: chmod o-rw", str(path))
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        secret = text.decode().strip()
     except UnicodeDecodeError:
         raise OSError(errno.EINVAL, "not UTF-8 text", str(path)) from None
     if not secret:
@@ -103,16 +105,15 @@ def resolve(base: Path, path: str) -> Path:
     """Resolve a path from a settings file: relative to that file; ``%d`` is the directory $CREDENTIALS_DIRECTORY.
 
     Under ``LoadCredential=secrets:/etc/classready/secrets`` the files ``secrets/token`` and ``%d/token`` are both the
-    credential ``secrets_token``, and are taken from there: the unit's user may not read the file itself.
+    credential ``secrets_token``, and are taken from there: the unit's user may not read the file itself. At a terminal
+    nothing is handed in, and ``%d`` is the folder ``secrets`` beside the settings file, which is what the unit loads:
+    so whatever is missing there is found before the unit starts.
     """
-    credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY", "%d"))
-    handed_in = credentials / path.replace("%d/", "secrets/").replace("/", "_")
-    return handed_in if handed_in.exists() else base.parent / path.replace("%d", str(credentials))
-
-
-def is_absent_credential(path: Path) -> bool:
-    """Say whether ``path`` stands under ``%d`` while nothing was handed in: a check at rest cannot look at it."""
-    return "%d" in path.parts
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials is None:
+        return base.parent / path.replace("%d", "secrets")
+    handed_in = Path(credentials) / path.replace("%d/", "secrets/").replace("/", "_")
+    return handed_in if handed_in.exists() else base.parent / path.replace("%d", credentials)
 
 
 # --- nodes -> values ------------------------------------------------------------------------------------------------

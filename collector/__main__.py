@@ -68,12 +68,15 @@ def run(config: Path) -> None:
 def check(config: Path) -> None:
     """Check settings, roster, secrets and certificates; print every problem with file and line.
 
-    Files under %d ($CREDENTIALS_DIRECTORY, which systemd sets at start) are looked at only when it is set.
+    It finds what `run` would find, so run it as root where the secrets are root's. Files under %d are looked for in
+    $CREDENTIALS_DIRECTORY, which systemd sets for its units, else in the folder `secrets` beside the settings file.
     """
     with _settings_problems():
-        from collector.app.loading import load_configuration
+        from collector.app.loading import advice, load_configuration
 
-        configuration = load_configuration(config, at_rest=True)
+        configuration = load_configuration(config)
+    for hint in advice(config):
+        click.echo(f"note: {hint}", err=True)
     roster = configuration.roster
     rooms = sum(len(school.classrooms) for school in roster.schools.values())
     counts = f"{len(roster.offices)} offices, {len(roster.schools)} schools, {rooms} classrooms"

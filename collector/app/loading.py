@@ -1,6 +1,7 @@
 """Settings, roster and secrets as they stand on disk: all of them good, or every problem with its file and line."""
 
 import os
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,6 @@ from classready.settings import (
     Loaded,
     Problem,
     SettingsError,
-    is_absent_credential,
     load,
     load_with_lines,
     read_secret,
@@ -23,7 +23,7 @@ from classready.settings import (
 )
 from collector.roster import Roster, load_roster
 from collector.settings import CollectorSettings, Listen
-from collector.store.database import StoreAddressError, store_url
+from collector.store.database import StoreAddressError, file_problem, store_url
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -37,26 +37,20 @@ class Configuration(Struct, frozen=True, kw_only=True):
     mqtt_tls: ssl.SSLContext | None
 
 
-def load_configuration(path: Path, *, at_rest: bool = False) -> Configuration:
-    """Read everything that ``path`` names. ``at_rest``: credentials are not handed in yet, and not looked at.
+def load_configuration(path: Path) -> Configuration:
+    """Read everything that ``path`` names.
 
     Raises:
         SettingsError: with every problem of every file.
     """
     loaded = load_with_lines(path, CollectorSettings)
     settings: CollectorSettings = loaded.value
-    problems = [*_listen_problems(loaded), *_name_problems(loaded), *_date_problems(loaded), *_store_problems(loaded)]
-
-    def is_there(file: str | None) -> bool:
-        return file is None or not (at_rest and is_absent_credential(resolve(path, file)))
-
-    files = {entry: file for entry, file in _secret_files(settings).items() if is_there(file)}
-    secrets = _collect(problems, loaded, files, lambda file: _read_secret(path, file))
-    server = settings.listen.tls
-    own = {"listen.tls": server} if server and is_there(server.cert_file) and is_there(server.key_file) else {}
+    problems = [*_listen_problems(loaded), *_name_problems(loaded), *_date_problems(loaded)]
+    problems += _store_problems(loaded, state_folder(path))
+    secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
+    own = {"listen.tls": settings.listen.tls} if settings.listen.tls else {}
     tls = _collect(problems, loaded, own, _server_tls(path))
-    broker = settings.mqtt
-    mqtt = {"mqtt.ca_file": broker.ca_file} if broker and broker.tls and is_there(broker.ca_file) else {}
+    mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
     mqtt_tls = _collect(problems, loaded, mqtt, _client_tls(path))
     try:
         roster = load_roster(resolve(path, settings.roster), platforms_of(settings))
@@ -75,6 +69,41 @@ def load_configuration(path: Path, *, at_rest: bool = False) -> Configuration:
         tls=tls.get("listen.tls"),
         mqtt_tls=mqtt_tls.get("mqtt.ca_file"),
     )
+
+
+def advice(path: Path) -> list[Problem]:
+    """What is allowed in collector.yml and may still be a mistake."""
+    loaded = load_with_lines(path, CollectorSettings)
+    settings: CollectorSettings = loaded.value
+    listen, hosts = settings.listen, {"listen.host": settings.listen.host}
+    if settings.responder is not None:
+        hosts["responder.host"] = settings.responder.host
+    found = [
+        loaded.problem(entry, f"{host} is no address of this machine: here `run` would end")
+        for entry, host in hosts.items()
+        if not _is_ours(host)
+    ]
+    if not is_loopback(listen.host) and listen.tls is None:
+        text = (
+            f"whoever reaches {listen.host} port {listen.port} beside the proxy sends tokens in the clear: "
+            "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
+        )
+        found.append(loaded.problem("listen.host", text))
+    return found
+
+
+def _is_ours(host: str) -> bool:
+    """Whether a server could listen on ``host``: by binding a socket to any port of it. A name is not looked up."""
+    try:
+        family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    except ValueError:
+        return True
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def load_settings(path: Path) -> CollectorSettings:
@@ -127,16 +156,11 @@ def _secret_files(settings: CollectorSettings) -> dict[str, str]:
     return {entry: file for entry, file in {**files, **robots}.items() if file is not None}
 
 
-def _read_secret(path: Path, file: str) -> str:
+def _read_secret(path: Path) -> str:
     try:
-        secret = read_secret(resolve(path, file))
-    except PermissionError as error:
-        raise ValueError(f"{file}: {error.strerror or error}") from None
+        return read_secret(path)
     except OSError as error:
-        raise ValueError(f"{file}: {error.strerror}") from None
-    if not secret:
-        raise ValueError(f"{file}: is empty")
-    return secret
+        raise ValueError(f"{path}: {error.strerror or error}") from None
 
 
 def _server_tls(path: Path) -> Callable[[Any], ssl.SSLContext]:
@@ -162,15 +186,16 @@ def _client_tls(path: Path) -> Callable[[Any], ssl.SSLContext]:
 
 
 def _listen_problems(loaded: Loaded) -> Iterator[Problem]:
-    """Off loopback nobody may read without a token, and no token may travel in the clear."""
+    """Where others reach it, nobody may read without a token, and no token may travel in the clear."""
     listen: Listen = loaded.value.listen
-    if is_loopback(listen.host):
+    if is_loopback(listen.host) and not listen.behind_proxy:
         return
     if listen.tls is None and not listen.behind_proxy:
         yield loaded.problem("listen.host", "off loopback needs tls, or behind_proxy: true where a proxy provides it")
     missing = [f for f in ("metrics_file", "api_file", "board_file") if getattr(listen.tokens, f) is None]
     if missing:
-        yield loaded.problem("listen.host", f"off loopback needs tokens: {', '.join(missing)}")
+        where = "behind a proxy" if is_loopback(listen.host) else "off loopback"
+        yield loaded.problem("listen.host", f"{where} needs tokens: {', '.join(missing)}")
 
 
 def _name_problems(loaded: Loaded) -> Iterator[Problem]:
@@ -208,8 +233,10 @@ def _date_problems(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.problem(entry, f"no such day: {day}")
 
 
-def _store_problems(loaded: Loaded) -> Iterator[Problem]:
+def _store_problems(loaded: Loaded, folder: Path) -> Iterator[Problem]:
     try:
-        store_url(loaded.value.store, Path())
+        problem = file_problem(store_url(loaded.value.store, folder))
     except StoreAddressError as error:
-        yield loaded.problem("store", str(error))
+        problem = str(error)
+    if problem is not None:
+        yield loaded.problem("store", problem)

@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_MS = 5_000
 
+_SQLITE_HEAD = b"SQLite format 3\0"
+"""sqlite.org/fileformat2.html, 1.3.1."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -39,6 +41,23 @@ def store_url(text: str, base: Path) -> URL:
     if url.drivername != "sqlite+aiosqlite" or not url.database or url.database == ":memory:":
         raise StoreAddressError("must be sqlite+aiosqlite:///FILE or postgresql+asyncpg://...")
     return url.set(database=str(base / url.database))
+
+
+def file_problem(url: URL) -> str | None:
+    """Say why no store can be opened at ``url``, where that is a file; a server is not asked."""
+    if url.database is None or not url.drivername.startswith("sqlite"):
+        return None
+    file = Path(url.database)
+    if not file.parent.is_dir():
+        return f"there is no folder {file.parent}: make it, or name another one"
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(len(_SQLITE_HEAD))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{file}: {error.strerror}"
+    return None if head in {b"", _SQLITE_HEAD} else f"{file} is something else than an SQLite database"
 
 
 class Store(NamedTuple):

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from classready.settings import EXIT_CONFIG
 from collector.__main__ import main
 from tests.support.collecting import TOKENS, Collector, body, pings, write_roster
+from tests.support.headers import bash, until_run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "configs" / "examples"
 
@@ -49,18 +50,83 @@ def test_help_is_quick():
     assert not [line for line in done.stderr.splitlines() if line.split("|")[-1].strip() in heavy]
 
 
+@pytest.mark.parametrize("program", ["collector", "agent"])
+@pytest.mark.parametrize("example", ["one-school", "bureau"])
+def test_examples(example, program, tmp_path):
+    """After the commands of its heading each example is in order, without a note."""
+    folder = tmp_path / example
+    shutil.copytree(EXAMPLES / example, folder)
+    files = [folder / f"{program}.yml", folder / "collector.yml"]
+    script = next(script for file in files if "secrets" in (script := until_run(file)))
+    done = bash(script, folder)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert f"{program}.yml: " in done.stdout
+
+
 @pytest.mark.parametrize("example", ["demo", "one-school", "bureau"])
-def test_examples(example):
-    """The shipped examples are good as they stand in a fresh checkout."""
-    done = call("check", "-c", EXAMPLES / example / "collector.yml")
-    assert (done.exit_code, "ok (" in done.output) == (0, True), done.output
+def test_check_finds_what_run_would(example, monkeypatch, tmp_path):
+    """Without secrets, or with some of them: the same problems, with file and line, and the same exit code."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    folder = tmp_path / example
+    shutil.copytree(EXAMPLES / example, folder)
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "api-token").write_text("secret")
+    (folder / "secrets" / "api-token").chmod(0o600)
+    checked = call("check", "-c", folder / "collector.yml")
+    if example == "one-school":  # the collector of one school has no secrets
+        assert checked.exit_code == 0
+        return
+    started = call("run", "-c", folder / "collector.yml")
+    assert (checked.exit_code, started.exit_code) == (EXIT_CONFIG, EXIT_CONFIG)
+    assert checked.output == started.output
+    missing = {"demo": 1, "bureau": 4}[example]
+    assert checked.output.count(f"{folder}/secrets/") == missing
+    assert checked.output.count(": No such file or directory") == missing
 
 
-def test_examples_do_not_run_without_their_secrets():
-    """What a check at rest does not look at is still needed to run: the line is named and nothing starts."""
-    done = call("run", "-c", EXAMPLES / "bureau" / "collector.yml")
-    assert done.exit_code == EXIT_CONFIG
-    assert "listen.tokens.metrics_file" in done.output
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        pytest.param(
+            "store: sqlite+aiosqlite:////no/such/x.db\n", "1: store: there is no folder /no/such", id="folder"
+        ),
+        pytest.param(
+            "store: sqlite+aiosqlite:///junk.db\n", "1: store: {}/junk.db is something else", id="no database"
+        ),
+        pytest.param("store: sqlite+aiosqlite:///roster\n", "1: store: {}/roster: Is a directory", id="a folder"),
+        pytest.param(
+            "listen: {host: 127.0.0.1, behind_proxy: true}\n",
+            "1: listen.host: behind a proxy needs tokens: metrics_file, api_file, board_file",
+            id="a proxy without tokens",
+        ),
+    ],
+)
+def test_check_finds_what_run_would_in_the_world_around(settings, problem, tmp_path):
+    """The same words from both, before anything is opened."""
+    write_roster(tmp_path)
+    (tmp_path / "junk.db").write_text("no database at all")
+    path = tmp_path / "collector.yml"
+    path.write_text(settings)
+    for command in ("check", "run"):
+        done = call(command, "-c", path)
+        assert done.exit_code == EXIT_CONFIG
+        assert f"{path}:{problem.format(tmp_path)}" in done.output
+
+
+def test_check_advises_against_what_may_be_a_mistake(tmp_path):
+    """Plain HTTP beside the proxy, and an address that is another machine's."""
+    write_roster(tmp_path)
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o600)
+    tokens = "tokens: {metrics_file: token, api_file: token, board_file: token}"
+    path = tmp_path / "collector.yml"
+    path.write_text(
+        f"listen: {{host: 0.0.0.0, behind_proxy: true, {tokens}}}\nresponder: {{host: 192.0.2.7}}\n", encoding="utf-8"
+    )
+    done = call("check", "-c", path)
+    assert done.exit_code == 0
+    assert f"note: {path}:2: responder.host: 192.0.2.7 is no address of this machine" in done.output
+    assert f"note: {path}:1: listen.host: whoever reaches 0.0.0.0 port 9711 beside the proxy" in done.output
 
 
 def test_example_settings(tmp_path):

@@ -243,9 +243,9 @@ def test_resolve_prefers_what_systemd_handed_in(tmp_path: Path, monkeypatch: pyt
 
 
 def test_resolve_outside_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without credentials %d stays visible, so that the error that follows explains itself."""
+    """Without credentials %d is the folder that the units hand in."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    assert str(settings.resolve(Path("/etc/classready/agent.yml"), "%d/token")) == "/etc/classready/%d/token"
+    assert str(settings.resolve(Path("/etc/classready/agent.yml"), "%d/token")) == "/etc/classready/secrets/token"
 
 
 def test_kinds_are_distinct() -> None:
