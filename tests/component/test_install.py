@@ -1,54 +1,25 @@
-"""install.sh, in a throw-away root: it installs, repeats itself without a change, and leaves nothing behind.
-
-The wheel is built from this checkout. Its dependencies are lent to the new environment as bare packages, because the
-real ones take minutes and a package index.
-"""
+"""install.sh, in a throw-away root: it installs, repeats itself without a change, and leaves nothing behind."""
 
 import hashlib
 import os
-import shutil
 import stat
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.support.bundle import make_bundle
+
 ROOT = Path(__file__).parents[2]
 SECRET = "canary-7f3a"
-PARTS = ("install.sh", "configs/agent.example.yml", "systemd/classready-agent.service")
-BORROWED_NOT = ("pip", "setuptools", "agent", "collector", "classready", "_classready")
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an operator carries to a gateway: install.sh with its files, and a wheel."""
-    folder = tmp_path_factory.mktemp("bundle")
-    for part in PARTS:
-        (folder / part).parent.mkdir(exist_ok=True)
-        shutil.copy2(ROOT / part, folder / part)
-    (folder / "requirements-agent.lock").write_text("# lent by the test\n")
-    wheel = ("-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT)
-    subprocess.run([sys.executable, *wheel], check=True, timeout=120)
-    _lend_dependencies(folder)
-    return folder
-
-
-def _lend_dependencies(folder: Path) -> None:
-    """Make a ``python`` whose new environments see this one's packages, without their metadata."""
-    lent = folder / "lent"
-    lent.mkdir()
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if entry.suffix not in {".dist-info", ".pth"} and not entry.name.startswith(BORROWED_NOT):
-            (lent / entry.name).symlink_to(entry)
-    python = folder / "python"
-    python.write_text(
-        f'#!/bin/sh\n"{sys.executable}" "$@" || exit\n'
-        f'if [ "$1 $2" = "-m venv" ]; then echo "{lent}" >"$(echo "$3"/lib/python3*/site-packages)/lent.pth"; fi\n'
-    )
-    python.chmod(0o755)
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def example(tmp_path):
     path = tmp_path / "agent.yml"
     path.write_text((REPOSITORY / "configs" / "agent.example.yml").read_text())
     (tmp_path / "secrets").mkdir()
-    for name in ("token", "community", "snmp-auth", "snmp-priv"):
+    for name in ("token", "community", "snmp-auth", "snmp-priv", "responder-key"):
         (tmp_path / "secrets" / name).write_text("secret")
         (tmp_path / "secrets" / name).chmod(0o600)
     return path

@@ -1,0 +1,77 @@
+"""docs/bureau.md, typed as it stands: a bureau with its proxy, and the first gateway."""
+
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundle import ROOT, make_bundle
+from tests.support.machines import Machine, machines
+
+PAGE = (ROOT / "docs" / "bureau.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```sh (\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROBOT_KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa\n"
+SETTLE_S = 90.0
+PACKAGES = ("python3 -m venv", "pip install")
+"""Lines that fetch packages; the environment of the tests takes their place."""
+
+
+@pytest.fixture
+def bureau(tmp_path: Path) -> Iterator[dict[str, Machine]]:
+    """Both machines as a person finds them: with a checkout, and a name for the collector."""
+    for part in ("configs", "systemd"):
+        shutil.copytree(ROOT / part, tmp_path / "collector" / part)
+    (tmp_path / "gateway").mkdir()
+    make_bundle(tmp_path / "gateway")
+    with machines(tmp_path, collector="10.77.0.1", gateway="10.77.0.2") as (collector, gateway):
+        for machine in (collector, gateway):
+            machine.bash("echo 10.77.0.1 classready.example.org >> /etc/hosts")
+        collector.bash(f"mkdir -p /opt/classready && ln -s {sys.prefix} /opt/classready/venv")
+        yield {"collector": collector, "gateway": gateway}
+
+
+def _typed(script: str, bundle: Path) -> str:
+    """The block without the lines that fetch packages; install.sh takes the wheel and what is lent to it."""
+    lines = [line for line in script.splitlines() if not any(each in line for each in PACKAGES)]
+    (wheel,) = bundle.glob("*.whl")
+    return "\n".join(lines).replace("./install.sh", f"./install.sh --python {bundle}/python --wheel {wheel}")
+
+
+@pytest.mark.netns
+@pytest.mark.servers("nginx", "openssl", "curl", "unshare", "nsenter")
+def test_the_page(bureau: dict[str, Machine]) -> None:
+    """Every command succeeds, and in the end the collector hears the school through TLS and its proxy."""
+    collector, gateway = bureau["collector"], bureau["gateway"]
+    told = ""
+    for name, script in BLOCK.findall(PAGE):
+        if "install.sh" in script:  # "brought over"
+            collector.bash(f"cp /etc/classready/tls/server.crt /etc/classready/secrets/responder-key {gateway.folder}")
+        if "gateway-token.sha256)" in script:
+            shutil.copy(gateway.folder / "gateway-token.sha256", collector.folder)
+        told = bureau[name].bash(_typed(script, gateway.folder), ROBOT_KEY)
+    assert "示例中心校" in told
+    until_s = time.monotonic() + SETTLE_S
+    while _school(collector)["gateways"][0]["state"] != "up":
+        assert time.monotonic() < until_s, gateway.bash("cat /run/stand-in/*.log")
+        time.sleep(1)
+    assert collector.bash("stat -c %a /etc/classready/secrets/*").split() == ["600"] * 5
+    refused = "curl -s -o /dev/null -w %{http_code} --cacert server.crt https://classready.example.org/metrics"
+    assert gateway.bash(refused) == "401"
+    assert gateway.bash(f"{refused} --data-binary @<(head -c 70000 /dev/zero)") == "413"
+    assert "curl: (7)" in gateway.bash("curl -sS http://10.77.0.1:9711/readyz 2>&1 || true")
+
+
+def _school(collector: Machine) -> dict:
+    return json.loads(collector.bash("classready-collector explain --json 3251140201"))
+
+
+def test_every_block_is_typed_or_said_not_to_be() -> None:
+    """Only the line with apt-get stands in a block of no machine."""
+    assert {name for name, _ in BLOCK.findall(PAGE)} == {"collector", "gateway"}
+    rest = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert [block.split()[0] for block in rest] == ["apt-get"]

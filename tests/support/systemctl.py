@@ -1,0 +1,114 @@
+"""A stand-in for ``systemctl``: starts what a unit names as systemd would, as far as classready can tell.
+
+ExecStart, Environment, LoadCredential of a folder (systemd.exec(5): one file ``ID_NAME`` for each), StateDirectory, and
+the readiness protocol of Type=notify (sd_notify(3)). Not its sandbox, its user, its restarts. nginx is started by its
+own command. Verbs: daemon-reload, enable [--now], start, restart, reload, is-active.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+UNITS, RUN = Path("/etc/systemd/system"), Path("/run/stand-in")
+PATIENCE_S = 60.0
+
+
+def settings(name: str) -> dict[str, str]:
+    lines = (UNITS / f"{name}.service").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def credentials(name: str, given: str) -> Path:
+    identifier, _, source = given.partition(":")
+    folder = Path("/run/credentials") / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in Path(source).iterdir():
+        copy = folder / f"{identifier}_{file.name}"
+        shutil.copyfile(file, copy)
+        copy.chmod(0o400)
+    return folder
+
+
+def start(name: str) -> None:
+    unit = settings(name)
+    state = Path("/var/lib") / unit["StateDirectory"]
+    state.mkdir(parents=True, exist_ok=True)
+    notify = RUN / f"{name}.notify"
+    notify.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        ready.bind(str(notify))
+        ready.settimeout(0.2)
+        environment = dict(pair.split("=", 1) for pair in unit.get("Environment", "").split() if "%" not in pair)
+        environment |= {
+            "PATH": os.environ["PATH"],
+            "STATE_DIRECTORY": str(state),
+            "CREDENTIALS_DIRECTORY": str(credentials(name, unit["LoadCredential"])),
+            "NOTIFY_SOCKET": str(notify),
+        }
+        with (RUN / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                unit["ExecStart"].split(), env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/"
+            )
+        (RUN / f"{name}.pid").write_text(str(process.pid))
+        wait_until_ready(name, process, ready)
+
+
+def wait_until_ready(name: str, process: "subprocess.Popen[bytes]", ready: socket.socket) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s and process.poll() is None:
+        with suppress(TimeoutError):
+            if b"READY=1" in ready.recv(4096):
+                return
+    sys.exit(f"{name} did not become ready ({process.poll()}):\n{(RUN / f'{name}.log').read_text()}")
+
+
+def pid_of(name: str) -> int | None:
+    with suppress(OSError, ValueError):
+        pid = int((RUN / f"{name}.pid").read_text())
+        os.kill(pid, 0)
+        return pid
+    return None
+
+
+def stop(name: str) -> None:
+    pid = pid_of(name)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        until_s = time.monotonic() + PATIENCE_S
+        while pid_of(name) is not None and time.monotonic() < until_s:
+            time.sleep(0.05)
+
+
+def nginx() -> None:
+    """On a real machine it runs since its package was installed. ``nginx -t`` leaves an empty file with its pid."""
+    runs = Path("/run/nginx.pid").exists() and Path("/run/nginx.pid").read_text().strip()
+    subprocess.run(["nginx", "-s", "reload"] if runs else ["nginx"], check=True)
+
+
+def main(words: list[str]) -> None:
+    RUN.mkdir(exist_ok=True)
+    options = {word for word in words if word.startswith("-")}
+    verb, *names = [word.removesuffix(".service") for word in words if word not in options]
+    for name in names:
+        if name == "nginx":
+            nginx()
+        elif verb == "is-active":
+            sys.exit(pid_of(name) is None)
+        elif verb == "reload":
+            os.kill(pid_of(name) or sys.exit(f"{name} is not running"), signal.SIGHUP)
+        elif verb in {"start", "restart"} or (verb == "enable" and "--now" in options):
+            stop(name)
+            start(name)
+        else:
+            assert verb == "enable", verb
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
