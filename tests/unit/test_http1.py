@@ -86,7 +86,8 @@ def test_unusual_status_lines(line: bytes) -> None:
         b"HTTP/1.1 20",
         b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 200,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 200 + OK + b"\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
         b"HTTP/1.1 " + b"x" * 300_000,
     ],
 )
@@ -136,12 +137,21 @@ def test_interim_answers_are_skipped() -> None:
     assert (answer.status, answer.values(b"link"), answer.oddities) == (200, [], {})
 
 
-@pytest.mark.parametrize("head", [b"a: b\r\n" * 100_000, b"a: " + b"b" * 600_000, b"a: b", b""])
-def test_a_head_without_end(head: bytes) -> None:
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"a: b\r\n" * 100_000, "longer than"),
+        (b"a: " + b"b" * 600_000, "longer than"),
+        (b"a: b", "closed"),
+        (b"", "closed"),
+    ],
+)
+def test_a_head_without_end(head: bytes, why: str) -> None:
     """A head that breaks off or never ends is cut, and remains an answer."""
     answer = _read(OK + head)
     assert (answer.status, answer.broken) == (200, True)
-    assert "the head broke off" in next(iter(answer.oddities))
+    assert next(iter(answer.oddities)).startswith("the head broke off: ")
+    assert why in next(iter(answer.oddities))
     assert sum(len(value) for _, value in answer.fields) < HEAD_MAX_BYTES
 
 
@@ -154,14 +164,14 @@ BODIES = [
     (b"Content-Length: 5, 5", b"hello", b"hello"),
     (b"Content-Length: 5\r\nContent-Length: 5", b"hello", b"hello"),
     (b"Content-Length: 5\r\nContent-Length: 500", b"hello", b"hello"),
-    (b"Content-Length: +5", b"hello", b"hello"),
+    (b"Content-Length: +5", b"hello and more", b"hello"),
     (b"Content-Length: -5", b"hello", b"hello"),
     (b"Content-Length: five", b"hello", b"hello"),
     ("Content-Length: ５".encode(), b"hello", b"hello"),
     (b"Content-Length:", b"hello", b"hello"),
     (b"X: y", b"until the end", b"until the end"),
     (b"X: y", b"x" * 200_000, b"x" * 100),
-    (b"Transfer-Encoding: identity\r\nContent-Length: 5", b"hello", b"hello"),
+    (b"Transfer-Encoding: identity\r\nContent-Length: 5", b"hello and more", b"hello"),
     (b"Transfer-Encoding: Chunked", b"5\r\nhello\r\n3;x=y\r\nyou\r\n0\r\nTrailer: x\r\n\r\n", b"helloyou"),
     (b"Transfer-Encoding: chunked", b"2  \r\nhi\r\n0\r\n\r\n", b"hi"),
     (b"Transfer-Encoding: chunked", b"2\t;x\r\nhi\r\n0\r\n\r\n", b"hi"),
@@ -226,6 +236,12 @@ def test_a_hostile_head_is_cheap(line: bytes) -> None:
     answer = _read(OK + line * (HEAD_MAX_BYTES // len(line)))
     assert time.process_time() - began_s < 5.0
     assert len(answer.oddities) <= 4
+
+
+def test_oddities_are_bounded() -> None:
+    """However many different things are odd, three are told, and first why the reading ended."""
+    answer = _read(OK + b"".join(b"odd %d\r\n" % n for n in range(1_000)))
+    assert [text[:13] for text in answer.oddities] == ["the head brok", *["a header line"] * 3]
 
 
 def test_request() -> None:
