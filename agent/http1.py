@@ -46,6 +46,8 @@ class Answer(Struct):
     """Only the end of the connection says where the body ends."""
     broken: bool = False
     """It ended before it should, or cannot be read to its end."""
+    reusable: bool = False
+    """Where it ended is certain, and the connection goes on after it."""
     oddities: dict[str, None] = {}
     """What is wrong with it, for people: the first ``ODDITIES_MAX_COUNT`` kinds."""
     head_bytes: int = 0
@@ -66,7 +68,7 @@ class Answer(Struct):
 def request(method: str, authority: str, path: str, fields: Mapping[str, str], body: bytes = b"") -> bytes:
     """Compose a request; the caller vouches for what it puts in."""
     lines = (f"{method} {path} HTTP/1.1", f"Host: {authority}", *(f"{name}: {fields[name]}" for name in fields), "", "")
-    return "\r\n".join(lines).encode("ascii") + body
+    return "\r\n".join(lines).encode() + body
 
 
 async def read_head(reader: StreamReader, answer: Answer) -> None:
@@ -207,6 +209,8 @@ async def _read_framed(reader: StreamReader, answer: Answer, limit_bytes: int) -
         await _read_chunks(reader, answer, limit_bytes)
     elif length_bytes is not None and not codings:
         await _read_exactly(reader, answer, min(length_bytes, limit_bytes))
+        closes = answer.version != b"1.1" or b"close" in answer.tokens(b"connection")
+        answer.reusable = length_bytes <= limit_bytes and not closes and not answer.oddities
     else:
         answer.until_close = True
         await _read(reader, answer, limit_bytes)

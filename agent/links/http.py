@@ -2,93 +2,154 @@
 
 import asyncio
 import contextlib
+import errno
 import ssl
-from collections.abc import AsyncIterator, Collection
-from email.utils import parsedate_to_datetime
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
-
+from agent import dial, http1, tls, urls
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import HttpLink
 from classready.codec import MalformedReport, decode_ack
+from classready.observation import Reason
 from classready.report import REPORT_MAX_BYTES
 from classready.settings import read_secret
 
 REPORTS_PATH = "/api/v1/reports"
+IDLE_MAX_S = 15.0
+"""After so long a connection is not used again: NAT and firewalls forget it without a word, and a report would hang."""
 
 
 @contextlib.asynccontextmanager
 async def connect(settings: HttpLink, agent_version: str) -> AsyncIterator["HttpReports"]:
-    """Yield a link with one reused connection. No proxy from the environment, no redirects, no cookies."""
-    headers = {
-        "Authorization": f"Bearer {read_secret(Path(settings.token_file))}",
+    """Yield a link with one reused connection. No proxy from the environment, no redirects, no cookies.
+
+    Raises:
+        OSError: the token or the authority cannot be read.
+        ValueError: the address cannot be used.
+    """
+    token = read_secret(Path(settings.token_file))
+    if not token.isprintable():
+        raise OSError(errno.EINVAL, "not one line of text", settings.token_file)
+    fields = {
+        "Authorization": f"Bearer {token}",
         "Content-Type": "application/json",
         "User-Agent": f"classready-agent/{agent_version}",
     }
-    connector = aiohttp.TCPConnector(limit=1, ssl=ssl.create_default_context(cafile=settings.ca_file))
-    timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    async with aiohttp.ClientSession(
-        connector=connector, headers=headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        yield HttpReports(session, settings.url.rstrip("/") + REPORTS_PATH)
+    link = HttpReports(settings, urls.split(settings.url.rstrip("/") + REPORTS_PATH), fields)
+    try:
+        yield link
+    finally:
+        link.close()
 
 
 class HttpReports:
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session, self._url = session, url
+    def __init__(self, settings: HttpLink, url: urls.Url, fields: Mapping[str, str]) -> None:
+        self._url, self._fields, self._timeout_s = url, fields, settings.timeout_s
+        self._trust = tls.trusting(settings.ca_file) if url.tls else None
+        self._streams: tuple[StreamReader, StreamWriter] | None = None
+        self._used_s = 0.0
 
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:  # noqa: ARG002 - the answer belongs to it
         try:
-            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
-                return await _outcome(response)
+            async with asyncio.timeout(self._timeout_s):
+                return _outcome(await self._exchange(body))
         except TimeoutError:
             return Keep(why="timeout")
-        except aiohttp.ClientSSLError:
+        except dial.Unreached as error:
+            return Keep(why="timeout" if error.reason is Reason.TIMEOUT else "disconnected")
+        except ssl.SSLError:
             return Keep(why="tls")
-        except (aiohttp.ClientError, OSError):
+        except (OSError, http1.NotHttp):
             return Keep(why="disconnected")
 
+    def close(self) -> None:
+        if self._streams:
+            self._streams[1].transport.abort()
+        self._streams = None
 
-async def _outcome(response: aiohttp.ClientResponse) -> Outcome:
-    match response.status:
+    async def _exchange(self, body: bytes) -> http1.Answer:
+        """A kept connection may have ended unseen, also with a 408; reports may be sent twice, so they are."""
+        if streams := self._kept():
+            with contextlib.suppress(OSError, http1.NotHttp):
+                answer = await self._post(*streams, body)
+                if answer.status != 408:
+                    return answer
+        return await self._post(*await self._open(), body)
+
+    def _kept(self) -> tuple[StreamReader, StreamWriter] | None:
+        return self._streams if asyncio.get_running_loop().time() - self._used_s < IDLE_MAX_S else None
+
+    async def _open(self) -> tuple[StreamReader, StreamWriter]:
+        self.close()
+        addresses = await dial.resolve(self._url.host, self._url.port)
+        sock = (await dial.connect(addresses, self._timeout_s)).sock
+        name = tls.server_name(self._url.host) if self._trust else None
+        return await asyncio.open_connection(
+            sock=sock, limit=http1.HEAD_MAX_BYTES, ssl=self._trust, server_hostname=name
+        )
+
+    async def _post(self, reader: StreamReader, writer: StreamWriter, body: bytes) -> http1.Answer:
+        """Send and read; the connection is kept only behind an answer that leaves no doubt where it ended."""
+        self._streams = reader, writer
+        answer = http1.Answer()
+        try:
+            fields = {**self._fields, "Content-Length": str(len(body))}
+            writer.write(http1.request("POST", self._url.authority, self._url.path, fields, body))
+            await http1.read_head(reader, answer)
+            await http1.read_body(reader, answer, REPORT_MAX_BYTES + 1)
+        finally:
+            self._used_s = asyncio.get_running_loop().time()
+            if not answer.reusable:
+                self.close()
+        return answer
+
+
+def _outcome(answer: http1.Answer) -> Outcome:
+    match answer.status:
         case 200:
-            return await _acked(response)
+            return _acked(answer)
         case 413:
             return TooLarge()
         case 400 | 422:
             return Refused()
         case 401 | 403:
-            return Keep(why="denied", retry_after_s=_retry_after_s(response))
+            return Keep(why="denied", retry_after_s=_retry_after_s(answer))
         case 429 | 503:
-            return Keep(why="busy", retry_after_s=_retry_after_s(response))
-        case status if status >= 500:
-            return Keep(why="server_error", retry_after_s=_retry_after_s(response))
+            return Keep(why="busy", retry_after_s=_retry_after_s(answer))
+        case int(status) if status >= 500:
+            return Keep(why="server_error", retry_after_s=_retry_after_s(answer))
         case _:
             return Keep(why="not_a_collector")
 
 
-async def _acked(response: aiohttp.ClientResponse) -> Outcome:
+def _acked(answer: http1.Answer) -> Outcome:
     """Read an ack, at most as large as a report: a captive portal also answers 200, with a page."""
+    if answer.broken:
+        return Keep(why="disconnected")
     try:
-        body = await response.content.readexactly(REPORT_MAX_BYTES + 1)
-    except asyncio.IncompleteReadError as whole:
-        body = whole.partial
-    try:
-        ack = decode_ack(body)
+        ack = decode_ack(bytes(answer.body))
     except MalformedReport:
         return Keep(why="not_a_collector")
-    return Acked(acks=(ack,), collector_s=_date_s(response))
+    return Acked(acks=(ack,), collector_s=_date_s(answer))
 
 
-def _date_s(response: aiohttp.ClientResponse) -> float | None:
+def _date_s(answer: http1.Answer) -> float | None:
+    """Return the collector's clock: IMF-fixdate, the only form that RFC 9110 (5.6.7) lets it send."""
+    text = _first(answer, b"date")
     try:
-        return parsedate_to_datetime(response.headers["Date"]).timestamp()
-    except (KeyError, ValueError, OverflowError):
+        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
+    except ValueError:
         return None
 
 
-def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+def _retry_after_s(answer: http1.Answer) -> float | None:
     """Return the seconds asked for; None where nothing was said, or a date (gateways may have no clock to compare)."""
-    text = response.headers.get("Retry-After", "")
+    text = _first(answer, b"retry-after")
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+def _first(answer: http1.Answer, name: bytes) -> str:
+    return next(iter(answer.values(name)), b"").decode("latin-1")

@@ -11,11 +11,10 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from time import perf_counter
-from urllib.parse import quote, urlsplit
 
 from msgspec import Struct, field
 
-from agent import dial, http1, tls
+from agent import dial, http1, tls, urls
 from agent.probes.contract import Context, patience_s
 from agent.settings import HttpTarget
 from classready import __version__
@@ -32,16 +31,6 @@ _FIELDS = {
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
-_PATH = "/%:@!$&'()*+,;=~"
-_QUERY = f"{_PATH}?"
-
-
-class _Url(Struct, frozen=True):
-    tls: bool
-    host: str
-    port: int
-    authority: str
-    path: str
 
 
 class _Failure(Exception):  # noqa: N818 - a finding, not a fault
@@ -145,7 +134,7 @@ def _text(error: Exception, phase: str) -> str:
 
 
 async def _try(target: HttpTarget, attempt: _Attempt) -> None:
-    url = _split(target.url)
+    url = _url(target)
     trust = _trust(target.ca_file) if url.tls else None
     with attempt.timed("resolve"):
         addresses = await dial.resolve(url.host, url.port)
@@ -158,7 +147,16 @@ async def _try(target: HttpTarget, attempt: _Attempt) -> None:
         raise await _refused(error, peer, url, target, attempt) from None
 
 
-async def _get(target: HttpTarget, url: _Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt) -> None:
+def _url(target: HttpTarget) -> urls.Url:
+    try:
+        return urls.split(target.url)
+    except ValueError as error:
+        raise _Failure(Reason.NAME_UNRESOLVED, f"not a usable address: {error}") from None
+
+
+async def _get(
+    target: HttpTarget, url: urls.Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt
+) -> None:
     answer = attempt.answer
     with attempt.timed("processing"):
         writer.write(http1.request("GET", url.authority, url.path, _FIELDS))
@@ -177,19 +175,6 @@ def _status_failure(target: HttpTarget, status: int | None) -> _Failure | None:
     return _Failure(Reason.STATUS_UNEXPECTED, f"status {status}")
 
 
-def _split(url: str) -> _Url:
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").replace("%25", "%", 1)  # before the zone of an IPv6 address (RFC 6874)
-        authority = f"[{host.partition('%')[0]}]" if ":" in host else host.encode("idna").decode("ascii")
-        port = parts.port
-    except ValueError as error:
-        raise _Failure(Reason.NAME_UNRESOLVED, f"not a usable address: {error}") from None
-    tls = parts.scheme == "https"
-    path = quote(parts.path or "/", safe=_PATH) + (f"?{quote(parts.query, safe=_QUERY)}" if parts.query else "")
-    return _Url(tls, host, port or (443 if tls else 80), f"{authority}:{port}" if port else authority, path)
-
-
 async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> socket.socket:
     """The phase is what anybody waits before there is a connection, dead addresses included (curl's time_connect)."""
     left_s = attempt.until_s - asyncio.get_running_loop().time()
@@ -202,7 +187,7 @@ async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> sock
 
 @asynccontextmanager
 async def _stream(
-    sock: socket.socket, url: _Url, trust: ssl.SSLContext | None, attempt: _Attempt
+    sock: socket.socket, url: urls.Url, trust: ssl.SSLContext | None, attempt: _Attempt
 ) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
     """Streams over ``sock``, which they own from now on."""
     if trust is None:
@@ -228,7 +213,7 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
 
 
 async def _refused(
-    error: ssl.SSLCertVerificationError, peer: dial.Address, url: _Url, target: HttpTarget, attempt: _Attempt
+    error: ssl.SSLCertVerificationError, peer: dial.Address, url: urls.Url, target: HttpTarget, attempt: _Attempt
 ) -> _Failure:
     """By a clock that may be wrong, dates say nothing about the platform."""
     left_s = attempt.until_s - asyncio.get_running_loop().time()

@@ -68,15 +68,24 @@ async def collecting():
         await runner.cleanup()
 
 
+AS_INSTALLED = """\
+import atexit, sys
+sys.modules.update(rich=None, greenlet=None, typing_extensions=None)  # found in a development environment only
+atexit.register(lambda: open("modules", "w").write(" ".join(sys.modules)))
+from agent.__main__ import main
+main()
+"""
+
+
 @contextlib.asynccontextmanager
-async def running(folder):
+async def running(folder, *program):
     """Run the agent in ``folder`` with systemd's variables; yield the process and the socket it notifies."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(folder / "notify"))
         notified.settimeout(0)
         environment = os.environ | {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "300000"}
         with (folder / "log").open("ab") as log:
-            args = [sys.executable, "-m", "agent", "run", "-c", folder / "agent.yml"]
+            args = [sys.executable, *(program or ("-m", "agent")), "run", "-c", folder / "agent.yml"]
             process = subprocess.Popen(args, cwd=REPOSITORY, env=environment, stderr=log)
         try:
             yield process, notified
@@ -117,6 +126,29 @@ def folder(tmp_path, monkeypatch):
 
 def write_settings(folder, collector, gateway="gw-1"):
     (folder / "agent.yml").write_text(SETTINGS.format(gateway=gateway, url=collector.url))
+
+
+async def test_what_a_running_agent_imports(folder):
+    """Reports over HTTP, pings and pages need nothing big: a gateway has little memory."""
+    small = {"agent", "classready", "click", "cython_runtime", "icmplib", "msgspec", "structlog", "yaml"}
+    code = AS_INSTALLED.replace('"modules"', repr(str(folder / "modules")))
+    async with collecting() as collector:
+        write_settings(folder, collector)
+        settings = (folder / "agent.yml").read_text().replace("metrics_file: agent.prom\n", "")
+        (folder / "agent.yml").write_text(settings)
+        async with running(folder, "-c", code) as (process, _notified):
+            await until(lambda: collector.records("here") and collector.records("door"))
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
+    modules = (folder / "modules").read_text().split()
+    used = (
+        {name.partition(".")[0] for name in modules}
+        - sys.stdlib_module_names
+        - {"rich", "greenlet", "typing_extensions"}
+    )
+    assert "msgspec" in used
+    assert {name for name in used if not name.startswith("_")} - small == set()
+    assert not {"email", "http.client", "xml", "unittest"} & set(modules)
 
 
 async def test_from_start_to_stop(folder):

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.http1 import request
-from agent.probes.http import _split
+from agent.urls import split
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from agent.probes.http import _split
 )
 def test_addresses(url: str, authority: str, path: str, port: int) -> None:
     """Host header, path and port come out as a server expects them, also of Chinese names."""
-    parts = _split(url)
+    parts = split(url)
     assert (parts.authority, parts.path, parts.port) == (authority, path, port)
     assert request("GET", parts.authority, parts.path, {}).startswith(
         f"GET {path} HTTP/1.1\r\nHost: {authority}\r\n".encode()
