@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from classready.observation import Reason
+from classready.observation import Reason, error_text
 
 ATTEMPT_DELAY_S = 0.25
 """The Connection Attempt Delay that RFC 8305, section 5, recommends."""
@@ -55,10 +55,12 @@ class Connected(Struct, frozen=True, kw_only=True):
     """Which addresses were tried before it in vain, and what became of them; empty where there were none."""
 
 
-async def resolve(host: str, port: int, kind: int = socket.SOCK_STREAM) -> list[Address]:
+async def resolve(
+    host: str, port: int, kind: int = socket.SOCK_STREAM, *, timeout_s: float | None = None
+) -> list[Address]:
     """All addresses of ``host``, in the system's order (RFC 6724), each once.
 
-    A resolver that hangs costs one thread for each name, however often it is asked for: the caller sets the time limit.
+    A resolver that hangs costs one thread for each name, however often it is asked for.
 
     Raises:
         Unreached: NAME_UNRESOLVED.
@@ -67,9 +69,9 @@ async def resolve(host: str, port: int, kind: int = socket.SOCK_STREAM) -> list[
         try:
             return _getaddrinfo(host, port, kind, socket.AI_NUMERICHOST)
         except socket.gaierror:
-            return await _found((host, port, kind))
+            return await _found((host, port, kind), timeout_s)
     except (OSError, UnicodeError) as error:
-        raise Unreached(Reason.NAME_UNRESOLVED, f"{host}: {error}") from None
+        raise Unreached(Reason.NAME_UNRESOLVED, f"{host}: {error_text(error)}") from None
 
 
 async def connect(addresses: Sequence[Address], timeout_s: float) -> Connected:
@@ -101,9 +103,9 @@ def shown(address: Address) -> str:
     return socket.getnameinfo(address[1], socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
 
 
-def told(fates: Mapping[str, Iterable[str]]) -> str:
-    """What became of which addresses, in few words."""
-    return "; ".join(f"{fate}: {_listed(list(addresses))}" for fate, addresses in fates.items())
+def told(fates: Mapping[str, Sequence[str]]) -> str:
+    """What became of which addresses, in few words; empty where there are none."""
+    return "; ".join(f"{fate}: {_listed(addresses)}" for fate, addresses in fates.items() if addresses)
 
 
 def _listed(addresses: Sequence[str]) -> str:
@@ -162,9 +164,9 @@ class _Race:
     def _won(self, winner: asyncio.Task[socket.socket]) -> Connected:
         address, start_s = self._running.pop(winner)
         slower = [other for other, at_s in self._running.values() if at_s < start_s]
-        fates = self._fates() | ({"no answer yet": slower} if slower else {})
+        others = told(self._fates() | {"no answer yet": slower})
         seconds = self._loop.time() - start_s
-        return Connected(sock=winner.result(), address=address, seconds=seconds, others=told(fates))
+        return Connected(sock=winner.result(), address=address, seconds=seconds, others=others)
 
     def _unreached(self) -> Unreached:
         silent = [address for address, _ in self._running.values()]
@@ -196,9 +198,12 @@ async def _open(address: Address) -> socket.socket:
     return sock
 
 
-async def _found(name: _Name) -> list[Address]:
+async def _found(name: _Name, timeout_s: float | None) -> list[Address]:
     lookup = _lookup(name)
-    await asyncio.wait([asyncio.wrap_future(lookup)])  # unlike awaiting it, this cancels nothing that others wait for
+    # Unlike awaiting it, this cancels nothing that others wait for.
+    done, _ = await asyncio.wait([asyncio.wrap_future(lookup)], timeout=timeout_s)
+    if not done:
+        raise TimeoutError(f"no answer from the resolver within {timeout_s:g} s")
     found = lookup.result()
     if isinstance(found, Exception):
         raise found

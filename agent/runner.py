@@ -70,7 +70,7 @@ def _finish(observation: Observation, elapsed_s: float) -> Observation:
     whole = replace(
         observation,
         elapsed_s=max(0.0, elapsed_s) if observation.elapsed_s is None else observation.elapsed_s,
-        detail=clean_text(observation.detail) if observation.detail else None,
+        detail=clean_text(observation.detail or "") or observation.reason,  # a reason never stands without a word
     )
     return _decoder.decode(encode(whole))
 

@@ -20,8 +20,8 @@ from agent.settings import HttpTarget
 from classready import __version__
 from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text, error_text
 
-CONNECT_SHARE = 0.9
-"""Of the time left: so that who was silent is told, before patience ends."""
+PART = 0.9
+"""Of the time left, for one step: so that it can tell who was silent, before patience ends."""
 LOOK_TIMEOUT_S = 3.0
 """For a second handshake, which looks at certificates that were refused."""
 
@@ -54,6 +54,9 @@ class _Attempt(Struct):
     connected_to: str | None = None
     answer: http1.Answer = field(default_factory=http1.Answer)
     certificate_expires_at: float | None = None
+
+    def left_s(self) -> float:
+        return self.until_s - asyncio.get_running_loop().time()
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -137,7 +140,7 @@ async def _try(target: HttpTarget, attempt: _Attempt) -> None:
     url = _url(target)
     trust = _trust(target.ca_file) if url.tls else None
     with attempt.timed("resolve"):
-        addresses = await dial.resolve(url.host, url.port)
+        addresses = await dial.resolve(url.host, url.port, timeout_s=PART * attempt.left_s())
     sock = await _connect(addresses, attempt)
     peer = sock.family, sock.getpeername()
     try:
@@ -177,9 +180,8 @@ def _status_failure(target: HttpTarget, status: int | None) -> _Failure | None:
 
 async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> socket.socket:
     """The phase is what anybody waits before there is a connection, dead addresses included (curl's time_connect)."""
-    left_s = attempt.until_s - asyncio.get_running_loop().time()
     with attempt.timed("connect"):
-        connected = await dial.connect(addresses, CONNECT_SHARE * left_s)
+        connected = await dial.connect(addresses, PART * attempt.left_s())
     attempt.connected_to = connected.address + (f" ({connected.others})" if connected.others else "")
     attempt.context.explain(f"connected to {attempt.connected_to}, which took {connected.seconds * 1000:.1f} ms")
     return connected.sock
@@ -216,8 +218,7 @@ async def _refused(
     error: ssl.SSLCertVerificationError, peer: dial.Address, url: urls.Url, target: HttpTarget, attempt: _Attempt
 ) -> _Failure:
     """By a clock that may be wrong, dates say nothing about the platform."""
-    left_s = attempt.until_s - asyncio.get_running_loop().time()
-    timeout_s = min(LOOK_TIMEOUT_S, left_s / 2)
+    timeout_s = min(LOOK_TIMEOUT_S, PART * attempt.left_s())
     refusal = await tls.refusal(error, peer, url.host, public_store=target.ca_file is None, timeout_s=timeout_s)
     attempt.certificate_expires_at = refusal.expires_at
     if refusal.by_clock and not attempt.context.clock_good:

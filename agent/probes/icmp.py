@@ -6,21 +6,27 @@ each target: a raw one would else be given every reply to anybody.
 """
 
 import asyncio
+import math
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from agent import dial
 from classready.ids import Host
 from classready.observation import Reason
 
 ADVICE = (
     "no permission for ICMP: give the service CAP_NET_RAW, or set sysctl net.ipv4.ping_group_range to include its group"
 )
+
+ADDRESS_MAX_COUNT = 4
+"""Of one host, asked one after another: each that is silent costs a timeout, and all share the probe's patience."""
 
 _SO_TIMESTAMPNS: Final = 35
 """From asm-generic/socket.h; Python has no name for it. Its message is a ``struct timespec``."""
@@ -40,51 +46,96 @@ class Unanswered(Exception):  # noqa: N818 - a finding, not a fault
         self.detail = detail
 
 
+class _Pace(Struct, frozen=True):
+    count: int
+    interval_s: float
+    timeout_s: float
+
+    def within(self, seconds: float) -> "_Pace":
+        """The same, or as much faster as it must be to be over in ``seconds``."""
+        interval_s = min(self.interval_s, seconds / 2 / self.count)
+        return _Pace(self.count, interval_s, min(self.timeout_s, seconds - interval_s * (self.count - 1)))
+
+
 class Echoes(Struct, frozen=True, kw_only=True):
+    """What was sent to one ``address``, and what came back."""
+
     address: str
     privileged: bool
     sent_count: int
     rtts_s: list[float]
     """In the order of sending, only those that were answered."""
+    others: str = ""
+    """Other addresses of the host that did not answer, and why; empty where none was tried."""
 
 
-async def resolve(host: Host) -> str:
-    """The first address of ``host``.
+async def resolve(host: Host, timeout_s: float) -> list[dial.Address]:
+    """The addresses of ``host`` that are worth asking: families in turn, a few.
 
     Raises:
         Unanswered: NAME_UNRESOLVED.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise Unanswered(Reason.NAME_UNRESOLVED, f"{host}: {error}") from None
-    return str(found[0][4][0])
+        found = await dial.resolve(host, 0, socket.SOCK_DGRAM, timeout_s=timeout_s)
+    except dial.Unreached as error:
+        raise Unanswered(error.reason, error.detail) from None
+    return dial.in_turn(found)[:ADDRESS_MAX_COUNT]
 
 
-async def echo(host: Host, *, count: int, interval_s: float, timeout_s: float) -> Echoes:
+async def echo(host: Host, *, count: int, interval_s: float, timeout_s: float, patience_s: float = math.inf) -> Echoes:
     """Send ``count`` echoes, one each ``interval_s``, whether or not the earlier ones were answered.
 
-    So a dead host costs one timeout, not ``count`` of them. What comes later than ``timeout_s`` is lost.
+    So a dead host costs one timeout, not ``count`` of them. What comes later than ``timeout_s`` is lost. Addresses of
+    ``host`` are asked one after another until one answers: counts and times are of that one, else of the first that
+    could be asked. They share ``patience_s``, and are asked faster where that is too little.
 
     Raises:
         Unanswered: NAME_UNRESOLVED, UNREACHABLE (no route), or PERMISSION.
     """
-    address = await resolve(host)
+    pace, clock_s = _Pace(count, interval_s, timeout_s), asyncio.get_running_loop().time
+    until_s = clock_s() + patience_s
+    addresses = await resolve(host, patience_s / 2)
+    asked: list[Echoes] = []
+    no_route: list[str] = []
+    for number, address in enumerate(addresses):
+        echoes = await _echo(address, pace.within((until_s - clock_s()) / (len(addresses) - number)))
+        if echoes is None:
+            no_route.append(dial.shown(address))
+        else:
+            asked.append(echoes)
+            if echoes.rtts_s:
+                break
+    return _chosen(asked, no_route)
+
+
+def _chosen(asked: Sequence[Echoes], no_route: Sequence[str]) -> Echoes:
+    if not asked:
+        raise Unanswered(Reason.UNREACHABLE, dial.told({"no route": no_route}))
+    chosen = asked[-1] if asked[-1].rtts_s else asked[0]
+    silent = [echoes.address for echoes in asked if echoes is not chosen]
+    return replace(chosen, others=dial.told({"no answer": silent, "no route": no_route}))
+
+
+async def _echo(to: dial.Address, pace: _Pace) -> Echoes | None:
+    """None: nothing could be sent."""
     loop = asyncio.get_running_loop()
-    with _connected(address) as icmp:
+    address = dial.shown(to)
+    with _connected(to) as icmp:
+        if icmp is None:
+            return None
         flight = _Flight(icmp, address)
         loop.add_reader(icmp.sock, flight.receive)
         try:
-            for sequence in range(count):
+            for sequence in range(pace.count):
                 if sequence:
-                    await asyncio.sleep(interval_s)
+                    await asyncio.sleep(pace.interval_s)
                 flight.send(sequence)
-            await flight.land(timeout_s)
+            await flight.land(pace.timeout_s)
         finally:
             loop.remove_reader(icmp.sock)
     if not flight.sent:
-        raise Unanswered(Reason.UNREACHABLE, f"no route to {address}")
-    in_time = [rtt_s for _, rtt_s in sorted(flight.rtts_s.items()) if rtt_s <= timeout_s]
+        return None
+    in_time = [rtt_s for _, rtt_s in sorted(flight.rtts_s.items()) if rtt_s <= pace.timeout_s]
     return Echoes(address=address, privileged=icmp.is_privileged, sent_count=len(flight.sent), rtts_s=in_time)
 
 
@@ -161,26 +212,27 @@ def _stamp_s(ancillary: list[tuple[int, int, bytes]]) -> float | None:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """A socket that only ``address`` may answer: a raw one only where the kernel refuses datagrams to us.
+def _connected(address: dial.Address) -> Iterator[Any]:
+    """A socket that only ``address`` may answer, None without a way there. A raw one only where it must be.
 
     Raises:
-        Unanswered: PERMISSION, or UNREACHABLE.
+        Unanswered: PERMISSION.
     """
-    with _opened(address) as icmp:
+    with _opened(address[0]) as icmp:
         icmp.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         icmp.sock.setblocking(False)
         try:
-            icmp.sock.connect((address, 0))
+            icmp.sock.connect(address[1])
         except OSError:
-            raise Unanswered(Reason.UNREACHABLE, f"no route to {address}") from None
+            yield None
+            return
         yield icmp
 
 
-def _opened(address: str) -> Any:
+def _opened(family: int) -> Any:
     from icmplib import ICMPv4Socket, ICMPv6Socket, SocketPermissionError
 
-    kind = ICMPv6Socket if ":" in address else ICMPv4Socket
+    kind = ICMPv6Socket if family == socket.AF_INET6 else ICMPv4Socket
     for privileged in (False, True):
         try:
             return kind(privileged=privileged)

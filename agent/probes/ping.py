@@ -11,18 +11,24 @@ from classready.observation import Observation, Outcome, Ping, Reason, Rtt, clea
 
 
 async def probe(target: PingTarget, context: Context) -> Sequence[Observation]:
-    """One ``Ping``: ANSWERED as soon as one echo came back."""
-    interval_s = min(target.packet_interval_s, patience_s(target) / 2 / target.count)
-    timeout_s = min(target.timeout_s, patience_s(target) - interval_s * (target.count - 1))
+    """One ``Ping``: ANSWERED as soon as one echo came back, from whichever address of the host."""
     context.explain(
-        f"{target.host}: {target.count} echoes, one each {interval_s:g} s, waiting {timeout_s:g} s for each"
+        f"{target.host}: {target.count} echoes, one each {target.packet_interval_s:g} s, waiting {target.timeout_s:g} s"
+        f" for each; faster where all that would not end within {patience_s(target):g} s"
     )
     try:
-        echoes = await echo(target.host, count=target.count, interval_s=interval_s, timeout_s=timeout_s)
+        echoes = await echo(
+            target.host,
+            count=target.count,
+            interval_s=target.packet_interval_s,
+            timeout_s=target.timeout_s,
+            patience_s=patience_s(target),
+        )
     except Unanswered as error:
         context.explain(error.detail)
         return [_failed(target, error)]
-    context.explain(f"{echoes.address} by {'raw' if echoes.privileged else 'datagram'} ICMP: {_summary(echoes)}")
+    kind = "raw" if echoes.privileged else "datagram"
+    context.explain(f"{echoes.address} by {kind} ICMP: {_summary(echoes)} {echoes.others}")
     return [observation(target, echoes)]
 
 
@@ -32,6 +38,7 @@ def observation(target: PingTarget, echoes: Echoes) -> Ping:
         target=target.name,
         outcome=Outcome.ANSWERED if rtts_s else Outcome.NO_ANSWER,
         reason=None if rtts_s else Reason.TIMEOUT,
+        detail=clean_text(_by_whom(target, echoes)) or None,
         sent_count=echoes.sent_count,
         received_count=len(rtts_s),
         rtt_s=Rtt(min=min(rtts_s), median=median(rtts_s), max=max(rtts_s)) if rtts_s else None,
@@ -46,6 +53,14 @@ def unmeasured(target: PingTarget, reason: str, detail: str) -> Sequence[Observa
 def _failed(target: PingTarget, error: Unanswered) -> Ping:
     outcome = Outcome.UNMEASURED if error.reason is Reason.PERMISSION else Outcome.NO_ANSWER
     return Ping(target=target.name, outcome=outcome, reason=error.reason, detail=clean_text(error.detail))
+
+
+def _by_whom(target: PingTarget, echoes: Echoes) -> str:
+    """Empty where the host of the target is the address that answered: then there is nothing more to tell."""
+    if not echoes.rtts_s:
+        return "; ".join(filter(None, [f"no answer: {echoes.address}", echoes.others]))
+    others = f" ({echoes.others})" if echoes.others else ""
+    return "" if echoes.address == target.host else f"answered by {echoes.address}{others}"
 
 
 def _summary(echoes: Echoes) -> str:

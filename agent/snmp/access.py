@@ -1,6 +1,5 @@
 """What every driver needs before it can ask: where the device is, and what opens it."""
 
-import asyncio
 import functools
 import ipaddress
 import socket
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from agent import dial
 from agent.settings import Snmp
 from agent.snmp.contract import Device, SnmpError
 from classready.observation import Reason
@@ -39,10 +39,10 @@ async def address_of(device: Device) -> tuple[str, int]:
     except ValueError:
         pass
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(device.host, device.settings.port, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise SnmpError(Reason.NAME_UNRESOLVED, f"{device.host}: {error}") from None
-    return str(found[0][4][0]), device.settings.port
+        found = await dial.resolve(device.host, device.settings.port, socket.SOCK_DGRAM)
+    except dial.Unreached as error:
+        raise SnmpError(error.reason, error.detail) from None
+    return dial.shown(found[0]), device.settings.port
 
 
 def credentials(settings: Snmp) -> Credentials:

@@ -20,7 +20,7 @@ from gufo.snmp.user import KeyType
 from agent.snmp import manners
 from agent.snmp.access import address_of, circles, credentials, too_long
 from agent.snmp.contract import Device, SnmpError, Value
-from classready.observation import Reason
+from classready.observation import Reason, error_text
 
 _PLAIN = (int, bytes, str)
 _FEW_ROWS = 4
@@ -132,17 +132,19 @@ async def _ask(device: Device, request: Callable[[], Awaitable[T]], try_count: i
         except TimeoutError:
             continue
         except SnmpAuthError as error:
-            raise SnmpError(Reason.AUTH_FAILED, f"the device refused user, keys or access: {error}") from None
+            raise SnmpError(
+                Reason.AUTH_FAILED, f"the device refused user, keys or access: {error_text(error)}"
+            ) from None
         except GufoError as error:
             garbled = error
         except OSError as error:
-            raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error}") from None
+            raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error_text(error)}") from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":
                 raise
             garbled = error
     if garbled is not None:
-        raise _BrokenError(Reason.PROTOCOL, f"the answer cannot be read: {garbled}")
+        raise _BrokenError(Reason.PROTOCOL, f"the answer cannot be read: {error_text(garbled)}")
     raise manners.silence(device)
 
 
@@ -162,7 +164,7 @@ async def _open(device: Device) -> SnmpSession:
             return SnmpSession(address, port, secrets.community, version=version, timeout=_NO_LIMIT)
         session = SnmpSession(address, port, user=_user(*secrets.user), version=version, timeout=_NO_LIMIT)
     except OSError as error:
-        raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error}") from None
+        raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error_text(error)}") from None
     await _ask(device, session.refresh, device.settings.retry_count + 1)
     return session
 

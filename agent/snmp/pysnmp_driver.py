@@ -33,7 +33,7 @@ from pysnmp.proto import errind, rfc1902, rfc1905
 from agent.snmp import manners
 from agent.snmp.access import address_of, circles, credentials, too_long
 from agent.snmp.contract import Device, SnmpError, Value
-from classready.observation import Reason
+from classready.observation import Reason, error_text
 
 _log = structlog.get_logger()
 
@@ -207,7 +207,7 @@ async def _request(session: _Session, generator: Any, oids: Iterable[str], try_c
         except TimeoutError:
             continue
         except PySnmpError as error:
-            raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {error}") from error
+            raise SnmpError(Reason.PROTOCOL, f"SNMP failed: {error_text(error)}") from error
         manners.hear(session.device)
         return answer
     raise manners.silence(session.device)

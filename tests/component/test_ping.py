@@ -1,18 +1,21 @@
 """Real ICMP, in namespaces where nobody else answers, and without the permission for it."""
 
 import asyncio
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import median
+from typing import Any
 
 import pytest
 
 from agent.probes.icmp import echo
 from agent.settings import PingTarget
 from classready.observation import Outcome, Ping, Reason
-from tests.support.namespaces import Namespace, join, namespaces
+from tests.support.namespaces import Namespace, ip, join, namespaces
 from tests.support.probing import observe
 
 WITHOUT_RAW = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"]
@@ -156,6 +159,117 @@ def test_two_at_the_same_address(network: tuple[Namespace, Namespace], group_ran
     assert gateway.call(lambda: asyncio.run(both("10.99.0.2"))) == [3, 5]
     assert gateway.call(lambda: asyncio.run(both("::1"))) == [3, 5]
     subprocess.run(gateway.command("sysctl", "-qw", "net.ipv4.ping_group_range=1 0"), check=True)
+
+
+DEAD = ["2001:db8:99::66", "2001:db8:99::67", "2001:db8:99::68"]
+"""In the cable's network, with a MAC that nobody has: silent, unlike an address that no neighbour answers for."""
+
+
+@pytest.fixture
+def named(network: tuple[Namespace, Namespace], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Gives ``host.test`` addresses, in this order. Numbers are read as ever."""
+    gateway, school = network
+    device = f"to{school.name[-6:]}"
+    ip("-n", gateway.name, "addr", "replace", "2001:db8:99::1/64", "dev", device, "nodad")
+    for address in DEAD:
+        ip("-n", gateway.name, "neigh", "replace", address, "lladdr", "02:00:00:00:00:99", "dev", device)
+    real = socket.getaddrinfo
+
+    def as_if(*addresses: str) -> None:
+        def getaddrinfo(host: str, *more: Any, **options: Any) -> Any:
+            if host != "host.test":
+                return real(host, *more, **options)
+            if options.get("flags"):
+                raise socket.gaierror(socket.EAI_NONAME, "not a number")
+            return [found for address in addresses for found in real(address, *more, **options)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    return as_if
+
+
+@pytest.mark.netns
+def test_the_other_family_answers(network: tuple[Namespace, Namespace], named: Callable[..., None]) -> None:
+    """Nobody answers over IPv6: IPv4 is asked; the counts are of the address that answered, and both are named."""
+    named(*DEAD, "10.99.0.2")
+    ping = _ping(network[0], "host.test", count=3, timeout_s=0.3)
+    assert (ping.outcome, ping.sent_count, ping.received_count) == (Outcome.ANSWERED, 3, 3)
+    assert ping.detail == "answered by 10.99.0.2 (no answer: 2001:db8:99::66)"
+
+
+@pytest.mark.netns
+def test_without_a_route_the_other_family_answers(
+    network: tuple[Namespace, Namespace], named: Callable[..., None]
+) -> None:
+    """It costs nothing to find out."""
+    named("2001:db8:aaaa::1", "10.99.0.2")
+    ping = _ping(network[0], "host.test", count=1)
+    assert (ping.outcome, ping.sent_count) == (Outcome.ANSWERED, 1)
+    assert ping.detail == "answered by 10.99.0.2 (no route: 2001:db8:aaaa::1)"
+
+
+@pytest.mark.netns
+def test_no_family_answers(network: tuple[Namespace, Namespace], named: Callable[..., None]) -> None:
+    """Loss is that of one address, not of all together; every one is named, and of many a few are asked."""
+    named(*DEAD, "10.99.0.77", "10.99.0.78", "198.51.100.1")
+    ping = _ping(network[0], "host.test", count=3, timeout_s=0.1)
+    assert (ping.outcome, ping.reason) == (Outcome.NO_ANSWER, Reason.TIMEOUT)
+    assert (ping.sent_count, ping.received_count, ping.rtt_s) == (3, 0, None)
+    assert ping.detail == "no answer: 2001:db8:99::66; no answer: 10.99.0.77, 2001:db8:99::67, 10.99.0.78"
+
+
+@pytest.mark.netns
+def test_no_family_has_a_route(network: tuple[Namespace, Namespace], named: Callable[..., None]) -> None:
+    """Nothing was sent, so no loss is claimed."""
+    named("2001:db8:aaaa::1", "198.51.100.1")
+    ping = _ping(network[0], "host.test")
+    assert (ping.outcome, ping.reason, ping.sent_count) == (Outcome.NO_ANSWER, Reason.UNREACHABLE, None)
+    assert ping.detail == "no route: 2001:db8:aaaa::1, 198.51.100.1"
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("interval_s", [1.0, 2.0])
+def test_all_addresses_share_the_patience(
+    network: tuple[Namespace, Namespace], named: Callable[..., None], interval_s: float
+) -> None:
+    """However many are silent, the probe says so before its deadline."""
+    named(*DEAD, "10.99.0.77")
+
+    async def hurried() -> Outcome | None:
+        async with asyncio.timeout(interval_s):
+            return (await observe(PingTarget(name="p", host="host.test", interval_s=interval_s)))[0].outcome
+
+    assert network[0].call(lambda: asyncio.run(hurried())) is Outcome.NO_ANSWER
+
+
+@pytest.mark.netns
+def test_a_link_local_neighbour(network: tuple[Namespace, Namespace]) -> None:
+    """An address with its interface is asked through that interface."""
+    gateway, school = network
+    device = f"to{school.name[-6:]}"
+    told = subprocess.run(
+        school.command("ip", "-6", "-o", "addr", "show", "scope", "link"), check=True, capture_output=True, text=True
+    )
+    neighbour = next(word for word in told.stdout.split() if word.startswith("fe80:")).partition("/")[0]
+    ping = _ping(gateway, f"{neighbour}%{device}", count=1)
+    assert (ping.outcome, ping.detail) == (Outcome.ANSWERED, None)
+
+
+async def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named before the deadline cuts the probe off."""
+    release, real = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(*more: Any, **options: Any) -> Any:
+        if not options.get("flags"):
+            release.wait(30)
+        return real(*more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with asyncio.timeout(10):
+        (ping,) = await observe(PingTarget(name="p", host="hanging.invalid", interval_s=1))
+    release.set()
+    assert (ping.outcome, ping.reason) == (Outcome.NO_ANSWER, Reason.NAME_UNRESOLVED)
+    assert ping.detail == "hanging.invalid: no answer from the resolver within 0.4 s"
 
 
 async def test_unknown_name() -> None:

@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from classready.observation import KINDS, Observation, Outcome, Reason, clean_text
+from classready.observation import KINDS, Observation, Outcome, Reason, clean_text, error_text
 
 SUBJECTS = {"ping": "target", "http": "target", "port": "classroom", "segment": "name"} | {
     "device": "classroom",
@@ -49,3 +49,17 @@ def test_codes_are_lower_case_words() -> None:
 def test_clean_text(text: str, cleaned: str) -> None:
     """Any text becomes one line without control characters, cut at 200 characters."""
     assert clean_text(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ConnectionResetError(), "ConnectionResetError"),
+        (TimeoutError(" "), "TimeoutError"),
+        (ConnectionResetError(104, "Connection reset by peer"), "[Errno 104] Connection reset by peer"),
+        (ValueError("no host"), "no host"),
+    ],
+)
+def test_an_error_without_words_is_named(error: Exception, told: str) -> None:
+    """Exceptions of asyncio and of libraries may have no text."""
+    assert error_text(error) == told

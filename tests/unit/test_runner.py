@@ -12,7 +12,7 @@ from agent.metrics import Metrics
 from agent.probes.contract import Context
 from agent.runner import Runner, deadline_s, observe
 from agent.settings import AgentSettings, BandwidthTarget, HttpLink, PingTarget
-from classready.observation import Bandwidth, Outcome, Ping
+from classready.observation import Bandwidth, Outcome, Ping, Reason
 from classready.report import Directives
 
 LINK = HttpLink(url="http://127.0.0.1:1", token_file="x")
@@ -155,6 +155,17 @@ async def test_a_bug_in_a_probe_is_unmeasured(fault):
 
     [found] = await once(probe, ping("a"))
     assert (found.outcome, found.reason) == (Outcome.UNMEASURED, "probe_bug")
+
+
+@pytest.mark.parametrize(("detail", "told"), [(None, "timeout"), (" \n", "timeout"), ("x", "x")])
+async def test_a_reason_is_never_without_a_word(detail, told):
+    """Where a probe has nothing to tell, its reason stands in the detail; what answered needs none."""
+
+    async def probe(target, context):
+        silent = Ping(target="a", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT, detail=detail)
+        return [silent, Ping(target="a", outcome=Outcome.ANSWERED)]
+
+    assert [found.detail for found in await once(probe, ping("a"))] == [told, None]
 
 
 async def test_details_are_cleaned():

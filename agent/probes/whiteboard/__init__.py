@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from agent import network, snmp
+from agent import dial, network, snmp
 from agent.probes.contract import Context, patience_s
 from agent.probes.icmp import Unanswered, echo, resolve
 from agent.probes.whiteboard import profile
@@ -125,27 +125,29 @@ async def _by_icmp(target: WhiteboardTarget, share_s: float, context: Context) -
         return None
     timeout_s = min(ICMP_TIMEOUT_S, share_s / 2)
     context.explain(f"asking {target.host} by ICMP echo, {ICMP_COUNT} x {timeout_s:g} s")
+    pace = {"interval_s": timeout_s / 2, "timeout_s": timeout_s}
     try:
-        echoes = await echo(target.host, count=ICMP_COUNT, interval_s=timeout_s / 2, timeout_s=timeout_s)
+        echoes = await echo(target.host, count=ICMP_COUNT, patience_s=share_s, **pace)
     except Unanswered as error:
         return _Silence(error.reason, error.detail)
     if not echoes.rtts_s:
-        return _Silence(Reason.TIMEOUT, f"no answer to {echoes.sent_count} ICMP echoes")
+        others = f" ({echoes.others})" if echoes.others else ""
+        return _Silence(Reason.TIMEOUT, f"no answer to {echoes.sent_count} ICMP echoes{others}")
     context.explain("awake: it answers ICMP echo")
     return _awake(target, "icmp")
 
 
-async def _by_arp(target: WhiteboardTarget, _share_s: float, context: Context) -> Device | _Silence | None:
+async def _by_arp(target: WhiteboardTarget, share_s: float, context: Context) -> Device | _Silence | None:
     """The echoes before made the kernel verify its ARP entry, which is gone by now unless the device has answered."""
     if not target.arp:
         return None
     context.explain(f"waiting {ARP_VERIFIED_S:g} s for the kernel to verify its ARP entry")
     await asyncio.sleep(ARP_VERIFIED_S)
     try:
-        address = await resolve(target.host)
+        addresses = {dial.shown(address) for address in await resolve(target.host, share_s)}
     except Unanswered as error:
         return _Silence(error.reason, error.detail)
-    if address not in await asyncio.to_thread(network.arp):
+    if not addresses & set(await asyncio.to_thread(network.arp)):
         return _Silence(Reason.TIMEOUT, "no answer to ARP")
     context.explain("awake: it answers ARP")
     return _awake(target, "arp")
