@@ -17,9 +17,12 @@ def commands(file: Path) -> list[str]:
 
 def until_run(file: Path) -> str:
     """A script of all that comes before the programs are started."""
-    lines = commands(file)
-    first = next((i for i, line in enumerate(lines) if " run " in line), len(lines))
-    return "\n".join(["set -eu", *lines[:first]])
+    return "\n".join(["set -eu", *(line for line in commands(file) if " run " not in line)])
+
+
+def runs(file: Path) -> list[str]:
+    """The commands that start programs, without the sign that sends them to the background."""
+    return [line.removesuffix("&").strip() for line in commands(file) if " run " in line]
 
 
 def bash(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
