@@ -1,51 +1,66 @@
 # ruff: noqa: INP001 - a script, not a package
 """Build the Grafana board (office -> school -> classroom): ``python dashboards/build.py`` writes ``classready.json``.
 
-The JSON is committed; a test says whether it is up to date. Metrics are in bytes; the board shows bit/s.
+The JSON is committed; a test says whether it is up to date. Another runs every panel against a real Prometheus and
+Grafana's own code (tests/component/test_grafana.py).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardCursorSync,
-    DataSourceRef,
-    DataTransformerConfig,
-    DynamicConfigValue,
-    Threshold,
-    ValueMap,
-    ValueMappingResult,
-    VariableRefresh,
-    VariableSort,
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableRefresh, VariableSort
+from panels import (
+    AMBER,
+    BITS,
+    DATE,
+    GREEN,
+    GREY,
+    RATIO,
+    RED,
+    SCHOOLS_DRAWN_MAX,
+    SOURCE,
+    Column,
+    Label,
+    Query,
+    Steps,
+    figures,
+    graph,
+    grid,
+    states,
+    zh,
 )
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from collector.core.state import Cause
 from collector.text import say
 
 OUTPUT = Path(__file__).with_name("classready.json")
-SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 OFFICE = 'office=~"$office"'
 SCHOOL = f'{OFFICE},school=~"$school"'
 ROOM = f'{SCHOOL},classroom=~"$classroom"'
-BITS = "bps"
-RED, GREEN, AMBER, GREY = "red", "green", "#C4A000", "#7b8794"
+FEW = f" and on () (count(count by (school) (classready_school_classrooms{{{SCHOOL}}})) <= {SCHOOLS_DRAWN_MAX})"
+"""Ends a graph's query: with all of 2,000 schools chosen, a browser would be sent 80,000 lines."""
 
+ALL = ".+"
+"""What "All" stands for. Without it Grafana writes the ids of all schools into every query."""
 
-class Query(NamedTuple):
-    """``expr`` with the legend of its series."""
+STATE_COLOURS = {"yes": GREEN, "no": RED, "unknown": AMBER, "exempt": GREY}
+CAUSE_WORDS = {cause.value: (say(f"cause.{cause}", "zh"), "") for cause in Cause}
+BOUND_WORDS = {"estimate": (zh("bound.estimate"), ""), "at_least": (zh("bound.at_least"), "")}
+YES_NO = {"0": (zh("no"), RED), "1": (zh("yes"), GREEN)}
+AWAKE = {"0": (zh("no"), GREY), "1": (zh("yes"), GREEN)}
+"""A screen that is off is no fault: teachers switch it off at noon."""
+RATIO_STEPS: Steps = ((None, RED), (0.9, AMBER), (1, GREEN))
+"""Every classroom is to have its device and its line: only all of them is green."""
 
-    expr: str
-    legend: str = ""
-
-
-def zh(name: str) -> str:
-    return say(f"grafana.{name}", "zh")
+_HERE = "/d/classready?${datasource:queryparam}&${__url_time_range}&var-office="
+_OFFICE = Label("office", link=_HERE + "${__value.raw:percentencode}")
+_SCHOOL = Label("school", link=_HERE + "${__data.fields.office:percentencode}&var-school=${__value.raw:percentencode}")
+_CAUSE = Label("cause", CAUSE_WORDS)
 
 
 def build() -> str:
@@ -60,14 +75,19 @@ def build() -> str:
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .readonly()
         .with_variable(dashboard.DatasourceVariable("datasource").label(zh("datasource")).type("prometheus"))
-        .with_variable(_variable("office", "classready_gateway_up"))
-        .with_variable(_variable("school", f"classready_gateway_up{{{OFFICE}}}"))
+        .with_variable(_variable("office", "classready_school_classrooms"))
+        .with_variable(_variable("school", f"classready_school_classrooms{{{OFFICE}}}"))
         .with_variable(_variable("classroom", f'{{__name__=~"classready_classroom_.+",{SCHOOL}}}'))
+        .with_row(dashboard.Row(zh("row.office")))
     )
-    for row, panels in _ROWS:
-        board = board.with_row(dashboard.Row(zh(row)))
+    for panel in _office_row():
+        board = board.with_panel(panel)
+    # A closed row asks nothing. What is in these grows with schools and rooms, so a person opens them.
+    for title, panels in (("row.school", _school_row()), ("row.classroom", _classroom_row())):
+        row = dashboard.Row(zh(title))
         for panel in panels:
-            board = board.with_panel(panel)
+            row = row.with_panel(panel)
+        board = board.with_row(row)
     return json.dumps(board.build(), cls=JSONEncoder, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
@@ -80,226 +100,234 @@ def _variable(name: str, series: str) -> dashboard.QueryVariable:
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
         .include_all(include_all=True)
+        .all_value(ALL)
         .multi(multi=True)
     )
 
 
-def _targets(queries: Sequence[Query], *, instant: bool = False) -> list[Any]:
-    targets = []
-    for letter, query in zip("ABCDEFGH", queries, strict=False):
-        target = prometheus.Dataquery().ref_id(letter).expr(query.expr).legend_format(query.legend).datasource(SOURCE)
-        if instant:
-            target = target.instant().format(PromQueryFormat.TABLE)
-        targets.append(target)
-    return targets
+# --- offices and schools: open from the start, so nothing here may grow with the number of classrooms -----------------
 
 
-def _thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
-    return dashboard.ThresholdsConfig().steps([Threshold(value, colour) for value, colour in steps])
-
-
-def _counts(title: str, verdict: str, states: Sequence[tuple[str, str]]) -> stat.Panel:
-    """One figure per state, each with its word and colour."""
-    series = f'classready_school_classrooms{{{SCHOOL},verdict="{verdict}"'
-    queries = [Query(f'sum({series},state="{state}"}})', say(f"{verdict}.{state}", "zh")) for state, _ in states]
-    panel = stat.Panel().title(zh(title)).datasource(SOURCE).targets(_targets(queries)).span(9).height(5).decimals(0)
-    for (_, colour), query in zip(states, queries, strict=True):
-        fixed = {"mode": "fixed", "fixedColor": colour}
-        panel = panel.override_by_name(query.legend, [DynamicConfigValue("color", fixed)])
-    return panel
-
-
-def _graph(title: str, unit: str, *queries: Query, span: int = 12) -> timeseries.Panel:
-    legend = (
-        common.VizLegendOptions()
-        .display_mode(LegendDisplayMode.LIST)
-        .placement(LegendPlacement.BOTTOM)
-        .show_legend(show_legend=True)
-    )
+def _office_row() -> Sequence[Any]:
+    not_scraped = 'sum(1 - up{classready_shard=~"$office"})'
     return (
-        timeseries.Panel()
-        .title(zh(title))
-        .datasource(SOURCE)
-        .targets(_targets(queries))
-        .unit(unit)
-        .span(span)
-        .height(8)
-        .min(0)
-        .legend(legend)
+        _counts("ready", ("yes", "no", "unknown")),
+        _counts("compliant", ("yes", "no", "unknown", "exempt")),
+        figures(
+            "compliant_ratio", Column(_ratio(SCHOOL), zh("compliant_ratio"), RATIO, RATIO_STEPS, decimals=1), span=4
+        ),
+        figures(
+            "not_scraped",
+            Column(not_scraped, zh("not_scraped"), steps=((None, GREEN), (1, RED)), decimals=0),
+            span=4,
+        ),
+        _offices(),
+        grid(
+            "main_causes",
+            [_CAUSE],
+            Column(f"count by (cause) (classready_classroom_cause{{{SCHOOL}}} == 1)", zh("classrooms"), decimals=0),
+            worst=(zh("classrooms"), True),
+            span=9,
+        ),
+        _schools(),
+        _ready_over_time(),
     )
 
 
-def _states(title: str, query: Query, *, span: int = 12) -> statetimeline.Panel:
-    """0 and 1 as words; a gap is unknown."""
-    words = {
-        "0": ValueMappingResult(text=zh("no"), color=RED, index=0),
-        "1": ValueMappingResult(text=zh("yes"), color=GREEN, index=1),
-    }
-    return (
-        statetimeline.Panel()
-        .title(zh(title))
-        .datasource(SOURCE)
-        .targets(_targets([query]))
-        .mappings([ValueMap(words)])
-        .thresholds(_thresholds((None, RED), (1, GREEN)))
-        .span(span)
-        .height(8)
-    )
-
-
-def _table(title: str, *queries: Query, hide: Sequence[str] = (), span: int = 24) -> table.Panel:
-    """Instant values joined by their labels; each value column is named by its query's legend."""
-    names = {f"Value #{letter}": query.legend for letter, query in zip("ABCDEFGH", queries, strict=False)}
-    hidden = dict.fromkeys(("Time", "__name__", "job", "instance", "classready_shard", *hide), True)
-    labels = {name: zh(name) for name in ("office", "school", "classroom", "gateway", "segment", "cause")}
-    organise = {"excludeByName": hidden, "renameByName": {**labels, **names}}
-    panel = (
-        table.Panel()
-        .title(zh(title))
-        .datasource(SOURCE)
-        .targets(_targets(queries, instant=True))
-        .transformations(
-            [DataTransformerConfig("merge", options={}), DataTransformerConfig("organize", options=organise)]
+def _counts(verdict: str, verdict_states: Sequence[str]) -> Any:
+    """A zero is grey: no room ready is not good, none unready is not bad."""
+    columns = (
+        Column(
+            _total(verdict, state, SCHOOL),
+            _word(verdict, state),
+            steps=((None, GREY), (1, STATE_COLOURS[state])),
+            decimals=0,
         )
-        .span(span)
-        .height(9)
+        for state in verdict_states
     )
-    bit_columns = [query.legend for query in queries if query.expr.startswith("8 *")]
-    for column in bit_columns:
-        panel = panel.override_by_name(column, [DynamicConfigValue("unit", BITS)])
-    return panel
+    return figures(verdict, *columns, span=8)
 
 
-def _total(metric: str, verdict: str, state: str, by: str, selector: str) -> str:
-    return f'sum by ({by}) ({metric}{{{selector},verdict="{verdict}",state="{state}"}})'
+def _offices() -> Any:
+    columns = (
+        Column(_total("compliant", state, OFFICE, "office", by="office"), _word("compliant", state), decimals=0)
+        for state in ("yes", "no", "unknown", "exempt")
+    )
+    ratio = Column(_ratio(OFFICE, "office", by="office"), zh("ratio"), RATIO, RATIO_STEPS, decimals=1)
+    return grid("offices", [_OFFICE], ratio, *columns, worst=(zh("ratio"), False), span=15)
 
 
-def _ready(state: str) -> Query:
-    total = _total("classready_school_classrooms", "ready", state, "office, school", SCHOOL)
-    return Query(total, say(f"ready.{state}", "zh"))
+def _schools() -> Any:
+    by = "office, school"
+    counts = (
+        Column(_total("ready", state, SCHOOL, by=by), title, decimals=0, steps=steps)
+        for state, title, steps in (
+            ("no|unknown", zh("to_do"), ()),
+            ("no", _word("ready", "no"), ((None, GREY), (1, RED))),
+            ("unknown", _word("ready", "unknown"), ()),
+            ("yes", _word("ready", "yes"), ()),
+        )
+    )
+    contention = f"max by ({by}) (classready_school_uplink_contention_ratio{{{SCHOOL}}})"
+    return grid(
+        "schools",
+        [_OFFICE, _SCHOOL],
+        *counts,
+        *(
+            Column(_slowest_line(direction, note), zh(direction), BITS, note=Label(note, BOUND_WORDS))
+            for direction, note in (("down", "down_is"), ("up", "up_is"))
+        ),
+        Column(contention, zh("contention"), decimals=1),
+        worst=(zh("to_do"), True),
+    ).description(zh("schools.about"))
 
 
-def _office(state: str) -> Query:
-    total = _total("classready_office_classrooms", "compliant", state, "office", OFFICE)
-    return Query(total, say(f"compliant.{state}", "zh"))
+def _slowest_line(direction: str, note: str) -> str:
+    """The slowest of a school's lines in one direction; the label ``note`` says which bound it is."""
+    lines = f"max by (office, school, gateway, bound) ({' or '.join(_lines(direction).values())})"
+    slowest = f"bottomk by (office, school) (1, {lines})"
+    named = f'label_replace({slowest}, "{note}", "$1", "bound", "(.*)")'
+    return f"8 * max by (office, school, {note}) ({named})"
 
 
-_PROVEN = (
-    f'sum(classready_school_classrooms{{{SCHOOL},verdict="compliant",state="yes"}})'
-    f' / sum(classready_school_classrooms{{{SCHOOL},verdict="compliant",state!="exempt"}})'
-)
-_RTT = f"classready_platform_ping_rtt_seconds{{{SCHOOL}}}"
-_LOSS = f"classready_platform_ping_loss_ratio{{{SCHOOL}}}"
-_EXPIRY = f"classready_platform_tls_certificate_expiry_timestamp_seconds{{{SCHOOL}}}"
-_TRUNK = "school, gateway, segment"
-_LAST_REPORT = f"classready_gateway_last_report_timestamp_seconds{{{SCHOOL}}}"
+def _lines(direction: str) -> Mapping[str, str]:
+    """Every line in one direction, once: by its estimate, or else, where no plateau was seen, by its proven bound."""
+    series = f'classready_school_uplink_bytes_per_second{{{SCHOOL},direction="{direction}"'
+    estimate, at_least = (f'{series},bound="{bound}"}}' for bound in ("estimate", "at_least"))
+    return {"estimate": estimate, "at_least": f"({at_least} unless on (office, school, gateway) {estimate})"}
 
-_ROWS: Sequence[tuple[str, Sequence[Any]]] = (
-    (
-        "row.office",
-        (
-            _counts("ready", "ready", (("yes", GREEN), ("no", RED), ("unknown", AMBER))),
-            _counts("compliant", "compliant", (("yes", GREEN), ("no", RED), ("unknown", AMBER), ("exempt", GREY))),
-            stat.Panel()
-            .title(zh("compliant_ratio"))
-            .datasource(SOURCE)
-            .targets(_targets([Query(_PROVEN)]))
-            .unit("percentunit")
-            .decimals(1)
-            .span(6)
-            .height(5),
-            _table("offices", _office("yes"), _office("no"), _office("unknown"), _office("exempt"), span=10),
-            _table(
-                "schools",
-                _ready("no"),
-                _ready("unknown"),
-                _ready("yes"),
-                Query(
-                    f"8 * min by (office, school) (classready_school_uplink_bytes_per_second{{{SCHOOL}}})", zh("uplink")
-                ),
-                Query(
-                    f"max by (office, school) (classready_school_uplink_contention_ratio{{{SCHOOL}}})", zh("contention")
-                ),
-                span=14,
-            ),
-            _graph(
-                "ready_over_time",
-                "short",
-                *(
-                    Query(
-                        _total("classready_school_classrooms", "ready", state, "state", SCHOOL),
-                        say(f"ready.{state}", "zh"),
-                    )
-                    for state in ("yes", "no", "unknown")
-                ),
-                span=24,
+
+def _ready_over_time() -> Any:
+    counted = ("yes", "no", "unknown")
+    return graph(
+        "ready_over_time",
+        "short",
+        *(Query(_total("ready", state, SCHOOL), _word("ready", state)) for state in counted),
+        colours={_word("ready", state): STATE_COLOURS[state] for state in counted},
+        span=24,
+    )
+
+
+def _total(verdict: str, state: str, selector: str, scope: str = "school", by: str = "") -> str:
+    group = f" by ({by})" if by else ""
+    return f'sum{group} (classready_{scope}_classrooms{{{selector},verdict="{verdict}",state=~"{state}"}})'
+
+
+def _ratio(selector: str, scope: str = "school", by: str = "") -> str:
+    """Proven over judged, rounded down to 0.1 %: 99.97 % never reads as all. Nothing judged: no ratio, and no 0/0."""
+    proven = _total("compliant", "yes", selector, scope, by)
+    judged = _total("compliant", "yes|no|unknown", selector, scope, by)
+    return f"floor(1000 * {proven} / ({judged} > 0)) / 1000"
+
+
+def _word(verdict: str, state: str) -> str:
+    return say(f"{verdict}.{state}", "zh")
+
+
+# --- one school, or a few ---------------------------------------------------------------------------------------------
+
+
+def _school_row() -> Sequence[Any]:
+    platform = "{{school}} {{platform}}"
+    page_time = f"sum by (school, platform) (classready_platform_http_duration_seconds{{{SCHOOL}}})"
+    rtt = f"classready_platform_ping_rtt_seconds{{{SCHOOL}}}"
+    loss = f"classready_platform_ping_loss_ratio{{{SCHOOL}}}"
+    gateway_up = f"classready_gateway_up{{{SCHOOL}}}"
+    return (
+        graph("uplink", BITS, *_uplinks()),
+        _segments(),
+        states("platform_up", Query(f"classready_platform_up{{{SCHOOL}}}{FEW}", platform), YES_NO),
+        graph("platform_http", "s", Query(f"{page_time}{FEW}", platform)),
+        graph("platform_rtt", "s", Query(f"{rtt}{FEW}", platform), span=6),
+        graph("platform_loss", RATIO, Query(f"{loss}{FEW}", platform), span=6),
+        states("gateway_up", Query(f"{gateway_up}{FEW}", "{{school}} {{gateway}}"), YES_NO),
+        _gateways(),
+        _certificates(),
+    )
+
+
+def _uplinks() -> Sequence[Query]:
+    """A bound is called so: it is no measured speed."""
+    return [
+        Query(f"8 * {lines}{FEW}", f"{{{{school}}}} {{{{gateway}}}} {zh(direction)} {BOUND_WORDS[bound][0]}")
+        for direction in ("down", "up")
+        for bound, lines in _lines(direction).items()
+    ]
+
+
+def _segments() -> Any:
+    rows = [_OFFICE, _SCHOOL, Label("gateway"), Label("segment")]
+    by = ", ".join(label.name for label in rows)
+    capacity = f"8 * max by ({by}) (classready_school_segment_bytes_per_second{{{SCHOOL}}})"
+    contention = f"max by ({by}) (classready_school_segment_contention_ratio{{{SCHOOL}}})"
+    return grid(
+        "segments",
+        rows,
+        Column(capacity, zh("capacity"), BITS),
+        Column(contention, zh("contention"), decimals=1),
+        worst=(zh("contention"), True),
+        span=12,
+    )
+
+
+def _gateways() -> Any:
+    def of_gateway(name: str) -> str:
+        return f"max by (office, school, gateway) (classready_gateway_{name}{{{SCHOOL}}})"
+
+    reported_at = f"1000 * {of_gateway('last_report_timestamp_seconds')}"
+    return grid(
+        "gateways",
+        [_OFFICE, _SCHOOL, Label("gateway")],
+        Column(of_gateway("up"), zh("gateway_up"), words=YES_NO),
+        Column(reported_at, zh("last_report"), DATE, no_value=zh("never")),
+        Column(of_gateway("clock_skew_seconds"), zh("skew"), "s"),
+        Column(of_gateway("spool_records"), zh("spool"), decimals=0),
+        worst=(zh("gateway_up"), False),
+    )
+
+
+def _certificates() -> Any:
+    series = f"classready_platform_tls_certificate_expiry_timestamp_seconds{{{SCHOOL}}}"
+    expiry = f"min by (office, school, platform) ({series})"
+    days_left = f"floor(({expiry} - time()) / 86400)"
+    return grid(
+        "certificates",
+        [_OFFICE, _SCHOOL, Label("platform")],
+        Column(days_left, zh("days_left"), steps=((None, RED), (7, AMBER), (30, GREEN)), decimals=0),
+        Column(f"1000 * {expiry}", zh("expires"), DATE),
+        worst=(zh("days_left"), False),
+    )
+
+
+# --- classrooms -------------------------------------------------------------------------------------------------------
+
+
+def _classroom_row() -> Sequence[Any]:
+    room = "{{school}} {{classroom}}"
+    causes = f"max by (office, school, classroom, cause) (classready_classroom_cause{{{ROOM}}} == 1){FEW}"
+    link = f"8 * classready_classroom_link_bytes_per_second{{{ROOM}"
+    return (
+        grid(
+            "causes",
+            [_OFFICE, _SCHOOL, Label("classroom"), _CAUSE],
+            Column(causes, ""),
+            worst=(zh("school"), False),
+            span=12,
+        ),
+        states("room_ready", Query(f"classready_classroom_ready{{{ROOM}}}{FEW}", room), YES_NO),
+        states("room_compliant", Query(f"classready_classroom_compliant{{{ROOM}}}{FEW}", room), YES_NO),
+        states("room_device", Query(f"classready_classroom_device_up{{{ROOM}}}{FEW}", room), AWAKE),
+        graph(
+            "room_link",
+            BITS,
+            *(
+                Query(f'{link},basis="{basis}"}}{FEW}', f"{room} {say(f'basis.{basis}', 'zh')}")
+                for basis in ("port", "reach", "share")
             ),
         ),
-    ),
-    (
-        "row.school",
-        (
-            _graph(
-                "uplink",
-                BITS,
-                Query(
-                    f"8 * classready_school_uplink_bytes_per_second{{{SCHOOL}}}",
-                    "{{school}} {{gateway}} {{direction}} {{bound}}",
-                ),
-            ),
-            _table(
-                "segments",
-                Query(
-                    f"8 * max by ({_TRUNK}) (classready_school_segment_bytes_per_second{{{SCHOOL}}})", zh("capacity")
-                ),
-                Query(f"max by ({_TRUNK}) (classready_school_segment_contention_ratio{{{SCHOOL}}})", zh("contention")),
-                span=12,
-            ),
-            _states("platform_up", Query(f"classready_platform_up{{{SCHOOL}}}", "{{school}} {{platform}}")),
-            _graph(
-                "platform_http",
-                "s",
-                Query(
-                    f"sum by (school, platform) (classready_platform_http_duration_seconds{{{SCHOOL}}})",
-                    "{{school}} {{platform}}",
-                ),
-            ),
-            _graph("platform_rtt", "s", Query(_RTT, "{{school}} {{platform}}"), span=6),
-            _graph("platform_loss", "percentunit", Query(_LOSS, "{{school}} {{platform}}"), span=6),
-            _states("gateway_up", Query(f"classready_gateway_up{{{SCHOOL}}}", "{{school}} {{gateway}}")),
-            _table(
-                "gateways",
-                Query(f"classready_gateway_up{{{SCHOOL}}}", zh("gateway_up")),
-                Query(f"time() - {_LAST_REPORT}", zh("last_report")),
-                Query(f"classready_gateway_clock_skew_seconds{{{SCHOOL}}}", zh("skew")),
-                Query(f"classready_gateway_spool_records{{{SCHOOL}}}", zh("spool")),
-                span=12,
-            ),
-            _table("certificates", Query(f"({_EXPIRY} - time()) / 86400", zh("days_left")), span=12),
-        ),
-    ),
-    (
-        "row.classroom",
-        (
-            _table(
-                "causes", Query(f"classready_classroom_cause{{{ROOM}}} == 1", ""), hide=("Value", "Value #A"), span=12
-            ),
-            _states("room_ready", Query(f"classready_classroom_ready{{{ROOM}}}", "{{school}} {{classroom}}")),
-            _states("room_compliant", Query(f"classready_classroom_compliant{{{ROOM}}}", "{{school}} {{classroom}}")),
-            _states("room_device", Query(f"classready_classroom_device_up{{{ROOM}}}", "{{school}} {{classroom}}")),
-            _graph(
-                "room_link",
-                BITS,
-                Query(
-                    f"8 * classready_classroom_link_bytes_per_second{{{ROOM}}}", "{{school}} {{classroom}} {{basis}}"
-                ),
-            ),
-            _graph(
-                "room_ratio", "short", Query(f"classready_classroom_link_ratio{{{ROOM}}}", "{{school}} {{classroom}}")
-            ),
-        ),
-    ),
-)
+        graph("room_ratio", "short", Query(f"classready_classroom_link_ratio{{{ROOM}}}{FEW}", room)),
+    )
+
 
 if __name__ == "__main__":
     OUTPUT.write_text(build(), encoding="utf-8")
