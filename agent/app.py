@@ -41,6 +41,7 @@ from agent.settings import (
 from agent.spool import Spool
 from classready import __version__
 from classready.codec import encode
+from classready.hosts import is_loopback
 from classready.ids import canonical_mac
 from classready.observation import Observation
 from classready.report import Directives
@@ -131,21 +132,14 @@ def _link_problems(settings: AgentSettings) -> Found:
         case HttpLink(url=url):
             try:
                 parts = urlsplit(url)
-                clear = parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+                clear = parts.scheme == "http" and not is_loopback(parts.hostname or "")
             except ValueError:
                 yield "link.url", "not a URL"
             else:
                 if clear:
                     yield "link.url", "http:// would show the token to everybody on the way; use https://"
-        case MqttLink(tls=False, host=host) if not _is_loopback(host):
+        case MqttLink(tls=False, host=host) if not is_loopback(host):
             yield "link.tls", "without TLS the password could be read by everybody on the way; remove this line"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _file_problems(settings: AgentSettings) -> Found:

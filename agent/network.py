@@ -52,17 +52,6 @@ def default_routers(interface: str, path: Path = _ROUTES) -> list[str]:
     return [str(ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))) for gateway in gateways if gateway]
 
 
-def is_own(address: str) -> bool:
-    """Whether ``address`` is one of this machine's: then a socket can be bound to it."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.bind((address, 0))
-    except OSError:
-        return False
-    return True
-
-
 def arp(path: Path = _ARP) -> dict[str, str]:
     """IPv4 address -> MAC of the neighbours that this machine has heard (proc(5), ``/proc/net/arp``). Blocking."""
     try:

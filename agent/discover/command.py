@@ -14,9 +14,9 @@ import click
 from agent.discover import ASK_ABOVE, MAX_ADDRESSES, NotSweptError, addresses, discover, network
 from agent.discover.inspect import Device, Switch
 from agent.discover.proposal import render
-from agent.network import is_own
 from agent.probes.icmp import ADVICE
 from agent.settings import Snmp
+from classready.hosts import is_own
 
 EXIT_NOTHING, EXIT_INTERRUPTED = 1, 130
 _SNMP_TIMEOUT_S = 1.0

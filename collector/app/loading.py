@@ -1,17 +1,16 @@
 """Settings, roster and secrets as they stand on disk: all of them good, or every problem with its file and line."""
 
 import os
-import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from classready.hosts import is_address, is_loopback, is_own
 from classready.settings import (
     Loaded,
     Problem,
@@ -81,7 +80,7 @@ def advice(path: Path) -> list[Problem]:
     found = [
         loaded.problem(entry, f"{host} is no address of this machine: here `run` would end")
         for entry, host in hosts.items()
-        if not _is_ours(host)
+        if is_address(host) and not is_own(host)
     ]
     if not is_loopback(listen.host) and listen.tls is None:
         text = (
@@ -90,20 +89,6 @@ def advice(path: Path) -> list[Problem]:
         )
         found.append(loaded.problem("listen.host", text))
     return found
-
-
-def _is_ours(host: str) -> bool:
-    """Whether a server could listen on ``host``: by binding a socket to any port of it. A name is not looked up."""
-    try:
-        family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
-    except ValueError:
-        return True
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.bind((host, 0))
-    except OSError:
-        return False
-    return True
 
 
 def load_settings(path: Path) -> CollectorSettings:
@@ -118,13 +103,6 @@ def platforms_of(settings: CollectorSettings) -> dict[str, tuple[str, ...]]:
 def state_folder(path: Path) -> Path:
     """Where relative store paths begin: systemd's state directory, else beside the settings file."""
     return Path(os.environ.get("STATE_DIRECTORY") or path.parent)
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _collect(
