@@ -17,6 +17,7 @@ from agent.spool import Batch, Lane, Spool
 from classready import __version__
 from classready.codec import encode_report
 from classready.report import REPORT_MAX_BYTES, Ack, Directives, Report
+from classready.tasks import asked_to_end
 
 OnDirectives = Callable[[Directives, float], None]
 
@@ -72,8 +73,7 @@ class Courier:
         interval_s = self._settings.report_interval_s
         await asyncio.sleep(random.uniform(0, START_SPREAD_RATIO) * interval_s)  # noqa: S311 - spread only
         failure_count = 0
-        # Python 3.11's wait_for, inside the MQTT library, can swallow a cancellation; the request to end remains.
-        while not _is_asked_to_end():
+        while not asked_to_end():
             next_s = self._clock.now_s() + random.uniform(0.9, 1.0) * interval_s  # noqa: S311
             keep = await self.report(until_s=next_s)
             failure_count = failure_count + 1 if keep else 0
@@ -209,11 +209,6 @@ class Courier:
     async def _set_aside(self, spool_id: str, sequence: int, reason: str) -> None:
         _log.error("record_set_aside", sequence=sequence, reason=reason)
         await self._spool.set_aside(spool_id, sequence, reason)
-
-
-def _is_asked_to_end() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _result(outcome: Outcome) -> str:

@@ -14,7 +14,9 @@ import structlog
 from agent.probes.contract import Message
 from agent.probes.whiteboard import profile
 from agent.settings import AgentSettings, Broker, Mqtt, Profile, WhiteboardTarget
+from classready.mqtt import Client
 from classready.settings import read_secret
+from classready.tasks import asked_to_end
 
 RECONNECT_MAX_S = 60.0
 TOPICS_MAX = 2_000
@@ -35,15 +37,13 @@ class Hearing:
 
     async def run(self) -> None:
         attempt = 0
-        while True:
+        while not asked_to_end():  # a task group that fails while it is cancelled raises only its failures
             try:
                 async with self._client() as client:
                     attempt = 0
                     await self._listen(client)
             except* (aiomqtt.MqttError, OSError) as errors:
                 _log.warning("broker_disconnected", host=self._broker.host, error=str(errors.exceptions[0]))
-            if (me := asyncio.current_task()) and me.cancelling():  # wait_for of Python 3.11 may swallow it
-                raise asyncio.CancelledError
             attempt = min(attempt + 1, 10)
             await asyncio.sleep(random.uniform(0.1, min(RECONNECT_MAX_S, 2.0**attempt)))  # noqa: S311 - spread only
 
@@ -63,9 +63,9 @@ class Hearing:
         heard = profile.hear(chosen, target.mqtt.id, self.messages, now_s=now_s, fresh_s=3 * target.interval_s)
         return heard.state is None and not heard.gone
 
-    def _client(self) -> aiomqtt.Client:
+    def _client(self) -> Client:
         broker = self._broker
-        return aiomqtt.Client(
+        return Client(
             broker.host,
             broker.port,
             username=broker.user,
@@ -74,7 +74,7 @@ class Hearing:
             max_queued_incoming_messages=1_000,
         )
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
+    async def _listen(self, client: Client) -> None:
         self._subscribed.clear()
         await self._subscribe(client)
         _log.info("broker_connected", host=self._broker.host, topics=len(self._subscribed))
@@ -90,14 +90,14 @@ class Hearing:
                 task.cancel()
 
     async def _keep_asking(
-        self, client: aiomqtt.Client, target: WhiteboardTarget, mqtt: Mqtt, topic: str, payload: str
+        self, client: Client, target: WhiteboardTarget, mqtt: Mqtt, topic: str, payload: str
     ) -> None:
         """Ask a device that speaks only when it is asked."""
         while True:
             await client.publish(topic.replace("{id}", mqtt.id), payload.replace("{id}", mqtt.id))
             await asyncio.sleep(target.interval_s)
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
+    async def _subscribe(self, client: Client) -> None:
         """What the targets need by now: devices that announce themselves name their topics as they go."""
         for _, mqtt in self._targets:
             wanted = profile.topics(self._profiles.get(mqtt.profile), mqtt.id, self.messages)
@@ -105,7 +105,7 @@ class Hearing:
                 await client.subscribe(topic)
                 self._subscribed.add(topic)
 
-    async def _receive(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
+    async def _receive(self, client: Client, message: aiomqtt.Message) -> None:
         topic, payload = str(message.topic), message.payload
         known = topic in self.messages or len(self.messages) < TOPICS_MAX
         if not isinstance(payload, bytes) or len(payload) > PAYLOAD_MAX_BYTES or not known:

@@ -19,8 +19,10 @@ from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import MqttLink
 from classready import topics
 from classready.codec import MalformedReport, decode_ack, encode
+from classready.mqtt import Client
 from classready.report import Ack, Presence
 from classready.settings import read_secret
+from classready.tasks import asked_to_end, end
 
 PUBACK_OUTCOMES: dict[int, Outcome] = {
     16: Keep(why="rc16_no_subscriber"),
@@ -38,8 +40,8 @@ STEADY_S = 60.0
 _log = structlog.get_logger()
 
 
-class _Client(aiomqtt.Client):
-    """aiomqtt with the one thing it drops: the reason code of the last PUBACK."""
+class _Client(Client):
+    """With the one thing that aiomqtt drops: the reason code of the last PUBACK."""
 
     puback_reason = 0
 
@@ -56,9 +58,7 @@ async def connect(settings: MqttLink, gateway: str, agent_version: str) -> Async
     try:
         yield link
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 class MqttReports:
@@ -76,7 +76,7 @@ class MqttReports:
 
     async def keep_connected(self) -> None:
         attempt = 0
-        while True:
+        while not asked_to_end():
             began_s = asyncio.get_running_loop().time()
             try:
                 await self._stay()
@@ -131,22 +131,26 @@ class MqttReports:
             _log.warning("ack_malformed", error=str(error))
 
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:
+        """Each wait looks at the one deadline anew, so that none can go on for ever because another one ate it."""
+        until_s = asyncio.get_running_loop().time() + self._settings.timeout_s
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout_at(until_s):
                 await self._connected.wait()
-                if refusal := await self._publish(body):
-                    return refusal
+            if refusal := await self._publish(body, until_s):
+                return refusal
+            async with asyncio.timeout_at(until_s):
                 return await self._answer(sequences)
         except TimeoutError:
             return Keep(why="timeout" if self._connected.is_set() else "disconnected")
         except aiomqtt.MqttError:
             return Keep(why="disconnected")
 
-    async def _publish(self, body: bytes) -> Outcome | None:
+    async def _publish(self, body: bytes, until_s: float) -> Outcome | None:
         client = self._client
         assert client is not None
         client.puback_reason = 0
-        await client.publish(topics.up(self._gateway, "report"), body, qos=1, timeout=self._settings.timeout_s)
+        left_s = max(0.0, until_s - asyncio.get_running_loop().time())
+        await client.publish(topics.up(self._gateway, "report"), body, qos=1, timeout=left_s)
         reason = client.puback_reason
         return PUBACK_OUTCOMES.get(reason, Keep(why="rc_other") if reason >= 128 else None)
 

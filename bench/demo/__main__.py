@@ -96,7 +96,8 @@ async def _end(process: Process) -> None:
         return
     process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+        async with asyncio.timeout(STOP_LIMIT_S):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -17,7 +17,9 @@ from prometheus_client import Counter, Gauge
 
 from classready import topics
 from classready.codec import DecodedReport, MalformedReport, decode_presence, encode
+from classready.mqtt import Client
 from classready.report import Ack
+from classready.tasks import asked_to_end
 from collector.engine import CommitFailedError, Engine, QueueFullError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
 from collector.settings import Mqtt
@@ -38,7 +40,7 @@ async def run(
     settings: Mqtt, password: str, tls: ssl.SSLContext | None, engine: Engine, clock: Callable[[], float]
 ) -> None:
     """Receive until cancelled; a lost broker is waited for."""
-    while True:
+    while not asked_to_end():  # a task group that fails while it is cancelled raises only its failures
         try:
             async with _client(settings, password, tls) as client:
                 await client.subscribe([(topics.UP_SUBSCRIPTION, 1), (topics.PRESENCE_SUBSCRIPTION, 1)])
@@ -48,17 +50,15 @@ async def run(
             _log.warning("mqtt_disconnected", error=str(errors.exceptions[0]))
         finally:
             CONNECTED.set(0)
-        if (me := asyncio.current_task()) and me.cancelling():
-            raise asyncio.CancelledError  # a task group that fails while it is cancelled raises only its failures
         RECONNECTS.inc()
         await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - jitter, no secret
 
 
-def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> aiomqtt.Client:
+def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> Client:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_EXPIRY_S
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
-    client = aiomqtt.Client(
+    client = Client(
         settings.host,
         settings.port,
         username=settings.user,
@@ -74,7 +74,7 @@ def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> aiomqt
     return client
 
 
-async def _receive(client: aiomqtt.Client, engine: Engine, clock: Callable[[], float]) -> None:
+async def _receive(client: Client, engine: Engine, clock: Callable[[], float]) -> None:
     """Work on what arrives at the same time, but acknowledge in the order of arrival, as MQTT 5 demands (4.6)."""
     taken: asyncio.Queue[tuple[aiomqtt.Message, asyncio.Task[None]]] = asyncio.Queue()
     async with asyncio.TaskGroup() as group:
@@ -83,9 +83,7 @@ async def _receive(client: aiomqtt.Client, engine: Engine, clock: Callable[[], f
             taken.put_nowait((message, group.create_task(_take(client, message, engine, clock))))
 
 
-async def _acknowledge(
-    client: aiomqtt.Client, taken: "asyncio.Queue[tuple[aiomqtt.Message, asyncio.Task[None]]]"
-) -> None:
+async def _acknowledge(client: Client, taken: "asyncio.Queue[tuple[aiomqtt.Message, asyncio.Task[None]]]") -> None:
     while True:
         message, task = await taken.get()
         await asyncio.wait((task,))  # awaiting the task itself would lose a cancellation that its publish swallows
@@ -93,7 +91,7 @@ async def _acknowledge(
         client._client.ack(message.mid, message.qos)  # noqa: SLF001
 
 
-async def _take(client: aiomqtt.Client, message: aiomqtt.Message, engine: Engine, clock: Callable[[], float]) -> None:
+async def _take(client: Client, message: aiomqtt.Message, engine: Engine, clock: Callable[[], float]) -> None:
     """Deal with one message to the end: committed and answered, or refused and counted."""
     topic = topics.parse_up(str(message.topic))
     payload = message.payload if isinstance(message.payload, bytes) else b""

@@ -14,7 +14,9 @@ from agent.links import Acked, Keep, Refused, TooLarge, open_link
 from agent.settings import HttpLink, MqttLink
 from classready import topics
 from classready.codec import decode_presence, encode
+from classready.mqtt import Client
 from classready.report import Ack
+from classready.tasks import end
 from tests.support.mosquitto import running_mosquitto
 
 SPOOL_ID = "a" * 32
@@ -151,7 +153,7 @@ def mqtt_settings(broker, **more):
 
 
 def client(broker, user="collector"):
-    return aiomqtt.Client(
+    return Client(
         broker.host, broker.port, username=user, password=USERS[user], identifier=f"test-{user}",
         protocol=aiomqtt.ProtocolVersion.V5,
     )  # fmt: skip
@@ -180,9 +182,7 @@ async def collector(broker, acks_for):
             await subscribed.wait()
         yield seen
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 async def until(condition, deadline_s=10):
@@ -236,20 +236,6 @@ async def test_mqtt_malformed_acks_are_ignored(broker):
 
 
 @pytest.mark.servers("mosquitto", "mosquitto_passwd")
-async def test_mqtt_comes_back_after_the_broker_was_killed(broker):
-    """The link connects again by itself, subscribes again, and goes on."""
-    async with open_link(mqtt_settings(broker, timeout_s=1.0), "gw-1", "0.1.0") as link:
-        async with collector(broker, lambda _n: [ACK]):
-            assert isinstance(await link.send(b"{}", (1,)), Acked)
-        broker.kill()
-        assert await link.send(b"{}", (1,)) == Keep(why="disconnected")
-        broker.start()
-        async with collector(broker, lambda _n: [ACK]), asyncio.timeout(15):
-            while not isinstance(await link.send(b"{}", (1,)), Acked):
-                pass
-
-
-@pytest.mark.servers("mosquitto", "mosquitto_passwd")
 async def test_mqtt_last_will_tells_of_a_crash(broker):
     """A gateway that vanishes is announced by the broker."""
     from agent.links.mqtt import MqttReports
@@ -262,9 +248,7 @@ async def test_mqtt_last_will_tells_of_a_crash(broker):
             link._client._client.socket().shutdown(socket.SHUT_RDWR)
             await until(lambda: any(not decode_presence(m.payload).online for m in seen))
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
 
 @pytest.mark.servers("mosquitto", "mosquitto_passwd")

@@ -1,6 +1,7 @@
 """The real broker, with the repository's own configuration moved to a free port and a temporary folder."""
 
 import contextlib
+import signal
 import socket
 import subprocess
 import time
@@ -68,6 +69,15 @@ class Broker:
 
     def kill(self) -> None:
         self._end("kill")
+
+    def pause(self) -> None:
+        """Let it hear and say nothing until ``resume``; its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _end(self, how: str) -> None:
         if self._process is not None:
