@@ -1,10 +1,11 @@
 """From a host's name to a TCP connection, as browsers and curl make it: no address is waited for alone (RFC 8305).
 
 Own code for the race, for the libraries' (asyncio, aiohappyeyeballs) forget which address failed and why once another
-one has answered, and a cut by the caller's timeout leaves them nothing to tell (docs/decisions/0024).
+one has answered, and a cut by the caller's timeout leaves them nothing to tell (docs/decisions/0025).
 """
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -23,6 +24,9 @@ ADDRESS_MAX_COUNT = 64
 """Of all families together, after interleaving: who answers a name with thousands does not make us a port scanner."""
 _NAMED_MAX_COUNT = 3
 """Addresses that one text names for each way to fail: a detail has 200 characters, and IPv6 addresses 39."""
+
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""This machine's own limits: nothing was asked of anybody."""
 
 Address = tuple[int, tuple[Any, ...]]
 """Family and socket address, as ``socket.socket`` and ``connect`` take them."""
@@ -81,6 +85,7 @@ async def connect(addresses: Sequence[Address], timeout_s: float) -> Connected:
 
     Raises:
         Unreached: REFUSED where one address refused, else TIMEOUT where one was silent, else UNREACHABLE.
+        OSError: this machine has no socket or memory to spare; no address is to blame.
     """
     race = _Race(asyncio.get_running_loop().time() + timeout_s)
     try:
@@ -155,7 +160,8 @@ class _Race:
             error = task.exception()
             if error is None:
                 return self._won(task)
-            assert isinstance(error, OSError)
+            if not isinstance(error, OSError) or error.errno in _OURS:
+                raise error
             address, _ = self._running.pop(task)
             reason, fate = _fate(error)
             self._failed[reason].setdefault(fate, []).append(address)

@@ -180,8 +180,11 @@ def _status_failure(target: HttpTarget, status: int | None) -> _Failure | None:
 
 async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> socket.socket:
     """The phase is what anybody waits before there is a connection, dead addresses included (curl's time_connect)."""
-    with attempt.timed("connect"):
-        connected = await dial.connect(addresses, PART * attempt.left_s())
+    try:
+        with attempt.timed("connect"):
+            connected = await dial.connect(addresses, PART * attempt.left_s())
+    except OSError as error:
+        raise _Failure(Reason.PROBE_BUG, f"connect: {error_text(error)}", Outcome.UNMEASURED) from None
     attempt.connected_to = connected.address + (f" ({connected.others})" if connected.others else "")
     attempt.context.explain(f"connected to {attempt.connected_to}, which took {connected.seconds * 1000:.1f} ms")
     return connected.sock

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import pytest
 
 from agent import dial
 from agent.dial import ADDRESS_MAX_COUNT, Unreached, connect, in_turn, resolve
-from classready.observation import Reason
+from agent.settings import HttpTarget
+from classready.observation import Outcome, Reason
 from tests.support.namespaces import Namespace, ip, join, namespaces
+from tests.support.probing import observe
 
 
 def v4(host: str, port: int = 80) -> dial.Address:
@@ -159,6 +162,19 @@ async def test_two_win_at_once(good: int) -> None:
     assert connected.address == "127.0.0.1"
     connected.sock.close()
     await _until(lambda: _open_files() == before)
+
+
+async def test_our_own_limits_blame_nobody(good: int) -> None:
+    """Without a file descriptor to spare nothing was asked of the platform, so nothing is known of it."""
+    target = HttpTarget(name="p", url=f"http://127.0.0.1:{good}/", deadline_s=5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        (http,) = await observe(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (http.outcome, http.reason) == (Outcome.UNMEASURED, Reason.PROBE_BUG)
+    assert "Too many open files" in http.detail
 
 
 def test_families_take_turns() -> None:
