@@ -1,96 +1,176 @@
-"""One office from a YAML or CSV file into the roster folder: validated against the whole roster, replaced atomically.
+"""One office into the roster folder, from YAML or a list of rooms: validated whole, asked about, replaced atomically.
 
-CSV has one row per classroom and a heading row. The rows are the whole office: a school or classroom that is not in
-them leaves the roster. What CSV cannot say (timetables, gateways, ...) is kept as it stands in the present file.
+A list has one row per room. Its rows are all rooms of the office: a school or room that is not in them leaves the
+roster, if a person says so. What the list does not name, a column or a cell, stays as it is (so do gateways).
 """
 
-import csv
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import yaml
 from msgspec import NODEFAULT, Struct
 
-from classready.settings import FILE_MAX_BYTES, Problem, SettingsError, load
-from collector.roster.files import ClassroomEntry, OfficeFile, SchoolEntry
-from collector.roster.loading import Platforms, load_files
+from classready.documents import FILE_MAX_BYTES, Problem, SettingsError, read_text
+from classready.settings import Loaded, load_with_lines
+from collector.roster.changes import Changes, compare
+from collector.roster.files import OfficeFile
+from collector.roster.loading import Platforms, build_roster, load_files
+from collector.roster.spreadsheet.merging import merge
+from collector.roster.spreadsheet.reading import read_sheets
+from collector.roster.spreadsheet.rows import RoomList, Row, read_rows
 
-T = TypeVar("T")
-
-REQUIRED_COLUMNS = ("office", "school", "classroom")
-SCHOOL_COLUMNS: Mapping[str, str] = {"school_name": "name", "kind": "kind", "hub": "hub", "operator": "operator"}
-CLASSROOM_COLUMNS: Mapping[str, str] = {
-    "classroom": "id",
-    "classroom_name": "name",
-    "access": "access",
-    "device": "device",
-    "exempt": "exempt",
-}
-COLUMNS = (*REQUIRED_COLUMNS, "office_name", *SCHOOL_COLUMNS, *(c for c in CLASSROOM_COLUMNS if c != "classroom"))
+PROBLEMS_MAX = 50
+"""Told in one run; a wrong column is understood before that."""
+_DUMPER: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+YAML_SUFFIXES = (".yml", ".yaml")
 
 
 class Imported(Struct, frozen=True, kw_only=True):
-    """What changed. ``file`` is the roster file that was written."""
+    """What an import does, or did. ``file`` is the roster's; ``notes`` say what of the source is not used, and why."""
 
     file: Path
     schools: int
     classrooms: int
-    schools_gone: tuple[str, ...]
+    changes: Changes
+    notes: tuple[str, ...] = ()
+    is_new: bool
+    is_change: bool
+    is_written: bool = False
+
+    @property
+    def schools_gone(self) -> tuple[str, ...]:
+        return self.changes.schools_gone
 
 
-class _Row(Struct, frozen=True):
-    line: int
-    cells: Mapping[str, str]
+class _Source(Struct, frozen=True):
+    """The office of a file, where its entries stand, and the text that the roster file will have."""
+
+    loaded: Loaded
+    text: str
+    notes: tuple[str, ...] = ()
+    rooms: RoomList | None = None
+    places: Mapping[str, tuple[Row, str]] = {}
+
+    @property
+    def office(self) -> OfficeFile:
+        office: OfficeFile = self.loaded.value
+        return office
 
 
-def import_office(source: Path, folder: Path, platforms: Platforms) -> Imported:
-    """Put the office in ``source`` into the roster ``folder``.
+def import_office(  # noqa: PLR0913 - three that say what and where, three that say how
+    source: Path,
+    folder: Path,
+    platforms: Platforms,
+    *,
+    sheet: str | None = None,
+    office: str | None = None,
+    agree: Callable[[Imported], bool] = lambda _: True,
+) -> Imported:
+    """Put the office in ``source`` into the roster ``folder``, if ``agree`` says so of what will change.
+
+    ``sheet`` names one of a workbook; ``office`` takes the place of the column, or picks its rows.
 
     Raises:
-        SettingsError: with every problem; the folder is as it was.
+        SettingsError: with every problem (at most ``PROBLEMS_MAX``); the folder is as it was.
     """
-    present = {path: load(path, OfficeFile) for path in sorted(folder.glob("*.yml"))}
-    is_csv = source.suffix.lower() == ".csv"
-    office = _read_csv(source, list(present.values())) if is_csv else load(source, OfficeFile)
-    target = next((path for path, file in present.items() if file.office == office.office), None)
-    before = present[target].schools if target else ()
-    target = target or folder / f"{office.office}.yml"
-    text = yaml.safe_dump(_plain(office), allow_unicode=True, sort_keys=False)
-    _check(source, text, [path for path in present if path != target], platforms)
-    _replace(target, text)
+    present = {Path(loaded.file): loaded for loaded in load_files(sorted(folder.glob("*.yml")))}
+    try:
+        read = _read(source, [loaded.value for loaded in present.values()], sheet, office)
+        target = next((path for path, file in present.items() if file.value.office == read.office.office), None)
+        _check(read, [loaded for path, loaded in present.items() if path != target], platforms)
+    except SettingsError as error:
+        raise SettingsError(_capped(error.problems)) from None
+    before: OfficeFile | None = present[target].value if target else None
+    text_before = target.read_bytes() if target else None
+    done = _planned(read, target or folder / f"{read.office.office}.yml", before)
+    if not agree(done) or not done.is_change:
+        return done
+    if target and target.read_bytes() != text_before:
+        raise SettingsError([Problem(str(target), 1, "", "was changed meanwhile; nothing is written, import again")])
+    _replace(done.file, read.text)
+    return msgspec.structs.replace(done, is_written=True)
+
+
+def _planned(read: _Source, file: Path, before: OfficeFile | None) -> Imported:
+    notes, is_change = read.notes, before != read.office
+    if before is not None and is_change and read.rooms and re.search(r"(^|\s)#", file.read_text("utf-8"), re.MULTILINE):
+        notes = (*notes, f"comments in {file.name} are not kept; {_backup(file).name} will have them")
     return Imported(
-        file=target,
-        schools=len(office.schools),
-        classrooms=sum(len(s.classrooms) for s in office.schools),
-        schools_gone=tuple(sorted({s.id for s in before} - {s.id for s in office.schools})),
+        file=file,
+        schools=len(read.office.schools),
+        classrooms=sum(len(school.classrooms) for school in read.office.schools),
+        changes=compare(before, read.office),
+        notes=notes,
+        is_new=before is None,
+        is_change=is_change,
     )
 
 
-def _check(source: Path, text: str, others: list[Path], platforms: Platforms) -> None:
-    """Load the roster as it will be; problems in the new file are told as problems of ``source``."""
-    with tempfile.TemporaryDirectory() as scratch:
-        candidate = Path(scratch) / "candidate.yml"
-        candidate.write_text(text, encoding="utf-8")
-        try:
-            load_files([*others, candidate], platforms)
-        except SettingsError as error:
-            mine = str(candidate)
-            raise SettingsError(
-                [Problem(str(source), 1, p.path, p.problem) if p.file == mine else p for p in error.problems]
-            ) from None
+def _read(source: Path, present: Sequence[OfficeFile], sheet: str | None, office: str | None) -> _Source:
+    if source.suffix.lower() in YAML_SUFFIXES:
+        if sheet or office:
+            raise SettingsError([Problem(str(source), 1, "", "is YAML: --sheet and --office are for lists of rooms")])
+        loaded = load_with_lines(source, OfficeFile)
+        return _Source(loaded, read_text(source))
+    rooms = read_rows(str(source), read_sheets(source, sheet), office)
+    merged = merge(rooms, present, office)
+    text = yaml.dump(_plain(merged.office), Dumper=_DUMPER, allow_unicode=True, sort_keys=False)
+    if len(text.encode()) > FILE_MAX_BYTES:
+        raise SettingsError(
+            [Problem(str(source), 1, "", f"the roster file would be larger than {FILE_MAX_BYTES:,} bytes")]
+        )
+    lines = {path: row.line.number for path, (row, _) in merged.places.items()}
+    for i, gateway in enumerate(merged.office.gateways):
+        lines |= {f"gateways[{i}].schools[{j}]": rooms.headings.line.number for j in range(len(gateway.schools))}
+    loaded = Loaded(merged.office, str(source), lines)
+    return _Source(loaded, text, (rooms.used, *merged.notes), rooms, merged.places)
+
+
+def _check(read: _Source, others: Sequence[Loaded], platforms: Platforms) -> None:
+    """Put the roster together as it will be; what is wrong with the new office is told by its row."""
+    try:
+        build_roster([*others, read.loaded], platforms)
+    except SettingsError as error:
+        raise SettingsError([_by_row(read, p) if p.file == read.loaded.file else p for p in error.problems]) from None
+
+
+def _by_row(read: _Source, problem: Problem) -> Problem:
+    if read.rooms is None:
+        return problem
+    if problem.path in read.places:
+        row, name = read.places[problem.path]
+        return read.rooms.problem(row, name, problem.problem)
+    text = problem.problem
+    if found := re.match(r"gateways\[(\d+)\]", problem.path):
+        gateway = read.office.gateways[int(found[1])].id
+        text += (
+            f", as the list leaves it out; gateway {gateway} reports for it: take it from the gateway's schools first"
+        )
+    return Problem(problem.file, problem.line, problem.path, text)
+
+
+def _capped(problems: list[Problem]) -> list[Problem]:
+    if len(problems) <= PROBLEMS_MAX:
+        return problems
+    last = problems[PROBLEMS_MAX]
+    more = f"... and {len(problems) - PROBLEMS_MAX} more problems from here on"
+    return [*problems[:PROBLEMS_MAX], Problem(last.file, last.line, "", more)]
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
 
 
 def _replace(target: Path, text: str) -> None:
     """Write ``target`` so that whoever reads it sees the old text or the new one, also after a power cut."""
+    if target.exists():
+        _write(_backup(target), target.read_bytes())
     draft = target.with_name(f".{target.name}.new")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(draft, text.encode())
     if target.exists():
         draft.chmod(target.stat().st_mode & 0o777)
     draft.replace(target)
@@ -101,100 +181,27 @@ def _replace(target: Path, text: str) -> None:
         os.close(folder)
 
 
+def _backup(target: Path) -> Path:
+    return target.with_name(f"{target.name}.bak")
+
+
+def _write(path: Path, body: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@cache
+def _defaults(type_: type[Struct]) -> dict[str, Any]:
+    return {field.name: field.default for field in msgspec.structs.fields(type_)}
+
+
 def _plain(value: Any) -> Any:
     """A struct as mappings and lists, without what is the default anyway."""
     if isinstance(value, Struct):
-        fields = msgspec.structs.fields(value)
-        given = {f.name: getattr(value, f.name) for f in fields}
-        return {f.name: _plain(given[f.name]) for f in fields if f.default is NODEFAULT or given[f.name] != f.default}
+        given = ((name, getattr(value, name), default) for name, default in _defaults(type(value)).items())
+        return {name: _plain(own) for name, own, default in given if default is NODEFAULT or own != default}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
-# --- CSV ------------------------------------------------------------------------------------------------------------
-
-
-def _read_csv(source: Path, present: list[OfficeFile]) -> OfficeFile:
-    rows = _rows(source)
-    problems: list[Problem] = []
-    offices = sorted({row.cells["office"] for row in rows})
-    if len(offices) != 1:
-        raise SettingsError([Problem(str(source), 1, "office", f"one file, one office; found {', '.join(offices)}")])
-    known = next((file for file in present if file.office == offices[0]), None)
-    entries = {s.id: s for s in known.schools} if known else {}
-    by_school: dict[str, list[_Row]] = {}
-    for row in rows:
-        by_school.setdefault(row.cells["school"], []).append(row)
-    schools = tuple(_school(source, entries.get(s), s, found, problems) for s, found in by_school.items())
-    name = next((row.cells["office_name"] for row in rows if row.cells.get("office_name")), None)
-    base = {"region": known.region, "gateways": known.gateways} if known else {}
-    fields = {**base, "office": offices[0], "name": name or (known.name if known else offices[0])}
-    office = _convert(source, rows[0].line, fields, OfficeFile, problems)
-    if problems or office is None:
-        raise SettingsError(problems)
-    return msgspec.structs.replace(office, schools=tuple(s for s in schools if s is not None))
-
-
-def _school(
-    source: Path, known: SchoolEntry | None, school: str, rows: list[_Row], problems: list[Problem]
-) -> SchoolEntry | None:
-    base = msgspec.structs.asdict(known) if known else {"name": school}
-    first = _given(rows[0], SCHOOL_COLUMNS)
-    rooms = [_convert(source, r.line, _given(r, CLASSROOM_COLUMNS), ClassroomEntry, problems) for r in rows]
-    fields = {**base, **first, "id": school, "classrooms": [r for r in rooms if r is not None]}
-    return _convert(source, rows[0].line, fields, SchoolEntry, problems)
-
-
-def _given(row: _Row, columns: Mapping[str, str]) -> dict[str, Any]:
-    """The cells that are filled in; ``none`` in ``device`` says that there is no device."""
-    found: dict[str, Any] = {field: row.cells[column] for column, field in columns.items() if row.cells.get(column)}
-    if found.get("device") == "none":
-        found["device"] = None
-    return found
-
-
-def _convert(source: Path, line: int, fields: Mapping[str, Any], type_: type[T], problems: list[Problem]) -> T | None:
-    try:
-        return msgspec.convert(msgspec.to_builtins(fields), type_)
-    except msgspec.ValidationError as error:
-        problems.append(Problem(str(source), line, "", str(error)))
-        return None
-
-
-def _rows(source: Path) -> list[_Row]:
-    reader = csv.DictReader(_text(source).splitlines())
-    columns = [c.strip() for c in reader.fieldnames or ()]
-    reader.fieldnames = columns
-    problems = [Problem(str(source), 1, c, "unknown column") for c in columns if c not in COLUMNS]
-    problems += [Problem(str(source), 1, c, "missing column") for c in REQUIRED_COLUMNS if c not in columns]
-    if problems:
-        raise SettingsError([*problems, Problem(str(source), 1, "", f"columns are: {', '.join(COLUMNS)}")])
-    rows = [_Row(reader.line_num, {k: (v or "").strip() for k, v in cells.items() if k}) for cells in reader]
-    problems = [*_empty_cells(source, rows)]
-    if problems or not rows:
-        raise SettingsError(problems or [Problem(str(source), 1, "", "no rows")])
-    return rows
-
-
-def _empty_cells(source: Path, rows: list[_Row]) -> Iterator[Problem]:
-    for row in rows:
-        for column in REQUIRED_COLUMNS:
-            if not row.cells.get(column):
-                yield Problem(str(source), row.line, column, "is empty")
-
-
-def _text(source: Path) -> str:
-    """The file as text: UTF-8, or GB 18030 as spreadsheets in China write it."""
-    try:
-        if source.stat().st_size > FILE_MAX_BYTES:
-            raise SettingsError([Problem(str(source), 1, "", f"larger than {FILE_MAX_BYTES} bytes")])
-        raw = source.read_bytes()
-    except OSError as error:
-        raise SettingsError([Problem(str(source), 1, "", f"cannot be read: {error.strerror}")]) from None
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise SettingsError([Problem(str(source), 1, "", "neither UTF-8 nor GB 18030")])

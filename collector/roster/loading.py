@@ -53,11 +53,37 @@ def load_roster(folder: Path, platforms: Platforms) -> Roster:
     files = sorted(folder.glob("*.yml"))
     if not files:
         raise SettingsError([Problem(str(folder), 1, "", "no roster file (*.yml) here")])
-    return load_files(files, platforms)
+    loaded, problems = _load(files)
+    problems += _cross_checks(loaded, complete=not problems)
+    if problems:
+        raise SettingsError(problems)
+    return _roster(loaded, platforms)
 
 
-def load_files(files: Iterable[Path], platforms: Platforms) -> Roster:
-    """Like ``load_roster``, for files by name."""
+def load_files(files: Iterable[Path]) -> list[Loaded]:
+    """Read files by name, each for itself.
+
+    Raises:
+        SettingsError: with every problem of every file.
+    """
+    loaded, problems = _load(files)
+    if problems:
+        raise SettingsError(problems)
+    return loaded
+
+
+def build_roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
+    """Put files together that were read already.
+
+    Raises:
+        SettingsError: they contradict each other.
+    """
+    if problems := list(_cross_checks(loaded, complete=True)):
+        raise SettingsError(problems)
+    return _roster(loaded, platforms)
+
+
+def _load(files: Iterable[Path]) -> tuple[list[Loaded], list[Problem]]:
     loaded: list[Loaded] = []
     problems: list[Problem] = []
     for path in files:
@@ -65,19 +91,15 @@ def load_files(files: Iterable[Path], platforms: Platforms) -> Roster:
             loaded.append(load_with_lines(path, OfficeFile))
         except SettingsError as error:
             problems += error.problems
-    schools = [_Place(f, f"schools[{i}]", s) for f in loaded for i, s in enumerate(f.value.schools)]
-    gateways = [_Place(f, f"gateways[{i}]", g) for f in loaded for i, g in enumerate(f.value.gateways)]
-    problems += _cross_checks(loaded, schools, gateways, complete=not problems)
-    if problems:
-        raise SettingsError(problems)
-    return _roster(loaded, gateways, platforms)
+    return loaded, problems
 
 
-def _roster(loaded: Sequence[Loaded], gateways: Sequence[_Place], platforms: Platforms) -> Roster:
+def _roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
+    gateways = [gateway for f in loaded for gateway in f.value.gateways]
     of_school: dict[str, list[str]] = {}
-    for place in gateways:
-        for school in place.entry.schools:
-            of_school.setdefault(school, []).append(place.entry.id)
+    for gateway in gateways:
+        for school in gateway.schools:
+            of_school.setdefault(school, []).append(gateway.id)
     return Roster(
         offices={f.value.office: f.value.name for f in loaded},
         schools={
@@ -86,7 +108,7 @@ def _roster(loaded: Sequence[Loaded], gateways: Sequence[_Place], platforms: Pla
             for s in f.value.schools
         },
         entries={s.id: s for f in loaded for s in f.value.schools},
-        gateways={place.entry.id: place.entry for place in gateways},
+        gateways={gateway.id: gateway for gateway in gateways},
     )
 
 
@@ -105,11 +127,11 @@ def _school(office: str, entry: SchoolEntry, gateways: tuple[str, ...], platform
 # --- checks across entries ------------------------------------------------------------------------------------------
 
 
-def _cross_checks(
-    loaded: Sequence[Loaded], schools: Sequence[_Place], gateways: Sequence[_Place], *, complete: bool
-) -> Iterator[Problem]:
+def _cross_checks(loaded: Sequence[Loaded], *, complete: bool) -> Iterator[Problem]:
     """``complete`` = every file could be read, so that a name not found is really missing."""
     offices = [_Place(f, "", f.value) for f in loaded]
+    schools = [_Place(f, f"schools[{i}]", s) for f in loaded for i, s in enumerate(f.value.schools)]
+    gateways = [_Place(f, f"gateways[{i}]", g) for f in loaded for i, g in enumerate(f.value.gateways)]
     yield from _given_twice(offices, "office")
     yield from _given_twice(schools, "id")
     yield from _given_twice(gateways, "id")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import signal
 import ssl
@@ -14,6 +15,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from click.testing import CliRunner
+from openpyxl import load_workbook
 
 from classready.settings import EXIT_CONFIG
 from collector.__main__ import main
@@ -46,7 +48,16 @@ def test_help_is_quick():
     command = [sys.executable, "-X", "importtime", "-m", "collector", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "roster" in done.stdout
-    heavy = ("sqlalchemy", "aiohttp", "aiomqtt", "alembic", "chinese_calendar", "jinja2", "prometheus_client")
+    heavy = (
+        "sqlalchemy",
+        "aiohttp",
+        "aiomqtt",
+        "alembic",
+        "chinese_calendar",
+        "jinja2",
+        "openpyxl",
+        "prometheus_client",
+    )
     assert not [line for line in done.stderr.splitlines() if line.split("|")[-1].strip() in heavy]
 
 
@@ -242,6 +253,96 @@ def test_import_is_in_force(collector, tmp_path):
     source.write_text("office,school,classroom\nszs,s1,r1\n")
     assert call("roster", "import", source, "-c", collector.settings).exit_code == EXIT_CONFIG
     assert schools(collector) == ["n1", "s1", "s2", "s3"]
+
+
+def roster_without_s3(folder: Path) -> Path:
+    """A list of the small roster without its third school, and without a room of the second."""
+    text = (folder / "roster" / "511402.yml").read_text("utf-8").replace("schools: [s3]", "schools: [s1]")
+    (folder / "roster" / "511402.yml").write_text(text, "utf-8")
+    source = folder / "rooms.csv"
+    source.write_text("区县代码,学校代码,教室\n511402,s1,r1\n511402,s1,r2\n511402,s2,r3\n", encoding="gb18030")
+    return source
+
+
+LOSSES = ["  leaves: school s3 (示例小学, with 1 rooms)", "  leaves: room s2/r2"]
+
+
+def test_import_without_a_terminal_needs_a_yes(tmp_path):
+    """A script that has not said --yes loses no school and no room: it is told which would leave."""
+    config = settings(tmp_path, "listen: {port: 1}\n")
+    source = roster_without_s3(tmp_path)
+    before = (tmp_path / "roster" / "511402.yml").read_bytes()
+    done = call("roster", "import", source, "-c", config)
+    assert done.exit_code == 1
+    assert [line for line in done.output.splitlines() if "leaves" in line and line.startswith("  ")] == LOSSES
+    assert "nothing written" in done.output.splitlines()[-1]
+    assert "--yes" in done.output.splitlines()[-1]
+    dry = call("roster", "import", source, "-c", config, "--dry-run")
+    assert (dry.exit_code, [line for line in dry.output.splitlines() if "leaves" in line]) == (0, LOSSES)
+    assert (tmp_path / "roster" / "511402.yml").read_bytes() == before
+    assert [path.name for path in (tmp_path / "roster").iterdir()] == ["511402.yml"]
+
+
+def test_import_with_a_yes(collector, tmp_path):
+    """With --yes what leaves is said, and gone."""
+    done = call("roster", "import", roster_without_s3(tmp_path), "-c", collector.settings, "--yes")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "in force"), done.output
+    assert set(LOSSES) < set(done.output.splitlines())
+    assert schools(collector) == ["s1", "s2"]
+    again = call("roster", "import", tmp_path / "rooms.csv", "-c", collector.settings)
+    assert (again.exit_code, again.output.splitlines()[-2:]) == (0, ["nothing changes", "in force"])
+
+
+@pytest.mark.parametrize(("answer", "is_gone"), [("n", False), ("", False), ("y", True)])
+def test_import_asks_at_a_terminal(tmp_path, answer, is_gone):
+    """At a terminal the question is asked; only a yes writes."""
+    config = settings(tmp_path, "listen: {port: 1}\n")
+    command = [sys.executable, "-m", "collector", "roster", "import", roster_without_s3(tmp_path), "-c", config]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        os.write(ours, f"{answer}\n".encode())
+        output, _ = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert "Write this? [y/N]" in output.decode()
+    assert (b"nothing written" in output) is not is_gone
+    assert ("s3" not in (tmp_path / "roster" / "511402.yml").read_text("utf-8")) is is_gone
+    assert process.returncode == 1, "no collector runs here: what was written is not in force"
+
+
+def test_import_of_a_workbook(collector, tmp_path):
+    """The template of an office, edited in a spreadsheet, comes back as what was edited."""
+    rooms = tmp_path / "rooms.xlsx"
+    done = call("roster", "template", rooms, "--office", "511402", "-c", collector.settings)
+    assert (done.exit_code, done.output) == (0, f"{rooms}: written\n")
+    book = load_workbook(rooms)
+    sheet = book.worksheets[0]
+    sheet.append([None] * 8 + ["r77", "新班"])
+    book.save(rooms)
+    done = call("roster", "import", rooms, "-c", collector.settings)
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "in force"), done.output
+    assert "  new: room s3/r77" in done.output.splitlines()
+    sheet.cell(2, 9, "1-Mar")
+    book.save(rooms)
+    wrong = call("roster", "import", rooms, "-c", collector.settings)
+    assert wrong.exit_code == EXIT_CONFIG
+    assert f"{rooms}:2: 教室!I2 教室代码 classroom: '1-Mar' is a date" in wrong.output
+
+
+def test_template_refusals(tmp_path):
+    """A template overwrites nothing, and says which offices and endings there are."""
+    config = settings(tmp_path, "listen: {port: 1}\n")
+    assert call("roster", "template", tmp_path / "a.csv").exit_code == 0
+    assert "File exists" in call("roster", "template", tmp_path / "a.csv").output
+    assert call("roster", "template", tmp_path / "a.xls").exit_code == 2
+    done = call("roster", "template", tmp_path / "b.csv", "--office", "9", "-c", config)
+    assert (done.exit_code, "no office '9'" in done.output, "511402" in done.output) == (1, True, True)
+
+
+def test_a_text_list_needs_no_openpyxl():
+    """The library for workbooks is loaded only for a workbook."""
+    code = "import sys; import collector.roster.importing; sys.exit('openpyxl' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def reload_result(collector) -> float:

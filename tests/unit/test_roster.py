@@ -144,8 +144,17 @@ def test_import_yaml(tmp_path):
     [
         pytest.param("office,school\n511402,s1\n", "rooms.csv:1: classroom: missing column", id="column"),
         pytest.param(CSV + "511402,s1,,,,\n", "rooms.csv:3: classroom: is empty", id="empty"),
-        pytest.param(CSV + "511402,s1,,r 1,,\n", "rooms.csv:3: Expected `str` matching regex", id="bad id"),
-        pytest.param(CSV + "511402,s1,,r1,,\n", "rooms.csv:1: schools[0].classrooms[1].id: 'r1' is given", id="twice"),
+        pytest.param(
+            CSV + "511402,s1,,r 1,,\n",
+            "rooms.csv:3: classroom: must look like b2-301 (letters, digits, hyphen; at most 32); found 'r 1'",
+            id="bad id",
+        ),
+        pytest.param(
+            CSV + "511402,s1,,r1,,\n",
+            "rooms.csv:3: classroom: 'r1' is given twice in school s1 (first on line 2); "
+            "the rows differ in school_name, classroom_name, device",
+            id="twice",
+        ),
         pytest.param(CSV + "999,s2,,r1,,\n", "rooms.csv:1: office: one file, one office; found 511402, 999", id="two"),
         pytest.param(CSV, "rooms.csv:1: gateways[0].schools[1]: no school 's2' in the roster", id="gateway orphaned"),
     ],

@@ -1,0 +1,130 @@
+"""A cell -> the value of the roster's field, or why it cannot be one."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import inspect
+
+from classready.settings import expected
+from collector.roster.files import ClassroomEntry, OfficeFile, SchoolEntry
+from collector.roster.spreadsheet import cells
+from collector.roster.spreadsheet.columns import COLUMNS, Column
+from collector.roster.spreadsheet.table import Cell, shown
+
+KEPT: Any = object()
+"""An empty cell names nothing: what the roster has stays."""
+
+NO_ROOMS = "无"
+"""In the room's column: a school without rooms, so far."""
+
+_STRUCTS = {"office": OfficeFile, "school": SchoolEntry, "classroom": ClassroomEntry}
+_TYPES = {c.name: get_type_hints(_STRUCTS[c.level], include_extras=True)[c.field] for c in COLUMNS}
+_DEFAULTS: Mapping[str, Any] = {"classroom_name": "", "operator": None, "exempt": None, "hub": None}
+_WORDS: Mapping[str, Mapping[Any, tuple[str, ...]]] = {
+    "kind": cells.KIND,
+    "access": cells.ACCESS,
+    "device": cells.DEVICE,
+    "rural_weak": cells.RURAL_WEAK,
+}
+_MAY_BE_DATE = frozenset({"exempt", "operator"})
+
+
+class CellError(Exception):
+    """What the person who filled in the cell must know."""
+
+
+def read_id(column: Column, cell: Cell, known: Collection[str]) -> str:
+    """Read an id. One that the roster has already is no slip, whatever it looks like.
+
+    Raises:
+        CellError: empty, mangled by a spreadsheet, or no id.
+    """
+    typed = cells.as_typed(cell.text).strip()
+    found = next((text for text in (cell.text, typed, cells.as_id(cell.text)) if text in known), None)
+    if found is not None and not cell.trouble:
+        return found
+    if cell.trouble or (trouble := cells.mangled(typed)):
+        raise CellError(f"{shown(cell.text)} {cell.trouble or trouble}")
+    if not typed:
+        raise CellError("is empty")
+    if typed.upper() in {"TRUE", "FALSE"}:
+        raise CellError(f"{shown(cell.text)} is a truth value; {cells.AS_TEXT}")
+    return str(_checked(column, cells.as_id(cell.text), cell))
+
+
+def read_value(column: Column, cell: Cell, present: object) -> Any:
+    """Read what is no id; ``present`` is what the roster has. ``KEPT`` for an empty cell.
+
+    Raises:
+        CellError: mangled by a spreadsheet, or not what the column takes.
+    """
+    if cell.trouble:
+        raise CellError(f"{shown(cell.text)} {cell.trouble}")
+    if not cell.text.strip():
+        return KEPT
+    typed = cells.as_typed(cell.text)
+    if present is not None and present in (cell.text, typed):
+        return present
+    if column.name in _WORDS:
+        return _word(column, cell, present)
+    if trouble := cells.mangled(typed, may_be_date=column.name in _MAY_BE_DATE):
+        raise CellError(f"{shown(cell.text)} {trouble}")
+    if column.name in _DEFAULTS and cells.as_word(cell.text) in cells.CLEARED:
+        return _DEFAULTS[column.name]
+    if column.name == "exempt" and cells.as_word(cell.text) in cells.YES:
+        raise CellError(f"must say why the room is not judged; found {shown(cell.text)}")
+    if column.name == "hub":
+        found = cells.as_id(cell.text)
+        return found if is_id("hub", found) else cells.as_text(cell.text)
+    return _checked(column, cells.as_text(cell.text), cell)
+
+
+def clears(name: str) -> bool:
+    """Say whether a column has something that its empty cell does not take away, and 无 does."""
+    return name in _DEFAULTS or name == "device"
+
+
+def is_id(name: str, text: str) -> bool:
+    """Say whether a text can be an id of this column; a hub's name in its place cannot."""
+    try:
+        msgspec.convert(text, _TYPES[name])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def word_for(name: str, value: object) -> str:
+    """A value as the template writes it."""
+    if name in _WORDS:
+        return _WORDS[name][value][0]
+    return "" if value is None else str(value)
+
+
+def words_of(name: str) -> list[str]:
+    """The words among which a cell of this column chooses; none = it is free."""
+    return [words[0] for words in _WORDS.get(name, {}).values()]
+
+
+def _word(column: Column, cell: Cell, present: object) -> Any:
+    found = cells.as_word(cell.text)
+    for value, words in _WORDS[column.name].items():
+        if found in words or (isinstance(value, str) and found == value):
+            # 有, √ say that there is a device, not which: a panel that is listed stays one.
+            says_only_yes = column.name == "device" and found in cells.YES
+            return present if says_only_yes and present else value
+    accepted = ", ".join(
+        f"{words[0]} ({value})" if isinstance(value, str) else words[0] for value, words in _WORDS[column.name].items()
+    )
+    raise CellError(f"must be one of: {accepted}; found {shown(cell.text)}")
+
+
+def _checked(column: Column, value: str, cell: Cell) -> Any:
+    type_ = _TYPES[column.name]
+    try:
+        return msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        info = inspect.type_info(type_)
+        if isinstance(info, inspect.UnionType):
+            info = next(t for t in info.types if not isinstance(t, inspect.NoneType))
+        raise CellError(f"must {expected(info)}; found {shown(cell.text)}") from None
