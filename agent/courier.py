@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import msgspec
 import structlog
@@ -16,7 +16,7 @@ from agent.settings import AgentSettings
 from agent.spool import Batch, Lane, Spool
 from classready import __version__
 from classready.codec import encode_report
-from classready.report import REPORT_MAX_BYTES, Ack, Directives, Report
+from classready.report import REPORT_INTERVAL_MIN_S, REPORT_MAX_BYTES, Ack, Directives, Report
 from classready.tasks import asked_to_end
 
 OnDirectives = Callable[[Directives, float], None]
@@ -45,6 +45,18 @@ def backoff_s(failure_count: int, report_interval_s: float, retry_after_s: float
     return min(BACKOFF_MAX_S, max(0.1 + jitter * (span_s - 0.1), retry_after_s or 0.0))
 
 
+class _Suspect(NamedTuple):
+    """A record that was refused alone, and how many reports with records had got through until then."""
+
+    alone: Batch
+    reason: str
+    passed_count: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.alone.spool_id, self.alone.records[0][0]
+
+
 class Courier:
     """One report in flight at a time. ``on_directives`` gets them with the time at which they were asked for."""
 
@@ -62,11 +74,13 @@ class Courier:
         self._clock, self._metrics, self._on_directives = clock, metrics, on_directives
         self._taken_at_s = 0.0
         self._acked_count = 0
+        self._passed_count = 0
         self._stuck = False
         """What was sent last still lies in the spool, so taking more would only bring it again."""
         self._hurried = asyncio.Event()
-        self._refused: list[tuple[str, int]] = []
-        self._refusals: dict[tuple[str, int], int] = {}
+        self._suspects: list[_Suspect] = []
+        self._refusals: dict[tuple[str, int], list[int]] = {}
+        """What had got through at each refusal of a record that is refused round after round."""
 
     async def run(self) -> None:
         """Report every interval; sooner for the first record and in a hurry, later while the way is closed."""
@@ -97,12 +111,12 @@ class Courier:
     async def report(self, *, until_s: float) -> Keep | None:
         """Send what is live, then backlog until ``until_s``, or an empty report; return why it stopped early."""
         self._hurried.clear()
-        self._acked_count, self._stuck, self._refused = 0, False, []
+        self._acked_count, self._stuck, self._suspects = 0, False, []
         keep = await self._send_live() or await self._send_backlog(until_s)
         if keep is None and not self._acked_count:
             self._taken_at_s = self._clock.now_s()
             keep = await self._deliver(await self._spool.heartbeat())
-        return keep or await self._judge_refused()
+        return keep or await self._judge_suspects()
 
     async def _send_live(self) -> Keep | None:
         more = True
@@ -131,15 +145,12 @@ class Courier:
                 return await self._settle(batch, outcome)
             case Keep():
                 return outcome
-            case TooLarge() if len(batch.records) == 1:
-                await self._set_aside(batch.spool_id, batch.records[0][0], "too_large")
+            case TooLarge() | Refused() if len(batch.records) == 1:
+                self._suspects.append(_Suspect(batch, _result(outcome), self._passed_count))
+                self._stuck = True
                 return None
             case TooLarge():
                 return await self._deliver_parts(batch, (len(batch.records) + 1) // 2)
-            case Refused() if len(batch.records) == 1:
-                self._refused.append((batch.spool_id, batch.records[0][0]))
-                self._stuck = True
-                return None
             case Refused():
                 return await self._deliver_parts(batch, 1)
             case _:
@@ -161,7 +172,7 @@ class Courier:
             agent_version=__version__,
             spool_id=batch.spool_id,
             boot_id=self._clock.boot_id,
-            report_interval_s=self._settings.report_interval_s,
+            report_interval_s=max(REPORT_INTERVAL_MIN_S, self._settings.report_interval_s),
             sent_monotonic_s=reading.monotonic_s,
             sent_at=reading.wall_s,
             spool_records=batch.held_count,
@@ -182,6 +193,7 @@ class Courier:
             await self._apply(ack)
         if batch.records and not any(_names(ack, batch) for ack in acked.acks):
             return Keep(why="not_acknowledged")
+        self._passed_count += bool(batch.records)
         return None
 
     async def _apply(self, ack: Ack) -> None:
@@ -193,17 +205,32 @@ class Courier:
         if (ack.committed or ack.rejected) and not await self._spool.settle(ack.spool_id, ack.committed, ack.rejected):
             self._stuck = True
 
-    async def _judge_refused(self) -> Keep | None:
-        """Blame a record only while the collector takes other reports; else it is the collector that is at fault."""
-        if not self._refused:
+    async def _judge_suspects(self) -> Keep | None:
+        """Blame a record only while others get through; else it is the collector, or what stands before it."""
+        suspects, self._suspects = self._suspects, []
+        if suspects and not self._acked_count:
+            return Keep(why=suspects[0].reason)
+        self._refusals = {s.key: self._refusals.get(s.key, []) for s in suspects}
+        for suspect in suspects:
+            judge = self._judge_too_large if suspect.reason == "too_large" else self._judge_refused
+            if keep := await judge(suspect):
+                return keep
+        return None
+
+    async def _judge_too_large(self, suspect: _Suspect) -> Keep | None:
+        """Send the record once more: a proxy that refuses everything for a while may have begun or ended meanwhile."""
+        if self._passed_count == suspect.passed_count:
             return None
-        if not self._acked_count:
-            return Keep(why="refused")
-        for key in self._refused:
-            self._refusals[key] = self._refusals.get(key, 0) + 1
-            if self._refusals[key] >= REFUSALS_BEFORE_ASIDE:
-                del self._refusals[key]
-                await self._set_aside(*key, "refused")
+        keep = await self._deliver(suspect.alone)
+        if keep is None and self._suspects and self._suspects[-1].key == suspect.key:
+            await self._set_aside(*suspect.key, suspect.reason)
+        return keep
+
+    async def _judge_refused(self, suspect: _Suspect) -> Keep | None:
+        refusals = self._refusals[suspect.key]
+        refusals.append(suspect.passed_count)
+        if len(refusals) >= REFUSALS_BEFORE_ASIDE and self._passed_count > refusals[0]:
+            await self._set_aside(*suspect.key, suspect.reason)
         return None
 
     async def _set_aside(self, spool_id: str, sequence: int, reason: str) -> None:

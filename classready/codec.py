@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from classready.observation import KINDS
-from classready.report import MAX_DEPTH, REPORT_MAX_BYTES, Ack, Presence, Record, Rejected, Report
+from classready.report import ACK_MAX_BYTES, MAX_DEPTH, REPORT_MAX_BYTES, Ack, Presence, Record, Rejected, Report
 from classready.report import Sequence as RecordSequence
 
 T = TypeVar("T")
@@ -101,6 +102,10 @@ def _decode_record(raw: Raw) -> Record | Rejected | int | None:
     try:
         return _record.decode(raw)
     except _UNDECODABLE:
+        raw = Raw(_last_of_each_key(raw))
+    try:
+        return _record.decode(raw)
+    except _UNDECODABLE:
         pass
     try:
         envelope = _envelope.decode(raw)
@@ -123,6 +128,30 @@ def encode_report(report: Report, records: Iterable[bytes]) -> bytes:
     return encode(msgspec.structs.replace(report, records=tuple(Raw(r) for r in records)))
 
 
+def encode_ack(ack: Ack, max_bytes: int = ACK_MAX_BYTES) -> bytes:
+    """Encode as much of ``ack`` as fits; what it does not name is named when the record comes again.
+
+    A refusal takes more bytes than the smallest record that can be refused, so an ack may outgrow its report. Durable
+    records come first, then refusals, then what may wait for the next ack: retests, and at last all directives.
+    """
+    body = encode(ack)
+    if len(body) <= max_bytes:
+        return body
+    directives = ack.directives and msgspec.structs.replace(ack.directives, retest=())
+    kept = msgspec.structs.replace(ack, committed=(), rejected=(), directives=directives)
+    if len(encode(kept)) > max_bytes // 2:
+        kept = msgspec.structs.replace(kept, directives=None)
+    kept = msgspec.structs.replace(kept, committed=_fitting(ack.committed, max_bytes - len(encode(kept))))
+    kept = msgspec.structs.replace(kept, rejected=_fitting(ack.rejected, max_bytes - len(encode(kept))))
+    return encode(kept)
+
+
+def _fitting(items: tuple[T, ...], room_bytes: int) -> tuple[T, ...]:
+    """As many of ``items`` from the first as a JSON list has room for."""
+    ends_bytes = accumulate(len(encode(item)) + 1 for item in items)
+    return items[: sum(end <= room_bytes for end in ends_bytes)]
+
+
 def decode_ack(body: bytes) -> Ack:
     return _decode(_ack, body)
 
@@ -139,9 +168,24 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise MalformedReport("schema", str(error)) from None
+        refusal = MalformedReport("schema", str(error))
     except _UNDECODABLE as error:
         raise MalformedReport("json", str(error)) from None
+    try:
+        return decoder.decode(_last_of_each_key(body))
+    except _UNDECODABLE:
+        raise refusal from None
+
+
+def _last_of_each_key(body: bytes | Raw) -> bytes | Raw:
+    """Return the JSON ``body`` with only the last of equal keys; as it is where that cannot be told.
+
+    A typed decoder takes the last one, too, but refuses an earlier one of the wrong form, and takes the first tag.
+    """
+    try:
+        return encode(msgspec.json.decode(body))
+    except (*_UNDECODABLE, ValueError, OverflowError):
+        return body
 
 
 def _depth(body: bytes) -> int:

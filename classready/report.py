@@ -9,7 +9,11 @@ from classready.observation import ONE_LINE, Count, NonNegative, Observation, Un
 
 SCHEMA_VERSION = 1
 REPORT_MAX_BYTES = 60_000
+ACK_MAX_BYTES = REPORT_MAX_BYTES
+"""What an agent reads of an answer; brokers with the shipped limit of 65,536 bytes a packet carry it with its topic."""
 MAX_DEPTH = 8
+REPORT_INTERVAL_MIN_S = 0.1
+"""Silence is three of these: a shorter one would make any gateway silent between two of its reports."""
 
 Sequence = Annotated[int, Meta(ge=1, le=2**53)]
 ReasonCode = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
@@ -40,7 +44,7 @@ class Report(Struct, frozen=True, kw_only=True):
     agent_version: Version = ""
     spool_id: SpoolId
     boot_id: BootId | None = None
-    report_interval_s: Annotated[float, Meta(gt=0, le=86_400)]
+    report_interval_s: Annotated[float, Meta(ge=REPORT_INTERVAL_MIN_S, le=86_400)]
     sent_monotonic_s: Monotonic
     sent_at: UnixTime | None = None
     spool_records: Count | None = None

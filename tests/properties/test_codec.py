@@ -167,6 +167,20 @@ def test_every_record_has_exactly_one_fate(sent: list[Any]) -> None:
     assert len(named) + decoded.nameless_count == len(sent)
 
 
+@given(
+    near_records, st.lists(st.tuples(st.sampled_from(["sequence", "boot_id", "observation"]), json_values), max_size=3)
+)
+@settings(max_examples=200)
+def test_repeated_keys_are_read_as_the_last_one(record: dict[str, Any], earlier: list[tuple[str, Any]]) -> None:
+    """A record with repeated keys has the fate of the same record with only the last of each."""
+    members = [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in [*earlier, *record.items()]]
+    repeated = "{" + ",".join(members) + "}"
+    head = json.dumps(HEAD)[:-1]
+    last, once = decode_report(f'{head},"records":[{repeated}]}}'.encode()), _decode(json.loads(repeated))
+    assert last.records == once.records
+    assert (last.unknown_kinds, last.rejected) == (once.unknown_kinds, once.rejected)
+
+
 @given(records, near_records | json_values, st.booleans())
 @settings(max_examples=200)
 def test_a_strange_record_never_affects_its_neighbour(good: Record, strange: Any, first: bool) -> None:  # noqa: FBT001

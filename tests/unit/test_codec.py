@@ -13,11 +13,22 @@ from classready.codec import (
     decode_presence,
     decode_report,
     encode,
+    encode_ack,
     encode_report,
     ranges,
 )
 from classready.observation import Ping
-from classready.report import REPORT_MAX_BYTES, Ack, Directives, Presence, Record, Rejected, Report, Thetas
+from classready.report import (
+    ACK_MAX_BYTES,
+    REPORT_MAX_BYTES,
+    Ack,
+    Directives,
+    Presence,
+    Record,
+    Rejected,
+    Report,
+    Thetas,
+)
 
 SPOOL = "0123456789abcdef" * 2
 ENVELOPE = {"gateway": "gw-01", "spool_id": SPOOL, "report_interval_s": 60, "sent_monotonic_s": 100.5}
@@ -143,6 +154,47 @@ def test_repeated_key() -> None:
     assert decode_report(body).report.gateway == "gw-02"
 
 
+KIND = '"kind":"ping","target":"page"'
+
+
+@pytest.mark.parametrize(
+    ("record", "fate"),
+    [
+        pytest.param(_record(observation=f'{{"kind":"laser",{KIND}}}'), GOOD, id="kind-of-later-release-first"),
+        pytest.param(_record(observation=f'{{{KIND},"kind":"laser"}}'), UNKNOWN, id="kind-of-later-release-last"),
+        pytest.param(_record(observation=f'{{"kind":"http",{KIND}}}'), GOOD, id="known-kinds"),
+        pytest.param(_record(observation=f'{{{KIND},"kind":5}}'), REFUSED, id="kind-is-at-last-a-number"),
+        pytest.param(_record(observation=f'{{"target":5,{KIND}}}'), GOOD, id="target-first-a-number"),
+        pytest.param(_record(observation=f'{{{KIND},"target":5}}'), REFUSED, id="target-at-last-a-number"),
+        pytest.param(_record(observation=f'5,"observation":{PING}'), GOOD, id="observation"),
+        pytest.param(_record(sequence='"x","sequence":1'), GOOD, id="sequence-first-text"),
+        pytest.param(_record(sequence='1,"sequence":"x"'), NAMELESS, id="sequence-at-last-text"),
+        pytest.param(_record(sequence='7,"sequence":1', observation="{}"), REFUSED, id="refused-by-its-last-name"),
+    ],
+)
+def test_repeated_key_in_a_record(record: str, fate: tuple[list[int], list[int], list[int], int]) -> None:
+    """The last of two equal keys wins, at any depth and whatever form the earlier one has, the kind included."""
+    assert _fates(decode_report(_body(record))) == fate
+
+
+@pytest.mark.parametrize(
+    "earlier", ['"gateway":"../x"', '"gateway":5', '"report_interval_s":-1', '"records":5', '"dropped":{"full":"x"}']
+)
+def test_repeated_key_in_an_envelope(earlier: str) -> None:
+    """An earlier one of equal keys is as if it were not there, also where it would not pass."""
+    decoded = decode_report(b"{" + earlier.encode() + b"," + _body(_record(), dropped={"full": 2})[1:])
+    assert (decoded.report.gateway, decoded.report.dropped, _fates(decoded)) == ("gw-01", {"full": 2}, GOOD)
+
+
+def test_repeated_key_in_an_ack() -> None:
+    """The gateway reads by the same rule: what an ack names last is what it deletes."""
+    head = f'{{"spool_id":"x","spool_id":"{SPOOL}"'
+    directives = '"directives":{"policy_version":5,"policy_version":"a","theta":{"up":5,"up":[1,2]}}'
+    ack = decode_ack(f'{head},"committed":[[1,9]],{directives},"committed":[[1,2]]}}'.encode())
+    assert (ack.spool_id, ack.committed) == (SPOOL, ((1, 2),))
+    assert ack.directives == Directives(policy_version="a", theta=Thetas(up=(1.0, 2.0)))
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -164,6 +216,13 @@ def test_repeated_key() -> None:
         pytest.param(_body(spool_id="0"), "schema", id="spool-id"),
         pytest.param(_body(report_interval_s=0), "schema", id="interval-0"),
         pytest.param(_body(report_interval_s=86_401), "schema", id="interval-too-long"),
+        pytest.param(_body(report_interval_s=1e-300), "schema", id="interval-of-no-length"),
+        pytest.param(_body(report_interval_s=0.09), "schema", id="interval-too-short"),
+        pytest.param(_body(report_interval_s=1e300), "schema", id="interval-without-end"),
+        pytest.param(_body(report_interval_s=-60), "schema", id="interval-negative"),
+        pytest.param(_body().replace(b": 60,", b": 1e999,"), "schema", id="interval-beyond-a-double"),
+        pytest.param(_body(sent_monotonic_s=-1), "schema", id="clock-negative"),
+        pytest.param(_body(sent_monotonic_s=1e300), "schema", id="clock-without-end"),
         pytest.param(_body(sent_monotonic_s=None), "schema", id="no-clock"),
         pytest.param(_body(sent_at=1e300), "schema", id="sent-at-range"),
         pytest.param(_body(schema_version=0), "schema", id="version-0"),
@@ -227,6 +286,46 @@ def test_ack_and_presence_come_back() -> None:
     assert decode_ack(encode(ack)) == ack
     presence = Presence(online=False, agent_version="0.1.0")
     assert decode_presence(encode(presence)) == presence
+
+
+HOSTILE = tuple(Rejected(sequence=2**53 - 2 * n, reason="schema") for n in range(2_000))
+
+
+@pytest.mark.parametrize(
+    "ack",
+    [
+        pytest.param(Ack(spool_id=SPOOL, rejected=HOSTILE), id="refusals"),
+        pytest.param(Ack(spool_id=SPOOL, committed=tuple((r.sequence, r.sequence) for r in HOSTILE)), id="ranges"),
+        pytest.param(Ack(spool_id=SPOOL, committed=((1, 1),) * 1_500, rejected=HOSTILE), id="both"),
+    ],
+)
+def test_an_ack_names_what_fits(ack: Ack) -> None:
+    """An ack never outgrows what an agent reads and a broker carries; nothing that is left out takes its place."""
+    body = encode_ack(ack)
+    assert ACK_MAX_BYTES - 100 < len(body) <= ACK_MAX_BYTES
+    fitted = decode_ack(body)
+    assert fitted.committed == ack.committed[: len(fitted.committed)]
+    assert fitted.rejected == ack.rejected[: len(fitted.rejected)]
+    assert not fitted.rejected or fitted.committed == ack.committed
+
+
+def test_directives_give_way_to_records() -> None:
+    """Retests wait for another ack before a record does; so do directives as a whole where they alone fill it."""
+    wanted = Directives(policy_version="a", quiet=((1.0, 2.0),), retest=tuple(f"{n:064}" for n in range(500)))
+    fitted = decode_ack(
+        encode_ack(Ack(spool_id=SPOOL, committed=((1, 2),), rejected=HOSTILE[:1_000], directives=wanted))
+    )
+    assert (fitted.committed, len(fitted.rejected)) == (((1, 2),), 1_000)
+    assert fitted.directives == Directives(policy_version="a", quiet=((1.0, 2.0),))
+    endless = Directives(policy_version="a", quiet=((1.0, 2.0),) * 10_000)
+    fitted = decode_ack(encode_ack(Ack(spool_id=SPOOL, committed=((1, 2),), directives=endless)))
+    assert (fitted.committed, fitted.directives) == (((1, 2),), None)
+
+
+def test_an_ack_that_fits_is_whole() -> None:
+    """Nothing is left out of an ack that is small enough."""
+    ack = Ack(spool_id=SPOOL, committed=((1, 3),), directives=Directives(policy_version="a", retest=("bw",)))
+    assert encode_ack(ack) == encode(ack)
 
 
 @pytest.mark.parametrize("decode", [decode_ack, decode_presence])

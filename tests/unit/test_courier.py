@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import tempfile
+from pathlib import Path
 
+import hypothesis
 import msgspec
 import pytest
 from hypothesis import given
@@ -163,6 +166,78 @@ async def test_a_collector_that_refuses_everything_costs_nothing(tmp_path):
         for _ in range(5):
             assert await courier.report(until_s=now_s()) == Keep(why="refused")
         assert await held_count(spool) == 3
+
+
+@pytest.mark.parametrize("outage", [TooLarge(), Refused()], ids=["413", "400"])
+@pytest.mark.parametrize("first", [0, 1, 3, 12])
+@pytest.mark.parametrize("count", [5, 50, 150])
+async def test_a_proxy_that_refuses_everything_for_a_while_costs_nothing(tmp_path, outage, first, count):
+    """Whenever such a time begins and ends, within a round or not, every record arrives."""
+    answers = [None] * first + [outage] * count
+    collector = Collector(lambda _: answers.pop(0) if answers else None)
+    async with carrying(tmp_path, collector) as (courier, spool):
+        for _ in range(40):
+            if len(answers) > 3:
+                await append(spool, 10)
+            await courier.report(until_s=now_s())
+        assert not answers
+        held = await spool.statistics()
+    assert (held.held_count, held.dropped) == (0, {})
+
+
+@pytest.mark.parametrize("refusal", [TooLarge(), Refused()], ids=["413", "400"])
+async def test_a_limit_that_no_record_passes_costs_nothing(tmp_path, refusal):
+    """A proxy that lets heartbeats through and no record shows nothing about a record."""
+    collector = Collector(lambda decoded: refusal if decoded.records else None)
+    async with carrying(tmp_path, collector) as (courier, spool):
+        await append(spool, 3)
+        for _ in range(5):
+            assert await courier.report(until_s=now_s()) is None
+        held = await spool.statistics()
+    assert (held.held_count, held.dropped) == (3, {})
+
+
+class Witness(Collector):
+    """Gives the drawn answers, and keeps what happened to each record in order."""
+
+    def __init__(self, answers):
+        super().__init__(lambda _: next(self.answers, None))
+        self.answers = iter(answers)
+        self.events = []
+
+    async def send(self, body, sequences):
+        outcome = await super().send(body, sequences)
+        verdict = "passed" if isinstance(outcome, Acked) else "not"
+        self.events += [(verdict, n, len(sequences)) for n in sequences]
+        return outcome
+
+    def others_passed(self, sequence):
+        """Whether another record got through after ``sequence`` was first refused alone."""
+        refused_at = self.events.index(("not", sequence, 1))
+        return any(what == "passed" and n != sequence for what, n, _ in self.events[refused_at:])
+
+
+ANSWERS = st.sampled_from([None, None, TooLarge(), Refused(), Keep(why="timeout")])
+
+
+@given(st.lists(ANSWERS, max_size=60), st.lists(st.integers(0, 4), min_size=1, max_size=8))
+@hypothesis.settings(max_examples=60)
+async def test_no_record_is_blamed_before_another_got_through(answers, appended):
+    """Whatever the other side answers: a record is set aside only after another was taken since its first refusal."""
+    witness = Witness(answers)
+    with tempfile.TemporaryDirectory() as folder:
+        async with carrying(Path(folder), witness) as (courier, spool):
+            aside, set_aside = [], spool.set_aside
+
+            async def witnessed(spool_id, sequence, reason):
+                aside.append(witness.others_passed(sequence))
+                await set_aside(spool_id, sequence, reason)
+
+            spool.set_aside = witnessed
+            for count in appended:
+                await append(spool, count)
+                await courier.report(until_s=now_s())
+    assert all(aside)
 
 
 async def test_backlog_is_throttled_and_gives_way(tmp_path, monkeypatch):
