@@ -24,6 +24,7 @@ from collector.engine import CommitFailedError, Engine
 from collector.exposition import Exposition
 from collector.ingest import http as http_door
 from collector.ingest import mqtt as mqtt_door
+from collector.ingest.gate import Gate
 from collector.notify import NOTIFIERS
 from collector.notify.contract import Notifier
 from collector.notify.message import Message, render
@@ -61,6 +62,7 @@ class Service:
         self.engine = Engine(store, configuration.settings.policy, configuration.settings.receivers, time.time)
         self.exposition = Exposition(configuration.settings.policy)
         self.engine.on_change(self._expose)
+        self.gate = Gate()
         self._reloading = asyncio.Lock()
 
     def names(self) -> Names:
@@ -160,7 +162,7 @@ def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) ->
         yield responder.serve(settings.responder, key.encode() if key else None)
     if settings.mqtt:
         password, tls = secrets["mqtt.password_file"], service.configuration.mqtt_tls
-        yield mqtt_door.run(settings.mqtt, password, tls, engine, time.time)
+        yield mqtt_door.run(settings.mqtt, password, tls, engine, time.time, gate=service.gate)
 
 
 async def _tick(service: Service) -> None:
@@ -223,7 +225,7 @@ def _application(service: Service) -> web.Application:
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board")}
     application = web.Application(middlewares=[pages.require_tokens(**tokens)])
     application.on_response_prepare.append(pages.add_headers)
-    application.add_routes(http_door.routes(engine, time.time))
+    application.add_routes(http_door.routes(engine, time.time, service.gate))
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
     application.add_routes(api.routes(bureau))
     application.add_routes(pages.routes(bureau, service.exposition, service.is_well))

@@ -56,6 +56,10 @@ class CommitFailedError(Exception):
     """The store did not take it; nothing of it was kept."""
 
 
+class NotAppliedError(Exception):
+    """A bug met this report, alone as well: to send it again in the same form helps nobody."""
+
+
 class _Waiting(NamedTuple):
     gateway: str
     decoded: DecodedReport
@@ -112,6 +116,7 @@ class Engine:
 
         Raises:
             UnknownGatewayError: the gateway's fault.
+            NotAppliedError: ours; nothing of it was kept.
             QueueFullError, CommitFailedError: ours; the sender keeps the report and comes back.
         """
         answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -194,9 +199,11 @@ class Engine:
             raise
         except Exception:  # noqa: BLE001 - one report that breaks the transaction must not stop the others
             _log.exception("reports_not_applied", report_count=len(batch))
-            if len(batch) > 1:
-                for waiting in batch:
-                    await self._commit_or_refuse([waiting])
+            if len(batch) == 1:
+                _refuse(batch, NotAppliedError())
+                return
+            for waiting in batch:
+                await self._commit_or_refuse([waiting])
 
     async def _apply_reports(self, batch: Sequence[_Waiting]) -> None:
         async with self._lock:
@@ -344,11 +351,11 @@ def _answer(waiting: _Waiting, ack: Ack) -> None:
         waiting.answer.set_result(ack)
 
 
-def _refuse(batch: Sequence[_Waiting]) -> None:
+def _refuse(batch: Sequence[_Waiting], why: Exception | None = None) -> None:
     """Whatever was not answered was not committed."""
     for waiting in batch:
         if not waiting.answer.done():
-            waiting.answer.set_exception(CommitFailedError())
+            waiting.answer.set_exception(why or CommitFailedError())
 
 
 def _plain(error: Exception) -> str:

@@ -4,7 +4,9 @@ from prometheus_client import Counter
 
 from classready.codec import DecodedReport, MalformedReport, decode_report
 
-REASONS = ("size", "depth", "json", "schema", "identity", "unknown_agent", "rate", "timeout")
+REASONS = (
+    "size", "depth", "json", "schema", "identity", "unknown_agent", "rate", "timeout", "internal", "unanswerable"
+)  # fmt: skip
 
 MESSAGES_RECEIVED = Counter("classready_collector_messages_received", "Reports that arrived, over either link.")
 MESSAGES_REJECTED = Counter("classready_collector_messages_rejected", "Reports refused as a whole.", ["reason"])

@@ -1,7 +1,8 @@
 """``POST /api/v1/reports``: one report in, its ack out, answered only after the commit.
 
 Answers: 200 ack, 400 malformed, 401 unknown token, 403 not your gateway, 408 body too slow, 413 too large,
-429 too often, 503 not now (both with Retry-After). Only 200 lets an agent delete anything.
+422 a bug of ours (sent singly, the records beside the one that meets it get through), 429 too often, 503 not now
+(both with Retry-After). Only 200 lets an agent delete anything.
 """
 
 import asyncio
@@ -10,37 +11,24 @@ from collections.abc import Callable, Mapping
 
 import structlog
 from aiohttp import web
-from msgspec import Struct
 
-from classready.codec import MalformedReport, encode
+from classready.codec import MalformedReport, encode, encode_ack
 from classready.report import REPORT_MAX_BYTES
-from collector.engine import CommitFailedError, Engine, QueueFullError, UnknownGatewayError
+from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
+from collector.ingest.gate import Gate, TooOftenError
 from collector.roster import Roster
 
 PATH = "/api/v1/reports"
 BODY_TIMEOUT_S = 15.0
-REPORTS_PER_S = 20.0
-BURST_REPORTS = 40.0
 RETRY_AFTER_S = 5
 
 _log = structlog.get_logger()
 
 
-class Bucket(Struct, frozen=True):
-    """A token bucket: what was left of the burst, and when."""
-
-    tokens: float = BURST_REPORTS
-    at: float = 0.0
-
-    def take(self, now: float) -> "Bucket":
-        """Return the bucket after one more report; below 0 it is one too many."""
-        refilled = min(BURST_REPORTS, self.tokens + max(0.0, now - self.at) * REPORTS_PER_S)
-        return Bucket(refilled - 1, now)
-
-
-def routes(engine: Engine, clock: Callable[[], float]) -> list[web.RouteDef]:
-    buckets: dict[str, Bucket] = {}
+def routes(engine: Engine, clock: Callable[[], float], gate: Gate | None = None) -> list[web.RouteDef]:
+    """``gate`` is shared with the other link; without one this door has its own."""
+    shared = gate or Gate()
     credentials = _Credentials()
 
     async def receive(request: web.Request) -> web.Response:
@@ -48,16 +36,16 @@ def routes(engine: Engine, clock: Callable[[], float]) -> list[web.RouteDef]:
         gateway = credentials.gateway_of(request.headers.get("Authorization", ""), engine.roster)
         if gateway is None:
             return _refuse(401, "unknown_agent")
-        bucket = buckets.get(gateway, Bucket()).take(clock())
-        if bucket.tokens < 0:
+        if not shared.admit(gateway, clock()):
             return _refuse(429, "rate", retry=True)
-        buckets[gateway] = bucket
-        return await _receive_from(gateway, request, engine, clock)
+        body = await _read(request)
+        return body if isinstance(body, web.Response) else await _receive_from(gateway, body, engine, clock, shared)
 
     return [web.post(PATH, receive)]
 
 
-async def _receive_from(gateway: str, request: web.Request, engine: Engine, clock: Callable[[], float]) -> web.Response:
+async def _read(request: web.Request) -> bytes | web.Response:
+    """Return the body, or the refusal of one that is too large or too slow."""
     if (request.content_length or 0) > REPORT_MAX_BYTES:
         return _refuse(413, "size")
     try:
@@ -67,10 +55,17 @@ async def _receive_from(gateway: str, request: web.Request, engine: Engine, cloc
                 body += await request.content.read(REPORT_MAX_BYTES + 1)
     except TimeoutError:
         return _refuse(408, "timeout")
-    if len(body) > REPORT_MAX_BYTES:
-        return _refuse(413, "size")
+    return body if len(body) <= REPORT_MAX_BYTES else _refuse(413, "size")
+
+
+async def _receive_from(
+    gateway: str, body: bytes, engine: Engine, clock: Callable[[], float], gate: Gate
+) -> web.Response:
     try:
-        ack = await engine.submit(gateway, decode_from(gateway, body), clock())
+        async with gate.turn(gateway, clock()):
+            ack = await engine.submit(gateway, decode_from(gateway, body), clock())
+    except TooOftenError:
+        return _refuse(429, "rate", retry=True)
     except MalformedReport as error:
         _log.warning("report_refused", gateway=gateway, reason=error.reason, detail=str(error)[:200])
         return _answer(400, {"reason": error.reason, "detail": str(error)[:200]})
@@ -79,9 +74,11 @@ async def _receive_from(gateway: str, request: web.Request, engine: Engine, cloc
         return _answer(403, {"reason": "identity"})
     except UnknownGatewayError:
         return _refuse(401, "unknown_agent")
+    except NotAppliedError:
+        return _refuse(422, "internal")
     except (QueueFullError, CommitFailedError):
         return _answer(503, {"reason": "not_committed"}, retry=True)
-    return web.Response(body=encode(ack), content_type="application/json")
+    return web.Response(body=encode_ack(ack), content_type="application/json")
 
 
 class _Credentials:

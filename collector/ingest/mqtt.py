@@ -1,51 +1,63 @@
 """Reports over MQTT 5. The broker's own acknowledgement is given by hand, after the commit and after ours.
 
 A persistent session and ``receive_maximum`` keep what waits at the broker and in bounds. Inside a session a broker
-sends a message once, so what could not be committed is tried again here until it is.
+sends a message once, so what could not be committed is tried again here until it is. Whatever else goes wrong with a
+message is that message's own end: it is set aside and counted; its gateway, which got no ack, still has the records.
 """
 
 import asyncio
 import random
 import ssl
+from collections import deque
 from collections.abc import Callable
 
 import aiomqtt
 import structlog
+from msgspec import Struct
+from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 from prometheus_client import Counter, Gauge
 
 from classready import topics
-from classready.codec import DecodedReport, MalformedReport, decode_presence, encode
-from classready.mqtt import Client
+from classready.codec import DecodedReport, MalformedReport, decode_presence
 from classready.report import Ack
 from classready.tasks import asked_to_end
-from collector.engine import CommitFailedError, Engine, QueueFullError, UnknownGatewayError
+from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
+from collector.ingest.answers import Answers
+from collector.ingest.client import Client
+from collector.ingest.gate import STRANGER, Gate, TooOftenError
 from collector.settings import Mqtt
 
 SESSION_EXPIRY_S = 14 * 86_400
 RECEIVE_MAXIMUM = 200
+PACKET_MAX_BYTES = 65_536
+"""As in the shipped broker: a report with its topic, and no more is held of any message."""
 RETRY_S = 1.0
 RECONNECT_S = (0.5, 3.0)
 
 CONNECTED = Gauge("classready_collector_mqtt_connected", "1 while connected to the broker and subscribed, else 0.")
 RECONNECTS = Counter("classready_collector_mqtt_reconnects", "Connections to the broker that ended or failed.")
-ACKS_PUBLISHED = Counter("classready_collector_acks_published", "Acks handed to the broker.")
 
 _log = structlog.get_logger()
 
 
-async def run(
-    settings: Mqtt, password: str, tls: ssl.SSLContext | None, engine: Engine, clock: Callable[[], float]
+async def run(  # noqa: PLR0913 - what the service wires together
+    settings: Mqtt,
+    password: str,
+    tls: ssl.SSLContext | None,
+    engine: Engine,
+    clock: Callable[[], float],
+    *,
+    gate: Gate | None = None,
 ) -> None:
-    """Receive until cancelled; a lost broker is waited for."""
+    """Receive until cancelled; a lost broker is waited for. ``gate`` is shared with the other link."""
+    door = _Door(engine, clock, gate or Gate())
     while not asked_to_end():  # a task group that fails while it is cancelled raises only its failures
         try:
-            async with _client(settings, password, tls) as client:
-                await client.subscribe([(topics.UP_SUBSCRIPTION, 1), (topics.PRESENCE_SUBSCRIPTION, 1)])
-                CONNECTED.set(1)
-                await _receive(client, engine, clock)
+            await _stay(door, _client(settings, password, tls))
         except* aiomqtt.MqttError as errors:
             _log.warning("mqtt_disconnected", error=str(errors.exceptions[0]))
         finally:
@@ -54,10 +66,30 @@ async def run(
         await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - jitter, no secret
 
 
+async def _stay(door: "_Door", client: Client) -> None:
+    """Be connected, and have ``door`` work on what arrives, until the connection ends."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            line = _Line(door, client, group)
+            client.on_arrival = line.join
+            async with client:
+                await client.subscribe([(topics.UP_SUBSCRIPTION, _ONLY_NEW), (topics.PRESENCE_SUBSCRIPTION, _ONLY_NEW)])
+                CONNECTED.set(1)
+                async for _ in client.messages:
+                    pass  # nothing goes there: this is how aiomqtt tells that the connection has ended
+    finally:
+        door.answers.connection_ended()
+
+
+_ONLY_NEW = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+"""A report that another broker retained would make a silent gateway heard at each of our reconnects."""
+
+
 def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> Client:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_EXPIRY_S
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
+    properties.MaximumPacketSize = PACKET_MAX_BYTES
     client = Client(
         settings.host,
         settings.port,
@@ -70,65 +102,110 @@ def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> Client
         tls_context=tls,
     )
     client.pending_calls_threshold = RECEIVE_MAXIMUM
-    client._client.manual_ack_set(True)  # noqa: SLF001 - aiomqtt 2.5 has no public way (its issue 345)
     return client
 
 
-async def _receive(client: Client, engine: Engine, clock: Callable[[], float]) -> None:
-    """Work on what arrives at the same time, but acknowledge in the order of arrival, as MQTT 5 demands (4.6)."""
-    taken: asyncio.Queue[tuple[aiomqtt.Message, asyncio.Task[None]]] = asyncio.Queue()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_acknowledge(client, taken))
-        async for message in client.messages:
-            taken.put_nowait((message, group.create_task(_take(client, message, engine, clock))))
+class _Line:
+    """The messages of one connection: worked on at the same time, acknowledged in order of arrival (MQTT 5, 4.6)."""
 
+    def __init__(self, door: "_Door", client: Client, group: asyncio.TaskGroup) -> None:
+        self._door, self._client, self._group = door, client, group
+        self._places: deque[_Place] = deque()
 
-async def _acknowledge(client: Client, taken: "asyncio.Queue[tuple[aiomqtt.Message, asyncio.Task[None]]]") -> None:
-    while True:
-        message, task = await taken.get()
-        await asyncio.wait((task,))  # awaiting the task itself would lose a cancellation that its publish swallows
-        task.result()
-        client._client.ack(message.mid, message.qos)  # noqa: SLF001
+    def join(self, message: MQTTMessage) -> None:
+        """Called by the client where it reads: a flood must cost less than what it holds up, so most ends here."""
+        place = _Place(mid=message.mid, qos=message.qos)
+        self._places.append(place)
+        gateway = self._admit(message)
+        if gateway is None:
+            self._leave(place)
+        else:
+            self._group.create_task(self._work(gateway, message, place))
 
-
-async def _take(client: Client, message: aiomqtt.Message, engine: Engine, clock: Callable[[], float]) -> None:
-    """Deal with one message to the end: committed and answered, or refused and counted."""
-    topic = topics.parse_up(str(message.topic))
-    payload = message.payload if isinstance(message.payload, bytes) else b""
-    if topic is None:
-        MESSAGES_RECEIVED.inc()
-        MESSAGES_REJECTED.labels("identity").inc()
-        _log.warning("report_refused", reason="identity", topic=str(message.topic)[:200])
-        return
-    gateway, leaf = topic
-    if leaf == "presence":
-        _note_presence(gateway, payload)
-        return
-    MESSAGES_RECEIVED.inc()
-    try:
-        ack = await _submit(gateway, decode_from(gateway, payload), engine, clock())
-    except (MalformedReport, ForeignReportError) as error:
-        _log.warning("report_refused", gateway=gateway, reason=type(error).__name__, detail=str(error)[:200])
-    except UnknownGatewayError:
-        MESSAGES_REJECTED.labels("unknown_agent").inc()
-        _log.warning("report_refused", gateway=gateway, reason="unknown_agent")
-    else:
-        await client.publish(topics.down(gateway, "ack"), encode(ack), qos=1)
-        ACKS_PUBLISHED.inc()
-
-
-async def _submit(gateway: str, decoded: DecodedReport, engine: Engine, received_at: float) -> Ack:
-    while True:
+    def _admit(self, message: MQTTMessage) -> str | None:
         try:
-            return await engine.submit(gateway, decoded, received_at)
-        except (QueueFullError, CommitFailedError):
-            await asyncio.sleep(RETRY_S)
+            return self._door.admit(message)
+        except Exception:  # noqa: BLE001 - out of a socket's callback it would reach nobody, and its place never be left
+            _log.exception("message_set_aside", size_bytes=len(message.payload))
+            MESSAGES_REJECTED.labels("internal").inc()
+            return None
+
+    async def _work(self, gateway: str, message: MQTTMessage, place: "_Place") -> None:
+        await self._door.take(self._client, gateway, message)
+        self._leave(place)
+
+    def _leave(self, place: "_Place") -> None:
+        place.done = True
+        while self._places and self._places[0].done:
+            first = self._places.popleft()
+            self._client.acknowledge(first.mid, first.qos)
 
 
-def _note_presence(gateway: str, payload: bytes) -> None:
+class _Place(Struct):
+    mid: int
+    qos: int
+    done: bool = False
+
+
+class _Door:
+    """What becomes of a message, connection after connection."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float], gate: Gate) -> None:
+        self._engine, self._clock, self._gate = engine, clock, gate
+        self.answers = Answers()
+
+    def admit(self, message: MQTTMessage) -> str | None:
+        """Return the gateway whose report this is; None = there is nothing more to do about it."""
+        topic = topics.parse_up(message.topic)
+        known = topic is not None and topic[0] in self._engine.roster.gateways
+        admitted = self._gate.admit(topic[0] if topic and known else STRANGER, self._clock())
+        if topic is not None and topic[1] == "presence":
+            if admitted and known:
+                _note_presence(topic[0], message.payload)
+            return None
+        MESSAGES_RECEIVED.inc()
+        if topic is not None and known and admitted:
+            return topic[0]
+        reason = "rate" if not admitted else "identity" if topic is None else "unknown_agent"
+        MESSAGES_REJECTED.labels(reason).inc()
+        if admitted:
+            _log.warning("report_refused", reason=reason, topic=message.topic[:200])
+        return None
+
+    async def take(self, client: Client, gateway: str, message: MQTTMessage) -> None:
+        """Deal with one message to its end, whatever that is: no message may end the connection of all."""
+        reason = "internal"
+        try:
+            async with self._gate.turn(gateway, self._clock()):
+                ack = await self._submit(gateway, decode_from(gateway, bytes(message.payload)))
+            await self.answers.send(client, gateway, ack, message)
+        except (MalformedReport, ForeignReportError) as error:
+            _log.warning("report_refused", gateway=gateway, reason=type(error).__name__, detail=str(error)[:200])
+            return
+        except TooOftenError:
+            reason = "rate"
+        except UnknownGatewayError:
+            reason = "unknown_agent"
+        except NotAppliedError:
+            _log.error("report_set_aside", gateway=gateway, reason=reason)
+        except Exception:  # noqa: BLE001 - a bug that meets one message must not meet it again and again
+            _log.exception("report_set_aside", gateway=gateway, reason=reason)
+        else:
+            return
+        MESSAGES_REJECTED.labels(reason).inc()
+
+    async def _submit(self, gateway: str, decoded: DecodedReport) -> Ack:
+        while True:
+            try:
+                return await self._engine.submit(gateway, decoded, self._clock())
+            except (QueueFullError, CommitFailedError):
+                await asyncio.sleep(RETRY_S)
+
+
+def _note_presence(gateway: str, payload: bytes | bytearray) -> None:
     """Presence is for the log alone: silence is judged by what is committed."""
     try:
-        presence = decode_presence(payload)
+        presence = decode_presence(bytes(payload))
     except MalformedReport as error:
         MESSAGES_REJECTED.labels(error.reason).inc()
     else:

@@ -16,8 +16,9 @@ from aiohttp.test_utils import TestServer
 
 from classready.codec import decode_ack
 from classready.report import REPORT_MAX_BYTES
-from collector.engine import CommitFailedError
+from collector.engine import CommitFailedError, writer
 from collector.ingest import http as door
+from collector.ingest.gate import BURST_REPORTS
 from tests.support.collecting import (
     SPOOL,
     TOKENS,
@@ -118,11 +119,38 @@ async def test_too_large(tmp_path, chunked):
 async def test_flood(tmp_path):
     """One gateway that floods is told to wait; another one is served."""
     async with serving(tmp_path) as (post, _):
-        answers = [await post(body()) for _ in range(int(door.BURST_REPORTS) + 1)]
+        answers = [await post(body()) for _ in range(int(BURST_REPORTS) + 1)]
         assert {status for status, _, _ in answers[:-1]} == {200}
         status, headers, _ = answers[-1]
         assert (status, headers["Retry-After"]) == (429, "5")
         assert (await post(body(gateway="gw-two"), TOKENS["gw-two"]))[0] == 200
+
+
+async def test_a_report_that_meets_a_bug(tmp_path, monkeypatch):
+    """It is refused as such, so that its records come singly; what shared its transaction is taken."""
+    apply_report = writer.apply_report
+
+    def buggy(draft, decoded, *arguments):
+        if any(r.sequence == 13 for r in decoded.records):
+            raise IndexError
+        return apply_report(draft, decoded, *arguments)
+
+    monkeypatch.setattr(writer, "apply_report", buggy)
+    async with serving(tmp_path) as (post, _):
+        bad, good = await asyncio.gather(
+            post(body(pings([12, 13]))), post(body(pings([13_000]), gateway="gw-two"), TOKENS["gw-two"])
+        )
+        assert (bad[0], json.loads(bad[2])) == (422, {"reason": "internal"})
+        assert good[0] == 200
+        assert (await post(body(pings([12]))))[0] == 200
+
+
+async def test_an_ack_is_bounded(tmp_path):
+    """A report of nothing but names has an ack that an agent reads."""
+    async with serving(tmp_path) as (post, _):
+        status, _, answer = await post(body([b'{"sequence":%d}' % (2**53 - n) for n in range(1_900)]))
+        assert status == 200
+        assert len(decode_ack(answer).rejected) > 1_000
 
 
 class Failing:

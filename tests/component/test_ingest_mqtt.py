@@ -27,10 +27,10 @@ def rejected(reason: str) -> float:
 
 
 @asynccontextmanager
-async def receiving(broker, engine):
+async def receiving(broker, engine, **more):
     """The door at work against ``broker``, subscribed."""
     settings = Mqtt(host=broker.host, port=broker.port, password_file="-", tls=False)
-    task = asyncio.create_task(door.run(settings, USERS["collector"], None, engine, FakeClock()))
+    task = asyncio.create_task(door.run(settings, USERS["collector"], None, engine, FakeClock(), **more))
     try:
         async with asyncio.timeout(DEADLINE_S):
             while not REGISTRY.get_sample_value("classready_collector_mqtt_connected"):
@@ -128,7 +128,7 @@ class Reluctant:
     """An engine whose store fails a few times."""
 
     def __init__(self, engine, failures: int) -> None:
-        self._engine, self.failures = engine, failures
+        self._engine, self.failures, self.roster = engine, failures, engine.roster
 
     async def submit(self, *arguments):
         if self.failures:

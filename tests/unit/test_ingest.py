@@ -1,5 +1,6 @@
 """What ingest decides before anything is judged: dates, identity, ranges, rates."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,14 @@ from collector.core.state import Classroom, School, SchoolRoster, SchoolState
 from collector.engine.dating import Dated, date_records
 from collector.engine.identity import RefusedError, Route, route
 from collector.engine.reports import union
-from collector.ingest.http import BURST_REPORTS, REPORTS_PER_S, Bucket
+from collector.ingest.gate import (
+    BURST_REPORTS,
+    REPORTS_PER_S,
+    WAITING_MAX_REPORTS,
+    Bucket,
+    Gate,
+    TooOftenError,
+)
 from tests.support.collecting import NOW, SPOOL, awake, port, record
 
 REPORT = Report(gateway="gw-one", spool_id=SPOOL, boot_id="abc", report_interval_s=60, sent_monotonic_s=1_000.0)
@@ -119,3 +127,40 @@ def test_bucket():
         assert bucket.tokens >= 0
     assert bucket.take(NOW).tokens < 0
     assert bucket.take(NOW + 1 / REPORTS_PER_S + 1e-6).tokens >= 0
+
+
+@pytest.mark.parametrize("step_s", [-3_600.0, -1.0, 3_600.0])
+def test_gate_outlives_a_clock_that_is_set(step_s):
+    """A gateway that used up its burst is let in again at its rate, wherever the clock was set meanwhile."""
+    gate, now = Gate(), NOW
+    while gate.admit("gw-one", now):
+        pass
+    now += step_s
+    gate.admit("gw-one", now)
+    assert [gate.admit("gw-one", now + n / REPORTS_PER_S + 1e-3) for n in (1, 2, 3)] == [True] * 3
+
+
+def test_gate_keeps_gateways_apart():
+    """A flood of one uses up nothing of another, and a refusal costs nothing."""
+    gate = Gate()
+    assert sum(gate.admit("gw-one", NOW) for _ in range(10_000)) == BURST_REPORTS
+    assert gate.admit("gw-two", NOW)
+    assert gate.admit("gw-one", NOW + 1 / REPORTS_PER_S + 1e-6)
+
+
+async def test_turns():
+    """One report of a gateway is worked on, a few wait, one more is too many; others wait for none of them."""
+    gate, release = Gate(), asyncio.Event()
+
+    async def work():
+        async with gate.turn("gw-one", NOW):
+            await release.wait()
+
+    tasks = [asyncio.create_task(work()) for _ in range(WAITING_MAX_REPORTS + 1)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooOftenError):
+        await work()
+    async with gate.turn("gw-two", NOW):
+        release.set()
+    await asyncio.gather(*tasks)
+    await work()

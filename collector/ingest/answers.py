@@ -1,0 +1,74 @@
+"""Acks on their way to the broker. One that ends the connection must not end it again and again."""
+
+import asyncio
+import hashlib
+from contextlib import nullcontext
+
+import aiomqtt
+import structlog
+from paho.mqtt.client import MQTTMessage
+from prometheus_client import Counter
+
+from classready import topics
+from classready.codec import encode_ack
+from classready.report import ACK_MAX_BYTES, Ack
+from collector.ingest import MESSAGES_REJECTED
+from collector.ingest.client import Client
+
+ENDS_BEFORE_ASIDE = 3
+"""So many connections may end while a message is answered."""
+SUSPECTS_MAX = 1_000
+_PACKET_HEAD_BYTES = 64
+"""Of a PUBLISH beside topic and payload (MQTT 5, 3.3): at most 5 + 2 + 2, and properties that a broker may add."""
+
+ACKS_PUBLISHED = Counter("classready_collector_acks_published", "Acks handed to the broker.")
+
+_log = structlog.get_logger()
+
+
+class Answers:
+    """Remembers, from connection to connection, which messages were being answered when one ended.
+
+    What was once in doubt is answered alone, so that only the guilty one can be in doubt three times.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[bytes, int] = {}
+        self._open: set[bytes] = set()
+        self._alone = asyncio.Lock()
+
+    async def send(self, client: Client, gateway: str, ack: Ack, message: MQTTMessage) -> None:
+        """Publish ``ack`` for ``message``; without one the gateway keeps its records and comes again."""
+        name = _name(message)
+        ends = self._ends.get(name, 0)
+        if ends >= ENDS_BEFORE_ASIDE:
+            MESSAGES_REJECTED.labels("unanswerable").inc()
+            _log.error("report_set_aside", gateway=gateway, reason="unanswerable", connections_ended=ends)
+            return
+        topic = topics.down(gateway, "ack")
+        room_bytes = client.packet_max_bytes - len(topic) - _PACKET_HEAD_BYTES
+        async with self._alone if ends else nullcontext():
+            self._open.add(name)
+            try:
+                await client.publish(topic, encode_ack(ack, min(ACK_MAX_BYTES, room_bytes)), qos=1)
+            except aiomqtt.MqttError as error:
+                # If the connection is gone the message comes again; if not, the ack may still arrive.
+                _log.warning("ack_not_confirmed", gateway=gateway, error=str(error))
+            else:
+                ACKS_PUBLISHED.inc()
+            self._open.discard(name)
+
+    def forget(self, message: MQTTMessage) -> None:
+        """The message is dealt with."""
+        if self._ends:
+            self._ends.pop(_name(message), None)
+
+    def connection_ended(self) -> None:
+        """Suspect what was being answered; what comes again in the next session is known by its content."""
+        ends = {**self._ends, **{name: self._ends.get(name, 0) + 1 for name in self._open}}
+        self._ends = dict(list(ends.items())[-SUSPECTS_MAX:])
+        self._open.clear()
+
+
+def _name(message: MQTTMessage) -> bytes:
+    return hashlib.sha256(message.topic.encode() + b"\0" + message.payload).digest()

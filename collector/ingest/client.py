@@ -1,0 +1,35 @@
+"""The MQTT client with what a collector needs: manual acknowledgement, arrivals without a queue, the broker's limit."""
+
+from collections.abc import Callable
+from typing import Any
+
+from paho.mqtt.client import MQTTMessage
+
+from classready import mqtt
+
+
+class Client(mqtt.Client):
+    """Hands each message to ``on_arrival`` where it is read.
+
+    A broker may send faster than an asyncio queue is emptied, and its window does not bound it: mosquitto 2.0.11 opens
+    a whole receive maximum with each acknowledgement (measured: 4 given, 800 messages outstanding, of 200 allowed).
+    """
+
+    packet_max_bytes = 2**28
+    """What the broker takes (MQTT 5, 3.2.2.3.6); without a word of it, what a packet can be."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_arrival: Callable[[MQTTMessage], None] = lambda _message: None
+        self._client.manual_ack_set(True)  # aiomqtt 2.5 has no public way (its issue 345)
+
+    def acknowledge(self, mid: int, qos: int) -> None:
+        """Tell the broker that it need not send this message again."""
+        self._client.ack(mid, qos)
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
+        self.packet_max_bytes = getattr(properties, "MaximumPacketSize", self.packet_max_bytes)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002 - paho's callback
+        self.on_arrival(message)
