@@ -12,11 +12,15 @@ from cryptography.x509 import (
     Certificate,
     CertificatePolicies,
     DNSName,
+    DuplicateExtension,
     ExtensionNotFound,
+    InvalidVersion,
     IPAddress,
     Name,
     PrecertificateSignedCertificateTimestamps,
     SubjectAlternativeName,
+    UnsupportedGeneralNameType,
+    load_der_x509_certificate,
 )
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from msgspec import Struct
@@ -33,6 +37,10 @@ _OTHER_NAME = {62, 64}
 
 _PUBLIC_POLICIES = "2.23.140.1.2."
 """What a public authority writes into each certificate (CA/Browser Forum, Baseline Requirements, 7.1.6.1)."""
+
+
+_UNREADABLE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
+"""What cryptography raises of certificates that OpenSSL can read; names and extensions are read late."""
 
 
 class Refusal(Struct, frozen=True):
@@ -57,13 +65,19 @@ class Refused(Struct, frozen=True, kw_only=True):
     public_store: bool
 
 
-def explain(case: Refused, shown: Sequence[Certificate]) -> Refusal:
-    """Put the refusal of ``shown`` into words.
+def explain(case: Refused, shown: Sequence[bytes]) -> Refusal:
+    """Put the refusal of the certificates ``shown`` (DER) into words; OpenSSL's, where they cannot be read."""
+    try:
+        return _explained(case, _path(_read(shown))) if shown else _unexplained(case)
+    except _UNREADABLE:
+        return _unexplained(case)
 
-    Raises:
-        ValueError: names or extensions cannot be read.
-    """
-    path = path_of(shown)
+
+def _unexplained(case: Refused) -> Refusal:
+    return Refusal(Reason.TLS_INVALID, case.openssl, None, by_clock=case.verify_code in {_EXPIRED, _NOT_YET_VALID})
+
+
+def _explained(case: Refused, path: Sequence[Certificate]) -> Refusal:
     ends_at = min(certificate.not_valid_after_utc for certificate in path).timestamp()
     if case.verify_code in _UNTRUSTED:
         return _untrusted(case, path, ends_at)
@@ -74,16 +88,20 @@ def explain(case: Refused, shown: Sequence[Certificate]) -> Refusal:
     elif case.verify_code == _NOT_YET_VALID:
         return Refusal(Reason.TLS_INVALID, _not_yet_valid(case, path), ends_at, by_clock=True)
     else:
-        detail = f"{case.openssl}: certificate of {_quoted(path[0].subject)}"
+        detail = f"{case.openssl}: {_which(path[0], path)}"
     return Refusal(Reason.TLS_INVALID, detail, ends_at)
 
 
-def unexplained(case: Refused) -> Refusal:
-    """Where no certificate was shown, or none that can be read."""
-    return Refusal(Reason.TLS_INVALID, case.openssl, None, by_clock=case.verify_code in {_EXPIRED, _NOT_YET_VALID})
+def _read(shown: Sequence[bytes]) -> list[Certificate]:
+    """The server's own, and what else can be read: one that nobody needs may be anything."""
+    certificates = [load_der_x509_certificate(shown[0])]
+    for der in shown[1:]:
+        with suppress(*_UNREADABLE):
+            certificates.append(load_der_x509_certificate(der))
+    return certificates
 
 
-def path_of(shown: Sequence[Certificate]) -> list[Certificate]:
+def _path(shown: Sequence[Certificate]) -> list[Certificate]:
     """The server's certificate, its issuer, and so on as far as they were shown, in whatever order."""
     path = [shown[0]]
     while above := next((c for c in shown if c.subject == path[-1].issuer and c not in path), None):
@@ -146,8 +164,11 @@ def _not_yet_valid(case: Refused, path: Sequence[Certificate]) -> str:
 
 
 def _which(certificate: Certificate, path: Sequence[Certificate]) -> str:
-    kind = "" if certificate is path[0] else "root " if certificate.subject == certificate.issuer else "intermediate "
-    return f"{kind}certificate {_quoted(certificate.subject)}"
+    """The server's own is known by its hosts: a common name in it is out of use (RFC 9110, section 4.3.4)."""
+    if certificate is path[0]:
+        return f"certificate for {_names_of(certificate)}"
+    kind = "root" if certificate.subject == certificate.issuer else "intermediate"
+    return f"{kind} certificate {_quoted(certificate.subject)}"
 
 
 def _by_our_clock(case: Refused) -> str:

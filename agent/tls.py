@@ -1,6 +1,7 @@
 """TLS as far as a person must understand it: why a handshake failed, and until when the certificates are good."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,8 +13,6 @@ from agent import dial
 from classready.observation import error_text
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
     from agent.certificates import Refusal
 
 _DER = 2
@@ -61,8 +60,16 @@ def expires_at(connection: ssl.SSLObject) -> float | None:
 
     What was sent and not needed (an old cross-signature) does not count.
     """
-    ends = [info["notAfter"] for info in _verified(connection) if info.get("notAfter")]
-    return min((float(ssl.cert_time_to_seconds(end)) for end in ends), default=None)
+    end = min(map(_ends_at, _verified(connection)), default=math.inf)
+    return None if end == math.inf else end
+
+
+def _ends_at(info: dict[str, Any]) -> float:
+    """Infinity for a date that no calendar can name: beyond the year 9999, or none."""
+    try:
+        return float(ssl.cert_time_to_seconds(info["notAfter"]))
+    except (KeyError, ValueError):
+        return math.inf
 
 
 def handshake_text(error: OSError) -> str:
@@ -82,10 +89,10 @@ async def refusal(
 
     It is asked once more, verifying nothing, for asyncio keeps nothing of a failed handshake; no request follows.
     """
-    from agent.certificates import Refused, explain, unexplained
+    from agent.certificates import Refused, explain
 
-    shown: Sequence[Certificate] = ()
-    with suppress(OSError, ValueError, dial.Unreached):
+    shown: Sequence[bytes] = ()
+    with suppress(OSError, dial.Unreached):
         async with asyncio.timeout(timeout_s):
             shown = await _shown(peer, server_name(host), timeout_s)
     case = Refused(
@@ -95,22 +102,17 @@ async def refusal(
         now=datetime.now(UTC),
         public_store=public_store,
     )
-    with suppress(ValueError):  # names and extensions are read late, and may be anything
-        if shown:
-            return explain(case, shown)
-    return unexplained(case)
+    return explain(case, shown)
 
 
-async def _shown(peer: dial.Address, name: str, timeout_s: float) -> "list[Certificate]":
-    from cryptography.x509 import load_der_x509_certificate
-
+async def _shown(peer: dial.Address, name: str, timeout_s: float) -> list[bytes]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     sock = (await dial.connect([peer], timeout_s)).sock
     _, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname=name)
     try:
-        return [load_der_x509_certificate(der) for der in _unverified(writer.get_extra_info("ssl_object"))]
+        return _unverified(writer.get_extra_info("ssl_object"))
     finally:
         writer.transport.abort()
 

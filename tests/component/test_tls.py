@@ -191,9 +191,9 @@ GOOD, LATE, EARLY = (-400, 90), (-400, -1), (1, 90)
 @pytest.mark.parametrize(
     ("leaf", "intermediate", "told"),
     [
-        (LATE, GOOD, 'certificate "platform" expired at '),
+        (LATE, GOOD, "certificate for 127.0.0.1 expired at "),
         (GOOD, LATE, 'intermediate certificate "Dated Intermediate" expired at '),
-        (EARLY, GOOD, 'certificate "platform" is good only from '),
+        (EARLY, GOOD, "certificate for 127.0.0.1 is good only from "),
         (GOOD, EARLY, 'intermediate certificate "Dated Intermediate" is good only from '),
     ],
     ids=["leaf late", "intermediate late", "leaf early", "intermediate early"],
@@ -229,10 +229,15 @@ async def test_another_python_may_not_show_its_chain(pki: Pki) -> None:
     """Then the date is that of the server's own certificate, as far as it is known."""
 
     class Connection:
-        def getpeercert(self) -> dict[str, str]:
-            return {"notAfter": "Nov 28 10:00:00 2026 GMT"}
+        def __init__(self, **leaf: str) -> None:
+            self._leaf = leaf
 
-    assert tls.expires_at(Connection()) == 1_795_860_000.0
+        def getpeercert(self) -> dict[str, str]:
+            return self._leaf
+
+    assert tls.expires_at(Connection(notAfter="Nov 28 10:00:00 2026 GMT")) == 1_795_860_000.0
+    assert tls.expires_at(Connection(notAfter="Jan  1 00:00:00 12026 GMT")) is None
+    assert tls.expires_at(Connection()) is None
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def make(
     days: tuple[float, float] = (-400, 90),
     key: ec.EllipticCurvePrivateKey | None = None,
     public: bool = False,
+    extensions: Sequence[x509.ExtensionType] = (),
 ) -> Made:
     """A certificate for ``hosts``, or without any an authority's; by itself where there is no ``issuer``.
 
@@ -61,6 +62,8 @@ def make(
         where = x509.UniformResourceIdentifier("http://authority.example/issuer.cer")
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     return Made(builder.sign(signer, hashes.SHA256()), key)
 
 
