@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 import zoneinfo
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from agent.clock import Clock, boot_id
 from agent.courier import Courier
 from agent.links import open_link
 from agent.probes.bandwidth.meter import Meter
-from agent.probes.contract import Context, Message, deadline_s, silent
+from agent.probes.contract import Context, Heard, deadline_s, deaf, silent
 from agent.probes.whiteboard.profile import HOME_ASSISTANT
 from agent.runner import Probes, Runner, observe
 from agent.settings import (
@@ -280,41 +280,43 @@ async def probe_once(
     from agent.probes import PROBES
 
     clock = Clock(boot_id())
-    async with _heard_of(settings, target) as messages:
+    async with _listening(settings, target) as hear:
         context = Context(
             settings=settings,
             directives=load_directives(Path(settings.state_dir)),
             clock_good=clock.read().quality == "good",
             on_demand=True,
-            messages=messages,
+            hear=hear,
             explain=explain,
         )
         return await observe(PROBES, target, context, clock)
 
 
 @contextlib.asynccontextmanager
-async def _heard_of(settings: AgentSettings, target: TargetSettings) -> AsyncIterator[Mapping[str, Message]]:
+async def _listening(
+    settings: AgentSettings, target: TargetSettings
+) -> AsyncIterator[Callable[[WhiteboardTarget], Heard]]:
     """Listen to the broker until it has told something of ``target``, but not for long."""
-    ear = _ear(settings)
+    ear = _ear(settings, metrics.Metrics())
     if ear is None or not isinstance(target, WhiteboardTarget) or target.mqtt is None:
-        yield {}
+        yield deaf
         return
     listening = asyncio.create_task(ear.run())
     try:
         await ear.until_heard(target, LISTEN_S)
-        yield ear.messages
+        yield ear.hear
     finally:
         listening.cancel()
         await asyncio.wait([listening])
 
 
-def _ear(settings: AgentSettings) -> "Hearing | None":
+def _ear(settings: AgentSettings, numbers: metrics.Metrics) -> "Hearing | None":
     """What listens to the school's broker. The MQTT library is imported only where there is one."""
     if settings.broker is None:
         return None
     from agent.hearing import hearing
 
-    return hearing(settings)
+    return hearing(settings, numbers)
 
 
 # --- running --------------------------------------------------------------------------------------------------------
@@ -378,8 +380,8 @@ async def _session(
         runner.on_bandwidth = courier.hurry
         meter = Meter(settings.targets, clock.now_s)
         runner.samples_since = meter.since
-        ear = _ear(settings)
-        runner.messages = ear.messages if ear else {}
+        ear = _ear(settings, numbers)
+        runner.hear = ear.hear if ear else deaf
         async with asyncio.TaskGroup() as group:
             probing = group.create_task(runner.run(), name="runner")
             rest = [group.create_task(courier.run(), name="courier")]

@@ -34,6 +34,11 @@ METRICS: dict[str, Metric] = {
     "classready_agent_spool_degraded": Metric("gauge", "1 while the spool lives in memory only."),
     "classready_agent_publish_total": Metric("counter", "Reports sent, by what became of them.", ("result",)),
     "classready_agent_last_app_ack_timestamp_seconds": Metric("gauge", "Wall time of the collector's last answer."),
+    "classready_agent_broker_messages_refused_total": Metric(
+        "counter",
+        "Messages of whiteboards beyond a bound: of one (size), a device's announcements, or all.",
+        ("reason",),
+    ),
     "classready_agent_clock_synchronized": Metric("gauge", "1 while wall time is known to be right."),
     "classready_agent_config_last_reload_successful": Metric("gauge", "0 after a reload that was refused."),
 }

@@ -14,8 +14,8 @@ from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes import contract
 from agent.probes.bandwidth import gate
-from agent.probes.contract import Context, Message, Probe, Sample, Unmeasured
-from agent.settings import AgentSettings, BandwidthTarget, TargetSettings
+from agent.probes.contract import Context, Heard, Probe, Sample, Unmeasured, deaf
+from agent.settings import AgentSettings, BandwidthTarget, TargetSettings, WhiteboardTarget
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
 from classready.report import Directives, Record
@@ -107,8 +107,8 @@ class Runner:
         """Called when the result of a bandwidth test is in the spool."""
         self.samples_since: SamplesSince = _nobody_counts
         """What the counters of a target's port have shown since a moment of the boot clock."""
-        self.messages: Mapping[str, Message] = {}
-        """What the school's broker has told, by topic; filled while the runner runs."""
+        self.hear: Callable[[WhiteboardTarget], Heard] = deaf
+        """What a whiteboard has said on the school's broker."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._silent_slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
@@ -173,7 +173,7 @@ class Runner:
             settings=self._settings,
             directives=self.directives,
             clock_good=reading.quality == "good",
-            messages=self.messages,
+            hear=self.hear,
         )
 
     def _record(self, observation: Observation, reading: Reading) -> Record:

@@ -182,7 +182,8 @@ class Mqtt(_Strict, frozen=True, kw_only=True):
             description="what stands for {id} in topics, without / + #",
         ),
     ]
-    """What stands for `{id}` in topics; for `homeassistant` an identifier, the name, or the object id of the device."""
+    """What stands for `{id}` in topics; for `homeassistant` an identifier, MAC, name, node id or object id of the
+    device."""
 
 
 class Traps(_Strict, frozen=True, kw_only=True):

@@ -5,12 +5,12 @@ outside its hours) is UNMEASURED with a reason. A probe raises only for a bug of
 UNMEASURED(probe_bug) by way of ``unmeasured``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
-from agent.settings import AgentSettings, Target
+from agent.settings import AgentSettings, Target, WhiteboardTarget
 from classready.observation import Observation
 from classready.report import Directives
 
@@ -50,12 +50,22 @@ class Sample(Struct, frozen=True, kw_only=True):
     up_bytes: int
 
 
-class Message(Struct, frozen=True, kw_only=True):
-    """The newest message of an MQTT topic, which came at ``at_s`` of the monotonic clock; ``retained``: it is older."""
+class Heard(Struct, frozen=True, kw_only=True):
+    """What a device's own messages on the school's broker prove.
 
-    payload: bytes
-    retained: bool
-    at_s: float
+    ``state`` None: nothing, and ``detail`` says why. ``gone``: its last will says that it is not connected.
+    """
+
+    state: Literal["awake", "asleep"] | None = None
+    gone: bool = False
+    nic_speed_bps: int | None = None
+    facts: dict[str, str] = {}
+    detail: str = ""
+
+
+def deaf(_target: WhiteboardTarget) -> Heard:
+    """The default ``hear``: nobody listens to a broker."""
+    return Heard(detail="nobody listens to the school's broker (set broker)")
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -64,8 +74,8 @@ class Context(Struct, frozen=True, kw_only=True):
     ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage
     return is progress, and the next one takes its place. ``clock_good``: whether wall time is known to be right.
     ``directives`` are the collector's last ones, None when it never answered. ``samples`` are those of the target's
-    port, oldest first: all since its last verdict, and not older than two hours. ``messages``: by topic, what the
-    school's broker has told.
+    port, oldest first: all since its last verdict, and not older than two hours. ``hear``: what a whiteboard has
+    said on the school's broker.
     """
 
     settings: AgentSettings
@@ -73,7 +83,7 @@ class Context(Struct, frozen=True, kw_only=True):
     clock_good: bool
     on_demand: bool = False
     samples: Sequence[Sample] = ()
-    messages: Mapping[str, Message] = {}
+    hear: Callable[[WhiteboardTarget], Heard] = deaf
     explain: Callable[[str], None] = silent
 
 

@@ -2,7 +2,8 @@
 
 JSON lines on stdout, progress on stderr. fping is the peer for round-trip times (needs root, for network namespaces),
 prometheus-snmp-exporter and prometheus-blackbox-exporter (Debian packages of these names) for processor time and
-memory. A peer that is not installed is named, and its fields are null. Run it alone.
+memory; mosquitto keeps what whiteboards announce. A peer that is not installed is named, and its fields are null. Run
+it alone.
 """
 
 import argparse
@@ -13,14 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.agent import polls, rtt, whole
+from bench.agent import boards, polls, rtt, whole
 from bench.agent.processes import BLACKBOX_EXPORTER, SNMP_EXPORTER, absent
 from bench.lines import Metric, json_line, say
 
-PARTS: Final = ("rtt", "poll", "whole")
+PARTS: Final = ("rtt", "poll", "boards", "whole")
 GOALS: Final = {
     "rtt_error_seconds": rtt.GOAL_S,
     "poll_cpu_ratio_snmp_exporter": polls.GOAL_RATIO,
+    "mqtt_discovery_cpu_seconds": boards.CPU_GOAL_S,
+    "mqtt_discovery_known_seconds": boards.KNOWN_GOAL_S,
     "agent_rss_bytes": whole.RSS_GOAL_BYTES,
     "agent_cpu_share": whole.CPU_GOAL,
     "help_seconds": whole.HELP_GOAL_S,
@@ -49,6 +52,7 @@ def _runs(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Metric]]]
     return {
         "rtt": lambda: rtt.measure(2 if quick else 10),
         "poll": lambda: polls.measure(folder, 5 if quick else 25),
+        "boards": lambda: boards.measure(folder, 1 if quick else 5),
         "whole": lambda: whole.measure(folder, interval_s=interval_s, cycles=cycles),
     }
 
@@ -56,6 +60,8 @@ def _runs(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Metric]]]
 def _why_not(part: str) -> str | None:
     if part == "rtt" and (os.geteuid() != 0 or absent("fping", "ip")):
         return "needs root, iproute2 and fping"
+    if part == "boards" and not Path(boards.MOSQUITTO).exists():
+        return "needs mosquitto"
     return None
 
 

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 
 from agent.app import probe_once
 from agent.hearing import Hearing, hearing
+from agent.metrics import Metrics
+from agent.probes.contract import Heard
+from agent.probes.whiteboard import discovery
 from agent.settings import (
     AgentSettings,
     Broker,
@@ -24,6 +28,7 @@ from agent.settings import (
     Switching,
     WhiteboardTarget,
 )
+from bench.agent import boards
 from classready.observation import Device, Outcome, Reason
 from tests.support.mosquitto import SchoolBroker
 
@@ -155,19 +160,24 @@ async def test_home_assistant(broker: SchoolBroker, tmp_path: Path) -> None:
 async def test_the_broker_restarts(broker: SchoolBroker, tmp_path: Path) -> None:
     """The listener connects again by itself, and ends when it is told to."""
     settings = _settings(broker, tmp_path)
-    ear = hearing(settings)
+    (target,) = settings.targets
+    assert isinstance(target, WhiteboardTarget)
+    ear = hearing(settings, Metrics())
     assert isinstance(ear, Hearing)
+    assert "not reached yet" in ear.hear(target).detail
     listening = asyncio.create_task(ear.run())
     for _ in range(2):
         async with asyncio.timeout(20):
-            while "panel/301/state" not in ear.messages:
+            while ear.hear(target).state != "awake":
                 with contextlib.suppress(aiomqtt.MqttError):
                     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
                         await client.publish("panel/301/state", b'{"power": "on"}')
                 await asyncio.sleep(0.1)
-        assert not ear.messages["panel/301/state"].retained
-        ear.messages.clear()
         broker.stop()
+        async with asyncio.timeout(20):
+            while ear.hear(target).state is not None:
+                await asyncio.sleep(0.05)
+        assert "no connection to the broker 127.0.0.1" in ear.hear(target).detail
         broker.start()
     listening.cancel()
     done, _ = await asyncio.wait([listening], timeout=5)
@@ -180,3 +190,131 @@ async def test_without_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     absent = SchoolBroker(tmp_path)
     device = await _probe(_settings(absent, tmp_path))
     assert (device.outcome, device.reason) == (Outcome.UNMEASURED, Reason.NO_DATA)
+
+
+async def test_sixty_panels_with_thirty_announcements_each(broker: SchoolBroker) -> None:
+    """All are known, each as it is, within the deadline, and no retained message is refused."""
+    await boards.publish(broker.port)
+    learnt = await boards.learn(broker.port)
+    assert learnt.states == ["awake", "asleep"] * (boards.PANELS // 2)
+    assert learnt.known_s < boards.KNOWN_GOAL_S
+
+
+@contextlib.asynccontextmanager
+async def _ear(broker: SchoolBroker, tmp_path: Path, numbers: Metrics) -> AsyncIterator[Callable[[], Heard]]:
+    """Listen to what panel 301 announces; yields what is heard of it."""
+    settings = _settings(broker, tmp_path, "homeassistant")
+    (target,) = settings.targets
+    assert isinstance(target, WhiteboardTarget)
+    ear = hearing(settings, numbers)
+    assert ear is not None
+    listening = asyncio.create_task(ear.run())
+    try:
+        yield lambda: ear.hear(target)
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+async def _until(hear: Callable[[], Heard], expected: Callable[[Heard], bool]) -> Heard:
+    async with asyncio.timeout(30):
+        while not expected(hear()):
+            await asyncio.sleep(0.02)
+    return hear()
+
+
+SCREEN = {"~": "x/301", "avty_t": "~/lwt", "stat_t": "~/s", "dev": {"ids": ["301"]}}
+
+
+async def test_a_device_that_changes_what_it_announces(broker: SchoolBroker, tmp_path: Path) -> None:
+    """Another topic is subscribed to and the old one left; an announcement that is taken back is gone."""
+    topic = "homeassistant/switch/301/screen/config"
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client, _ear(broker, tmp_path, Metrics()) as hear:
+
+        async def say(said: dict[str, str]) -> None:
+            for where, payload in said.items():
+                await client.publish(where, payload, qos=1, retain=True)
+
+        await say({"x/301/lwt": "online", "x/301/s": "ON", "y/301/s": "OFF"})
+        await _until(hear, lambda heard: "nothing on the broker announces '301'" in heard.detail)
+        await say({topic: json.dumps(SCREEN)})
+        await _until(hear, lambda heard: heard.state == "awake")
+        await say({topic: json.dumps({**SCREEN, "stat_t": "y/301/s"})})
+        await _until(hear, lambda heard: heard.state == "asleep")
+        await say({"x/301/lwt": "offline"})
+        await _until(hear, lambda heard: heard.gone)
+        await say({"x/301/lwt": ""})
+        await _until(hear, lambda heard: not heard.gone and heard.state is None)
+        await say({topic: ""})
+        await _until(hear, lambda heard: "nothing on the broker announces '301'" in heard.detail)
+
+
+async def test_what_exceeds_a_bound_is_told(
+    broker: SchoolBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that is too long, or does not fit beside the others, is counted, and the reason says so."""
+    monkeypatch.setattr("agent.hearing.MESSAGES_MAX_BYTES", 10_000)
+    numbers = Metrics()
+    counted = partial(numbers.get, "classready_agent_broker_messages_refused_total")
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client, _ear(broker, tmp_path, numbers) as hear:
+
+        async def say(topic: str, payload: str) -> None:
+            await client.publish(topic, payload, qos=1, retain=True)
+
+        await say("homeassistant/switch/301/screen/config", json.dumps(SCREEN))
+        await say("x/301/lwt", "online")
+        await say("x/301/s", "x" * 70_000)
+        heard = await _until(hear, lambda heard: "65,536 bytes" in heard.detail)
+        assert (heard.state, counted("size")) == (None, 1)
+        await say("x/301/s", "x" * 20_000)
+        await _until(hear, lambda heard: "10,000 bytes" in heard.detail)
+        assert counted("room") == 1
+        await say("x/301/s", "ON")
+        await _until(hear, lambda heard: heard.state == "awake")
+        await say("homeassistant/switch/301/screen/config", json.dumps({**SCREEN, "x": "x" * 70_000}))
+        await _until(hear, lambda heard: "its announcement is longer than 65,536 bytes" in heard.detail)
+        assert counted("size") == 2
+
+
+async def test_a_broker_that_refuses_a_subscription(tmp_path: Path) -> None:
+    """The reason names the topic that the agent may not read. mosquitto with an ACL file says nothing, others do."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers = {0x10: b"\x20\x02\x00\x00", 0x82: b"\x90\x03%b\x80"}  # CONNACK, and a SUBACK of failure
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                kind, length = await reader.readexactly(2)
+                body = await reader.readexactly(length)
+                if kind in answers:
+                    writer.write(answers[kind].replace(b"%b", body[:2]))
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    refusing = SchoolBroker(tmp_path)
+    refusing.port = server.sockets[0].getsockname()[1]
+    async with server, _ear(refusing, tmp_path, Metrics()) as hear:
+        heard = await _until(hear, lambda heard: "refuses" in heard.detail)
+    assert "the broker refuses the subscription to homeassistant/device/+/config" in heard.detail
+
+
+async def test_a_fault_of_ours_costs_one_announcement(
+    broker: SchoolBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are still read, and the connection stays."""
+    original = discovery.read
+
+    def faulty(topic: str, payload: bytes, devices: Collection[str]) -> Any:
+        return original(topic, payload, devices) if "poison" not in topic else {}[topic]
+
+    monkeypatch.setattr(discovery, "read", faulty)
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        for topic, payload in {
+            "homeassistant/switch/other/poison/config": "{}",
+            "homeassistant/switch/301/screen/config": json.dumps(SCREEN),
+            "x/301/lwt": "online",
+            "x/301/s": "ON",
+        }.items():
+            await client.publish(topic, payload, qos=1, retain=True)
+        async with _ear(broker, tmp_path, numbers := Metrics()) as hear:
+            await _until(hear, lambda heard: heard.state == "awake")
+    assert numbers.get("classready_agent_broker_messages_refused_total", "device") == 1

@@ -5,7 +5,6 @@ drops everything looks the same.
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,7 +13,6 @@ from msgspec import Struct
 from agent import dial, network, snmp
 from agent.probes.contract import Context, patience_s
 from agent.probes.icmp import Unanswered, echo, resolve
-from agent.probes.whiteboard import profile
 from agent.settings import WhiteboardTarget
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Observation, Outcome, Reason, clean_text
@@ -38,8 +36,6 @@ _ETHERNET = {6, 62, 69, 117}
 _OURS = {Reason.PERMISSION, Reason.TOOL_MISSING}
 """Reasons that lie with the gateway, not with the device."""
 
-FRESH_INTERVALS = 3
-"""A message that is younger says how the device is now."""
 ICMP_TIMEOUT_S = 2.0
 ICMP_COUNT = 2
 ARP_VERIFIED_S = 9.0
@@ -81,9 +77,7 @@ async def _by_mqtt(target: WhiteboardTarget, _share_s: float, context: Context) 
     """What it said itself. Where its last will says that it is not connected, others may still see it."""
     if target.mqtt is None:
         return None
-    chosen = context.settings.profiles.get(target.mqtt.profile)
-    now_s, fresh_s = time.monotonic(), FRESH_INTERVALS * target.interval_s
-    heard = profile.hear(chosen, target.mqtt.id, context.messages, now_s=now_s, fresh_s=fresh_s)
+    heard = context.hear(target)
     if heard.state is None:
         return _Silence(Reason.UNREACHABLE if heard.gone else Reason.NO_DATA, heard.detail)
     context.explain(f"over MQTT: {heard.state}, {heard.facts}")
