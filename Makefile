@@ -69,4 +69,5 @@ bench-agent: venv ## the agent's processor time, memory and round-trip times, be
 	@$(BIN)/python -m bench.agent $(BENCH)
 
 clean: ## remove the environment and every cache
-	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .demo
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .demo \
+	  tests/support/grafana/node_modules

@@ -64,6 +64,7 @@ FAMILIES: tuple[Family, ...] = (
         "Classrooms of the school by state of each verdict.",
         ("office", "school", "verdict", "state"),
     ),
+    Family("classready_school_info", "Name and kind of the school; always 1.", ("office", "school", "name", "kind")),
     Family(
         "classready_school_uplink_bytes_per_second",
         "Measured capacity of a gateway's uplink.",
@@ -103,6 +104,9 @@ FAMILIES: tuple[Family, ...] = (
 OFFICE_CLASSROOMS = Family(
     "classready_office_classrooms", "Classrooms of the office by state of each verdict.", ("office", "verdict", "state")
 )
+OFFICE_INFO = Family("classready_office_info", "Name of the office; always 1.", ("office", "name"))
+ROLL_UP = (OFFICE_CLASSROOMS, OFFICE_INFO)
+"""What is told of offices beside the collector's own metrics."""
 
 Sample = tuple[tuple[str, ...], float | None]
 Blocks = tuple[bytes, ...]
@@ -142,14 +146,16 @@ class Exposition:
         """The union of the offices, for people; never to be scraped beside them."""
         return _join(chain.from_iterable(schools.values() for schools in self._blocks.values()))
 
-    def self_metrics(self) -> bytes:
-        """The collector's own metrics and the roll-up per office."""
+    def self_metrics(self, office_names: Mapping[str, str]) -> bytes:
+        """The collector's own metrics and the roll-up per office; ``office_names`` by id, as in the roster."""
         rollup = (
             ((office, *key), float(count))
             for office, schools in self._counts.items()
             for key, count in _total(schools.values()).items()
         )
-        return generate_latest(REGISTRY) + _header(OFFICE_CLASSROOMS) + _lines(OFFICE_CLASSROOMS, rollup)
+        named = (((office, name or office), 1.0) for office, name in office_names.items())
+        told = ((OFFICE_CLASSROOMS, rollup), (OFFICE_INFO, named))
+        return generate_latest(REGISTRY) + b"".join(_header(family) + _lines(family, found) for family, found in told)
 
 
 def render(school: School, now: float, policy: Policy) -> Blocks:
@@ -184,7 +190,7 @@ def _pattern(family: Family) -> str:
     return f"{family.name}{{{labels}}} %r\n"
 
 
-_PATTERNS: Mapping[str, str] = {family.name: _pattern(family) for family in (*FAMILIES, OFFICE_CLASSROOMS)}
+_PATTERNS: Mapping[str, str] = {family.name: _pattern(family) for family in (*FAMILIES, *ROLL_UP)}
 
 
 def escape(text: str) -> str:
@@ -248,10 +254,12 @@ def _classrooms(school: School, policy: Policy) -> Found:
 
 
 def _school(school: School, policy: Policy) -> Found:
+    roster = school.roster
+    yield "school_info", (roster.name or roster.school, roster.kind), 1.0
     for key, count in _flat_counts(school).items():
         yield "school_classrooms", key, float(count)
     directions: tuple[Direction, ...] = ("down", "up")
-    for gateway in school.roster.gateways:
+    for gateway in roster.gateways:
         for direction in directions:
             interval = gateway_uplink(school, gateway, direction)
             for bound, rate_bps in (("estimate", interval.estimate_bps), ("at_least", interval.at_least_bps)):

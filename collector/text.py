@@ -420,6 +420,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "grafana.not_scraped": ("采集失败的单位", "Offices not scraped"),
     "grafana.open": ("打开", "Open"),
+    "grafana.name": ("名称", "Name"),
     "grafana.ratio": ("达标率", "Compliant ratio"),
     "grafana.classrooms": ("教室数", "Classrooms"),
     "grafana.main_causes": ("主要原因", "Main causes"),

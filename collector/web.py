@@ -68,7 +68,7 @@ async def _ready(ready: Callable[[], bool], _request: web.Request) -> web.Respon
 
 def _metrics_routes(bureau: Bureau, exposition: Exposition) -> list[web.RouteDef]:
     async def own(_request: web.Request) -> web.Response:
-        return _exposed(exposition.self_metrics())
+        return _exposed(exposition.self_metrics(_offices(bureau)))
 
     async def office(request: web.Request) -> web.Response:
         office_id = request.match_info["office"]

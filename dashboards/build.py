@@ -43,7 +43,7 @@ OFFICE = 'office=~"$office"'
 SCHOOL = f'{OFFICE},school=~"$school"'
 ROOM = f'{SCHOOL},classroom=~"$classroom"'
 FEW = f" and on () (count(count by (school) (classready_school_classrooms{{{SCHOOL}}})) <= {SCHOOLS_DRAWN_MAX})"
-"""Ends a graph's query: with all of 2,000 schools chosen, a browser would be sent 80,000 lines."""
+"""Narrows a graph's query: with all of 2,000 schools chosen, a browser would be sent 80,000 lines."""
 
 ALL = ".+"
 """What "All" stands for. Without it Grafana writes the ids of all schools into every query."""
@@ -58,8 +58,10 @@ RATIO_STEPS: Steps = ((None, RED), (0.9, AMBER), (1, GREEN))
 """Every classroom is to have its device and its line: only all of them is green."""
 
 _HERE = "/d/classready?${datasource:queryparam}&${__url_time_range}&var-office="
-_OFFICE = Label("office", link=_HERE + "${__value.raw:percentencode}")
-_SCHOOL = Label("school", link=_HERE + "${__data.fields.office:percentencode}&var-school=${__value.raw:percentencode}")
+_TO_OFFICE = _HERE + "${__data.fields.office:percentencode}"
+_TO_SCHOOL = _TO_OFFICE + "&var-school=${__data.fields.school:percentencode}"
+_OFFICE = Label("office", link=_TO_OFFICE)
+_SCHOOL = (Label("name", link=_TO_SCHOOL), _OFFICE, Label("school", link=_TO_SCHOOL))
 _CAUSE = Label("cause", CAUSE_WORDS)
 
 
@@ -89,6 +91,17 @@ def build() -> str:
             row = row.with_panel(panel)
         board = board.with_row(row)
     return json.dumps(board.build(), cls=JSONEncoder, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _named(expr: str) -> str:
+    """``expr`` with the label ``name`` of its school: it comes with the same scrape as the numbers, so it is there."""
+    names = f"max by (office, school, name) (classready_school_info{{{SCHOOL}}})"
+    return f"{expr} * on (office, school) group_left (name) {names}"
+
+
+def _drawn(expr: str) -> str:
+    """For a graph: named, and nothing where there would be too much; asked first, so that little is joined."""
+    return _named(f"({expr}{FEW})")
 
 
 def _variable(name: str, series: str) -> dashboard.QueryVariable:
@@ -153,25 +166,23 @@ def _offices() -> Any:
         Column(_total("compliant", state, OFFICE, "office", by="office"), _word("compliant", state), decimals=0)
         for state in ("yes", "no", "unknown", "exempt")
     )
+    names = Column(f"max by (office, name) (classready_office_info{{{OFFICE}}})", "")
     ratio = Column(_ratio(OFFICE, "office", by="office"), zh("ratio"), RATIO, RATIO_STEPS, decimals=1)
-    return grid("offices", [_OFFICE], ratio, *columns, worst=(zh("ratio"), False), span=15)
+    rows = [Label("name", link=_TO_OFFICE), _OFFICE]
+    return grid("offices", rows, names, ratio, *columns, worst=(zh("ratio"), False), span=15)
 
 
 def _schools() -> Any:
     by = "office, school"
     counts = (
-        Column(_total("ready", state, SCHOOL, by=by), title, decimals=0, steps=steps)
-        for state, title, steps in (
-            ("no|unknown", zh("to_do"), ()),
-            ("no", _word("ready", "no"), ((None, GREY), (1, RED))),
-            ("unknown", _word("ready", "unknown"), ()),
-            ("yes", _word("ready", "yes"), ()),
-        )
+        Column(_total("ready", state, SCHOOL, by=by), _word("ready", state), decimals=0, steps=steps)
+        for state, steps in (("no", ((None, GREY), (1, RED))), ("unknown", ()), ("yes", ()))
     )
     contention = f"max by ({by}) (classready_school_uplink_contention_ratio{{{SCHOOL}}})"
     return grid(
         "schools",
-        [_OFFICE, _SCHOOL],
+        _SCHOOL,
+        Column(_named(_total("ready", "no|unknown", SCHOOL, by=by)), zh("to_do"), decimals=0),
         *counts,
         *(
             Column(_slowest_line(direction, note), zh(direction), BITS, note=Label(note, BOUND_WORDS))
@@ -228,19 +239,19 @@ def _word(verdict: str, state: str) -> str:
 
 
 def _school_row() -> Sequence[Any]:
-    platform = "{{school}} {{platform}}"
-    page_time = f"sum by (school, platform) (classready_platform_http_duration_seconds{{{SCHOOL}}})"
+    platform = "{{name}} {{school}} {{platform}}"
+    page_time = f"sum by (office, school, platform) (classready_platform_http_duration_seconds{{{SCHOOL}}})"
     rtt = f"classready_platform_ping_rtt_seconds{{{SCHOOL}}}"
     loss = f"classready_platform_ping_loss_ratio{{{SCHOOL}}}"
     gateway_up = f"classready_gateway_up{{{SCHOOL}}}"
     return (
         graph("uplink", BITS, *_uplinks()),
         _segments(),
-        states("platform_up", Query(f"classready_platform_up{{{SCHOOL}}}{FEW}", platform), YES_NO),
-        graph("platform_http", "s", Query(f"{page_time}{FEW}", platform)),
-        graph("platform_rtt", "s", Query(f"{rtt}{FEW}", platform), span=6),
-        graph("platform_loss", RATIO, Query(f"{loss}{FEW}", platform), span=6),
-        states("gateway_up", Query(f"{gateway_up}{FEW}", "{{school}} {{gateway}}"), YES_NO),
+        states("platform_up", Query(_drawn(f"classready_platform_up{{{SCHOOL}}}"), platform), YES_NO),
+        graph("platform_http", "s", Query(_drawn(page_time), platform)),
+        graph("platform_rtt", "s", Query(_drawn(rtt), platform), span=6),
+        graph("platform_loss", RATIO, Query(_drawn(loss), platform), span=6),
+        states("gateway_up", Query(_drawn(gateway_up), "{{name}} {{gateway}}"), YES_NO),
         _gateways(),
         _certificates(),
     )
@@ -249,21 +260,21 @@ def _school_row() -> Sequence[Any]:
 def _uplinks() -> Sequence[Query]:
     """A bound is called so: it is no measured speed."""
     return [
-        Query(f"8 * {lines}{FEW}", f"{{{{school}}}} {{{{gateway}}}} {zh(direction)} {BOUND_WORDS[bound][0]}")
+        Query(_drawn(f"8 * {lines}"), f"{{{{name}}}} {{{{gateway}}}} {zh(direction)} {BOUND_WORDS[bound][0]}")
         for direction in ("down", "up")
         for bound, lines in _lines(direction).items()
     ]
 
 
 def _segments() -> Any:
-    rows = [_OFFICE, _SCHOOL, Label("gateway"), Label("segment")]
-    by = ", ".join(label.name for label in rows)
+    rows = [*_SCHOOL, Label("gateway"), Label("segment")]
+    by = "office, school, gateway, segment"
     capacity = f"8 * max by ({by}) (classready_school_segment_bytes_per_second{{{SCHOOL}}})"
     contention = f"max by ({by}) (classready_school_segment_contention_ratio{{{SCHOOL}}})"
     return grid(
         "segments",
         rows,
-        Column(capacity, zh("capacity"), BITS),
+        Column(_named(capacity), zh("capacity"), BITS),
         Column(contention, zh("contention"), decimals=1),
         worst=(zh("contention"), True),
         span=12,
@@ -277,8 +288,8 @@ def _gateways() -> Any:
     reported_at = f"1000 * {of_gateway('last_report_timestamp_seconds')}"
     return grid(
         "gateways",
-        [_OFFICE, _SCHOOL, Label("gateway")],
-        Column(of_gateway("up"), zh("gateway_up"), words=YES_NO),
+        [*_SCHOOL, Label("gateway")],
+        Column(_named(of_gateway("up")), zh("gateway_up"), words=YES_NO),
         Column(reported_at, zh("last_report"), DATE, no_value=zh("never")),
         Column(of_gateway("clock_skew_seconds"), zh("skew"), "s"),
         Column(of_gateway("spool_records"), zh("spool"), decimals=0),
@@ -292,8 +303,8 @@ def _certificates() -> Any:
     days_left = f"floor(({expiry} - time()) / 86400)"
     return grid(
         "certificates",
-        [_OFFICE, _SCHOOL, Label("platform")],
-        Column(days_left, zh("days_left"), steps=((None, RED), (7, AMBER), (30, GREEN)), decimals=0),
+        [*_SCHOOL, Label("platform")],
+        Column(_named(days_left), zh("days_left"), steps=((None, RED), (7, AMBER), (30, GREEN)), decimals=0),
         Column(f"1000 * {expiry}", zh("expires"), DATE),
         worst=(zh("days_left"), False),
     )
@@ -303,29 +314,29 @@ def _certificates() -> Any:
 
 
 def _classroom_row() -> Sequence[Any]:
-    room = "{{school}} {{classroom}}"
-    causes = f"max by (office, school, classroom, cause) (classready_classroom_cause{{{ROOM}}} == 1){FEW}"
+    room = "{{name}} {{school}} {{classroom}}"
+    causes = f"max by (office, school, classroom, cause) (classready_classroom_cause{{{ROOM}}} == 1)"
     link = f"8 * classready_classroom_link_bytes_per_second{{{ROOM}"
     return (
         grid(
             "causes",
-            [_OFFICE, _SCHOOL, Label("classroom"), _CAUSE],
-            Column(causes, ""),
+            [*_SCHOOL, Label("classroom"), _CAUSE],
+            Column(_drawn(causes), ""),
             worst=(zh("school"), False),
             span=12,
         ),
-        states("room_ready", Query(f"classready_classroom_ready{{{ROOM}}}{FEW}", room), YES_NO),
-        states("room_compliant", Query(f"classready_classroom_compliant{{{ROOM}}}{FEW}", room), YES_NO),
-        states("room_device", Query(f"classready_classroom_device_up{{{ROOM}}}{FEW}", room), AWAKE),
+        states("room_ready", Query(_drawn(f"classready_classroom_ready{{{ROOM}}}"), room), YES_NO),
+        states("room_compliant", Query(_drawn(f"classready_classroom_compliant{{{ROOM}}}"), room), YES_NO),
+        states("room_device", Query(_drawn(f"classready_classroom_device_up{{{ROOM}}}"), room), AWAKE),
         graph(
             "room_link",
             BITS,
             *(
-                Query(f'{link},basis="{basis}"}}{FEW}', f"{room} {say(f'basis.{basis}', 'zh')}")
+                Query(_drawn(f'{link},basis="{basis}"}}'), f"{room} {say(f'basis.{basis}', 'zh')}")
                 for basis in ("port", "reach", "share")
             ),
         ),
-        graph("room_ratio", "short", Query(f"classready_classroom_link_ratio{{{ROOM}}}{FEW}", room)),
+        graph("room_ratio", "short", Query(_drawn(f"classready_classroom_link_ratio{{{ROOM}}}"), room)),
     )
 
 

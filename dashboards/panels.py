@@ -61,7 +61,7 @@ class Label(NamedTuple):
 class Column(NamedTuple):
     """A figure, or a column of a table: there ``expr`` is aggregated by exactly the labels of the table's rows.
 
-    ``note`` is one label more that only this query has: it becomes a column of its own beside the value.
+    ``note`` is one label more that only this query has: it becomes a column of its own behind the value.
     """
 
     expr: str
@@ -176,7 +176,9 @@ def states(title: str, query: Query, words: Words, *, span: int = 12) -> stateti
 def grid(
     title: str, rows: Sequence[Label], *columns: Column, worst: tuple[str, bool] | None = None, span: int = 24
 ) -> table.Panel:
-    """Instant values joined by the labels ``rows``. ``worst``: (title, descending?) brings first what needs a person.
+    """Instant values joined by the labels ``rows``; what is a name to an id need be in the first query only.
+
+    ``worst``: (title, descending?) brings first what needs a person.
 
     Grafana calls the value of a table's only query ``Value`` and those of several ``Value #A``, ``Value #B`` ...; its
     ``merge`` joins what has the same labels, so that a metric's name left in one of them makes a row of its own.

@@ -75,26 +75,27 @@ def figures(shown: dict[str, Any]) -> list[tuple[str, str, str]]:
 def test_the_gateway_table_has_one_row_a_gateway(monitored: Monitored) -> None:
     """Thirteen gateways are thirteen rows, the silent ones first, with a date, and words where nothing is known."""
     table = board(monitored).show(zh("gateways"))[zh("gateways")]
-    assert table["columns"] == ["单位", "学校", "网关", "网关在线", "最近上报", "时钟偏差", "积压记录"]
+    assert table["columns"] == ["名称", "单位", "学校", "网关", "网关在线", "最近上报", "时钟偏差", "积压记录"]
     rows = texts(table)
-    assert sorted(row[2] for row in rows) == sorted(line.gateway for line in GATEWAYS)
-    assert rows[1] == ["511402", "5114020003", "gw-c1", "否", "从未上报", "", ""]
-    assert rows[0][:4] == ["511402", "5114020002", "gw-b1", "否"]
-    assert {row[3] for row in rows[2:]} == {"是"}
-    assert {tuple(row[5:]) for row in rows[2:]} == {("200 ms", "0")}
-    dated = [row[4] for row in rows if row[2] != "gw-c1"]
+    assert sorted(row[3] for row in rows) == sorted(line.gateway for line in GATEWAYS)
+    assert rows[1] == ["东坡中学", "511402", "5114020003", "gw-c1", "否", "从未上报", "", ""]
+    assert rows[0][:5] == ["实验小学", "511402", "5114020002", "gw-b1", "否"]
+    assert {row[4] for row in rows[2:]} == {"是"}
+    assert {tuple(row[6:]) for row in rows[2:]} == {("200 ms", "0")}
+    dated = [row[5] for row in rows if row[3] != "gw-c1"]
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", text) for text in dated)
-    assert [row[3]["colour"] for row in table["rows"]] == ["red", "red"] + 11 * ["green"]
+    assert [row[4]["colour"] for row in table["rows"]] == ["red", "red"] + 11 * ["green"]
 
 
 def test_the_school_table_shows_down_and_up_apart_and_the_estimate_before_the_bound(monitored: Monitored) -> None:
     """A 480M line with 95M up is no 95M line; a proven bound is called "at least"; who needs a person comes first."""
     table = board(monitored).show(zh("schools"))[zh("schools")]
     assert table["columns"] == [
-        "单位", "学校", "待处理", "不可用", "未知", "可用", "下行", "下行为", "上行", "上行为", "超配倍数",
+        "名称", "单位", "学校", "待处理", "不可用", "未知", "可用", "下行", "下行为", "上行", "上行为", "超配倍数",
     ]  # fmt: skip
     rows = texts(table)
-    assert {row[1]: row[2:] for row in rows} == {
+    assert {row[2]: row[0] for row in rows} == {plan.school: plan.name for plan in PLANS}
+    assert {row[2]: row[3:] for row in rows} == {
         "5114020001": ["3", "2", "1", "3", "480 Mb/s", "实测", "95 Mb/s", "实测", "1.3"],
         "5114020002": ["2", "0", "2", "0", "", "", "", "", ""],
         "5114020003": ["2", "0", "2", "0", "", "", "", "", ""],
@@ -107,19 +108,19 @@ def test_the_school_table_shows_down_and_up_apart_and_the_estimate_before_the_bo
         "parent-01": ["0", "0", "0", "1", "", "", "", "", ""],
     }
     assert len(rows) == len(PLANS)
-    assert [row[2] for row in rows] == ["3", "3", "2", "2", "1", "0", "0", "0", "0", "0"]
+    assert [row[3] for row in rows] == ["3", "3", "2", "2", "1", "0", "0", "0", "0", "0"]
 
 
 def test_the_office_table_is_worst_first(monitored: Monitored) -> None:
     """Each office once, by its own ratio, red below nine tenths."""
     table = board(monitored).show(zh("offices"))[zh("offices")]
-    assert table["columns"] == ["单位", "达标率", "达标", "不达标", "未知", "豁免"]
+    assert table["columns"] == ["名称", "单位", "达标率", "达标", "不达标", "未知", "豁免"]
     assert texts(table) == [
-        ["511423", "70.0%", "7", "0", "3", "0"],
-        ["511402", "80.0%", "8", "1", "1", "1"],
-        ["511421", "85.7%", "6", "1", "0", "2"],
+        ["洪雅县", "511423", "70.0%", "7", "0", "3", "0"],
+        ["东坡区", "511402", "80.0%", "8", "1", "1", "1"],
+        ["仁寿县", "511421", "85.7%", "6", "1", "0", "2"],
     ]
-    assert {row[1]["colour"] for row in table["rows"]} == {"red"}
+    assert {row[2]["colour"] for row in table["rows"]} == {"red"}
 
 
 def test_every_table_is_one_frame_of_named_columns_without_repeated_rows(monitored: Monitored) -> None:
@@ -144,7 +145,7 @@ def test_causes_are_chinese_and_there_is_a_word_for_each(monitored: Monitored) -
     assert texts(shown[zh("main_causes")])[:2] == [["校园网关无上报", "4"], ["尚未测得", "4"]]
     rows = texts(shown[zh("causes")])
     assert len(rows) == 13
-    assert ["511402", "5114020001", "b4", "教室端口为半双工"] in rows
+    assert ["城关小学", "511402", "5114020001", "b4", "教室端口为半双工"] in rows
     mappings = [
         prop["value"][0]["options"]
         for panel in board(monitored).panels()
@@ -161,31 +162,31 @@ def test_causes_are_chinese_and_there_is_a_word_for_each(monitored: Monitored) -
 def test_certificates_end_on_a_date_and_the_first_to_end_stands_first(monitored: Monitored) -> None:
     """Days are counted down, an expired one is below zero."""
     rows = texts(board(monitored).show(zh("certificates"))[zh("certificates")])
-    assert [row[1:4] for row in rows[:4]] == [
+    assert [row[2:5] for row in rows[:4]] == [
         ["5114230002", "national", "-3"],
         ["5114230002", "sichuan", "-3"],
         ["5114210002", "national", "3"],
         ["5114210002", "sichuan", "3"],
     ]
     assert len(rows) == 14
-    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", row[4]) for row in rows)
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", row[5]) for row in rows)
 
 
 def test_links_lead_from_office_to_school_and_the_board_follows(monitored: Monitored) -> None:
     """The address sets the variables of this board; with them only that school is shown."""
     schools = board(monitored).show(zh("schools"))[zh("schools")]
-    row = next(row for row in schools["rows"] if row[1]["text"] == "parent-01")
-    assert row[0]["link"] == "/d/classready?var-datasource=prometheus&from=now-6h&to=now&var-office=511423"
-    assert row[1]["link"] == row[0]["link"] + "&var-school=parent-01"
+    name, office, school, *_ = next(row for row in schools["rows"] if row[2]["text"] == "parent-01")
+    assert office["link"] == "/d/classready?var-datasource=prometheus&from=now-6h&to=now&var-office=511423"
+    assert name["link"] == school["link"] == office["link"] + "&var-school=parent-01"
     followed = board(monitored, office=("511423",), school=("parent-01",)).show(zh("schools"), zh("gateways"))
-    assert [row[1] for row in texts(followed[zh("schools")])] == ["parent-01"]
+    assert [row[0] for row in texts(followed[zh("schools")])] == ["高庙教学点"]
     assert texts(followed[zh("gateways")]) == []
 
 
 def test_several_chosen_schools_are_a_pattern_and_a_dot_is_a_dot(monitored: Monitored) -> None:
     """Several values are joined, each taken as it is written."""
     two = board(monitored, school=("parent-01", "5114230001"))
-    assert sorted(row[1] for row in texts(two.show(zh("schools"))[zh("schools")])) == ["5114230001", "parent-01"]
+    assert sorted(row[2] for row in texts(two.show(zh("schools"))[zh("schools")])) == ["5114230001", "parent-01"]
     assert texts(board(monitored, school=("parent.01",)).show(zh("schools"))[zh("schools")]) == []
 
 
@@ -258,16 +259,16 @@ def test_lines_are_bits_by_direction_and_a_screen_that_is_off_is_no_alarm(monito
     """What is drawn carries its unit, its direction and whether it was measured."""
     shown = board(monitored).show(zh("uplink"), zh("room_device"), zh("platform_up"))
     uplinks = {one["title"]: one["last"] for one in shown[zh("uplink")]["series"]}
-    assert uplinks["5114020001 gw-a1 下行 实测"] == "480 Mb/s"
-    assert uplinks["5114020001 gw-a1 上行 实测"] == "95 Mb/s"
-    assert uplinks["5114210001 gw-e2 下行 至少"] == "95 Mb/s"
-    assert uplinks["5114210001 gw-e1 上行 实测"] == "0 b/s"
+    assert uplinks["城关小学 gw-a1 下行 实测"] == "480 Mb/s"
+    assert uplinks["城关小学 gw-a1 上行 实测"] == "95 Mb/s"
+    assert uplinks["文林小学 gw-e2 下行 至少"] == "95 Mb/s"
+    assert uplinks["文林小学 gw-e1 上行 实测"] == "0 b/s"
     assert len(uplinks) == 2 * 10, "one a direction and gateway with a known line"
     devices = {one["title"]: (one["last"], one["colour"]) for one in shown[zh("room_device")]["series"]}
-    assert devices["5114020001 b5"] == ("否", "#7b8794")
+    assert devices["城关小学 5114020001 b5"] == ("否", "#7b8794")
     platforms = {one["title"]: (one["last"], one["colour"]) for one in shown[zh("platform_up")]["series"]}
-    assert platforms["5114210002 sichuan"] == ("否", "red")
-    assert platforms["5114210002 national"] == ("是", "green")
+    assert platforms["文宫中学 5114210002 sichuan"] == ("否", "red")
+    assert platforms["文宫中学 5114210002 national"] == ("是", "green")
 
 
 # --- variables, and many schools --------------------------------------------------------------------------------------
@@ -335,7 +336,7 @@ def test_what_left_and_what_is_lost_is_not_shown(grafana_code: None, tmp_path: P
             exposition.update(replace(school, roster=replace(school.roster, gateways=("gw-a1",))), time.time())
             database.wait("classready_gateway_up", len(GATEWAYS) - 1)
             rows = texts(Board(database, time.time()).show(zh("gateways"))[zh("gateways")])
-            assert "gw-a2" not in [row[2] for row in rows]
+            assert "gw-a2" not in [row[3] for row in rows]
         database.wait("up == 0", 4)
         for later_s in (0.0, 3 * 3_600.0):
             shown = Board(database, time.time() + later_s, range_s=later_s + 60).show()

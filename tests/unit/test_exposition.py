@@ -16,8 +16,9 @@ from agent import metrics as agent_metrics
 from classready.units import MBIT
 from collector.core.policy import Policy
 from collector.core.state import Cause, School
-from collector.exposition import FAMILIES, OFFICE_CLASSROOMS, Exposition
+from collector.exposition import FAMILIES, ROLL_UP, Exposition
 from tests.support.samples import (
+    NAMES,
     NOW,
     demo_school,
     gateway_heard,
@@ -68,6 +69,7 @@ def test_a_school_as_prometheus_sees_it() -> None:
         ("classroom_link_ratio", "b2-301"): 0.95,
         ("classroom_device_up", "b2-301"): 1,
         ("classroom_device_up", "b2-306"): 0,
+        ("school_info", "城关小学", "hub"): 1,
         ("school_classrooms", "ready", "yes"): 4,
         ("school_classrooms", "ready", "no"): 2,
         ("school_classrooms", "ready", "unknown"): 1,
@@ -112,6 +114,7 @@ def test_a_silent_gateway_stops_its_measured_series() -> None:
         "classroom_compliant",
         "classroom_cause",
         "school_classrooms",
+        "school_info",
         "gateway_up",
         "gateway_last_report_timestamp_seconds",
     }
@@ -183,7 +186,7 @@ def test_offices_are_apart_and_a_moved_school_is_in_one_of_them() -> None:
     assert exposition.office("511402") == b""
     exposition.remove("s2")
     exposition.remove("s2")
-    assert b'school="s2"' not in exposition.everything() + exposition.self_metrics()
+    assert b'school="s2"' not in exposition.everything() + exposition.self_metrics(NAMES.offices)
 
 
 def test_families_are_grouped_with_one_help_and_type() -> None:
@@ -197,11 +200,20 @@ def test_families_are_grouped_with_one_help_and_type() -> None:
 
 def test_the_office_roll_up_adds_up() -> None:
     """Zeros are shown: a state that empties must not keep its last number."""
-    text = expose(demo_school(), demo_school(school="s2")).self_metrics()
+    text = expose(demo_school(), demo_school(school="s2")).self_metrics(NAMES.offices)
     found = samples(text)
     assert found["office_classrooms", "ready", "yes"] == 8
     assert found["office_classrooms", "ready", "no"] == 4
-    assert samples(expose(silenced(demo_school())).self_metrics())["office_classrooms", "ready", "yes"] == 0
+    assert (
+        samples(expose(silenced(demo_school())).self_metrics(NAMES.offices))["office_classrooms", "ready", "yes"] == 0
+    )
+
+
+def test_offices_and_schools_are_named_by_their_ids_where_they_have_no_name() -> None:
+    """A board joins names to numbers: every office and school has exactly one, whatever is in it."""
+    found = samples(expose().self_metrics({"511402": 'a "b"\\\n', "511421": ""}))
+    assert [labels for name, *labels in found if name == "office_info"] == [['a "b"\\\n'], ["511421"]]
+    assert of(demo_school(name=""))["school_info", "5114020001", "hub"] == 1
 
 
 def test_bytes_are_kept_until_the_school_changes() -> None:
@@ -222,7 +234,7 @@ def test_promtool_is_silent(name: str) -> None:
     school = demo_school(school=name, gateways=(HOSTILE,))
     heard = {HOSTILE: gateway_heard()}
     exposition = expose(with_state(school, gateways=heard), silenced(demo_school(school="s2")))
-    for text in (exposition.office("511402"), exposition.everything(), exposition.self_metrics()):
+    for text in (exposition.office("511402"), exposition.everything(), exposition.self_metrics(NAMES.offices)):
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
         assert b"\nup{job=" not in text
@@ -232,7 +244,7 @@ def test_the_documentation_names_every_metric_and_label() -> None:
     """docs/metrics.md has a row for each metric of the two programs and no other; labels are named in their rows."""
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     rows = {row.split("`")[1]: row for row in text.splitlines() if row.startswith("| `classready_")}
-    labels = {family.name: family.labels for family in (*FAMILIES, OFFICE_CLASSROOMS)}
+    labels = {family.name: family.labels for family in (*FAMILIES, *ROLL_UP)}
     labels |= {name: metric.labels for name, metric in agent_metrics.METRICS.items()}
     declared = {*labels, *self_metrics()}
     assert declared - set(rows) == set(), "not documented"

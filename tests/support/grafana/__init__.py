@@ -33,7 +33,10 @@ def install() -> str | None:
     npm = shutil.which("npm")
     if npm is None:
         return "not installed: npm"
-    done = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, timeout=240, check=False)
+    try:
+        done = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, timeout=240, check=False)
+    except subprocess.TimeoutExpired:
+        return "npm ci did not end within 240 s"
     if done.returncode == 0:
         os.utime(marker)
         return None
@@ -100,7 +103,7 @@ class Board:
             if "allValue" in variable:
                 return str(variable["allValue"])
             chosen = self.options(variable["name"])
-        escaped = [re.sub(r"[$^*{}\[\]'+?.()|\\]", lambda found: "\\\\" + found.group(), value) for value in chosen]
+        escaped = [re.sub(r"[$^*{}\[\]'+?.()|]", lambda found: "\\\\" + found.group(), value) for value in chosen]
         return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
     def options(self, name: str) -> list[str]:
