@@ -90,15 +90,22 @@ def advice(path: Path) -> list[Problem]:
     """What is allowed in agent.yml and may still be a mistake."""
     loaded = load_with_lines(path, AgentSettings)
     valid_s = LIVE_INTERVALS * loaded.value.report_interval_s
-    too_long = f"longer than device and platform evidence is valid ({valid_s:g} s): unknown in between"
-    no_rooms = "no classroom in ports or devices: only the trunk on its way out is read"
-    found: list[Problem] = []
-    for i, target in enumerate(loaded.value.targets):
-        if isinstance(target, HttpTarget | WhiteboardTarget) and target.interval_s > valid_s:
-            found.append(loaded.problem(f"targets[{i}].interval_s", too_long))
-        if isinstance(target, SwitchTarget) and not (target.ports or target.devices or target.trunks):
-            found.append(loaded.problem(f"targets[{i}]", no_rooms))
-    return found
+    return [
+        loaded.problem(f"targets[{i}]{field}", text)
+        for i, target in enumerate(loaded.value.targets)
+        for field, text in _doubts(target, valid_s)
+    ]
+
+
+def _doubts(target: TargetSettings, valid_s: float) -> Iterator[tuple[str, str]]:
+    if isinstance(target, HttpTarget | WhiteboardTarget) and target.interval_s > valid_s:
+        yield ".interval_s", f"longer than device and platform evidence is valid ({valid_s:g} s): unknown in between"
+    if isinstance(target, SwitchTarget) and not (target.ports or target.devices or target.trunks):
+        yield "", "no classroom in ports or devices: only the trunk on its way out is read"
+    if isinstance(target, HttpTarget) and target.expect and target.expect.lower() in target.url.lower():
+        yield ".expect", "stands in the address, which portals repeat in their pages: choose another text"
+    if isinstance(target, HttpTarget) and target.url.startswith("http://") and not target.expect:
+        yield ".url", "plain http shows not who answers, so a good answer stays unknown: use https, or set expect"
 
 
 def _with_absolute_paths(value: Any, base: Path) -> Any:

@@ -1,7 +1,7 @@
 """From a host's name to a TCP connection, as browsers and curl make it: no address is waited for alone (RFC 8305).
 
 Own code for the race, for the libraries' (asyncio, aiohappyeyeballs) forget which address failed and why once another
-one has answered, and a cut by the caller's timeout leaves them nothing to tell (docs/decisions/0025).
+one has answered, and a cut by the caller's timeout leaves them nothing to tell (docs/decisions/0027).
 """
 
 import asyncio

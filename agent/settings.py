@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from classready.ids import ClassroomRef, ClockTime, DeviceAddress, GatewayId, Host, TargetName
-from classready.observation import FactName, InterfaceName
+from classready.observation import ONE_LINE, FactName, InterfaceName
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 PortNumber = Annotated[int, Meta(ge=1, le=65_535)]
@@ -15,6 +15,16 @@ HttpUrl = Annotated[
         pattern=r"^https?://[^\s/@]+(/[^\s]*)?\Z",
         examples=["https://host.example/path"],
         description="http or https, without user name and white space",
+    ),
+]
+PageText = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=200,
+        pattern=ONE_LINE,
+        examples=["国家中小学智慧教育平台"],
+        description="one line of text without control characters, 2 to 200",
     ),
 ]
 HourSpan = tuple[ClockTime, ClockTime]
@@ -218,14 +228,27 @@ class PingTarget(Target, frozen=True, kw_only=True, tag="ping"):
 
 
 class HttpTarget(Target, frozen=True, kw_only=True, tag="http"):
-    """One GET. ``accept_statuses`` empty = any status below 500 means alive (one that asks for a login is alive)."""
+    """One GET. ``accept_statuses`` empty = any status below 500 means alive (one that asks for a login is alive).
+
+    Portals and proxies are not the platform: over ``https`` the certificate tells them apart, over ``http`` ``expect``.
+    """
 
     url: HttpUrl
-    """The page to get. Redirects are not followed."""
+    """The page to get. A redirect on its own host is an answer; it is followed only over `http` or with `expect`, three
+    times at most."""
     ca_file: str | None = None
     """PEM file of the certificate authority to trust; null = those of the system."""
     accept_statuses: tuple[Annotated[int, Meta(ge=100, le=599)], ...] = ()
     """Statuses that mean alive; empty = all below 500."""
+    expect: PageText | None = None
+    """What shows that the platform itself answered: a text of its page (as in the source, upper and lower case alike)
+    or a header like `X-Platform: smartedu`. Choose what no portal repeats: neither the address nor the host. null =
+    nothing is looked for; then an answer over plain `http` counts neither for nor against the platform."""
+    reject: Annotated[tuple[PageText, ...], Meta(max_length=32)] = ()
+    """Texts or headers of portals that are known here: an answer with one of them is not the platform's."""
+    accept_redirects_to: Annotated[tuple[Host, ...], Meta(max_length=32)] = ()
+    """Other hosts (and all below them) to which the platform may redirect, e.g. `smartedu.cn`. A redirect to any other
+    is not the platform's. Its own host, with or without `www.`, and hosts below it need not be named."""
     max_body_bytes: Annotated[int, Meta(ge=0, le=2**20)] = 65_536
     """Reading stops here: no video is pulled."""
 

@@ -77,6 +77,8 @@ class Reason(StrEnum):
     NAME_UNRESOLVED = "name_unresolved"
     TLS_INVALID = "tls_invalid"
     AUTHORITY_UNKNOWN = "authority_unknown"
+    NOT_THE_PLATFORM = "not_the_platform"
+    UNPROVEN = "unproven"
     STATUS_UNEXPECTED = "status_unexpected"
     PROTOCOL = "protocol"
     AUTH_FAILED = "auth_failed"

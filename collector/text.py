@@ -279,6 +279,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "证书由陌生机构签发,多为本校防火墙在解密检查",
         "certificate from another authority, mostly a firewall at the school that inspects",
     ),
+    "reason.not_the_platform": (
+        "应答的不是平台,而是认证门户、代理之类",
+        "something else answered in its place: a portal, a proxy",
+    ),
+    "reason.unproven": (
+        "无法证明应答的是平台:探测地址请改用 https,或设置 expect",
+        "not proven who answered: use an https address, or set expect",
+    ),
     "reason.status_unexpected": ("返回错误状态", "unexpected status"),
     "reason.protocol": ("应答不合规", "answer not understood"),
     "reason.auth_failed": ("认证失败", "credentials refused"),

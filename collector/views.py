@@ -534,7 +534,7 @@ def _platform_text(reading: PlatformReading, language: Language, *, up: bool | N
     parts: list[str] = []
     if reading.http_at is not None:
         parts.append(say({True: "platform.up", False: "platform.down", None: "platform.unknown"}[up], language))
-        if up is False and reading.reason:
+        if not up and reading.up is up and reading.reason:
             parts.append(reason(reading.reason, language))
         if up and reading.phases_s:
             parts.append(say("platform.http", language, duration=duration(sum(reading.phases_s.values()), language)))

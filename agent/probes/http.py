@@ -1,7 +1,7 @@
 """One GET of a platform's page, timed phase by phase, on raw streams.
 
 Own code because no client library tells the phases apart, nor the expiry date of a certificate that it refuses.
-Redirects are answers; they are not followed. How an answer is framed does not decide whether there was one.
+How an answer is framed does not decide whether there was one; whether it is the platform's, ``genuine`` finds.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from time import perf_counter
 from msgspec import Struct, field
 
 from agent import dial, http1, tls, urls
+from agent.probes import genuine
 from agent.probes.contract import Context, patience_s
 from agent.settings import HttpTarget
 from classready import __version__
@@ -24,6 +25,7 @@ PART = 0.9
 """Of the time left, for one step: so that it can tell who was silent, before patience ends."""
 LOOK_TIMEOUT_S = 3.0
 """For a second handshake, which looks at certificates that were refused."""
+FOLLOW_MAX_COUNT = 3
 
 _FIELDS = {
     "User-Agent": f"classready-agent/{__version__}",
@@ -52,6 +54,8 @@ class _Attempt(Struct):
     remarks: list[str] = []
     """What people should know beside the outcome, most important first."""
     connected_to: str | None = None
+    url: urls.Url | None = None
+    """The page that is asked for just now."""
     answer: http1.Answer = field(default_factory=http1.Answer)
     certificate_expires_at: float | None = None
 
@@ -60,15 +64,17 @@ class _Attempt(Struct):
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
+        """Of several pages the phases are added up."""
         self.phase = phase
         start_s = perf_counter()
         yield
-        self.phases_s[phase] = perf_counter() - start_s
-        self.context.explain(f"{phase}: {self.phases_s[phase] * 1000:.1f} ms")
+        seconds = perf_counter() - start_s
+        self.phases_s[phase] = self.phases_s.get(phase, 0.0) + seconds
+        self.context.explain(f"{phase}: {seconds * 1000:.1f} ms")
 
 
 async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
-    """One ``Http``. ANSWERED = an acceptable status; oddities after it stand in ``detail``.
+    """One ``Http``. ANSWERED = an acceptable status, of the platform; oddities after it stand in ``detail``.
 
     Silence in the middle of an answer that promised more is no answer: so looks a line that drops large packets.
     """
@@ -116,9 +122,9 @@ def _detail(attempt: _Attempt, failure: _Failure | None) -> str | None:
 
 def _out_of_time(target: HttpTarget, attempt: _Attempt) -> _Failure | None:
     """A page without a length, from a server that does not close, may well be whole."""
-    if attempt.answer.until_close and attempt.answer.body:
+    if attempt.url and attempt.answer.until_close and attempt.answer.body:
         attempt.answer.odd("no length, and the server did not close the connection")
-        return _status_failure(target, attempt.answer.status)
+        return _shortcoming(target, attempt.url, attempt.answer) or _doubt(target, attempt.url, attempt.answer)
     return _Failure(Reason.TIMEOUT, f"{attempt.phase}: not done within {patience_s(target):g} s")
 
 
@@ -138,6 +144,28 @@ def _text(error: Exception, phase: str) -> str:
 
 async def _try(target: HttpTarget, attempt: _Attempt) -> None:
     url = _url(target)
+    for _ in range(1 + FOLLOW_MAX_COUNT):
+        attempt.url, attempt.answer = url, http1.Answer()
+        await _fetch(target, url, attempt)
+        if failure := _shortcoming(target, url, attempt.answer):
+            raise failure
+        further = genuine.further(target, url, attempt.answer)
+        if further is None:
+            break
+        attempt.context.explain(f"status {attempt.answer.status}: looking further at {further}")
+        url = further
+    if failure := _doubt(target, url, attempt.answer):
+        raise failure
+
+
+def _url(target: HttpTarget) -> urls.Url:
+    try:
+        return urls.split(target.url)
+    except ValueError as error:
+        raise _Failure(Reason.NAME_UNRESOLVED, f"not a usable address: {error}") from None
+
+
+async def _fetch(target: HttpTarget, url: urls.Url, attempt: _Attempt) -> None:
     trust = _trust(target.ca_file) if url.tls else None
     with attempt.timed("resolve"):
         addresses = await dial.resolve(url.host, url.port, timeout_s=PART * attempt.left_s())
@@ -150,13 +178,6 @@ async def _try(target: HttpTarget, attempt: _Attempt) -> None:
         raise await _refused(error, peer, url, target, attempt) from None
 
 
-def _url(target: HttpTarget) -> urls.Url:
-    try:
-        return urls.split(target.url)
-    except ValueError as error:
-        raise _Failure(Reason.NAME_UNRESOLVED, f"not a usable address: {error}") from None
-
-
 async def _get(
     target: HttpTarget, url: urls.Url, reader: StreamReader, writer: StreamWriter, attempt: _Attempt
 ) -> None:
@@ -167,15 +188,21 @@ async def _get(
     with attempt.timed("transfer"):
         await http1.read_body(reader, answer, target.max_body_bytes)
     attempt.context.explain(f"status {answer.status}, {len(answer.body)} bytes of body read")
-    if failure := _status_failure(target, answer.status):
-        raise failure
 
 
-def _status_failure(target: HttpTarget, status: int | None) -> _Failure | None:
-    """A platform that asks for a login (401) or redirects (302) is alive."""
+def _shortcoming(target: HttpTarget, url: urls.Url, answer: http1.Answer) -> _Failure | None:
+    """A platform that asks for a login (401), or redirects on its site, is alive."""
+    if found := genuine.foreign(target, url, answer):
+        return _Failure(found.reason, found.detail, found.outcome)
+    status = answer.status
     if status in target.accept_statuses or (not target.accept_statuses and status is not None and status < 500):
         return None
     return _Failure(Reason.STATUS_UNEXPECTED, f"status {status}")
+
+
+def _doubt(target: HttpTarget, url: urls.Url, answer: http1.Answer) -> _Failure | None:
+    found = genuine.doubt(target, url, answer)
+    return _Failure(found.reason, found.detail, found.outcome) if found else None
 
 
 async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> socket.socket:

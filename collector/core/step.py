@@ -11,7 +11,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from classready.observation import Bandwidth, Device, Http, Outcome, Ping, Port, Segment
+from classready.observation import Bandwidth, Device, Http, Outcome, Ping, Port, Reason, Segment
 from collector.core import alerts, verdict
 from collector.core.alerts import Sighting
 from collector.core.hours import in_lesson, school_hours_between
@@ -498,13 +498,14 @@ def _platform_reading(school: School, event: Observed, target: str) -> PlatformR
 
 def _http(school: School, event: Observed, seen: Http) -> Folded:
     reading = _platform_reading(school, event, seen.target)
-    if seen.outcome not in (ANSWERED, NO_ANSWER) or event.observed_at <= (reading.http_at or 0.0):
+    unproven = seen.reason is Reason.UNPROVEN
+    if not (unproven or seen.outcome in (ANSWERED, NO_ANSWER)) or event.observed_at <= (reading.http_at or 0.0):
         return Folded(school=school)
     phases = seen.phases_s
     reading = replace(
         reading,
         http_at=event.observed_at,
-        up=seen.outcome is ANSWERED,
+        up=None if unproven else seen.outcome is ANSWERED,
         reason=seen.reason.value if seen.reason else None,
         status=seen.status,
         phases_s={name: value for name in phases.__struct_fields__ if (value := getattr(phases, name)) is not None}

@@ -55,7 +55,7 @@ async def test_every_phase_is_timed(good: Platform, authority: Authority) -> Non
 async def test_plain_http_has_no_tls_phase(platforms: Platforms) -> None:
     """Without TLS that phase and the certificate's date stay unknown."""
     platform = await platforms.add("plain", Platform(None))
-    http = await _probe(platform.url)
+    http = await _probe(platform.url, expect="<title>platform")
     assert (http.outcome, http.phases_s.tls, http.certificate_expires_at) == (Outcome.ANSWERED, None, None)
 
 
@@ -205,7 +205,7 @@ async def test_an_endless_body_is_cut(serve: Any) -> None:
             sent_bytes += 65_536
             await writer.drain()
 
-    http = await _probe(await serve(converse), max_body_bytes=10_000)
+    http = await _probe(await serve(converse), max_body_bytes=10_000, expect="xxx")
     assert http.outcome is Outcome.ANSWERED
     assert sent_bytes < 20_000_000
 

@@ -211,6 +211,24 @@ def test_check_advises_against_evidence_that_is_always_too_old(config):
     assert "valid (180 s)" in checked.output
 
 
+@pytest.mark.parametrize(
+    ("settings", "field", "words"),
+    [
+        ("url: 'http://page.example/'", "url", "set expect"),
+        ("url: 'http://page.example/', expect: Page.Example", "expect", "choose another text"),
+        ("url: 'http://page.example/', expect: 国家中小学智慧教育平台", None, None),
+        ("url: 'https://page.example/'", None, None),
+    ],
+)
+def test_check_notes_what_proves_nothing(config, settings, field, words):
+    """A page over plain http without expect, or with one that a portal repeats, is allowed, with a note."""
+    config.write_text(config.read_text() + f"  - {{kind: http, name: page, interval_s: 60, {settings}}}\n")
+    checked = invoke("check", "-c", config)
+    assert checked.exit_code == 0, checked.output
+    notes = [line for line in checked.output.splitlines() if "targets[4]" in line]
+    assert [f"].{field}: " in note and words in note for note in notes] == ([True] if field else [])
+
+
 def test_check_notes_a_switch_without_rooms(config):
     """A core switch has none, and its trunk matters; elsewhere they were forgotten."""
     config.write_text(SWITCH)

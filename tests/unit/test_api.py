@@ -14,7 +14,7 @@ from collector.app.explain import classroom_lines, school_lines
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.views import Bureau
-from tests.support.samples import NAMES, NOW, demo_school, leg_school, silenced, with_state
+from tests.support.samples import NAMES, NOW, demo_school, leg_school, platform, silenced, with_state
 
 Client = TestClient[web.Request, web.Application]
 
@@ -221,3 +221,31 @@ async def test_it_is_read_only(client: Client, method: str) -> None:
     """Nothing here changes anything."""
     async with getattr(client, method)("/api/v1/schools/5114020001") as response:
         assert response.status == 405
+
+
+@pytest.mark.parametrize(
+    ("reading", "state", "words"),
+    [
+        ({"up": False, "reason": "not_the_platform"}, "down", "不可达 · 应答的不是平台"),
+        (
+            {"up": None, "reason": "unproven"},
+            "unknown",
+            "未知 · 无法证明应答的是平台:探测地址请改用 https",
+        ),
+        ({"up": False, "reason": "timeout", "http_at": NOW - 400}, "unknown", "未知 · 往返"),
+        ({"up": True}, "up", "可达 · 打开用"),
+    ],
+)
+async def test_a_platform_says_who_answered(reading: dict[str, Any], state: str, words: str) -> None:
+    """Somebody else in its place, and an answer that proves nothing, stand with it; an old reason does not."""
+    school = demo_school()
+    [gateway] = school.roster.gateways
+    content = platform(gateway, "smartedu-content", **reading)
+    school = with_state(school, platforms={**school.state.platforms, f"{gateway}/smartedu-content": content})
+    app = web.Application()
+    app.add_routes(api.routes(bureau({school.roster.school: school})))
+    async with TestClient(TestServer(app)) as client:
+        view = await get(client, f"/api/v1/schools/{school.roster.school}")
+    national = view["platforms"][0]
+    assert national["state"] == state
+    assert next(t["text"] for t in national["targets"] if t["target"] == "smartedu-content").startswith(words)

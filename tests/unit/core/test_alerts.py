@@ -2,7 +2,7 @@
 
 import pytest
 
-from classready.observation import Outcome, Port, Reason
+from classready.observation import Http, Outcome, Port, Reason
 from collector.core.alerts import Sighting, decide
 from collector.core.policy import Policy
 from collector.core.state import AlertChange, AlertState, Cause, Classroom, PlatformFault, RosterChanged, Tick
@@ -54,6 +54,33 @@ def test_platform_alert_waits_for_its_hold():
     assert story.told(AlertChange) == []
     story.event(Tick(), now=story.now + 100)
     assert [(c.subject, c.cause) for c in story.told(AlertChange)] == [("platform:national", "platform_unreachable")]
+
+
+def test_somebody_else_in_its_place_is_a_platform_out_of_reach():
+    """A portal that answers is no platform; the alert opens as for any other reason, which is kept."""
+    portal = Http(target="national", outcome=Outcome.NO_ANSWER, reason=Reason.NOT_THE_PLATFORM, status=302)
+    story = Story().all_well()
+    for _ in range(3):
+        story.later(20).heard().saw(portal)
+    assert [(c.subject, c.cause) for c in story.told(AlertChange)] == [("platform:national", "platform_unreachable")]
+    assert story.ready() == "no"
+    assert story.school.state.platforms[f"{GATEWAY}/national"].reason == "not_the_platform"
+
+
+def test_an_unproven_answer_neither_raises_nor_clears():
+    """An answer that anybody may have given makes the platform unknown at once, opens no alert and closes none."""
+    unproven = Http(target="national", outcome=Outcome.UNMEASURED, reason=Reason.UNPROVEN, status=200)
+    story = Story().all_well()
+    for _ in range(4):
+        story.later(20).heard().saw(unproven)
+    assert (story.ready(), story.told(AlertChange)) == ("unknown", [])
+    assert story.school.state.platforms[f"{GATEWAY}/national"].reason == "unproven"
+    for _ in range(3):
+        story.later(20).heard().platform(up=False)
+    for _ in range(4):
+        story.later(20).heard().saw(unproven)
+    assert [change.change for change in story.told(AlertChange)] == ["opened"]
+    assert story.ready() == "unknown"
 
 
 def test_platform_fault_makes_the_clause_unknown():
