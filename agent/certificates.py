@@ -122,7 +122,12 @@ def _untrusted(case: Refused, path: Sequence[Certificate], ends_at: float) -> Re
         ours = "a private one that ca_file should name" if case.public_store else "one that ca_file does not have yet"
         detail = f"signed by another authority, {issuer}: a firewall that inspects, or {ours}"
         return Refusal(Reason.AUTHORITY_UNKNOWN, detail, None)
-    detail = f"signed by {issuer}, which was not sent: an intermediate is missing, or another authority stands between"
+    if case.public_store:
+        detail = f"signed by {issuer}, no public authority: a firewall that inspects, or one that ca_file should name"
+    else:
+        detail = (
+            f"signed by {issuer}, which was not sent: an intermediate is missing, or another authority stands between"
+        )
     return Refusal(Reason.TLS_INVALID, detail, ends_at)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import dial
@@ -40,13 +41,21 @@ _HANDSHAKE = {
 """OpenSSL's reason -> what it means here. Others are told in its own words."""
 
 
-@lru_cache(maxsize=8)
 def trusting(ca_file: str | None) -> ssl.SSLContext:
-    """What trusts ``ca_file``, or the system's store. Loading takes 20 ms of everybody's time, so it is done once.
+    """What trusts ``ca_file`` as it is now, or the system's store as it was at first.
 
     Raises:
         OSError: it cannot be read, or holds no certificate.
     """
+    if ca_file is None:
+        return _trusting(None)
+    state = Path(ca_file).stat()
+    return _trusting(ca_file, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _trusting(ca_file: str | None, *_state: int) -> ssl.SSLContext:
+    """Loading takes 20 ms of everybody's time, so it is done once for each file that it was."""
     return ssl.create_default_context(cafile=ca_file)
 
 

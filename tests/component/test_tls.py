@@ -145,6 +145,14 @@ async def test_another_authority_stands_in_between(
     assert http.detail.startswith(f'signed by another authority, "{name}": a firewall that inspects')
 
 
+async def test_a_certificate_alone_that_no_public_authority_made(pki: Pki, serve: Serve) -> None:
+    """Judged by the system's store there is no intermediate to miss; who signed it did not show itself, though."""
+    leaf = make("platform", make("School Firewall CA"), hosts=[HOST])
+    http = await _probe(await serve(showing(pki.directory, leaf)), None)
+    assert (http.reason, http.certificate_expires_at) == (Reason.TLS_INVALID, leaf.ends_at)
+    assert http.detail.startswith('signed by "School Firewall CA", no public authority: a firewall that inspects, or ')
+
+
 async def test_another_authority_that_keeps_its_root(pki: Pki, serve: Serve) -> None:
     """Shown is what signs for the firewall, not its root: it is no public one either way."""
     signer = make("School Firewall Sub CA", make("School Firewall Root"))
@@ -152,6 +160,16 @@ async def test_another_authority_that_keeps_its_root(pki: Pki, serve: Serve) -> 
     http = await _probe(await serve(showing(pki.directory, leaf, signer)), None)
     assert http.reason is Reason.AUTHORITY_UNKNOWN
     assert '"School Firewall Root"' in http.detail
+
+
+async def test_a_renewed_ca_file_counts_at_once(pki: Pki, serve: Serve) -> None:
+    """Whoever follows the advice of the detail sees it work, without a restart."""
+    root = make("School Firewall CA")
+    port = await serve(showing(pki.directory, make("platform", root, hosts=[HOST]), root))
+    ca_file = pem(pki.directory / "renewed.pem", pki.root)
+    assert (await _probe(port, ca_file)).reason is Reason.AUTHORITY_UNKNOWN
+    pem(ca_file, pki.root, root)
+    assert (await _probe(port, ca_file)).outcome is Outcome.ANSWERED
 
 
 @pytest.mark.parametrize("clock_good", [True, False])
