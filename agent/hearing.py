@@ -161,7 +161,8 @@ class Hearing:
                 await asyncio.sleep(QUIET_S)
             if self._deaf_because:
                 self._deaf_because = ""
-                _log.info("broker_connected", host=self._broker.host, topics=len(self._subscribed))
+                counts = {"announcements": len(self.announced), "topics": len(self._subscribed)}
+                _log.info("broker_connected", host=self._broker.host, **counts)
             self._arrived.set()
             await self._announced_anew.wait()
 

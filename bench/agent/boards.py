@@ -28,15 +28,21 @@ KNOWN_GOAL_S: Final = 10.0
 _PATIENCE_S: Final = 60.0
 
 _SWITCHES = ("auto_brightness", "mute", "touch_lock", "eye_care")
+UNHEARD: Final = 3
+"""Of ``_COMPONENTS``: button, number and update say nothing that anybody would listen to."""
 _COMPONENTS = ("button/reboot", "select/input", "number/volume", "update/firmware", "binary_sensor/usb")
 
 
 class Learnt(Struct, frozen=True):
-    """What it took until the last panel was known: seconds since connecting, processor time, and the panels' states."""
+    """What it took until the last panel was known: seconds since connecting, and processor time.
+
+    ``announcement_count``: those that reached us, of components that are listened to at all.
+    """
 
     known_s: float
     cpu_s: float
     states: list[str | None]
+    announcement_count: int
 
 
 def announcements(panels: int = PANELS, entities: int = ENTITIES) -> Iterator[tuple[str, Any]]:
@@ -73,7 +79,8 @@ def _entities(count: int) -> dict[str, dict[str, Any]]:
 
 
 async def publish(port: int, panels: int = PANELS, entities: int = ENTITIES) -> None:
-    """Have the broker keep all of it."""
+    """Have the broker keep all of it, as soon as it listens."""
+    await _until_listening(port)
     async with Client("127.0.0.1", port) as client:
         for topic, said in announcements(panels, entities):
             payload = said if isinstance(said, str) else json.dumps(said)
@@ -98,7 +105,7 @@ async def learn(port: int, panels: int = PANELS, host: str = "127.0.0.1") -> Lea
             for target in targets:
                 await ear.until_heard(target, _PATIENCE_S)
         known_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_before_s
-        return Learnt(known_s, cpu_s, [ear.hear(target).state for target in targets])
+        return Learnt(known_s, cpu_s, [ear.hear(target).state for target in targets], len(ear.announced))
     finally:
         listening.cancel()
         await asyncio.wait([listening])
@@ -110,7 +117,6 @@ def measure(folder: Path, rounds: int) -> list[Metric]:
     configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     found: list[dict[str, Any]] = []
     with started([MOSQUITTO, "-c", str(configuration)], folder / "boards.log"):
-        _until_listening(port)
         asyncio.run(publish(port))
         for number in range(1, rounds + 1):
             answer = subprocess.run(module("bench.agent.boards", str(port)), check=True, capture_output=True, text=True)
@@ -128,26 +134,21 @@ def _metric(name: str, values: list[float]) -> Metric:
     return Metric(bench="agent.boards", metric=name, value=median(values), unit="seconds", n=len(values))
 
 
-def _until_listening(port: int) -> None:
-    async def connect() -> None:
-        async with Client("127.0.0.1", port):
-            pass
-
-    until_s = time.monotonic() + 20
-    while True:
-        try:
-            return asyncio.run(connect())
-        except aiomqtt.MqttError:
-            if time.monotonic() > until_s:
-                raise
-            time.sleep(0.05)
+async def _until_listening(port: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                async with Client("127.0.0.1", port):
+                    return
+            except aiomqtt.MqttError:
+                await asyncio.sleep(0.05)
 
 
 def _serve(port: int) -> None:
     """Learn once, and print what it took."""
     learnt = asyncio.run(learn(port))
-    if None in learnt.states:
-        raise RuntimeError(f"{learnt.states.count(None)} panels are unknown")
+    if None in learnt.states or learnt.announcement_count != PANELS * (ENTITIES - UNHEARD):
+        raise RuntimeError(f"{learnt.states.count(None)} panels unknown, {learnt.announcement_count} announcements")
     print(json.dumps({"known_s": learnt.known_s, "cpu_s": learnt.cpu_s}))
 
 

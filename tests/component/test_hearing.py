@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,8 @@ from agent.settings import (
 )
 from bench.agent import boards
 from classready.observation import Device, Outcome, Reason
-from tests.support.mosquitto import SchoolBroker
+from tests.support.mosquitto import PROGRAM, SchoolBroker
+from tests.support.namespaces import join, namespaces, shape
 
 pytestmark = pytest.mark.servers("mosquitto")
 
@@ -197,7 +199,27 @@ async def test_sixty_panels_with_thirty_announcements_each(broker: SchoolBroker)
     await boards.publish(broker.port)
     learnt = await boards.learn(broker.port)
     assert learnt.states == ["awake", "asleep"] * (boards.PANELS // 2)
+    assert learnt.announcement_count == boards.PANELS * (boards.ENTITIES - boards.UNHEARD)
     assert learnt.known_s < boards.KNOWN_GOAL_S
+
+
+@pytest.mark.netns
+def test_a_slow_line_to_the_broker(tmp_path: Path) -> None:
+    """mosquitto drops what of one burst waits beyond 1,000 messages, retained or not: so no burst is that long."""
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text("listener 1883 0.0.0.0\nallow_anonymous true\n")
+    with namespaces("ha", "hb") as (school, gateway):
+        device, _ = join(school, "10.97.0.1/24", gateway, "10.97.0.2/24")
+        command = school.command(PROGRAM, "-c", str(configuration))
+        with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+            try:
+                school.call(lambda: asyncio.run(boards.publish(1883)))
+                shape(school, device, rate_mbps=20)
+                learnt = gateway.call(lambda: asyncio.run(boards.learn(1883, host="10.97.0.1")))
+            finally:
+                process.terminate()
+    assert learnt.states == ["awake", "asleep"] * (boards.PANELS // 2)
+    assert learnt.announcement_count == boards.PANELS * (boards.ENTITIES - boards.UNHEARD)
 
 
 @contextlib.asynccontextmanager

@@ -55,6 +55,10 @@ class Announced:
         self._devices = {folded(each): _Device() for each in ids}
         self._devices_of: dict[str, list[_Device]] = {}
 
+    def __len__(self) -> int:
+        """Messages that are held."""
+        return len(self._devices_of)
+
     def take(self, topic: str, payload: bytes, *, retained: bool) -> bool:
         """Keep what a message on a discovery topic says. False = it would be too much: the device is unclear now."""
         try:
