@@ -271,7 +271,8 @@ from agent.settings import HttpTarget
 from classready.codec import encode
 from tests.support.probing import observe
 start_s = time.monotonic()
-(http,) = asyncio.run(observe(HttpTarget(name="p", url=sys.argv[1], deadline_s=5, accept_statuses=(200, 501))))
+page = HttpTarget(name="p", url=sys.argv[1], deadline_s=5, accept_statuses=(200, 501), expect="Server: BaseHTTP")
+(http,) = asyncio.run(observe(page))
 print(encode(http).decode())
 """
 
