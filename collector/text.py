@@ -52,6 +52,14 @@ class Names(Struct, frozen=True, kw_only=True):
         return self.platforms.get(platform_id) or platform_id
 
 
+_TEST_ROOM_ZH = (
+    "请在 agent.yml 加一个写明 classroom 的 bandwidth 目标,教室电脑上运行 classready-collector responder --listen。"
+)
+_TEST_ROOM_EN = (
+    "add a bandwidth target with its classroom to agent.yml, and run classready-collector responder --listen on a "
+    "computer in the room."
+)
+
 MESSAGES: Mapping[str, tuple[str, str]] = {
     # --- verdicts, states -------------------------------------------------------------------------------------------
     "verdict.ready": ("可用", "Ready"),
@@ -139,32 +147,82 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Look at the school gateway: is it powered, is its cable in?",
     ),
     "next.install_gateway": (
-        "该校还没有网关上报:请按说明安装并登记校园网关。",
-        "No gateway of this school has ever reported: install and enrol one.",
+        "该校还没有网关上报:请安装校园网关,并登记在名册里。",
+        "No gateway of this school has ever reported: install one, and list it in the roster.",
+    ),
+    "next.name_room": (
+        "已上报的网关都没有提到这间教室:请在它所属网关的 agent.yml 里写上它的端口或大屏;那个网关还没装的,请先安装。",
+        "No gateway that reports tells of this room: write it into its gateway's agent.yml, or install that one.",
+    ),
+    "next.add_test": (
+        "最近没有带宽测试:请看网关的 agent.yml 里有没有 bandwidth 目标;有的话等下一次测试。",
+        "No bandwidth test lately: does the gateway's agent.yml have a bandwidth target? If so, wait for its test.",
     ),
     "next.wait_for_test": (
-        "不用做什么:等下一次带宽测试(或请管理员立即测一次)。",
-        "Nothing to do: wait for the next bandwidth test (or run one now).",
+        "不用做什么:等下一次带宽测试。",
+        "Nothing to do: wait for the next bandwidth test.",
+    ),
+    "next.wait_for_hours": (
+        "不用做什么:到了允许测速的时段(agent.yml 的 allowed_hours)自动测。",
+        "Nothing to do: it is tested in the hours that allow it (allowed_hours in agent.yml).",
+    ),
+    "next.wait_for_budget": (
+        "今天的测速额度已用完:明天自动再测(额度是 agent.yml 的 max_bytes 和 max_day_bytes)。",
+        "Today's budget for tests is used up: it is tested again tomorrow (max_bytes, max_day_bytes in agent.yml).",
+    ),
+    "next.set_clock": (
+        "网关的时钟不准,不知道能不能测速:请在网关上配好自动对时(NTP)。",
+        "The gateway's clock is wrong, so it cannot tell when to test: let it set its clock (NTP).",
+    ),
+    "next.check_test": (
+        "最近的带宽测试没有结果:请在网关上运行 classready-agent probe 目标名 --explain 看原因。",
+        "The last bandwidth test had no result: run classready-agent probe TARGET --explain on the gateway to see why.",
     ),
     "next.check_switch": (
-        "请检查交换机电源、管理地址和 SNMP 团体字。",
-        "Check the switch: power, management address, SNMP community.",
+        "请检查交换机的电源、网线、管理地址和 SNMP 团体字(或 v3 账号)。",
+        "Check the switch: power, cable, management address, SNMP community (or v3 user).",
+    ),
+    "next.place_room": (
+        "还不知道它接在交换机的哪个口:请在 agent.yml 的 switch 目标里写上端口或大屏地址;已写的,请把大屏开机几分钟。",
+        "Its switch port is not known: write it, or the device's address, into agent.yml, or switch the device on.",
+    ),
+    "next.show_link": (
+        "看不到它的线路:有网管交换机的,请运行 classready-agent discover,在 agent.yml 里加 switch 目标;没有的,"
+        + _TEST_ROOM_ZH,
+        "Its link cannot be seen: where the switch is managed, run classready-agent discover and add a switch target; "
+        "where it is not, " + _TEST_ROOM_EN,
+    ),
+    "next.test_room": (
+        "这间教室没有能读出速率的端口:" + _TEST_ROOM_ZH,
+        "It has no port that tells a speed: " + _TEST_ROOM_EN,
+    ),
+    "next.wire_room": (
+        "用移动网络的教室不经过校园网关,量不到:请接入校园网,或在名册里写明豁免(exempt)的原因。",
+        "A cellular room does not pass the gateway: wire it, or write into the roster why it is exempt.",
     ),
     "next.wake_device": (
-        "请把这间教室的大屏开机一分钟。",
-        "Switch the classroom's device on for a minute.",
+        "请把这间教室的大屏开机几分钟。",
+        "Switch the classroom's device on for some minutes.",
     ),
-    "next.self_test": (
-        "无网管交换机:请在大屏上点一次自检。",
-        "Unmanaged switch: run the self-test once on the classroom's screen.",
+    "next.wait_for_reading": (
+        "不用做什么:等下一次读数。",
+        "Nothing to do: wait for the next reading.",
+    ),
+    "next.check_switch_probe": (
+        "以前读到过这间教室的端口,现在没有了:请在网关上运行 classready-agent probe 交换机目标名 --explain 看原因。",
+        "Its port is not read any more: run classready-agent probe SWITCH --explain on the gateway to see why.",
     ),
     "next.list_device": (
-        "请在名册里登记这间教室的大屏,或在 agent.yml 里写上它的地址。",
-        "List the classroom's device in the roster, or its address in agent.yml.",
+        "网关还没有看这间教室的大屏:请在 agent.yml 里给它加一个 whiteboard 目标。",
+        "The gateway does not look at this classroom's device yet: add a whiteboard target for it to agent.yml.",
+    ),
+    "next.check_device_probe": (
+        "最近没有这间教室大屏的读数:请在网关上运行 classready-agent probe 大屏目标名 --explain 看原因。",
+        "Nothing was read of its device lately: run classready-agent probe DEVICE --explain on the gateway to see why.",
     ),
     "next.check_platform_probe": (
-        "请检查网关上的平台探测配置:名册里有的平台没有结果。",
-        "Check the gateway's platform targets: a listed platform has no result.",
+        "有教育平台没有结果:agent.yml 里有它的 http 目标吗?请在网关上运行 classready-agent probe 目标名 --explain。",
+        "A platform has no result: does agent.yml have its http target? Run classready-agent probe TARGET --explain.",
     ),
     "next.wait_for_platform": (
         "不用做什么:这是平台方的故障,恢复后自动更新。",

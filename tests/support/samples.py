@@ -111,7 +111,7 @@ def classroom_unknown(gateway: str) -> ClassroomState:
     verdict = Verdict(
         clauses=Clauses(way="yes", device="yes", platforms="yes"),
         causes=(Cause.NOT_MEASURED,),
-        next_step=NextStep.SELF_TEST,
+        next_step=NextStep.SHOW_LINK,
         link={"reach": Interval()},
         device_up=True,
         ready_since=NOW - 7_000,

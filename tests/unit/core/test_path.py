@@ -66,13 +66,13 @@ def test_path_without_the_uplink_is_not_enough():
     """The way inside the school proves nothing of the line beyond the gateway."""
     story = Story().heard().platform().room_well()
     verdict = after(story, "P").school.state.classrooms["r1"].verdict
-    assert (verdict.link_state, verdict.next_step) == ("unknown", NextStep.WAIT_FOR_TEST)
+    assert (verdict.link_state, verdict.next_step) == ("unknown", NextStep.ADD_TEST)
     assert verdict.link["reach"].at_least_bps is None
 
 
 def test_first_failure_of_a_path_waits_for_the_next_test():
     """Nobody needs to go to a screen while the retest that is ordered will tell."""
-    assert wifi().school.state.classrooms["r1"].verdict.next_step is NextStep.SELF_TEST
+    assert wifi().school.state.classrooms["r1"].verdict.next_step is NextStep.TEST_ROOM
     assert after(wifi(), "F").school.state.classrooms["r1"].verdict.next_step is NextStep.WAIT_FOR_TEST
 
 

@@ -94,7 +94,7 @@ def test_a_100m_port_with_unmeasured_uplink_is_not_short():
     """An upper bound of exactly the requirement on one part must not fail a link whose uplink is unknown."""
     story = Story().heard().platform().room_well("r1", 100)
     assert (story.ready(), story.causes()) == ("unknown", ["not_measured"])
-    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_test"
+    assert story.school.state.classrooms["r1"].verdict.next_step == "add_test"
 
 
 def test_uplink_fails_only_when_confirmed():
@@ -246,12 +246,12 @@ def test_platform_down_blames_nobodys_link():
     assert (story.ready(), story.causes(), story.compliant()) == ("no", ["platform_unreachable"], "yes")
 
 
-def test_wifi_room_needs_a_self_test():
+def test_wifi_room_needs_a_test_into_it():
     """Without a port or a path test the lower bound of a Wi-Fi room is unknown."""
     rooms = {"r1": Classroom(id="r1", access="wifi", device="panel")}
     story = Story(school(classrooms=rooms)).heard().uplink().platform().saw(device("r1"), "r1")
     assert story.ready() == "unknown"
-    assert story.school.state.classrooms["r1"].verdict.next_step == "self_test"
+    assert story.school.state.classrooms["r1"].verdict.next_step == "test_room"
 
 
 def test_device_that_nobody_asks_is_to_be_listed():

@@ -1,0 +1,233 @@
+"""What an unknown asks for: true in each situation that can be met, and possible with what exists."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from classready.observation import Bandwidth, Device, Outcome, Port, Reason
+from collector import text
+from collector.core.state import Classroom, Hours, NextStep, PlatformFault, RosterChanged, SchoolState, Tick
+from tests.support.school import GATEWAY, MONDAY, Story, at, bandwidth, device, path_test, port, roster, school, trunk
+
+EVENING = at("2026-11-23 19:00")
+"""After lessons: nobody expects a device to be awake."""
+TUESDAY_EVENING = at("2026-11-24 19:00")
+
+
+def room(access: Any = "wired", now: float = MONDAY) -> Story:
+    """A school with one room, its gateway heard and its uplink good; nothing is known of the room."""
+    rooms = {"r1": Classroom(id="r1", access=access, device="panel")}
+    return Story(school(classrooms=rooms), now=now).heard().platform().uplink()
+
+
+def unmeasured(reason: Reason, room_id: str | None = None) -> Bandwidth:
+    return bandwidth(outcome=Outcome.UNMEASURED, reason=reason, at_least_bps=None, mode=None, classroom=room_id)
+
+
+def untested(reason: Reason) -> Story:
+    """A gateway whose uplink test brings no result, and a room that is otherwise well."""
+    return Story().heard().platform().room_well().saw(unmeasured(reason))
+
+
+def two_gateways(*, heard: bool, silent: bool) -> Story:
+    story = Story(school(gateways=(GATEWAY, "dem-gw-02")))
+    if heard:
+        story.heard().heard("dem-gw-02", 60)
+    return story.event(Tick(), now=story.now + (600 if silent else 1))
+
+
+def asleep(story: Story) -> Story:
+    return story.saw(device("r1", "asleep"), "r1")
+
+
+def no_answer(room_id: str = "r1") -> Port:
+    return Port(classroom=room_id, switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT)
+
+
+def fault(story: Story, *platforms: str) -> Story:
+    for platform in platforms:
+        story.event(PlatformFault(platform=platform, on=True))
+    return story
+
+
+TWO_PLATFORMS = {"national": ("national",), "sichuan": ("sichuan",)}
+
+SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
+    # --- the gateway
+    "no gateway listed": (lambda: Story(school(gateways=())).event(Tick()), NextStep.INSTALL_GATEWAY),
+    "gateway never heard": (lambda: Story().event(Tick()), NextStep.INSTALL_GATEWAY),
+    "two gateways, none heard": (lambda: two_gateways(heard=False, silent=False), NextStep.INSTALL_GATEWAY),
+    "two gateways report, none names the room": (lambda: two_gateways(heard=True, silent=False), NextStep.NAME_ROOM),
+    "two gateways fell silent before they named it": (
+        lambda: two_gateways(heard=True, silent=True), NextStep.CHECK_GATEWAY
+    ),
+    "gateway silent": (lambda: room().event(Tick(), now=at("2026-11-23 10:10")), NextStep.CHECK_GATEWAY),
+    # --- the uplink's test
+    "no bandwidth target": (lambda: Story().heard().platform().room_well(), NextStep.ADD_TEST),
+    "every test is too old": (
+        lambda: Story().all_well().event(Tick(), now=at("2026-11-25 16:30")).heard().platform().room_well(),
+        NextStep.ADD_TEST,
+    ),
+    "one test failed, the second is ordered": (
+        lambda: Story().heard().platform().room_well().uplink(passed=False), NextStep.WAIT_FOR_TEST
+    ),
+    "the gateway has no policy yet": (lambda: untested(Reason.NO_POLICY), NextStep.WAIT_FOR_TEST),
+    "the responder is busy": (lambda: untested(Reason.PEER_BUSY), NextStep.WAIT_FOR_TEST),
+    "outside the hours for tests": (lambda: untested(Reason.OUTSIDE_HOURS), NextStep.WAIT_FOR_HOURS),
+    "the day's bytes are used up": (lambda: untested(Reason.BUDGET), NextStep.WAIT_FOR_BUDGET),
+    "the gateway's clock is wrong": (lambda: untested(Reason.CLOCK), NextStep.SET_CLOCK),
+    "the responder is not there": (lambda: untested(Reason.REFUSED), NextStep.CHECK_TEST),
+    "its name is not known": (lambda: untested(Reason.NAME_UNRESOLVED), NextStep.CHECK_TEST),
+    "iperf3 is not installed": (lambda: untested(Reason.TOOL_MISSING), NextStep.CHECK_TEST),
+    "the gateway is too slow": (lambda: untested(Reason.RECEIVER_LIMITED), NextStep.CHECK_TEST),
+    "the last attempt failed, an older one failed to decide": (
+        lambda: Story().heard().platform().room_well().uplink(passed=False).later(90).heard().saw(
+            unmeasured(Reason.UNREACHABLE)
+        ),
+        NextStep.CHECK_TEST,
+    ),
+    "an attempt without result, then a test": (
+        lambda: untested(Reason.REFUSED).later(60).uplink(passed=False), NextStep.WAIT_FOR_TEST
+    ),
+    # --- the room's link: wired
+    "wired, no managed switch": (lambda: room().saw(device("r1"), "r1"), NextStep.SHOW_LINK),
+    "wired, no managed switch, the device asleep": (lambda: asleep(room(now=EVENING)), NextStep.SHOW_LINK),
+    "wired, a managed switch, the room not placed": (
+        lambda: Story().heard().platform().uplink().saw(device("r1"), "r1").room_well("r2"), NextStep.PLACE_ROOM
+    ),
+    "wired, only the core switch is read": (lambda: room().saw(device("r1"), "r1").saw(trunk()), NextStep.PLACE_ROOM),
+    "wired, the switch never answered": (
+        lambda: room().saw(device("r1"), "r1").saw(no_answer(), "r1"), NextStep.CHECK_SWITCH
+    ),
+    "the room's switch stopped answering": (
+        lambda: Story().all_well().later(60).heard().platform().saw(no_answer(), "r1"), NextStep.CHECK_SWITCH
+    ),
+    "wired, the device asleep": (
+        lambda: asleep(room(now=EVENING).saw(port("r1"), "r1").later(1)), NextStep.WAKE_DEVICE
+    ),
+    "wired, the device not looked at": (lambda: room().saw(port("r1"), "r1"), NextStep.WAKE_DEVICE),
+    "the port's evidence is too old, the device asleep": (
+        lambda: asleep(Story().all_well().event(Tick(), now=TUESDAY_EVENING).heard().platform().uplink()),
+        NextStep.WAKE_DEVICE,
+    ),
+    "the port is not read any more": (
+        lambda: Story().all_well().event(Tick(), now=at("2026-11-24 11:00")).heard().platform().uplink().saw(
+            device("r1"), "r1"
+        ),
+        NextStep.CHECK_SWITCH_PROBE,
+    ),
+    "awake, the first reading has still to be confirmed": (
+        lambda: room().saw(device("r1"), "r1").later(1).saw(port("r1"), "r1"), NextStep.WAIT_FOR_READING
+    ),
+    "the switch tells no speed": (
+        lambda: room().saw(port("r1", 0), "r1").later(1).saw(device("r1"), "r1"), NextStep.TEST_ROOM
+    ),
+    "the card told its speed, long ago": (
+        lambda: room().saw(replace(device("r1"), nic_speed_bps=10**9), "r1").event(
+            Tick(), now=at("2026-11-24 11:00")
+        ).heard().platform().uplink(),
+        NextStep.WAKE_DEVICE,
+    ),
+    # --- the room's link: without a port
+    "Wi-Fi": (lambda: room("wifi").saw(device("r1"), "r1"), NextStep.TEST_ROOM),
+    "Wi-Fi in a school with a managed switch": (
+        lambda: room("wifi").saw(device("r1"), "r1").saw(trunk()), NextStep.TEST_ROOM
+    ),
+    "Wi-Fi, the test into the room waits for its hours": (
+        lambda: room("wifi").saw(device("r1"), "r1").saw(unmeasured(Reason.OUTSIDE_HOURS, "r1"), "r1"),
+        NextStep.WAIT_FOR_HOURS,
+    ),
+    "Wi-Fi, the responder in the room is off": (
+        lambda: room("wifi").saw(device("r1"), "r1").saw(unmeasured(Reason.TIMEOUT, "r1"), "r1"), NextStep.CHECK_TEST
+    ),
+    "Wi-Fi, one failed test": (
+        lambda: room("wifi").saw(device("r1"), "r1").saw(path_test(passed=False), "r1"), NextStep.WAIT_FOR_TEST
+    ),
+    "cellular": (lambda: room("cellular").saw(device("r1"), "r1"), NextStep.WIRE_ROOM),
+    # --- the device, in a lesson
+    "nobody looks at the device": (
+        lambda: Story().heard().uplink().platform().saw(port("r1", in_octets=1), "r1").later(30).saw(
+            port("r1", in_octets=9), "r1"
+        ).later(181).heard().platform().event(Tick()),
+        NextStep.LIST_DEVICE,
+    ),
+    "the device is not read any more": (
+        lambda: Story().all_well().later(181).heard().platform().event(Tick()), NextStep.CHECK_DEVICE_PROBE
+    ),
+    "the device's state cannot be read": (
+        lambda: Story().all_well().later(181).heard().platform().saw(
+            Device(classroom="r1", outcome=Outcome.UNMEASURED, reason=Reason.PROTOCOL), "r1"
+        ).event(Tick()),
+        NextStep.CHECK_DEVICE_PROBE,
+    ),
+    # --- platforms
+    "a platform without a result": (
+        lambda: Story().heard().uplink().room_well(), NextStep.CHECK_PLATFORM_PROBE
+    ),
+    "the platform's own fault": (lambda: fault(Story().all_well(), "national"), NextStep.WAIT_FOR_PLATFORM),
+    "one platform's own fault, another without a result": (
+        lambda: fault(Story(school(platforms=TWO_PLATFORMS)).all_well(), "national"), NextStep.CHECK_PLATFORM_PROBE
+    ),
+    "two platforms' own faults": (
+        lambda: fault(Story(school(platforms=TWO_PLATFORMS)).all_well(), "national", "sichuan"),
+        NextStep.WAIT_FOR_PLATFORM,
+    ),
+    # --- ready, and not proven yet
+    "evening, the device looked at and never seen awake": (
+        lambda: evening(lambda story: story.saw(device("r1", "away"), "r1")), NextStep.WAIT_FOR_LESSONS
+    ),
+    "evening, nobody looks at the device": (lambda: evening(lambda story: story), NextStep.LIST_DEVICE),
+    "no lessons ahead, the device never seen awake": (
+        lambda: evening(lambda story: without_lessons(story.saw(device("r1", "away"), "r1"))), NextStep.WAKE_DEVICE
+    ),
+    "all is well": (lambda: Story().all_well(), None),
+    "not ready has a cause instead": (lambda: Story().all_well().later(30).platform(up=False), None),
+}  # fmt: skip
+
+
+def evening(then: Callable[[Story], Story]) -> Story:
+    """After lessons, a Wi-Fi room whose way was tested and found good."""
+    rooms = {"r1": Classroom(id="r1", access="wifi", device="panel")}
+    story = Story(school(classrooms=rooms), now=EVENING).heard().platform().uplink().saw(path_test(), "r1")
+    return then(story)
+
+
+def without_lessons(story: Story) -> Story:
+    return story.event(RosterChanged(roster=story.school.roster, hours=Hours()))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_next_step(situation: str) -> None:
+    """One step a situation, once time has gone by (a tick); none where nothing is unknown."""
+    told, expected = SITUATIONS[situation]
+    verdict = told().event(Tick()).school.state.classrooms["r1"].verdict
+    assert verdict.next_step == expected, verdict
+
+
+def test_every_step_is_asked_for_somewhere() -> None:
+    """A step that no situation selects would be a dead word, or an untested one."""
+    assert {step for _, step in SITUATIONS.values()} == {*NextStep, None}
+
+
+@pytest.mark.parametrize("step", NextStep)
+def test_no_step_asks_for_what_does_not_exist(step: NextStep) -> None:
+    """Commands and settings that a step names are there today; a self-test on the screen is not."""
+    for language in text.LANGUAGES:
+        sentence = text.say(f"next.{step}", language)
+        assert not any(word in sentence.lower() for word in ("自检", "self-test", "self test"))
+        named = {word for word in ("discover", "probe", "responder") if f"classready-agent {word}" in sentence}
+        assert named <= {"discover", "probe"}
+        assert ("responder" in sentence) == ("classready-collector responder --listen" in sentence)
+
+
+def test_a_step_that_an_earlier_release_stored_is_read() -> None:
+    """A state with a word that is no longer used loads, and is judged anew."""
+    stored = msgspec.json.encode(Story().heard().event(Tick()).school.state).replace(b'"add_test"', b'"self_test"')
+    assert b"self_test" in stored
+    state = msgspec.json.decode(stored, type=SchoolState)
+    story = Story(replace(school(), state=state))
+    story.event(RosterChanged(roster=roster(), hours=story.school.hours))
+    assert story.school.state.classrooms["r1"].verdict.next_step is NextStep.ADD_TEST
