@@ -111,7 +111,7 @@ def explain(subject: str, config: Path, lang: str | None, *, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(room or view, ensure_ascii=False, indent=2))
         return
-    for line in texts.classroom_lines(room) if room else texts.school_lines(view, language):
+    for line in texts.classroom_lines(view, room, language) if room else texts.school_lines(view, language):
         click.echo(line)
 
 

@@ -5,7 +5,7 @@ result escapes it (the templates for HTML, ``notify.message`` for chat).
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from math import floor
 from typing import Literal
 
@@ -44,6 +44,9 @@ class Names(Struct, frozen=True, kw_only=True):
     classroom_name: Callable[[str, str], str] = lambda _school, _classroom: ""
     """(school, classroom) -> its roster name (三年级2班), empty where there is none."""
     utc_offset_s: float = 28_800.0
+    """The bureau's own zone."""
+    school_offset_s: Callable[[str], float | None] = lambda _school: None
+    """School -> its own zone; None where it is not known, which means the bureau's."""
 
     def office(self, office_id: str) -> str:
         return self.offices.get(office_id) or office_id
@@ -81,6 +84,15 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "clause.yes": ("正常", "good"),
     "clause.no": ("异常", "bad"),
     "clause.unknown": ("未知", "unknown"),
+    # --- what a school or office needs, most urgent first ------------------------------------------------------------
+    "need.silent": ("全部无上报", "silent"),
+    "need.not_ready": ("多数不可用", "mostly not ready"),
+    "need.unknown": ("全部未知", "nothing known"),
+    "need.partly_silent": ("部分无上报", "partly silent"),
+    "need.partly_not_ready": ("部分不可用", "some not ready"),
+    "need.partly_unknown": ("部分未知", "some unknown"),
+    "need.nothing": ("全部可用", "all ready"),
+    "need.empty": ("没有教室", "no classrooms"),
     # --- causes: short for titles and tables, long for people who ask why -------------------------------------------
     "cause.gateway_silent": ("校园网关无上报", "School gateway silent"),
     "cause.uplink_below_required": ("学校上联带宽低于要求", "School uplink below required"),
@@ -377,6 +389,21 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "ago": ("{duration}前", "{duration} ago"),
     "now": ("刚刚", "just now"),
     "never": ("从未", "never"),
+    "moment": ("{month}{day}日 {clock}", "{day} {month} {clock}"),
+    "moment.other_year": ("{year}年{month}{day}日 {clock}", "{day} {month} {year} {clock}"),
+    "moment.elsewhere": ("{moment}({zone})", "{moment} ({zone})"),
+    "month.1": ("1月", "Jan"),
+    "month.2": ("2月", "Feb"),
+    "month.3": ("3月", "Mar"),
+    "month.4": ("4月", "Apr"),
+    "month.5": ("5月", "May"),
+    "month.6": ("6月", "Jun"),
+    "month.7": ("7月", "Jul"),
+    "month.8": ("8月", "Aug"),
+    "month.9": ("9月", "Sep"),
+    "month.10": ("10月", "Oct"),
+    "month.11": ("11月", "Nov"),
+    "month.12": ("12月", "Dec"),
     "list.separator": ("、", ", "),
     # --- chat -------------------------------------------------------------------------------------------------------
     "chat.opened": ("【告警】{office}:{cause}", "[Alert] {office}: {cause}"),
@@ -421,7 +448,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "board.title": ("教室就绪看板", "Classroom readiness"),
     "board.subtitle": ("千兆到校 · 百兆到班", "Gigabit to the school, 100 Mbit/s to the classroom"),
     "board.home": ("全部区县", "All offices"),
-    "board.updated": ("更新于 {time}", "Updated {time}"),
+    "board.updated": ("更新于", "Updated"),
+    "board.stale": (
+        "旧数据:{time} 之后没有更新。采集器连不上或没有给出页面,正在重试,恢复后自动更新。",
+        "Old data: nothing newer than {time}. The collector gives no page; trying again, it goes on by itself.",
+    ),
+    "board.need": ("状态", "State"),
+    "board.rural_weak": ("薄弱学校", "weak rural school"),
+    "board.need_count": ("{need} {count} 所", "{need}: {count}"),
     "board.refreshes": ("每 {seconds} 秒自动刷新", "refreshes every {seconds} s"),
     "board.other_language": ("English", "中文"),
     "board.office": ("单位", "Office"),
@@ -446,7 +480,6 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "board.no_schools": ("名册里还没有学校。", "The roster has no schools yet."),
     "board.no_classrooms": ("名册里还没有这所学校的教室。", "The roster has no classrooms of this school yet."),
     "board.main_causes": ("主要原因", "Main causes"),
-    "board.cause_count": ("{cause} {count}", "{cause} {count}"),
     "board.school_count": ("{count} 所学校", "{count} school(s)"),
     "board.classroom_count": ("{count} 间教室", "{count} classroom(s)"),
     "board.page": ("第 {page} / {pages} 页", "Page {page} of {pages}"),
@@ -584,15 +617,37 @@ def ago(at: float | None, now: float, language: Language) -> str:
     return say("now", language) if now - at < 1 else say("ago", language, duration=duration(now - at, language))
 
 
-def local_time(at: float, utc_offset_s: float, *, now: float | None = None) -> str:
-    """``HH:MM``, with the date in front when ``now`` is given and on another day."""
+def moment(
+    at: float, utc_offset_s: float, language: Language, *, now: float, reader_offset_s: float | None = None
+) -> str:
+    """Date and time of day at a place; the year only where it is another one than now.
+
+    Where the reader keeps another time (None = the same), the zone is named.
+    """
     there = _local(at, utc_offset_s)
-    same_day = now is None or _local(now, utc_offset_s).date() == there.date()
-    return there.strftime("%H:%M" if same_day else "%m-%d %H:%M")
+    known = "moment" if there.year == _local(now, utc_offset_s).year else "moment.other_year"
+    fields = {"month": say(f"month.{there.month}", language), "day": there.day, "clock": there.strftime("%H:%M")}
+    text = say(known, language, **fields) if known == "moment" else say(known, language, year=there.year, **fields)
+    if reader_offset_s in {None, utc_offset_s}:
+        return text
+    return say("moment.elsewhere", language, moment=text, zone=zone_name(utc_offset_s))
+
+
+def zone_name(utc_offset_s: float) -> str:
+    """Name a zone as people write it: UTC+8, UTC+5:45."""
+    hours, minutes = divmod(round(abs(utc_offset_s) / 60), 60)
+    if not hours and not minutes:
+        return "UTC"
+    return f"UTC{'-' if utc_offset_s < 0 else '+'}{hours}{f':{minutes:02}' if minutes else ''}"
+
+
+def machine_time(at: float, utc_offset_s: float) -> str:
+    """ISO 8601 with its offset, to the second: for ``<time datetime>``."""
+    return _local(at, utc_offset_s).isoformat(timespec="seconds")
 
 
 def _local(at: float, utc_offset_s: float) -> datetime:
-    return datetime.fromtimestamp(at + utc_offset_s, UTC)
+    return datetime.fromtimestamp(at, timezone(timedelta(seconds=utc_offset_s)))
 
 
 def _short(value: float) -> str:

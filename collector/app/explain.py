@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from collector.text import Language, say
+from collector.text import Language, moment, say
 
 View = dict[str, Any]
 
@@ -11,24 +11,26 @@ View = dict[str, Any]
 def school_lines(view: View, language: Language) -> Iterator[str]:
     """The school, its gateways and uplinks, and one line per classroom."""
     summary = view["summary"]
-    yield f"{summary['name']} ({summary['school']}), {summary['office_name']}"
+    yield f"{summary['name']} ({summary['school']}), {summary['office_name']}: {summary['need_text']}"
+    yield f"  {say('board.updated', language)} {_moment(view, view['now'], language)}"
     for gateway in view["gateways"]:
-        yield f"  {gateway['gateway']}: {gateway['text']}, {gateway['age_text']}"
+        yield f"  {gateway['gateway']}: {gateway['text']}, {_when(view, gateway, 'last_report_at', language)}"
     for uplink in view["uplinks"]:
         yield f"  {uplink['gateway']} {uplink['target']}: {uplink['text']}"
         for test in uplink["tests"][:1]:
-            yield f"    {test['age_text']}: {test['evidence_text']}"
+            yield f"    {_when(view, test, 'observed_at', language)}: {test['evidence_text']}"
     for segment in view["segments"]:
-        yield f"  {segment['gateway']} {segment['text']}, {segment['age_text']}"
+        yield f"  {segment['gateway']} {segment['text']}, {_when(view, segment, 'observed_at', language)}"
     for platform in view["platforms"]:
         yield f"  {platform['name']}: {platform['text']}"
     for room in view["classrooms"]:
         yield f"  {room['classroom']} {room['name']}: {_in_short(room)}"
     for room in view["unlisted"]:
-        yield f"  {room['classroom']}: {say('board.unlisted', language)}, {room['age_text']}"
+        unlisted = say("board.unlisted", language)
+        yield f"  {room['classroom']}: {unlisted}, {_when(view, room, 'last_heard_at', language)}"
 
 
-def classroom_lines(room: View) -> Iterator[str]:
+def classroom_lines(view: View, room: View, language: Language) -> Iterator[str]:
     """Both verdicts of a classroom, the clauses, causes, bases and evidence behind them, and the next step."""
     yield f"{room['classroom']} {room['name']}: {room['ready_text']}, {room['compliant_text']}"
     for clause in room["clauses"]:
@@ -38,7 +40,7 @@ def classroom_lines(room: View) -> Iterator[str]:
     for basis in room["bases"]:
         yield f"  {'*' if basis['decides'] else ' '} {basis['title']}: {basis['capacity']['text']}"
     for evidence in room["evidence"]:
-        yield f"  {evidence['title']} ({evidence['age_text']}): {evidence['text']}"
+        yield f"  {evidence['title']} ({_when(view, evidence, 'observed_at', language)}): {evidence['text']}"
     if room["next_step"]:
         yield f"  → {room['next_step']['text']}"
 
@@ -47,3 +49,13 @@ def _in_short(room: View) -> str:
     why = [room["causes"][0]["title"]] if room["causes"] else []
     step = [f"→ {room['next_step']['text']}"] if room["next_step"] else []
     return ", ".join([room["ready_text"], room["compliant_text"], *why, *step])
+
+
+def _when(view: View, seen: View, field: str, language: Language) -> str:
+    """Date and time at the school, and how long ago that is; what never was has only a word."""
+    at = seen[field]
+    return seen["age_text"] if at is None else f"{_moment(view, at, language)}, {seen['age_text']}"
+
+
+def _moment(view: View, at: float, language: Language) -> str:
+    return moment(at, view["utc_offset_s"], language, now=view["now"], reader_offset_s=view["bureau_utc_offset_s"])

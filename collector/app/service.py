@@ -33,7 +33,7 @@ from collector.roster.calendar import hours_of_schools
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.states import NewerStoreError
 from collector.text import Names
-from collector.views import Bureau
+from collector.views.bureau import Bureau
 
 NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level")
 RELOAD_PATH = "/api/v1/reload"
@@ -68,8 +68,15 @@ class Service:
     def names(self) -> Names:
         platforms = {p.id: p.name for p in self.configuration.settings.platforms}
         return Names(
-            offices=self.engine.roster.offices, platforms=platforms, classroom_name=self.engine.roster.classroom_name
+            offices=self.engine.roster.offices,
+            platforms=platforms,
+            classroom_name=self.engine.roster.classroom_name,
+            school_offset_s=self._school_offset_s,
         )
+
+    def _school_offset_s(self, school: str) -> float | None:
+        known = self.engine.schools.get(school)
+        return known.hours.utc_offset_s if known else None
 
     def render(self, notice: Notice) -> Message:
         return render(notice, self.configuration.settings.language, self.names())

@@ -110,6 +110,7 @@ class SchoolRoster(Struct, frozen=True, kw_only=True):
     school: str
     name: str = ""
     kind: Literal["city", "hub", "base", "point"] = "base"
+    rural_weak: bool = False
     classrooms: Mapping[str, Classroom] = {}
     gateways: tuple[str, ...] = ()
     platforms: Mapping[str, tuple[str, ...]] = {}

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.core.state import AlertChange, DeviceMoved, Notice
-from collector.text import ACTORS, Language, Names, duration, local_time, rate, say
+from collector.text import ACTORS, Language, Names, duration, moment, rate, say
 
 NAME_MAX_CHARACTERS = 40
 NAMED_ROOMS_MAX = 3
@@ -143,9 +143,16 @@ def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, n
         yield say("chat.item_limit", language, limit=rate(max(limits), language))
     times = [m.at for m in members]
     if notice.kind == "resolved":
-        yield say("chat.item_until", language, time=local_time(max(times), names.utc_offset_s, now=notice.at))
+        yield say("chat.item_until", language, time=_moment(max(times), members[0].school, notice, language, names))
     else:
-        yield say("chat.item_since", language, time=local_time(min(times), names.utc_offset_s, now=notice.at))
+        yield say("chat.item_since", language, time=_moment(min(times), members[0].school, notice, language, names))
+
+
+def _moment(at: float, school: str, notice: Notice, language: Language, names: Names) -> str:
+    """As it was at the school, with its date: a message is read, forwarded and answered days later."""
+    own_s = names.school_offset_s(school)
+    place_s = names.utc_offset_s if own_s is None else own_s
+    return moment(at, place_s, language, now=notice.at, reader_offset_s=names.utc_offset_s)
 
 
 def _rooms(members: Sequence[AlertChange], language: Language, names: Names) -> str:

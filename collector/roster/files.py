@@ -42,7 +42,7 @@ class SchoolEntry(_Strict, frozen=True, kw_only=True):
     hub: SchoolId | None = None
     """The hub school it belongs to."""
     rural_weak: bool = False
-    """Whether it is on the list of weak rural schools. Not used yet."""
+    """Whether it is on the list of weak rural schools: with the same need it stands first on the board."""
     operator: Text | None = None
     """Who provides the line. Not used yet."""
     contract_down_bps: Annotated[int, Meta(gt=0)] | None = None

@@ -118,6 +118,7 @@ def _school(office: str, entry: SchoolEntry, gateways: tuple[str, ...], platform
         school=entry.id,
         name=entry.name,
         kind=entry.kind,
+        rural_weak=entry.rural_weak,
         classrooms={c.id: Classroom(**msgspec.structs.asdict(c)) for c in entry.classrooms},
         gateways=gateways,
         platforms=platforms,

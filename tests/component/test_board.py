@@ -10,12 +10,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from msgspec.structs import replace
 
+import classready
 from collector import web as pages
+from collector.board import shares
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views import Bureau
+from collector.views.bureau import Bureau
+from collector.views.urgency import Counts
 from tests.support.samples import NAMES, NOW, demo_school, leg_school, silenced, uplink, with_state
 
 Client = TestClient[web.Request, web.Application]
@@ -61,11 +64,14 @@ class Tags(HTMLParser):
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
         self.links: set[str] = set()
+        self.scripts: list[str | None] = []
         self.text = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("src"))
         self.attributes |= {name for name, _ in attrs}
         self.links |= {value or "" for name, value in attrs if name in {"href", "src", "action"}}
 
@@ -110,10 +116,11 @@ async def test_hostile_names_stay_text(payload: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/office/511402", "/school/5114020001", "/school/5114020001?lang=en"])
 async def test_nothing_is_inline(path: str) -> None:
-    """The content policy would block it; so there is none: no script, no style, no handler, no foreign address."""
+    """The content policy would block it: no style, no handler, no foreign address, and the one script is a file."""
     async with board(demo_school()) as client:
         page = Tags(await read(client, path))
-    assert page.tags & {"script", "style", "iframe", "form", "base"} == set()
+    assert page.tags & {"style", "iframe", "form", "base"} == set()
+    assert page.scripts == ["/static/refresh.js?" + classready.__version__]
     assert not {a for a in page.attributes if a.startswith("on")} | (page.attributes & {"style"})
     assert all(link.startswith(("/", "#", "?")) for link in page.links)
 
@@ -123,8 +130,9 @@ async def test_a_school_page_shows_what_people_need() -> None:
     async with board(demo_school()) as client:
         text = Tags(await read(client, "/school/5114020001")).text
     for words in (
-        "城关小学", "三年级5班", "不可用", "教室端口速率低于要求", "由学校处理", "无网管交换机:请在大屏上点一次自检。",
-        "端口", "全程", "均分", "以此判定", "≥ 95 Mbit/s", "10 Mbit/s 半双工", "最近测得 25 秒前", "未登记", "b9-101",
+        "城关小学", "三年级5班", "不可用", "教室端口速率低于要求", "由学校处理", "看不到它的线路",
+        "端口", "全程", "均分", "以此判定", "≥ 95 Mbit/s", "10 Mbit/s 半双工", "最近测得 10月15日 11:59 · 25 秒前",
+        "未登记", "b9-101",
         "豁免:2026 年拆除", "国家中小学智慧教育平台", "要求 100 Mbit/s", "sw1 Gi0/7:10 Mbit/s,半双工",
     ):  # fmt: skip
         assert words in text, words
@@ -173,16 +181,16 @@ async def test_the_whole_board_speaks_english() -> None:
 
 async def test_an_office_with_many_schools_is_paged_worst_first() -> None:
     """A hundred a page; the worst school is on the first."""
-    worst = demo_school(school="worst", name="问题最多小学")
-    fine = [silenced(demo_school(school=f"s-{n}", name=f"第{n}小学")) for n in range(150)]
-    async with board(*fine, worst) as client:
+    worst = silenced(demo_school(school="worst", name="无人应答小学"))
+    others = [demo_school(school=f"s-{n}", name=f"第{n}小学") for n in range(150)]
+    async with board(*others, worst) as client:
         first = Tags(await read(client, "/office/511402?page=1"))
         last = Tags(await read(client, "/office/511402?page=99"))
         async with client.get("/office/511402?page=x") as response:
             assert response.status == 200
     assert sum(link.startswith("/school/") for link in first.links) == 100
     assert sum(link.startswith("/school/") for link in last.links) == 51
-    assert "问题最多小学" in first.text
+    assert "无人应答小学" in first.text
     assert "第 2 / 2 页" in last.text
 
 
@@ -195,7 +203,7 @@ async def test_pages_that_do_not_exist() -> None:
                 page = await response.text()
             assert "没有这个页面" in page
             assert "<b>" not in page
-            assert "<script" not in page
+            assert "<script>" not in page
 
 
 async def test_an_empty_bureau_is_a_page_too() -> None:
@@ -210,3 +218,55 @@ async def test_the_style_sheet_and_icon_are_served() -> None:
         for path, kind in (("/static/board.css", "text/css"), ("/static/icon.svg", "image/svg+xml")):
             async with client.get(path) as response:
                 assert (response.status, response.content_type) == (200, kind)
+
+
+async def test_times_carry_their_date_and_the_schools_own_zone() -> None:
+    """A school further west: its page and its line in the office show its time, the bureau's page the bureau's."""
+    school = demo_school()
+    west = replace(school, hours=replace(school.hours, utc_offset_s=21_600.0))
+    async with board(west) as client:
+        front, office = await read(client, "/"), await read(client, "/office/511402")
+        page = await read(client, "/school/5114020001")
+        english = await read(client, "/school/5114020001?lang=en")
+    assert '<time datetime="2025-10-15T12:00:00+08:00">10月15日 12:00</time>' in front
+    assert '<time datetime="2025-10-15T12:00:00+08:00">10月15日 12:00</time>' in office
+    assert '<time datetime="2025-10-15T09:59:48+06:00">10月15日 09:59(UTC+6)</time>' in office
+    assert '<time datetime="2025-10-15T10:00:00+06:00">10月15日 10:00(UTC+6)</time>' in page
+    assert "旧数据:10月15日 10:00(UTC+6) 之后没有更新" in page
+    assert '<time datetime="2025-10-15T09:59:35+06:00">10月15日 09:59(UTC+6)</time>' in page
+    assert "+08:00" not in page
+    assert '<time datetime="2025-10-15T09:30:00+06:00">15 Oct 09:30 (UTC+6)</time>' in english
+
+
+async def test_no_age_stands_without_its_time() -> None:
+    """Wherever "12 s ago" stands, the moment stands before it: a page may be printed, or be old."""
+    async with board(leg_school()) as client:
+        for path in ("/office/511402", "/school/5114020001"):
+            page = await read(client, path)
+            assert page.count('class="quiet ago"') > 0
+            assert len(re.findall(r"\d [^<]{1,3}前", page)) == len(
+                re.findall(r'</time> <span class="quiet ago">· \d+ [^<]{1,3}前</span>', page)
+            )
+
+
+async def test_a_weak_rural_school_is_named() -> None:
+    """The list of weak rural schools is what the bureau looks after first."""
+    async with board(demo_school(rural_weak=True)) as client:
+        for path in ("/office/511402", "/school/5114020001"):
+            assert "薄弱学校" in await read(client, path)
+
+
+@pytest.mark.parametrize("rooms", [(1, 0, 0, 0), (29_999, 1, 0, 0), (0, 0, 30_000, 0), (1, 1, 1, 1), (7, 0, 2, 300)])
+def test_a_bar_is_filled_and_nothing_is_lost_in_it(rooms: tuple[int, ...]) -> None:
+    """Parts add up to the whole, begin where the last ended, and the smallest can still be seen."""
+    counts = Counts(**dict(zip(("yes", "no", "unknown", "exempt"), rooms, strict=True)))
+    parts = [(float(begin.rstrip("%")), float(width.rstrip("%"))) for _, begin, width in shares(counts)]
+    assert len(parts) == sum(count > 0 for count in rooms)
+    assert sum(width for _, width in parts) == pytest.approx(100, abs=0.05)
+    assert all(begin == pytest.approx(sum(w for _, w in parts[:n]), abs=0.05) for n, (begin, _) in enumerate(parts))
+    assert min(width for _, width in parts) >= 0.9
+
+
+def test_nothing_to_count_is_no_bar() -> None:
+    """0 of 0 has no share."""
+    assert list(shares(Counts())) == []

@@ -13,7 +13,7 @@ from collector import api
 from collector.app.explain import classroom_lines, school_lines
 from collector.core.policy import Policy
 from collector.core.state import School
-from collector.views import Bureau
+from collector.views.bureau import Bureau
 from tests.support.samples import NAMES, NOW, demo_school, leg_school, platform, silenced, with_state
 
 Client = TestClient[web.Request, web.Application]
@@ -91,7 +91,8 @@ async def test_a_school_says_everything_explain_needs(client: Client) -> None:
         ("uplink", "active", 1_800),
     ]
     assert slow["evidence"][0]["text"] == "sw1 Gi0/7:10 Mbit/s,半双工"
-    assert unknown["next_step"] == {"step": "self_test", "text": "无网管交换机:请在大屏上点一次自检。"}
+    assert unknown["next_step"]["step"] == "show_link"
+    assert unknown["next_step"]["text"].startswith("看不到它的线路:有网管交换机的,请运行 classready-agent discover")
     assert unknown["link_bps"] is None
     assert (exempt["ready"], exempt["compliant"], exempt["exempt"]) == ("exempt", "exempt", "2026 年拆除")
     assert [c["clause"] for c in slow["clauses"]] == ["link", "way", "device", "platforms"]
@@ -108,8 +109,9 @@ async def test_a_school_says_everything_explain_needs(client: Client) -> None:
         == slow["evidence"][1]["text"]
         == "sw1:uplink Gi0/24:100 Mbit/s,全双工 · 6 间教室共用 · 超配 6.0 倍"
     )
-    assert "  gw-5114020001 sw1:uplink Gi0/24:100 Mbit/s,全双工 · 6 间教室共用 · 超配 6.0 倍, 40 秒前" in school_lines(
-        view, "zh"
+    assert (
+        "  gw-5114020001 sw1:uplink Gi0/24:100 Mbit/s,全双工 · 6 间教室共用 · 超配 6.0 倍, 10月15日 11:59, 40 秒前"
+        in school_lines(view, "zh")
     )
     assert "segment" not in {e["kind"] for e in unknown["evidence"]}
     [uplink] = view["uplinks"]
@@ -145,9 +147,9 @@ async def test_the_last_test_shows_its_evidence() -> None:
     assert tested["evidence"][3]["text"] == f"下行 未知({EVIDENCE_ZH})"
     assert "path" not in {e["kind"] for e in other["evidence"]}
     lines = list(school_lines(view, "zh"))
-    assert f"    10 分钟前: {EVIDENCE_ZH}" in lines
+    assert f"    10月15日 11:50, 10 分钟前: {EVIDENCE_ZH}" in lines
     assert "  gw-5114020001 far: 经出口 metro-exit 下行 约 80.4 Mbit/s" in lines
-    assert any(EVIDENCE_ZH in line for line in classroom_lines(tested))
+    assert any(EVIDENCE_ZH in line for line in classroom_lines(view, tested, "zh"))
 
 
 async def test_the_asked_language(client: Client) -> None:
@@ -155,7 +157,7 @@ async def test_the_asked_language(client: Client) -> None:
     view = await get(client, "/api/v1/schools/5114020001?lang=en")
     unknown = view["classrooms"][6]
     assert unknown["ready_text"] == "unknown"
-    assert unknown["next_step"]["text"].startswith("Unmanaged switch")
+    assert unknown["next_step"]["text"].startswith("Its link cannot be seen: where the switch is managed")
     known = {"name", "office_name", "exempt"}
     texts = [t for k, t in walk(view) if isinstance(t, str) and k not in known]
     assert not [t for t in texts if re.search(r"[\u4e00-\u9fff]", t)]

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import ssl
@@ -19,7 +20,7 @@ from openpyxl import load_workbook
 
 from classready.settings import EXIT_CONFIG
 from collector.__main__ import main
-from tests.support.collecting import TOKENS, Collector, body, pings, write_roster
+from tests.support.collecting import ROSTER, TOKENS, Collector, body, pings, write_roster
 from tests.support.headers import bash, until_run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "configs" / "examples"
@@ -236,6 +237,19 @@ def test_explain(collector):
     assert json.loads(as_json.output)["classroom"] == "r1"
     assert call("explain", "s1/none", "-c", collector.settings).exit_code == 1
     assert call("explain", "none", "-c", collector.settings).exit_code == 1
+
+
+def test_explain_speaks_of_the_schools_own_time(tmp_path):
+    """Each time has its date; that of a school in another zone than the bureau's says so."""
+    running = Collector(tmp_path)
+    write_roster(tmp_path, ROSTER.replace("  - id: s2\n", "  - id: s2\n    timezone: Asia/Urumqi\n"))
+    running.start()
+    try:
+        west, here = (call("explain", school, "-c", running.settings).output for school in ("s2", "s1"))
+    finally:
+        assert running.stop() == 0
+    assert re.search(r"更新于 \d+月\d+日 \d\d:\d\d\(UTC\+6\)$", west, re.MULTILINE), west
+    assert re.search(r"更新于 \d+月\d+日 \d\d:\d\d$", here, re.MULTILINE), here
 
 
 def schools(collector) -> list[str]:

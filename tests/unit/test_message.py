@@ -21,8 +21,8 @@ GOLDEN = [
         notice(*TWO_SCHOOLS),
         "【告警】东坡区教育和体育局:学校上联带宽低于要求\n"
         "2 所学校 9 间教室\n"
-        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
-        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 11:59 起\n"
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
         "请处理:网络运营商",
         id="opened",
     ),
@@ -31,7 +31,7 @@ GOLDEN = [
         "【更新】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 2 间教室\n"
         "此事件目前共影响 9 间教室\n"
-        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 11:59 起\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
         "请处理:网络运营商",
         id="updated names what is new and the whole",
     ),
@@ -41,7 +41,7 @@ GOLDEN = [
         ),
         "【恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 7 间教室已恢复\n"
-        "- 城关小学:7 间教室,实测 118 Mbit/s,要求 100 Mbit/s,11:50 恢复\n"
+        "- 城关小学:7 间教室,实测 118 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
         "已全部恢复,历时 25 分钟",
         id="resolved",
     ),
@@ -50,14 +50,14 @@ GOLDEN = [
         "【部分恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 7 间教室已恢复\n"
         "尚有 2 间教室未恢复\n"
-        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,11:50 恢复",
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复",
         id="partly resolved",
     ),
     pytest.param(
         notice(TWO_SCHOOLS[0], kind="reminder", at=NOW + 86_400),
         "【提醒】东坡区教育和体育局:学校上联带宽低于要求,仍未恢复\n"
         "1 所学校 7 间教室\n"
-        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10-15 11:50 起\n"
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
         "请处理:网络运营商",
         id="reminder shows the day",
     ),
@@ -68,7 +68,7 @@ GOLDEN = [
         ),
         "【告警】东坡区教育和体育局:教室端口速率低于要求\n"
         "1 所学校 1 间教室\n"
-        "- 城关小学:1 间教室(b2-301),实测 10 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
+        "- 城关小学:1 间教室(b2-301),实测 10 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
         "请处理:学校",
         id="a room named twice is counted once",
     ),
@@ -78,7 +78,7 @@ GOLDEN = [
         ),
         "【告警】全部区县:教育平台不可达\n"
         "1 所学校 7 间教室\n"
-        "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,自 11:50 起\n"
+        "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,自 10月15日 11:50 起\n"
         "请处理:平台方",
         id="a platform is named",
     ),
@@ -96,8 +96,9 @@ GOLDEN = [
         ),
         "【告警】东坡区教育和体育局:城域网出口带宽低于要求\n"
         "2 所学校 9 间教室\n"
-        "- 城关小学:7 间教室,出口 metro-exit,实测 60 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
-        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),出口 metro-exit,实测 62 Mbit/s,要求 100 Mbit/s,自 11:50 起\n"
+        "- 城关小学:7 间教室,出口 metro-exit,实测 60 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),出口 metro-exit,实测 62 Mbit/s,要求 100 Mbit/s,"
+        "自 10月15日 11:50 起\n"
         "请处理:教育局和出口运营商",
         id="an exit is named, with whoever runs it",
     ),
@@ -115,8 +116,9 @@ def test_a_message_in_english() -> None:
     assert written(notice(*TWO_SCHOOLS), "en") == (
         "[Alert] 东坡区教育和体育局: School uplink below required\n"
         "2 school(s), 9 classroom(s)\n"
-        "- 城关小学: 7 classroom(s), measured 80.4 Mbit/s, required 100 Mbit/s, since 11:50\n"
-        "- 思蒙镇中心小学: 2 classroom(s) (b2-301, b2-302), measured 62.1 Mbit/s, required 100 Mbit/s, since 11:59\n"
+        "- 城关小学: 7 classroom(s), measured 80.4 Mbit/s, required 100 Mbit/s, since 15 Oct 11:50\n"
+        "- 思蒙镇中心小学: 2 classroom(s) (b2-301, b2-302), measured 62.1 Mbit/s, required 100 Mbit/s, "
+        "since 15 Oct 11:59\n"
         "To be fixed by: the network operator"
     )
 
@@ -202,3 +204,14 @@ def test_a_device_that_moved() -> None:
         "不是故障;如果不是本校安排的,请核对接线。"
     )
     assert not render(note, "zh", NAMES).alarming
+
+
+def test_times_are_the_schools_own() -> None:
+    """A school that keeps another time than the bureau has its own date and clock, and its zone is named."""
+    west = {"5114020001": 21_600.0, "5114020002": 28_800.0}
+    names = replace(NAMES, school_offset_s=west.get)
+    text = fit(render(notice(*TWO_SCHOOLS), "zh", names), "plain")
+    assert "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 09:50(UTC+6) 起\n" in text
+    assert "实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n" in text
+    night = notice(alert(at=NOW - 11 * 3_600), kind="resolved", remaining_classrooms=0)
+    assert "10月14日 23:00(UTC+6) 恢复" in fit(render(night, "zh", names), "plain")

@@ -110,12 +110,40 @@ def test_durations_use_the_largest_fitting_unit(seconds: float, shown: str) -> N
 
 
 def test_ages_and_times() -> None:
-    """Never is a word; another day shows its date; the future is not a negative age."""
+    """Never is a word; the future is not a negative age."""
     assert text.ago(None, NOW, "zh") == "从未"
     assert text.ago(NOW + 3, NOW, "en") == "just now"
     assert text.ago(NOW - 90, NOW, "en") == "90 s ago"
-    assert text.local_time(NOW, 28_800) == "12:00"
-    assert text.local_time(NOW - 86_400, 28_800, now=NOW) == "10-14 12:00"
+
+
+@pytest.mark.parametrize(
+    ("at", "offset_s", "reader_s", "zh", "en"),
+    [
+        pytest.param(NOW, 28_800, None, "10月15日 12:00", "15 Oct 12:00", id="the date, today, too"),
+        pytest.param(
+            NOW, 28_800, 28_800, "10月15日 12:00", "15 Oct 12:00", id="the bureau's own zone goes without saying"
+        ),
+        pytest.param(NOW, 21_600, 28_800, "10月15日 10:00(UTC+6)", "15 Oct 10:00 (UTC+6)", id="a school further west"),
+        pytest.param(
+            NOW - 36_000, 20_700, 28_800, "10月14日 23:45(UTC+5:45)", "14 Oct 23:45 (UTC+5:45)", id="its own date, too"
+        ),
+        pytest.param(
+            NOW, -12_600, 28_800, "10月15日 00:30(UTC-3:30)", "15 Oct 00:30 (UTC-3:30)", id="west of Greenwich"
+        ),
+        pytest.param(NOW, 0, 28_800, "10月15日 04:00(UTC)", "15 Oct 04:00 (UTC)", id="Greenwich"),
+        pytest.param(NOW - 300 * 86_400, 28_800, None, "2024年12月19日 12:00", "19 Dec 2024 12:00", id="another year"),
+    ],
+)
+def test_moments(at: float, offset_s: float, reader_s: float | None, zh: str, en: str) -> None:
+    """A time has its date, is that of the place, and names the zone where the reader keeps another."""
+    assert text.moment(at, offset_s, "zh", now=NOW, reader_offset_s=reader_s) == zh
+    assert text.moment(at, offset_s, "en", now=NOW, reader_offset_s=reader_s) == en
+
+
+def test_machine_times_carry_their_offset() -> None:
+    """What a browser reads from ``<time datetime>``."""
+    assert text.machine_time(NOW, 28_800) == "2025-10-15T12:00:00+08:00"
+    assert text.machine_time(NOW + 0.9, 20_700) == "2025-10-15T09:45:00+05:45"
 
 
 def test_unknown_reasons_are_shown_as_their_code() -> None:

@@ -12,7 +12,7 @@ from collector import api
 from collector import web as pages
 from collector.core.policy import Policy
 from collector.exposition import Exposition
-from collector.views import Bureau
+from collector.views.bureau import Bureau
 from tests.support.samples import NAMES, NOW, demo_school
 
 Client = TestClient[web.Request, web.Application]
@@ -142,6 +142,8 @@ async def test_a_refused_reader_is_asked_and_counted() -> None:
     async with serving(TOKENS) as client:
         async with client.get("/") as response:
             assert response.headers["WWW-Authenticate"] == 'Basic realm="classready"'
+        async with client.get("/", headers={pages.REFRESH_HEADER: "1"}) as response:
+            assert response.headers["WWW-Authenticate"] == 'Bearer realm="classready"', "no dialog on a wall"
         async with client.get("/metrics") as response:
             assert response.headers["WWW-Authenticate"] == 'Bearer realm="classready"'
         _, text = await fetch(client, "/metrics", Authorization="Bearer m-secret")

@@ -1,0 +1,148 @@
+"""What people look at: the bureau, an office, a school.
+
+Pages are rendered on the server, escape everything, and say all they have to say without a script; the one script only
+takes over the refresh.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jinja2
+from aiohttp import web
+
+import classready
+from collector.core.state import School
+from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
+from collector.views.bureau import Bureau
+from collector.views.office import OfficeSummary, total
+from collector.views.room import ClassroomView
+from collector.views.school import show
+from collector.views.summary import SchoolSummary, summarise
+from collector.views.urgency import Counts, most_urgent, most_urgent_room
+
+REFRESH_S = 30
+PAGE_SIZE = 100
+SHARE_MIN_PERCENT = 1.0
+"""A part of a bar is never thinner: one room of thirty thousand must not be invisible."""
+
+HERE = Path(__file__).parent
+
+_Row = TypeVar("_Row")
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def routes(bureau: Bureau) -> list[web.AbstractRouteDef]:
+    async def offices(request: web.Request) -> web.Response:
+        return _page(bureau, request, "offices.html", _offices(bureau, _language(bureau, request)))
+
+    async def office(request: web.Request) -> web.Response:
+        office_id = request.match_info["office"]
+        if office_id not in bureau.names().offices:
+            return _page(bureau, request, "missing.html", {}, status=404)
+        return _page(bureau, request, "office.html", _office(bureau, office_id, request))
+
+    async def school(request: web.Request) -> web.Response:
+        found = bureau.schools().get(request.match_info["school"])
+        if found is None:
+            return _page(bureau, request, "missing.html", {}, status=404)
+        return _page(bureau, request, "school.html", _school(bureau, found, request))
+
+    return [
+        web.get("/", offices),
+        web.get("/office/{office}", office),
+        web.get("/school/{school}", school),
+        web.static("/static", HERE / "static"),
+    ]
+
+
+def _offices(bureau: Bureau, language: Language) -> dict[str, Any]:
+    names = bureau.names()
+    by_office: dict[str, list[SchoolSummary]] = {office: [] for office in sorted(names.offices)}
+    for summary in _summaries(bureau, bureau.schools().values(), language):
+        by_office.setdefault(summary.office, []).append(summary)
+    offices = [total(own, language, office=office, name=names.office(office)) for office, own in by_office.items()]
+    everything = [summary for own in by_office.values() for summary in own]
+    return {"offices": sorted(offices, key=most_urgent), "total": total(everything, language)}
+
+
+def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, Any]:
+    language = _language(bureau, request)
+    own = [school for school in bureau.schools().values() if school.roster.office == office_id]
+    summaries = sorted(_summaries(bureau, own, language), key=most_urgent)
+    summed: OfficeSummary = total(summaries, language, office=office_id, name=bureau.names().office(office_id))
+    return {"total": summed, **_paged("schools", summaries, request)}
+
+
+def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, Any]:
+    view = show(school, bureau.names(), bureau.policy(), bureau.clock(), _language(bureau, request))
+    rooms = sorted(view.classrooms, key=_room_order)
+    offset_s = view.summary.utc_offset_s
+    return {"view": view, "summary": view.summary, "offset_s": offset_s, **_paged("rooms", rooms, request)}
+
+
+def _room_order(room: ClassroomView) -> tuple[int, int]:
+    return most_urgent_room(room.ready, room.causes[0].cause if room.causes else None)
+
+
+def _summaries(bureau: Bureau, schools: Iterable[School], language: Language) -> list[SchoolSummary]:
+    names = bureau.names()
+    return [summarise(school, names, language) for school in schools]
+
+
+def _paged(name: str, rows: list[_Row], request: web.Request) -> dict[str, Any]:
+    """The rows of the page that is asked for, at most ``PAGE_SIZE``; beyond the last page is the last page."""
+    text = request.query.get("page", "1")
+    asked = max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 6 else 1
+    pages = max(1, -(-len(rows) // PAGE_SIZE))
+    page = min(asked, pages)
+    return {name: rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "page": page, "pages": pages}
+
+
+def shares(counts: Counts) -> Iterator[tuple[str, str, str]]:
+    """State, begin and width of each part of a bar, in per cent of its length; none where there is nothing to count."""
+    states = ("yes", "no", "unknown", "exempt")
+    parts = [(state, count) for state in states if (count := getattr(counts, state))]
+    whole = sum(count for _, count in parts)
+    floor_ = [max(SHARE_MIN_PERCENT, 100 * count / whole) for _, count in parts]
+    scale, at = 100 / sum(floor_) if floor_ else 0.0, 0.0
+    for (state, _), width in zip(parts, floor_, strict=True):
+        yield state, f"{at:.2f}%", f"{width * scale:.2f}%"
+        at += width * scale
+
+
+def _page(
+    bureau: Bureau, request: web.Request, template: str, content: Mapping[str, Any], status: int = 200
+) -> web.Response:
+    language, now = _language(bureau, request), bureau.clock()
+    bureau_offset_s = bureau.names().utc_offset_s
+    page = _templates.get_template(template).render(
+        {"offset_s": bureau_offset_s, **content},
+        language=language,
+        other_language=next(other for other in LANGUAGES if other != language),
+        query="" if language == bureau.language else f"?lang={language}",
+        path=request.path,
+        t=lambda message_id, **fields: say(message_id, language, **fields),
+        ago=lambda at: ago(at, now, language),
+        moment=lambda at, offset_s: moment(at, offset_s, language, now=now, reader_offset_s=bureau_offset_s),
+        machine_time=machine_time,
+        duration=lambda seconds: duration(seconds, language),
+        shares=shares,
+        required=rate(bureau.policy().required_down_bps, language),
+        now=now,
+        refresh_s=REFRESH_S,
+        version=classready.__version__,
+    )
+    return web.Response(text=page, content_type="text/html", status=status)
+
+
+def _language(bureau: Bureau, request: web.Request) -> Language:
+    asked = request.query.get("lang")
+    return next((known for known in LANGUAGES if known == asked), bureau.language)

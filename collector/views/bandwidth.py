@@ -1,0 +1,142 @@
+"""Capacities, and the bandwidth tests that they rest on."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from classready.observation import WindowSummary
+from collector.core.state import BandwidthTest, Direction, Interval, Leg, UplinkState
+from collector.core.verdict import leg_interval
+from collector.text import Language, ago, capacity, duration, rate, reason, say, size
+
+
+class Capacity(Struct, frozen=True, kw_only=True):
+    at_least_bps: float | None
+    at_most_bps: float | None
+    estimate_bps: float | None
+    half_duplex: bool
+    text: str
+
+
+class TestView(Struct, frozen=True, kw_only=True):
+    observed_at: float
+    age_text: str
+    passed: bool
+    mode: str | None
+    bytes: int | None
+    seconds: float | None
+    theta0_bps: float | None
+    theta1_bps: float | None
+    bucket_bytes: int | None
+    loss_ratio: float | None
+    windows: WindowSummary | None
+    capacity: Capacity
+    text: str
+    evidence_text: str
+    """What the result rests on, on one line."""
+
+
+class UplinkView(Struct, frozen=True, kw_only=True):
+    gateway: str
+    target: str
+    beyond: str | None
+    """The exit of the metropolitan network that was tested with the line."""
+    direction: Direction
+    capacity: Capacity
+    tests: tuple[TestView, ...]
+    last_unmeasured_at: float | None
+    """Set while the newest attempt brought no result."""
+    last_unmeasured_reason: str | None
+    text: str
+
+
+def capacity_view(interval: Interval, language: Language) -> Capacity:
+    return Capacity(
+        at_least_bps=interval.at_least_bps,
+        at_most_bps=interval.at_most_bps,
+        estimate_bps=interval.estimate_bps,
+        half_duplex=interval.half_duplex,
+        text=capacity(interval, language),
+    )
+
+
+def uplink_view(uplink: UplinkState, now: float, language: Language) -> UplinkView:
+    known = capacity_view(leg_interval(uplink), language)
+    newest_at = uplink.tests[-1].observed_at if uplink.tests else 0.0
+    failed_since = (uplink.last_unmeasured_at or 0.0) > newest_at
+    why = uplink.last_unmeasured_reason if failed_since else None
+    return UplinkView(
+        gateway=uplink.gateway,
+        target=uplink.target,
+        beyond=uplink.beyond,
+        direction=uplink.direction,
+        capacity=known,
+        tests=tuple(_test(test, now, language) for test in reversed(uplink.tests)),
+        last_unmeasured_at=uplink.last_unmeasured_at if failed_since else None,
+        last_unmeasured_reason=why and reason(why, language),
+        text=leg_text(uplink, language),
+    )
+
+
+def leg_text(leg: Leg, language: Language) -> str:
+    known = f"{say(f'direction.{leg.direction}', language)} {capacity(leg_interval(leg), language)}"
+    beyond = leg.beyond if isinstance(leg, UplinkState) else None
+    return known if beyond is None else say("evidence.beyond", language, exit=beyond, known=known)
+
+
+def _test(test: BandwidthTest, now: float, language: Language) -> TestView:
+    interval = Interval(test.at_least_bps, test.at_most_bps, test.estimate_bps)
+    return TestView(
+        observed_at=test.observed_at,
+        age_text=ago(test.observed_at, now, language),
+        passed=test.passed,
+        mode=test.mode,
+        bytes=test.bytes,
+        seconds=test.seconds,
+        theta0_bps=test.theta0_bps,
+        theta1_bps=test.theta1_bps,
+        bucket_bytes=test.bucket_bytes,
+        loss_ratio=test.loss_ratio,
+        windows=test.windows,
+        capacity=capacity_view(interval, language),
+        text=_test_text(test, capacity(interval, language), language),
+        evidence_text=" · ".join(evidence_of_test(test, language)),
+    )
+
+
+def _test_text(test: BandwidthTest, measured: str, language: Language) -> str:
+    text = f"{say('test.passed' if test.passed else 'test.failed', language)} {measured}"
+    if test.bytes is None or test.seconds is None:
+        return text
+    used = "test.watched" if test.mode == "passive" else "test.cost"
+    cost = say(used, language, bytes=size(test.bytes, language), seconds=duration(test.seconds, language))
+    return f"{text} · {cost}"
+
+
+def evidence_of_test(test: BandwidthTest, language: Language) -> Iterator[str]:
+    """Result, method, thresholds, and what the line did meanwhile, as far as the agent said so."""
+    interval = Interval(test.at_least_bps, test.at_most_bps, test.estimate_bps)
+    yield _test_text(test, capacity(interval, language), language)
+    if test.mode is not None:
+        yield say(f"mode.{test.mode}", language)
+    if test.theta0_bps is not None and test.theta1_bps is not None:
+        low, high = rate(test.theta0_bps, language), rate(test.theta1_bps, language)
+        yield say("test.thetas", language, low=low, high=high)
+    if test.bucket_bytes is not None:
+        yield say("test.bucket", language, bytes=size(test.bucket_bytes, language))
+    if test.loss_ratio is not None:
+        yield say("test.loss", language, ratio=f"{test.loss_ratio * 100:.1f}".removesuffix(".0"))
+    if test.windows is not None:
+        yield from _windows_evidence(test.windows, language)
+
+
+def _windows_evidence(windows: WindowSummary, language: Language) -> Iterator[str]:
+    known = (windows.min_bps, windows.median_bps, windows.max_bps)
+    rates = [rate(rate_bps, language) for rate_bps in known if rate_bps is not None]
+    if windows.count is not None and len(rates) == len(known):
+        low, middle, high = rates
+        yield say("test.windows", language, count=windows.count, low=low, middle=middle, high=high)
+    if windows.cross_bytes is not None:
+        yield say("test.cross", language, bytes=size(windows.cross_bytes, language))
+    if windows.max_queue_s is not None:
+        yield say("test.queue", language, duration=duration(windows.max_queue_s, language))

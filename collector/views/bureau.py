@@ -1,0 +1,19 @@
+"""Where pages and API get what they show."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from collector.core.policy import Policy
+from collector.core.state import School
+from collector.text import Language, Names
+
+
+@dataclass(frozen=True)
+class Bureau:
+    """Every entry is asked anew for each request."""
+
+    schools: Callable[[], Mapping[str, School]]
+    names: Callable[[], Names]
+    policy: Callable[[], Policy]
+    clock: Callable[[], float]
+    language: Language = "zh"

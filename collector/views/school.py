@@ -1,0 +1,102 @@
+"""A school with everything that its verdicts rest on."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from collector.core.policy import Policy
+from collector.core.state import Basis, School
+from collector.core.verdict import contention_ratio, segments_of
+from collector.text import Language, Names, ago, rate, say
+from collector.views.bandwidth import UplinkView, uplink_view
+from collector.views.platform import PlatformView, platform_view
+from collector.views.room import ClassroomView, room_view
+from collector.views.summary import SchoolSummary, summarise
+from collector.views.wiring import SegmentView, segment_view
+
+
+class GatewayView(Struct, frozen=True, kw_only=True):
+    gateway: str
+    state: Literal["up", "silent", "never"]
+    text: str
+    last_report_at: float | None = None
+    age_s: float | None = None
+    age_text: str
+    report_interval_s: float | None = None
+    clock_skew_s: float | None = None
+    spool_records: int | None = None
+    agent_version: str = ""
+
+
+class Unlisted(Struct, frozen=True, kw_only=True):
+    """A room that reports but is not in the roster (未登记)."""
+
+    classroom: str
+    last_heard_at: float
+    age_text: str
+
+
+class SchoolView(Struct, frozen=True, kw_only=True):
+    summary: SchoolSummary
+    now: float
+    utc_offset_s: float
+    """The school's own zone: seconds east of Greenwich."""
+    bureau_utc_offset_s: float
+    required_down_bps: int
+    required_text: str
+    basis: Basis
+    contention_ratio: float | None
+    gateways: tuple[GatewayView, ...]
+    uplinks: tuple[UplinkView, ...]
+    segments: tuple[SegmentView, ...]
+    platforms: tuple[PlatformView, ...]
+    classrooms: tuple[ClassroomView, ...]
+    unlisted: tuple[Unlisted, ...]
+
+
+def show(school: School, names: Names, policy: Policy, now: float, language: Language) -> SchoolView:
+    """The school with everything that its verdicts rest on."""
+    state = school.state
+    return SchoolView(
+        summary=summarise(school, names, language),
+        now=now,
+        utc_offset_s=school.hours.utc_offset_s,
+        bureau_utc_offset_s=names.utc_offset_s,
+        required_down_bps=policy.required_down_bps,
+        required_text=rate(policy.required_down_bps, language),
+        basis=policy.basis,
+        contention_ratio=contention_ratio(school, policy),
+        gateways=tuple(_gateway(school, gateway, now, language) for gateway in school.roster.gateways),
+        uplinks=tuple(uplink_view(uplink, now, language) for uplink in state.uplinks.values()),
+        segments=tuple(
+            segment_view(school, segment, policy, now, language)
+            for gateway in school.roster.gateways
+            for segment in segments_of(school, gateway, now, policy)
+        ),
+        platforms=tuple(platform_view(school, p, names, policy, now, language) for p in school.roster.platforms),
+        classrooms=tuple(room_view(school, room, policy, now, language) for room in school.roster.classrooms.values()),
+        unlisted=tuple(
+            Unlisted(classroom=room, last_heard_at=at, age_text=ago(at, now, language))
+            for room, at in sorted(state.unlisted.items())
+        ),
+    )
+
+
+def _gateway(school: School, name: str, now: float, language: Language) -> GatewayView:
+    gateway = school.state.gateways.get(name)
+    if gateway is None:
+        never = say("gateway.never", language)
+        return GatewayView(gateway=name, state="never", text=never, age_text=say("never", language))
+    state: Literal["up", "silent"] = "silent" if gateway.silent else "up"
+    return GatewayView(
+        gateway=name,
+        state=state,
+        text=say(f"gateway.{state}", language),
+        last_report_at=gateway.last_committed_at,
+        age_s=now - gateway.last_committed_at,
+        age_text=ago(gateway.last_committed_at, now, language),
+        report_interval_s=gateway.report_interval_s,
+        clock_skew_s=gateway.clock_skew_s,
+        spool_records=gateway.spool_records,
+        agent_version=gateway.agent_version,
+    )
