@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -146,7 +147,7 @@ class Exposition:
         """The union of the offices, for people; never to be scraped beside them."""
         return _join(chain.from_iterable(schools.values() for schools in self._blocks.values()))
 
-    def self_metrics(self, office_names: Mapping[str, str]) -> bytes:
+    def self_metrics(self, office_names: Mapping[str, str] = MappingProxyType({})) -> bytes:
         """The collector's own metrics and the roll-up per office; ``office_names`` by id, as in the roster."""
         rollup = (
             ((office, *key), float(count))

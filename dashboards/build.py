@@ -94,9 +94,10 @@ def build() -> str:
 
 
 def _named(expr: str) -> str:
-    """``expr`` with the label ``name`` of its school: it comes with the same scrape as the numbers, so it is there."""
+    """``expr`` with the label ``name`` of its school; what was scraped before there were names keeps its numbers."""
     names = f"max by (office, school, name) (classready_school_info{{{SCHOOL}}})"
-    return f"{expr} * on (office, school) group_left (name) {names}"
+    nameless = f"group by (office, school) (classready_school_classrooms{{{SCHOOL}}})"
+    return f"{expr} * on (office, school) group_left (name) ({names} or on (office, school) {nameless})"
 
 
 def _drawn(expr: str) -> str:

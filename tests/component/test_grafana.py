@@ -348,6 +348,22 @@ def test_what_left_and_what_is_lost_is_not_shown(grafana_code: None, tmp_path: P
         ]
 
 
+def test_without_names_the_numbers_stay(grafana_code: None, tmp_path: Path) -> None:
+    """History from before schools had names, or a site that drops them: the same rows, the name is blank."""
+    port = free_port()
+    config = scrape_file(tmp_path, port)
+    drop = "    metric_relabel_configs: [{source_labels: [__name__], regex: classready_.+_info, action: drop}]\n"
+    text = config.read_text()
+    assert "    http_sd_configs:\n" in text
+    config.write_text(text.replace("    http_sd_configs:\n", drop + "    http_sd_configs:\n"))
+    with serving(county(time.time()), NAMES, port), prometheus(tmp_path, config) as database:
+        _wait_for_county(database)
+        shown = Board(database, time.time()).show(zh("gateways"), zh("schools"), zh("gateway_up"))
+    assert len(shown[zh("gateways")]["rows"]) == len(GATEWAYS)
+    assert len(shown[zh("schools")]["rows"]) == len(PLANS)
+    assert len(shown[zh("gateway_up")]["series"]) == len(GATEWAYS)
+
+
 @pytest.mark.servers("victoria-metrics")
 def test_victoria_metrics_answers_every_panel_as_prometheus_does(monitored: Monitored, tmp_path: Path) -> None:
     """Each query is understood and gives the same series; tables and figures read the same."""
