@@ -5,6 +5,7 @@ Metrics are in bytes, people read bit/s: a query of ``..._bytes_per_second`` mul
 """
 
 from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -84,7 +85,7 @@ def targets(queries: Sequence[Query], kind: str) -> list[Any]:
     A figure is never the last of a range: that would show for hours what was true before an outage.
     """
     made = []
-    for letter, query in zip("ABCDEFGH", queries, strict=False):
+    for letter, query in zip(ascii_uppercase, queries, strict=False):
         target = prometheus.Dataquery().ref_id(letter).expr(query.expr).legend_format(query.legend).datasource(SOURCE)
         if kind != "range":
             target = target.instant()
@@ -219,7 +220,7 @@ def grid(
 def _field_titles(rows: Sequence[Label], columns: Sequence[Column]) -> Mapping[str, str]:
     """Every field in its order -> its title; empty = hidden."""
     fields = {"Time": "", **{label.name: zh(label.name) for label in rows}}
-    for letter, column in zip("ABCDEFGH", columns, strict=False):
+    for letter, column in zip(ascii_uppercase, columns, strict=False):
         fields["Value" if len(columns) == 1 else f"Value #{letter}"] = column.title
         if column.note:
             fields[column.note.name] = zh(column.note.name)
