@@ -133,7 +133,7 @@ def require_tokens(*, metrics: str | None = None, api: str | None = None, board:
 def _kind(path: str) -> str | None:
     if path in {"/healthz", "/readyz", "/api/v1/reports"}:
         return None
-    first = path.split("/")[1]
+    first = path.partition("/")[2].partition("/")[0]
     return {"metrics": "metrics", "sd": "metrics", "api": "api"}.get(first, "board")
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from classready.codec import encode
 from classready.settings import SettingsError
 from collector import api, responder
 from collector import web as pages
+from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_configuration, state_folder
 from collector.app.systemd import feed_watchdog, notify
 from collector.core.state import Notice, School
@@ -38,7 +39,6 @@ from collector.views.bureau import Bureau
 NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level")
 RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
-SHUTDOWN_S = 5.0
 
 RELOAD_OK = Gauge("classready_collector_config_last_reload_successful", "1 if the last reload was applied, else 0.")
 RELOADED_AT = Gauge(
@@ -147,7 +147,9 @@ async def _serve(service: Service, store: Store, notifiers: Mapping[str, Notifie
     """Stop in the order that loses nothing: first the doors, then what works behind them."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part) for part in _parts(service, store, notifiers)]
-        async with _listening(service):
+        configuration = service.configuration
+        async with listening(_application(service), configuration.settings.listen, configuration.tls) as (host, port):
+            _log.info("listening", host=host, port=port, schools=len(service.engine.schools))
             notify("READY=1")
             await stop.wait()
             notify("STOPPING=1")
@@ -206,20 +208,6 @@ def _notifiers(configuration: Configuration, session: ClientSession) -> dict[str
 # --- HTTP -----------------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def _listening(service: Service) -> AsyncIterator[None]:
-    listen = service.configuration.settings.listen
-    runner = web.AppRunner(_application(service), access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, listen.host, listen.port, ssl_context=service.configuration.tls).start()
-        host, port = runner.addresses[0][:2]
-        _log.info("listening", host=host, port=port, schools=len(service.engine.schools))
-        yield
-    finally:
-        await runner.cleanup()
-
-
 def _application(service: Service) -> web.Application:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     bureau = Bureau(
@@ -230,7 +218,7 @@ def _application(service: Service) -> web.Application:
         language=settings.language,
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board")}
-    application = web.Application(middlewares=[pages.require_tokens(**tokens)])
+    application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
     application.on_response_prepare.append(pages.add_headers)
     application.add_routes(http_door.routes(engine, time.time, service.gate))
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])

@@ -53,8 +53,10 @@ async def _read(request: web.Request) -> bytes | web.Response:
             body = await request.content.read(REPORT_MAX_BYTES + 1)
             while not request.content.at_eof() and len(body) <= REPORT_MAX_BYTES:
                 body += await request.content.read(REPORT_MAX_BYTES + 1)
-    except TimeoutError:
+    except (TimeoutError, ConnectionError):
         return _refuse(408, "timeout")
+    except web.RequestPayloadError:
+        return _refuse(400, "json")  # chunked or compressed in a way that it says it is not
     return body if len(body) <= REPORT_MAX_BYTES else _refuse(413, "size")
 
 
