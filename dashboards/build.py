@@ -30,6 +30,7 @@ from panels import (
     figures,
     graph,
     grid,
+    nothing_drawn,
     states,
     zh,
 )
@@ -325,7 +326,7 @@ def _classroom_row() -> Sequence[Any]:
             Column(_drawn(causes), ""),
             worst=(zh("school"), False),
             span=12,
-        ),
+        ).no_value(nothing_drawn()),
         states("room_ready", Query(_drawn(f"classready_classroom_ready{{{ROOM}}}"), room), YES_NO),
         states("room_compliant", Query(_drawn(f"classready_classroom_compliant{{{ROOM}}}"), room), YES_NO),
         states("room_device", Query(_drawn(f"classready_classroom_device_up{{{ROOM}}}"), room), AWAKE),

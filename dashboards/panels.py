@@ -146,7 +146,7 @@ def graph(
         .title(zh(title))
         .datasource(SOURCE)
         .targets(targets(queries, "range"))
-        .no_value(_too_many())
+        .no_value(nothing_drawn())
         .unit(unit)
         .span(span)
         .height(8)
@@ -167,7 +167,7 @@ def states(title: str, query: Query, words: Words, *, span: int = 12) -> stateti
         .title(zh(title))
         .datasource(SOURCE)
         .targets(targets([query], "range"))
-        .no_value(_too_many())
+        .no_value(nothing_drawn())
         .mappings([words_of(words)])
         .span(span)
         .height(8)
@@ -204,7 +204,6 @@ def grid(
         .datasource(SOURCE)
         .targets(targets([Query(column.expr) for column in columns], "table"))
         .transformations(steps)
-        .no_value("")
         .span(span)
         .height(9)
     )
@@ -254,5 +253,6 @@ def _properties(column: Column) -> list[DynamicConfigValue]:
     return [DynamicConfigValue(name, value) for name, value in found.items()]
 
 
-def _too_many() -> str:
+def nothing_drawn() -> str:
+    """What an empty panel says that has no answer for many schools."""
     return zh("nothing_drawn", schools=SCHOOLS_DRAWN_MAX)

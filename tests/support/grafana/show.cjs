@@ -93,8 +93,9 @@ async function show(panel) {
   });
   if (panel.type === 'stat') return { figures: figures(panel, data, replaceVariables) };
   // A table shows one frame; what it cannot join would stay behind a drop-down list. Without any it says "no data".
-  if (panel.type === 'table') return { frames: data.length, ...(data.length ? table(data[0]) : { columns: [], rows: [] }) };
-  return { series: series(data), empty: panel.fieldConfig.defaults.noValue ?? '' };
+  const empty = panel.fieldConfig.defaults.noValue ?? null;
+  if (panel.type === 'table') return { frames: data.length, ...(data.length ? table(data[0]) : { columns: [], rows: [] }), empty };
+  return { series: series(data), empty };
 }
 
 const chunks = [];
