@@ -113,16 +113,18 @@ def _untrusted(case: Refused, path: Sequence[Certificate], ends_at: float) -> Re
     """Nobody in the store has signed it. A foreign authority was *seen*; one that was not sent may be either."""
     leaf, top = path[0], path[-1]
     issuer, self_issued = _quoted(top.issuer), top.subject == top.issuer
-    if _is_public(leaf):
-        return Refusal(Reason.TLS_INVALID, _public_but_unknown(path), ends_at)
-    if self_issued and len(path) == 1:
+    if self_issued and leaf is top:
         detail = f"the certificate of {issuer} is signed by itself, for {_names_of(leaf)}"
-        return Refusal(Reason.TLS_INVALID, detail, ends_at)
-    if self_issued or (case.public_store and len(path) > 1):
+    elif leaf is top and (_is_public(leaf) or _names_its_issuer(leaf)):
+        detail = f"the intermediate certificate {issuer} was not sent: the platform's set-up is incomplete"
+    elif _is_public(leaf):
+        missing = "a firewall imitates it" if self_issued else "an intermediate is missing"
+        detail = f"{issuer}, a public authority, is not in this gateway's store: the store is old, or {missing}"
+    elif self_issued or (case.public_store and leaf is not top):
         ours = "a private one that ca_file should name" if case.public_store else "one that ca_file does not have yet"
         detail = f"signed by another authority, {issuer}: a firewall that inspects, or {ours}"
         return Refusal(Reason.AUTHORITY_UNKNOWN, detail, None)
-    if case.public_store:
+    elif case.public_store:
         detail = f"signed by {issuer}, no public authority: a firewall that inspects, or one that ca_file should name"
     else:
         detail = (
@@ -131,25 +133,19 @@ def _untrusted(case: Refused, path: Sequence[Certificate], ends_at: float) -> Re
     return Refusal(Reason.TLS_INVALID, detail, ends_at)
 
 
-def _public_but_unknown(path: Sequence[Certificate]) -> str:
-    issuer = _quoted(path[-1].issuer)
-    if len(path) == 1:
-        return f"the intermediate certificate {issuer} was not sent: the platform's set-up is incomplete"
-    return f"{issuer} is not in this gateway's store: an intermediate is missing, or the store is old"
-
-
 def _is_public(leaf: Certificate) -> bool:
-    """Whether it bears what only public authorities write: logged, by a public policy, or where its issuer is found.
-
-    An inspecting firewall makes its own certificates without.
-    """
+    """Whether a log has signed it (RFC 6962), or it names a public policy: firewalls make theirs without."""
     with suppress(ExtensionNotFound):
         leaf.extensions.get_extension_for_class(PrecertificateSignedCertificateTimestamps)
         return True
     with suppress(ExtensionNotFound):
         policies = leaf.extensions.get_extension_for_class(CertificatePolicies).value
-        if any(policy.policy_identifier.dotted_string.startswith(_PUBLIC_POLICIES) for policy in policies):
-            return True
+        return any(policy.policy_identifier.dotted_string.startswith(_PUBLIC_POLICIES) for policy in policies)
+    return False
+
+
+def _names_its_issuer(leaf: Certificate) -> bool:
+    """Whether it says where its issuer is to be found, as public authorities and well-kept private ones do."""
     with suppress(ExtensionNotFound):
         access = leaf.extensions.get_extension_for_class(AuthorityInformationAccess).value
         return any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access)

@@ -118,12 +118,21 @@ async def test_the_intermediate_of_a_public_authority_is_missing(pki: Pki, serve
     assert 'the intermediate certificate "Trusted Intermediate" was not sent' in http.detail
 
 
-async def test_a_public_authority_that_our_store_does_not_know(pki: Pki, serve: Serve) -> None:
+@pytest.mark.parametrize(
+    ("with_root", "told"), [(False, "an intermediate is missing"), (True, "a firewall imitates it")]
+)
+async def test_a_public_authority_that_our_store_does_not_know(
+    pki: Pki, serve: Serve, *, with_root: bool, told: str
+) -> None:
     """With the intermediate shown, the store of an old gateway is the more likely fault."""
     leaf = make("platform", pki.intermediate, hosts=[HOST], public=True)
-    http = await _probe(await serve(showing(pki.directory, leaf, pki.intermediate)), None)
+    chain = [leaf, pki.intermediate, *([pki.root] if with_root else [])]
+    http = await _probe(await serve(showing(pki.directory, *chain)), None)
     assert http.reason is Reason.TLS_INVALID
-    assert http.detail.startswith('"Trusted Root" is not in this gateway\'s store: ')
+    assert http.detail.startswith(
+        '"Trusted Root", a public authority, is not in this gateway\'s store: the store is old'
+    )
+    assert f"or {told};" in http.detail
 
 
 @pytest.mark.parametrize("depth", [0, 1])

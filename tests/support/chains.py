@@ -37,7 +37,7 @@ def make(
 ) -> Made:
     """A certificate for ``hosts``, or without any an authority's; by itself where there is no ``issuer``.
 
-    ``days`` from now it is good. ``public``: it says where its issuer is found, as those of public authorities do.
+    ``days`` from now it is good. ``public``: with a policy and the place of its issuer in it, as public ones.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
@@ -61,7 +61,8 @@ def make(
     if public:
         where = x509.UniformResourceIdentifier("http://authority.example/issuer.cer")
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
-        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        policy = x509.PolicyInformation(x509.ObjectIdentifier("2.23.140.1.2.1"), None)
+        extensions = [x509.AuthorityInformationAccess([access]), x509.CertificatePolicies([policy]), *extensions]
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     return Made(builder.sign(signer, hashes.SHA256()), key)

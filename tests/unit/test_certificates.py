@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,13 @@ def swapped(made: Made, what: bytes, other: bytes) -> bytes:
     return whole.replace(what, other)
 
 
+FOUND = x509.AuthorityInformationAccess(
+    [
+        x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://ca.lan/issuer.cer")
+        )
+    ]
+)
 VERSION_3, VERSION_4 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03"
 KEY_ID, BASIC = b"\x55\x1d\x0e", b"\x55\x1d\x13"
 """The last bytes of subjectKeyIdentifier's and basicConstraints' OIDs (RFC 5280)."""
@@ -78,15 +86,25 @@ def test_a_circle_of_issuers() -> None:
     [
         x509.PrecertificateSignedCertificateTimestamps([]),
         x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("2.23.140.1.2.2"), None)]),
+        FOUND,
     ],
-    ids=["logged", "policy"],
+    ids=["logged", "policy", "where its issuer is found"],
 )
-def test_marks_of_public_authorities(extension: Any) -> None:
+def test_marks_of_a_kept_authority(extension: Any) -> None:
     """Each of them shows that the missing issuer is the platform's to send."""
     leaf = make("platform", make("Public Intermediate", ROOT), hosts=["h"], extensions=[extension])
     refusal = explain(case(20, public_store=True), der(leaf))
     assert (refusal.reason, refusal.expires_at) == (Reason.TLS_INVALID, leaf.ends_at)
     assert refusal.detail.startswith('the intermediate certificate "Public Intermediate" was not sent')
+
+
+@pytest.mark.parametrize("public_store", [True, False])
+def test_a_mark_that_private_authorities_set_too(*, public_store: bool) -> None:
+    """Where the issuer is found is written by a school's own authority as well: its root, shown, is another one."""
+    root = make("School AD CA")
+    leaf = make("platform", root, hosts=["h"], extensions=[FOUND])
+    refusal = explain(case(19, public_store=public_store), der(leaf, root))
+    assert (refusal.reason, refusal.expires_at) == (Reason.AUTHORITY_UNKNOWN, None)
 
 
 @pytest.mark.filterwarnings("ignore")  # cryptography warns of odd serial numbers and long names
