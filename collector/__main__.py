@@ -154,7 +154,10 @@ def roster_import(  # noqa: PLR0913 - click hands in each option
         settings = load_settings(config)
         folder, platforms = resolve(config, settings.roster), platforms_of(settings)
         agree = partial(_agrees, file, yes=yes, dry_run=dry_run)
-        done = import_office(file, folder, platforms, sheet=sheet, office=office, agree=agree)
+        try:
+            done = import_office(file, folder, platforms, sheet=sheet, office=office, agree=agree)
+        except OSError as error:
+            _fail(f"nothing written: {error.filename}: {error.strerror}")
     if dry_run:
         return
     try:
@@ -166,12 +169,12 @@ def roster_import(  # noqa: PLR0913 - click hands in each option
 
 def _agrees(source: Path, planned: "Imported", *, yes: bool, dry_run: bool) -> bool:
     """Say what will change, and ask about what is lost."""
-    from collector.roster.changes import loss_lines, other_lines
+    from collector.roster.changes import loss_lines, note_lines, other_lines
 
     changes = planned.changes
     is_new = " (new)" if planned.is_new else ""
     click.echo(f"{planned.file}{is_new}: {planned.schools} schools, {planned.classrooms} classrooms")
-    for line in (*planned.notes, *other_lines(changes), *loss_lines(changes)):
+    for line in (*note_lines(planned.notes), *other_lines(changes), *loss_lines(changes)):
         click.echo(f"  {line}")
     if not planned.is_change:
         click.echo("nothing changes")

@@ -48,6 +48,13 @@ def compare(before: OfficeFile | None, after: OfficeFile) -> Changes:
     )
 
 
+def note_lines(notes: Sequence[str]) -> Iterator[str]:
+    """Say what was read, and what was not."""
+    yield from notes[: 2 * LISTED_MAX]
+    if len(notes) > 2 * LISTED_MAX:
+        yield f"... and {len(notes) - 2 * LISTED_MAX} notes more"
+
+
 def loss_lines(changes: Changes) -> Iterator[str]:
     """Say what leaves the roster."""
     yield from _listed("leaves: school", changes.schools_gone, changes.labels)

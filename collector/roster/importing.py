@@ -7,6 +7,7 @@ roster, if a person says so. What the list does not name, a column or a cell, st
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ class Imported(Struct, frozen=True, kw_only=True):
     @property
     def schools_gone(self) -> tuple[str, ...]:
         return self.changes.schools_gone
+
+    @property
+    def classrooms_gone(self) -> tuple[str, ...]:
+        return self.changes.classrooms_gone
 
 
 class _Source(Struct, frozen=True):
@@ -167,13 +172,16 @@ def _capped(problems: list[Problem]) -> list[Problem]:
 
 def _replace(target: Path, text: str) -> None:
     """Write ``target`` so that whoever reads it sees the old text or the new one, also after a power cut."""
-    if target.exists():
-        _write(_backup(target), target.read_bytes())
+    before = target.stat() if target.exists() else None
+    if before:
+        _write(_backup(target), target.read_bytes(), before)
     draft = target.with_name(f".{target.name}.new")
-    _write(draft, text.encode())
-    if target.exists():
-        draft.chmod(target.stat().st_mode & 0o777)
-    draft.replace(target)
+    try:
+        _write(draft, text.encode(), before)
+        draft.replace(target)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -185,8 +193,14 @@ def _backup(target: Path) -> Path:
     return target.with_name(f"{target.name}.bak")
 
 
-def _write(path: Path, body: bytes) -> None:
-    with path.open("wb") as file:
+def _write(path: Path, body: bytes, like: os.stat_result | None) -> None:
+    """Write a file that the same people may read as the one it takes the place of: it holds digests of tokens."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if like else 0o644), "wb") as file:
+        if like:
+            with suppress(PermissionError):  # only root gives files away
+                os.fchown(file.fileno(), like.st_uid, like.st_gid)
+            os.fchmod(file.fileno(), like.st_mode & 0o777)
         file.write(body)
         file.flush()
         os.fsync(file.fileno())

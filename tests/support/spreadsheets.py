@@ -1,6 +1,7 @@
 """Lists of rooms for tests: workbooks as a spreadsheet saves them, and what an import of them says."""
 
 import io
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ gateways:
 """
 ROOMS = (("3251140201", "r1"), ("3251140201", "r2"), ("3251140201", "0012"), ("point-01", "r3"))
 """Every room of it."""
+FIRST_SHEET = "xl/worksheets/sheet1.xml"
 
 
 class Bureau:
@@ -87,3 +89,19 @@ def workbook(
     body = io.BytesIO()
     book.save(body)
     return body.getvalue()
+
+
+def archive(**parts: str | bytes) -> bytes:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, text in parts.items():
+            written.writestr(name, text)
+    return body.getvalue()
+
+
+def rewritten(body: bytes, part: str, old: str, new: str) -> bytes:
+    """A workbook with one of its parts changed."""
+    with zipfile.ZipFile(io.BytesIO(body)) as read:
+        parts = {name: read.read(name).decode() for name in read.namelist()}
+    assert old in parts[part]
+    return archive(**{**parts, part: parts[part].replace(old, new, 1)})

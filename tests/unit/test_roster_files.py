@@ -1,8 +1,6 @@
 """Files that are no list of rooms, or too large for one: refused with the remedy; and the template, which is one."""
 
 import csv
-import io
-import zipfile
 
 import pytest
 from openpyxl import load_workbook
@@ -12,35 +10,18 @@ from classready.settings import load
 from collector.roster.files import OfficeFile
 from collector.roster.spreadsheet import workbook as reading
 from collector.roster.spreadsheet.template import write_template
-from tests.support.spreadsheets import ROOMS, Bureau, workbook
+from tests.support.spreadsheets import FIRST_SHEET, ROOMS, Bureau, archive, rewritten, workbook
 
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 ROWS = [["区县代码", "学校代码", "教室"], *(["511402", school, room] for school, room in ROOMS)]
 SAVE_AS = "open it in Excel or WPS and save it as .xlsx (另存为 → Excel 工作簿)"
 
 NO_TEXT = "no text in UTF-8, GB 18030 or UTF-16; save it as .xlsx or CSV UTF-8"
-SHEET = "xl/worksheets/sheet1.xml"
 
 
 @pytest.fixture
 def bureau(tmp_path):
     return Bureau(tmp_path)
-
-
-def archive(**parts: str | bytes) -> bytes:
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as written:
-        for name, text in parts.items():
-            written.writestr(name, text)
-    return body.getvalue()
-
-
-def rewritten(body: bytes, part: str, old: str, new: str) -> bytes:
-    """A workbook with one of its parts changed."""
-    with zipfile.ZipFile(io.BytesIO(body)) as read:
-        parts = {name: read.read(name).decode() for name in read.namelist()}
-    assert old in parts[part]
-    return archive(**{**parts, part: parts[part].replace(old, new, 1)})
 
 
 @pytest.mark.parametrize(
@@ -95,7 +76,7 @@ def test_other_files(bureau, name, body, expected):
 def test_damaged_workbooks(bureau):
     """A workbook that is cut short, or whose XML is broken, is refused in one line."""
     good = workbook(ROWS)
-    sheet = SHEET
+    sheet = FIRST_SHEET
     for body in (
         good[:-30],
         good[: len(good) // 2],
@@ -117,9 +98,9 @@ def test_damaged_workbooks(bureau):
             "a.xlsx:1: holds an XML entity declaration in xl/workbook.xml",
             id="entities",
         ),
-        pytest.param(SHEET, '<row r="5"', '<row r="99999999999"', "a row number above 1,048,576", id="row number"),
-        pytest.param(SHEET, '<c r="C5"', '<c r="ZZ5"', "something stands in column ZZ, beyond the 200", id="column"),
-        pytest.param(SHEET, '<row r="5"', '<row r="x"', "cannot be read as a workbook", id="no number"),
+        pytest.param(FIRST_SHEET, '<row r="5"', '<row r="99999999999"', "a row number above 1,048,576", id="number"),
+        pytest.param(FIRST_SHEET, '<c r="C5"', '<c r="ZZ5"', "in column ZZ, beyond the 200", id="column"),
+        pytest.param(FIRST_SHEET, '<row r="5"', '<row r="x"', "cannot be read as a workbook", id="no number"),
     ],
 )  # fmt: skip
 def test_hostile_workbooks(bureau, part, old, new, expected):
@@ -131,7 +112,7 @@ def test_hostile_workbooks(bureau, part, old, new, expected):
 def test_gaps_and_wrong_sizes(bureau):
     """A row far below, styled cells to the right, and a size that is wrong: the rooms are read all the same."""
     body = workbook(ROWS)
-    sheet = SHEET
+    sheet = FIRST_SHEET
     body = rewritten(body, sheet, "</sheetData>", '<row r="1048576"><c r="XFD1048576" s="0"/></row></sheetData>')
     body = rewritten(body, sheet, '<dimension ref="A1:C5"', '<dimension ref="A1"')
     assert not bureau.take("a.xlsx", body).is_change
@@ -140,9 +121,7 @@ def test_gaps_and_wrong_sizes(bureau):
 def test_a_huge_merged_area_costs_nothing(bureau):
     """Merged areas are filled as far as there are rows."""
     merged = "".join(f'<mergeCell ref="{c}1:{c}1048576"/>' for c in ("D", "E", "F"))
-    body = rewritten(
-        workbook(ROWS), "xl/worksheets/sheet1.xml", "</sheetData>", f"</sheetData><mergeCells>{merged}</mergeCells>"
-    )
+    body = rewritten(workbook(ROWS), FIRST_SHEET, "</sheetData>", f"</sheetData><mergeCells>{merged}</mergeCells>")
     assert not bureau.take("a.xlsx", body).is_change
 
 

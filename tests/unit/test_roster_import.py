@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from tests.support.spreadsheets import ROOMS, Bureau, workbook
+from tests.support.spreadsheets import FIRST_SHEET, ROOMS, Bureau, rewritten, workbook
 
 HEAD = "office,school,classroom"
 ALL = "".join(f"511402,{school},{room}\n" for school, room in ROOMS)
@@ -61,6 +61,13 @@ def test_empty_cells_keep_and_are_told(bureau):
     assert done.changes.edits == ("3251140201/r1: exempt '维修' -> nothing",)
 
 
+@pytest.mark.parametrize("word", ["否", "×", "FALSE", "0", "不"])
+def test_no_exemption(bureau, word):
+    """A no among the exemptions is no reason: the room is judged."""
+    bureau.take("rooms.csv", f"{HEAD},免检\n{rows(r1=word, r2=word)}")
+    assert [bureau.room("3251140201", room).exempt for room in ("r1", "r2")] == [None, None]
+
+
 @pytest.mark.parametrize("word", ["无", "none", "-", "—", "/", "－"])
 def test_words_for_nothing(bureau, word):
     """What people write for "nothing" clears a text."""
@@ -108,7 +115,8 @@ def test_the_file_before_is_kept(bureau):
     done = bureau.take("rooms.csv", f"{HEAD}\n{ALL}511402,3251140201,r9\n")
     assert "comments in 511402.yml are not kept; 511402.yml.bak will have them" in done.notes
     assert (bureau.folder / "511402.yml.bak").read_bytes() == before
-    assert bureau.file.stat().st_mode & 0o777 == 0o640
+    modes = {path.name: path.stat().st_mode & 0o777 for path in bureau.folder.iterdir()}
+    assert modes == {"511402.yml": 0o640, "511402.yml.bak": 0o640}
 
 
 def test_yaml_is_taken_as_it_stands(bureau):
@@ -427,6 +435,7 @@ def test_a_hub_by_its_name(bureau):
         ("access", "WIRED", "access", "wired"), ("上网方式", "４Ｇ", "access", "cellular"),
         ("设备类型", "一体机", "device", "panel"), ("大屏", "有", "device", "whiteboard"),
         ("大屏", "√", "device", "whiteboard"),
+        ("大屏", "1", "device", "whiteboard"), ("大屏", "0", "device", None),
         ("大屏", "无", "device", None), ("大屏", "否", "device", None), ("大屏", "FALSE", "device", None),
         ("device", "projector", "device", "projector"), ("设备", "电脑", "device", "computer"),
         ("免检", "停用，待修", "exempt", "停用，待修"), ("exempt", "2026-09-01 起停用", "exempt", "2026-09-01 起停用"),
@@ -582,6 +591,46 @@ def test_a_line_break_that_xml_cannot_hold(bureau):
     body[2] = ["511402", "3251140201", None, "r2", "一年级_x000B_2班\n"]
     bureau.take("rooms.xlsx", workbook(body))
     assert bureau.room("3251140201", "r2").name == "一年级 2班"
+
+
+@pytest.mark.parametrize(("stored", "is_written"), [("", True), ("新班", True), (None, False)])
+def test_stored_results_of_formulas(bureau, stored, is_written):
+    """An empty text that a formula gives is a result; what was never calculated is not an empty cell."""
+    body = workbook([SHEET_HEAD, *SHEET[1:4], ["511402", "point-01", None, "r3", "=B5"]])
+    cell = "<v /></c>" if stored is None else f"<v>{stored}</v></c>"
+    kind = "" if stored is None else ' t="str"'
+    body = rewritten(body, FIRST_SHEET, '<c r="E5"><f>B5</f><v /></c>', f'<c r="E5"{kind}><f>B5</f>{cell}')
+    if is_written:
+        bureau.take("rooms.xlsx", body)
+        assert bureau.room("point-01", "r3").name == stored
+    else:
+        assert bureau.problems("rooms.xlsx", body) == [f"rooms.xlsx:5: Sheet!E5 班级: '=B5' {UNFINISHED}"]
+
+
+def test_cells_without_places_and_texts_inline(bureau):
+    """Some programs write neither the places of cells nor a table of texts."""
+    lines = [["区县代码", "学校代码", "教室"], *(["511402", *room] for room in ROOMS)]
+    cells = [[f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in line] for line in lines]
+    given = "".join(f"<row>{''.join(line)}</row>" for line in cells)
+    body = rewritten(workbook([]), FIRST_SHEET, "<sheetData></sheetData>", f"<sheetData>{given}</sheetData>")
+    assert not bureau.take("rooms.xlsx", body).is_change
+
+
+def test_nothing_in_a_heading_steers_a_terminal(bureau):
+    """What stands in a file cannot colour, move or hide what is said of it."""
+    done = bureau.take("rooms.csv", f"{ZH.strip()}\x1b[2J,\x1b]0;x\x07\n{ZH_ALL}")
+    headings = ZH.replace("教室", "教\u202e室\x1b")
+    told = bureau.problems("rooms.csv", f"{headings}511402,s,,\x1b[1m,\n")
+    assert not [line for line in (*done.notes, *told) if not line.isprintable()]
+
+
+def test_a_folder_that_cannot_be_written(bureau):
+    """A full disk, or a folder that is read-only, leaves the roster as it was, without a draft."""
+    (bureau.folder / "511402.yml.bak").mkdir()
+    before = bureau.file.read_bytes()
+    with pytest.raises(OSError, match=r"511402\.yml\.bak"):
+        bureau.take("rooms.csv", f"{HEAD}\n{ALL}511402,point-01,r9\n")
+    assert bureau.file.read_bytes() == before
 
 
 def test_several_sheets(bureau):

@@ -14,7 +14,7 @@ IS_SHORTENED = f"is a number that the spreadsheet has shortened, its last digits
 IS_ERROR = "is an error of the spreadsheet; mend the formula or type the value"
 IS_LONG_NUMBER = f"is a number of more than 15 digits: the spreadsheet keeps only 15; {AS_TEXT}"
 
-CLEARED = frozenset({"无", "none", "-", "—", "/"})
+CLEARED = frozenset({"无", "none", "-", "/"})
 """What people write to say "nothing". An empty cell says nothing and changes nothing."""
 
 ACCESS: Mapping[str, tuple[str, ...]] = {
@@ -23,11 +23,11 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "cellular": ("移动网络", "4g", "5g", "流量卡"),
 }
 DEVICE: Mapping[str | None, tuple[str, ...]] = {
-    "whiteboard": ("交互式白板", "电子白板", "白板", "有", "是", "√", "✓", "true", "yes"),
+    "whiteboard": ("交互式白板", "电子白板", "白板"),
     "panel": ("一体机", "触控一体机", "教学一体机", "交互平板", "智慧黑板", "大屏"),
     "projector": ("投影", "投影仪", "投影机"),
     "computer": ("电脑", "计算机", "台式机"),
-    None: ("无", "否", "×", "✗", "false", "no", "none", "没有"),
+    None: ("无", "没有"),
 }
 KIND: Mapping[str, tuple[str, ...]] = {
     "city": ("城区学校", "城区校", "城区"),
@@ -35,11 +35,8 @@ KIND: Mapping[str, tuple[str, ...]] = {
     "base": ("基点校", "村小"),
     "point": ("教学点",),
 }
-RURAL_WEAK: Mapping[bool, tuple[str, ...]] = {
-    True: ("是", "有", "√", "✓", "true", "yes"),
-    False: ("否", "无", "×", "✗", "false", "no", "none"),
-}
-YES = frozenset(RURAL_WEAK[True])
+YES = ("是", "有", "√", "✓", "对", "true", "yes", "y", "1")
+NO = ("否", "无", "×", "✗", "不", "false", "no", "n", "none", "0", "-", "/")
 
 _MONTH = (
     r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"

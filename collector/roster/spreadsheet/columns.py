@@ -28,14 +28,35 @@ COLUMNS = (
         "office",
         "office",
         "office",
-        ("区县代码", "区县编码", "县区代码", "区划代码", "行政区划代码", "管理单位代码", "教育局代码", "countycode"),
+        (
+            "区县代码",
+            "区县编码",
+            "县区代码",
+            "区划代码",
+            "行政区划代码",
+            "管理单位代码",
+            "教育局代码",
+            "officeid",
+            "countycode",
+            "countyid",
+        ),
     ),
     Column("office_name", "office", "name", ("区县名称", "区县", "县区", "所属区县", "管理单位", "教育局", "county")),
     Column(
         "school",
         "school",
         "id",
-        ("学校代码", "学校标识码", "学校机构标识码", "学校编码", "学校编号", "机构代码", "教学点代码", "schoolcode"),
+        (
+            "学校代码",
+            "学校标识码",
+            "学校机构标识码",
+            "学校编码",
+            "学校编号",
+            "机构代码",
+            "教学点代码",
+            "schoolid",
+            "schoolcode",
+        ),
     ),
     Column("school_name", "school", "name", ("学校名称", "学校", "校名", "学校全称", "教学点名称")),
     Column("kind", "school", "kind", ("学校类型", "schoolkind")),
@@ -51,7 +72,20 @@ COLUMNS = (
         "classroom",
         "classroom",
         "id",
-        ("教室代码", "教室编号", "教室编码", "教室号", "房间编号", "房间号", "教室", "房间", "roomcode", "room"),
+        (
+            "教室代码",
+            "教室编号",
+            "教室编码",
+            "教室号",
+            "房间编号",
+            "房间号",
+            "教室",
+            "房间",
+            "classroomid",
+            "roomid",
+            "roomcode",
+            "room",
+        ),
     ),
     Column(
         "classroom_name",
@@ -105,8 +139,8 @@ class Headings(Struct, frozen=True):
 
 
 def one_line(text: str) -> str:
-    """A heading or cell for a message."""
-    return " ".join(text.split())
+    """A heading or name for a message: nothing in it steers a terminal."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
 def columns_of(heading: str) -> dict[str, int]:

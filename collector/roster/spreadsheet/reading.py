@@ -53,8 +53,10 @@ def _foreign(raw: bytes) -> str:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > FILE_MAX_BYTES:
-            raise SettingsError([Problem(str(path), 1, "", f"larger than {FILE_MAX_BYTES:,} bytes")])
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(FILE_MAX_BYTES + 1)
     except OSError as error:
         raise SettingsError([Problem(str(path), 1, "", f"cannot be read: {error.strerror}")]) from None
+    if len(raw) > FILE_MAX_BYTES:
+        raise SettingsError([Problem(str(path), 1, "", f"larger than {FILE_MAX_BYTES:,} bytes")])
+    return raw

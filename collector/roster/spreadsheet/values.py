@@ -25,7 +25,7 @@ _WORDS: Mapping[str, Mapping[Any, tuple[str, ...]]] = {
     "kind": cells.KIND,
     "access": cells.ACCESS,
     "device": cells.DEVICE,
-    "rural_weak": cells.RURAL_WEAK,
+    "rural_weak": {True: cells.YES, False: cells.NO},
 }
 _MAY_BE_DATE = frozenset({"exempt", "operator"})
 
@@ -72,6 +72,8 @@ def read_value(column: Column, cell: Cell, present: object) -> Any:
         raise CellError(f"{shown(cell.text)} {trouble}")
     if column.name in _DEFAULTS and cells.as_word(cell.text) in cells.CLEARED:
         return _DEFAULTS[column.name]
+    if column.name == "exempt" and cells.as_word(cell.text) in cells.NO:
+        return None
     if column.name == "exempt" and cells.as_word(cell.text) in cells.YES:
         raise CellError(f"must say why the room is not judged; found {shown(cell.text)}")
     if column.name == "hub":
@@ -107,16 +109,17 @@ def words_of(name: str) -> list[str]:
 
 
 def _word(column: Column, cell: Cell, present: object) -> Any:
-    found = cells.as_word(cell.text)
-    for value, words in _WORDS[column.name].items():
-        if found in words or (isinstance(value, str) and found == value):
-            # 有, √ say that there is a device, not which: a panel that is listed stays one.
-            says_only_yes = column.name == "device" and found in cells.YES
-            return present if says_only_yes and present else value
-    accepted = ", ".join(
-        f"{words[0]} ({value})" if isinstance(value, str) else words[0] for value, words in _WORDS[column.name].items()
-    )
-    raise CellError(f"must be one of: {accepted}; found {shown(cell.text)}")
+    found, words = cells.as_word(cell.text), _WORDS[column.name]
+    for value, spoken in words.items():
+        if found in spoken or (isinstance(value, str) and found == value):
+            return value
+    if column.name == "device" and found in cells.YES:
+        # There is one; which, is not said: a panel that is listed stays one.
+        return present or ClassroomEntry(id="any").device
+    if column.name == "device" and found in cells.NO:
+        return None
+    accepted = (f"{word[0]} ({value})" if isinstance(value, str) else word[0] for value, word in words.items())
+    raise CellError(f"must be one of: {', '.join(accepted)}; found {shown(cell.text)}")
 
 
 def _checked(column: Column, value: str, cell: Cell) -> Any:

@@ -179,7 +179,8 @@ def _read_row(layout: _Layout, row: int, element: ET.Element) -> None:
         column = _column(cell.get("r")) or column + 1
         inside = {_local(child.tag): child for child in cell}
         formula, value = inside.get("f"), inside.get("v")
-        has_value = (value is not None and bool(value.text)) or "is" in inside
+        # An empty text is a result, too, as of =IF(A2="","",...): it is stored with its type.
+        has_value = (value is not None and bool(value.text or cell.get("t") == "str")) or "is" in inside
         if formula is not None and not has_value:
             layout.formulas[row, column] = f"={formula.text or ''}"
         if formula is not None or has_value:
