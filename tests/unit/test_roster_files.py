@@ -100,6 +100,7 @@ def test_damaged_workbooks(bureau):
         ),
         pytest.param(FIRST_SHEET, '<row r="5"', '<row r="99999999999"', "a row number above 1,048,576", id="number"),
         pytest.param(FIRST_SHEET, '<c r="C5"', '<c r="ZZ5"', "in column ZZ, beyond the 200", id="column"),
+        pytest.param(FIRST_SHEET, '<row r="5"', '<row r="2"', "row 2 stands below row 4", id="rows out of order"),
         pytest.param(FIRST_SHEET, '<row r="5"', '<row r="x"', "cannot be read as a workbook", id="no number"),
     ],
 )  # fmt: skip
@@ -107,6 +108,17 @@ def test_hostile_workbooks(bureau, part, old, new, expected):
     """What would grow, or never end, is refused before it is read."""
     (told,) = bureau.problems("a.xlsx", rewritten(workbook(ROWS), part, old, new))
     assert expected in told
+
+
+def test_sheets_without_anything(bureau):
+    """Empty sheets, and a variant of the format in which no sheet is found, are told as such."""
+    assert bureau.problems("a.xlsx", workbook([])) == ["a.xlsx:1: its visible sheets are empty"]
+    schemas, strict = "http://schemas.openxmlformats.org", "http://purl.oclc.org/ooxml"
+    relations, main = "/officeDocument/2006/relationships", "/spreadsheetml/2006/main"
+    for part, name in (("xl/workbook.xml", relations), (FIRST_SHEET, main)):
+        body = rewritten(workbook(ROWS), part, schemas + name, strict + name)
+        (told,) = bureau.problems("a.xlsx", body)
+        assert told.endswith("save it again as Excel 工作簿 (.xlsx), not as Strict Open XML")
 
 
 def test_gaps_and_wrong_sizes(bureau):

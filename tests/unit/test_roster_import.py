@@ -20,6 +20,7 @@ def rows(**last: str) -> str:
 AS_TEXT = "format the column as text (设置单元格格式 → 文本) and type it again"
 DATE = f"is a date: the spreadsheet has made one of what was typed (3-1 becomes 1-Mar); {AS_TEXT}"
 ONE_LINE = "look like 东坡区苏南小学 (one line of text without control characters, at most 200)"
+DEVICES = "交互式白板 (whiteboard), 一体机 (panel), 投影 (projector), 电脑 (computer), 无"
 UNFINISHED = "is a formula without a stored result; open the file in Excel or WPS, save it, and import it again"
 SHORTENED = f"is a number that the spreadsheet has shortened, its last digits are lost; {AS_TEXT}"
 
@@ -248,6 +249,25 @@ def test_title_totals_remarks_and_blank_rows(bureau):
     ]
 
 
+def test_rows_numbered_beforehand(bureau):
+    """Rows that have nothing but their number are no rooms, and counted; a second line of headings is named, too."""
+    numbered = "".join(f"{i},{line}\n" for i, line in enumerate(ZH_ALL.splitlines(), 1)) + "5,,,,,\n6,,,,,\n"
+    hints = ",office,school,school_name,classroom,class name\n必填,10位,必填,,,\n"
+    done = bureau.take("rooms.csv", f"序号,{ZH}{hints}{numbered}")
+    assert not done.is_change
+    assert done.notes[2:-1] == (
+        "line 2 is not read: the headings again, 'office'",
+        "line 3 is not read: a remark, '必填'",
+        "2 rows hold nothing in the columns that are used",
+    )
+
+
+@pytest.mark.parametrize("word", ["NULL", "nan", "NaN", "undefined", "'", "　"])
+def test_what_programs_write_for_nothing(bureau, word):
+    """An export's NULL names nothing, and so changes nothing."""
+    assert not bureau.take("rooms.csv", f"{HEAD},免检,班级\n{rows(r1=f'{word},{word}', r2=f'{word},{word}')}").is_change
+
+
 def test_what_only_looks_like_a_total(bureau):
     """A small computer room (小计算机教室) is no subtotal, and a row with all its ids is a room whatever its name."""
     body = ZH_ALL.replace("r2,", "r2,合计") + ",,,r7,小计算机教室\n"
@@ -341,6 +361,10 @@ def test_ids_are_understood(bureau, written, expected):
         ("r 1", "must look like b2-301 (letters, digits, hyphen; at most 32); found 'r 1'"),
         ("音乐教室", "must look like b2-301 (letters, digits, hyphen; at most 32); found '音乐教室'"),
         ("", "is empty"),
+        ("—", "is empty; found '—'"),
+        ("None", "is empty; found 'None'"),
+        ("NULL", "is empty; found 'NULL'"),
+        ("nan", "is empty; found 'nan'"),
         ("R2", "'R2' differs only in case from 'r2' (the roster)"),
     ],
 )
@@ -437,6 +461,7 @@ def test_a_hub_by_its_name(bureau):
         ("大屏", "√", "device", "whiteboard"),
         ("大屏", "1", "device", "whiteboard"), ("大屏", "0", "device", None),
         ("大屏", "无", "device", None), ("大屏", "否", "device", None), ("大屏", "FALSE", "device", None),
+        ("设备", "希沃86寸一体机", "device", "panel"), ("设备", "短焦投影仪", "device", "projector"),
         ("device", "projector", "device", "projector"), ("设备", "电脑", "device", "computer"),
         ("免检", "停用，待修", "exempt", "停用，待修"), ("exempt", "2026-09-01 起停用", "exempt", "2026-09-01 起停用"),
     ],
@@ -457,6 +482,11 @@ def test_yes_keeps_a_better_known_device(bureau):
     ("heading", "word", "expected"),
     [
         ("接入方式", "光猫", "must be one of: 有线 (wired), 无线 (wifi), 移动网络 (cellular); found '光猫'"),
+        (
+            "设备",
+            "希沃",
+            f"must be one of: {DEVICES}; found '希沃'",
+        ),
         ("薄弱学校", "也许", "must be one of: 是, 否; found '也许'"),
         ("免检", "是", "must say why the room is not judged; found '是'"),
         ("免检", "√", "must say why the room is not judged; found '√'"),
@@ -532,6 +562,22 @@ def test_workbook_as_people_make_them(bureau):
         "line 8 is not read: a total, '合计'",
         "line 9 is not read: a remark, '填表人：张三'",
     ]
+
+
+def test_headings_of_two_lines(bureau):
+    """Headings over headings are read together, merged or not, in a workbook as in text."""
+    title = ["东坡区教室清单"]
+    upper, lower = ["区县代码", "学校", None, "教室信息", None], [None, "代码", "名称", "教室编号", "班级"]
+    done = bureau.take("rooms.xlsx", workbook([title, upper, lower, *SHEET[1:]], ["A1:E1", "A2:A3", "B2:C2", "D2:E2"]))
+    assert not done.is_change
+    assert done.notes[0] == (
+        "sheet 'Sheet', headings on line 3: 区县代码 = office, 学校 代码 = school, 学校 名称 = school_name, "
+        "教室编号 = classroom, 班级 = classroom_name"
+    )
+    text = "区县代码,学校,,教室信息,\n,代码,名称,教室编号,班级\n" + ZH_ALL.replace("r2,", "r2,新班")
+    assert bureau.take("rooms.csv", text).changes.edits == ("3251140201/r2: name nothing -> '新班'",)
+    told = bureau.problems("rooms.csv", text.replace("r3", "r 3"))
+    assert told[0].startswith("rooms.csv:6: 教室编号: must look like b2-301")
 
 
 def test_merged_cells_are_read_downwards_only(bureau):

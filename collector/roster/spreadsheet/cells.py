@@ -14,6 +14,8 @@ IS_SHORTENED = f"is a number that the spreadsheet has shortened, its last digits
 IS_ERROR = "is an error of the spreadsheet; mend the formula or type the value"
 IS_LONG_NUMBER = f"is a number of more than 15 digits: the spreadsheet keeps only 15; {AS_TEXT}"
 
+NO_CELL = frozenset({"null", "nan", "undefined"})
+"""What programs write into a cell that they leave empty."""
 CLEARED = frozenset({"无", "none", "-", "/"})
 """What people write to say "nothing". An empty cell says nothing and changes nothing."""
 

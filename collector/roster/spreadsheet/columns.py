@@ -3,12 +3,13 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
 
 from classready.lookalikes import to_plain
-from collector.roster.spreadsheet.table import Line, letters
+from collector.roster.spreadsheet.table import Cell, Line, letters
 
 HEADING_WITHIN_LINES = 40
 _CLOSE = 0.75
@@ -157,15 +158,31 @@ def columns_of(heading: str) -> dict[str, int]:
 
 
 def find_headings(lines: Sequence[Line], needed: Sequence[str]) -> Headings | None:
-    """The first line that has every needed column, else the one that has most; None if no line has any."""
+    """The first line that has every needed column, else the one that has most; None if no line has any.
+
+    Two lines may be one's headings: 学校 over 代码 and 名称.
+    """
     best: Headings | None = None
-    for line in lines[:HEADING_WITHIN_LINES]:
+    head = lines[:HEADING_WITHIN_LINES]
+    for line in (*head, *(_joined(*pair) for pair in pairwise(head))):
         found = _read_headings(line)
         if all(name in found.places for name in needed):
             return found
         if len(found.places) > (len(best.places) if best else 0):
             best = found
     return best
+
+
+def _joined(upper: Line, lower: Line) -> Line:
+    """The lower of two lines, each cell behind what stands over it, or left of that, where they make a heading."""
+    cells: list[Cell] = []
+    over = ""
+    for index in range(max(len(upper.cells), len(lower.cells))):
+        over = one_line(upper.cell(index).text) or over
+        own = one_line(lower.cell(index).text)
+        tries = (f"{over} {own}" if over != own else own, own, one_line(upper.cell(index).text))
+        cells.append(Cell(next((text for text in tries if columns_of(text)), own)))
+    return Line(lower.number, tuple(cells), lower.row)
 
 
 def _read_headings(line: Line) -> Headings:

@@ -137,7 +137,8 @@ class _Merging:
         try:
             return read_id(BY_NAME["office"], Cell(wanted), ())
         except CellError as error:
-            raise SettingsError([Problem("--office", 1, "", str(error))]) from None
+            sheet, line = self.rooms.sheet, self.rooms.headings.line
+            raise SettingsError([sheet.problem(line, "--office", str(error))]) from None
 
     # --- schools and rooms ---
 

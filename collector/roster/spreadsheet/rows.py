@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from classready.documents import Problem, SettingsError
 from collector.roster.spreadsheet.cells import as_id, as_text
-from collector.roster.spreadsheet.columns import BY_NAME, NEEDED, Headings, find_headings, one_line
+from collector.roster.spreadsheet.columns import BY_NAME, NEEDED, Headings, columns_of, find_headings, one_line
 from collector.roster.spreadsheet.table import EMPTY, Cell, Line, Sheet, letters, shown
 
 _TOTAL = re.compile(
@@ -17,7 +17,7 @@ _TOTAL = re.compile(
 """小计 is a subtotal, 小计算机教室 a small computer room."""
 _REMARK = re.compile(
     r"填表|填报|制表|审核|审批|负责人|联系人|联系电话|电话|手机|日期|时间|备注|说明|注意|注[:：\d一]|单位|盖章|签字|签名"
-    r"|报送|附件|notes?[:：]",
+    r"|报送|附件|必填|选填|示例|样例|例如|填写|请|notes?[:：]",
     re.IGNORECASE,
 )
 _ID = re.compile(r"[A-Za-z0-9-]{1,32}")
@@ -77,10 +77,12 @@ def _pick(file: str, sheets: Sequence[Sheet], needed: Sequence[str]) -> tuple[Sh
     if len(full) > 1:
         names = ", ".join(repr(sheet.name) for sheet, _ in full)
         raise SettingsError([Problem(file, 1, "", f"several sheets hold rooms: {names}; name one with --sheet")])
+    if not sheets:
+        raise SettingsError([Problem(file, 1, "", "its visible sheets are empty")])
     if not found:
         columns = ", ".join(f"{BY_NAME[name].headings[0]} ({name})" for name in needed)
-        line = sheets[0].lines[0].number if sheets and sheets[0].lines else 1
-        yaml = "" if sheets and sheets[0].name else " (a roster file in YAML must end in .yml)"
+        line = sheets[0].lines[0].number if sheets[0].lines else 1
+        yaml = "" if sheets[0].name else " (a roster file in YAML must end in .yml)"
         raise SettingsError([Problem(file, line, "", f"no headings found; needed: {columns}{yaml}")])
     return max(full or found, key=lambda each: len(each[1].places))
 
@@ -109,25 +111,30 @@ def _unused(sheet: Sheet, headings: Headings) -> Iterator[str]:
 
 def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
     above: Row | None = None
-    filled = 0
+    filled = blank = 0
     for line in sheet.lines:
         if line.number <= headings.line.number:
             continue
         own = {name: line.cell(index) for name, index in headings.places.items()}
-        if reason := _no_room(line, own, headings):
+        if reason := _no_room(line, own):
             notes.append(f"line {line.number} is not read: {reason}, {shown(line.first_text)}")
+            continue
+        if not any(cell.text.strip() or cell.trouble for cell in own.values()):
+            blank += 1  # numbered beforehand, and never filled in
             continue
         row = Row(line, own | _from_above(own, above))
         filled += row.cells["school"].text != own["school"].text
         above = row
         yield row
+    if blank:
+        notes.append(f"{blank} rows hold nothing in the columns that are used")
     if filled:
         notes.append(f"{filled} rows without a school code belong to the school above them")
 
 
-def _no_room(line: Line, own: Mapping[str, Cell], headings: Headings) -> str:
+def _no_room(line: Line, own: Mapping[str, Cell]) -> str:
     """Why a line is no room: a total, a remark, the headings once more; "" if it is one, perhaps a wrong one."""
-    if all(_same(cell.text, headings.line.cell(headings.places[name]).text) for name, cell in own.items()):
+    if all(name in columns_of(cell.text) for name, cell in own.items()):
         return "the headings again"
     ids = [own[name].text for name in NEEDED if name in own]
     first = re.sub(r"\s", "", line.first_text)
@@ -141,10 +148,6 @@ def _no_room(line: Line, own: Mapping[str, Cell], headings: Headings) -> str:
 
 def _are_ids(texts: Sequence[str]) -> bool:
     return all(_ID.fullmatch(as_id(text)) for text in texts)
-
-
-def _same(text: str, other: str) -> bool:
-    return one_line(text) == one_line(other)
 
 
 def _from_above(own: Mapping[str, Cell], above: Row | None) -> dict[str, Cell]:

@@ -48,6 +48,8 @@ def read_id(column: Column, cell: Cell, known: Collection[str]) -> str:
         raise CellError(f"{shown(cell.text)} {cell.trouble or trouble}")
     if not typed:
         raise CellError("is empty")
+    if cells.as_word(typed) in cells.NO_CELL | cells.CLEARED:
+        raise CellError(f"is empty; found {shown(cell.text)}")
     if typed.upper() in {"TRUE", "FALSE"}:
         raise CellError(f"{shown(cell.text)} is a truth value; {cells.AS_TEXT}")
     return str(_checked(column, cells.as_id(cell.text), cell))
@@ -61,11 +63,11 @@ def read_value(column: Column, cell: Cell, present: object) -> Any:
     """
     if cell.trouble:
         raise CellError(f"{shown(cell.text)} {cell.trouble}")
-    if not cell.text.strip():
-        return KEPT
     typed = cells.as_typed(cell.text)
     if present is not None and present in (cell.text, typed):
         return present
+    if not typed.strip() or cells.as_word(typed) in cells.NO_CELL:
+        return KEPT
     if column.name in _WORDS:
         return _word(column, cell, present)
     if trouble := cells.mangled(typed, may_be_date=column.name in _MAY_BE_DATE):
@@ -113,13 +115,21 @@ def _word(column: Column, cell: Cell, present: object) -> Any:
     for value, spoken in words.items():
         if found in spoken or (isinstance(value, str) and found == value):
             return value
-    if column.name == "device" and found in cells.YES:
-        # There is one; which, is not said: a panel that is listed stays one.
-        return present or ClassroomEntry(id="any").device
-    if column.name == "device" and found in cells.NO:
-        return None
+    if column.name == "device" and (device := _device(found, present)) is not KEPT:
+        return device
     accepted = (f"{word[0]} ({value})" if isinstance(value, str) else word[0] for value, word in words.items())
     raise CellError(f"must be one of: {', '.join(accepted)}; found {shown(cell.text)}")
+
+
+def _device(word: str, present: object) -> Any:
+    """What people say of a device besides its kind; ``KEPT`` if they say something else."""
+    if word in cells.YES:  # there is one; which, is not said: a panel that is listed stays one
+        return present or ClassroomEntry(id="any").device
+    if word in cells.NO:
+        return None
+    spoken = {value: tuple(w for w in words if len(w) > 1) for value, words in cells.DEVICE.items() if value}
+    kinds = [value for value, words in spoken.items() if word.endswith(words)]  # maker and size come before it
+    return kinds[0] if len(kinds) == 1 else KEPT
 
 
 def _checked(column: Column, value: str, cell: Cell) -> Any:

@@ -29,6 +29,7 @@ MERGED_MAX_CELLS = 1_000_000
 EXACT_BELOW = 10**15
 """Spreadsheets keep 15 digits of a number."""
 
+SAVE_AGAIN = "open it in Excel or WPS and save it again as Excel 工作簿 (.xlsx), not as Strict Open XML"
 IS_UNFINISHED = "is a formula without a stored result; open the file in Excel or WPS, save it, and import it again"
 
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -80,6 +81,9 @@ def _sheets(file: str, archive: zipfile.ZipFile, stream: io.BytesIO, wanted: str
 
     book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
     names = [sheet.title for sheet in book.worksheets]
+    if not names:  # openpyxl finds none in the "Strict" variant of the format
+        problem = f"holds no sheet that can be read; {SAVE_AGAIN}"
+        raise SettingsError([Problem(file, 1, "", problem)])
     if wanted is not None and wanted not in names:
         raise SettingsError([Problem(file, 1, "", f"no sheet {wanted!r}; there are: {', '.join(names)}")])
     chosen = [s for s in book.worksheets if s.title == wanted or (wanted is None and s.sheet_state == "visible")]
@@ -99,6 +103,9 @@ def _sheet(file: str, archive: zipfile.ZipFile, sheet: Any) -> Sheet:
         for number, row in enumerate(sheet.iter_rows(max_col=layout.width), 1)
         if number in layout.filled
     ]
+    if len(lines) < len(layout.filled):
+        problem = f"{len(layout.filled) - len(lines)} of its rows cannot be read; {SAVE_AGAIN}"
+        raise SettingsError([Problem(file, 1, sheet.title, problem)])
     lines = [line for line in lines if any(cell.text.strip() or cell.trouble for cell in line.cells)]
     notes = (f"{layout.hidden_count} hidden or filtered rows are read like the others",) if layout.hidden_count else ()
     return Sheet(file, sheet.title, tuple(_filled_down(lines, layout.merged)), notes)
@@ -150,10 +157,10 @@ def _layout(file: str, name: str, archive: zipfile.ZipFile, part: str) -> _Layou
         for _, element in ET.iterparse(source):  # noqa: S314 - entities were refused
             match _local(element.tag):
                 case "row":
-                    row = int(element.get("r") or row + 1)
+                    above, row = row, int(element.get("r") or row + 1)
                     _read_row(layout, row, element)
                     element.clear()
-                    if problem := _layout_problem(layout, row):
+                    if problem := _layout_problem(layout, row, above):
                         raise SettingsError([Problem(file, row, name, problem)])
                 case "mergeCell":
                     layout.merged += _downwards(element.get("ref") or "")
@@ -162,7 +169,9 @@ def _layout(file: str, name: str, archive: zipfile.ZipFile, part: str) -> _Layou
     return layout
 
 
-def _layout_problem(layout: _Layout, row: int) -> str:
+def _layout_problem(layout: _Layout, row: int, above: int) -> str:
+    if row <= above:  # openpyxl would pass over such a row without a word
+        return f"row {row} stands below row {above}; {SAVE_AGAIN}"
     if row > ROW_MAX:
         return f"a row number above {ROW_MAX:,}"
     if len(layout.filled) > LINES_MAX:
