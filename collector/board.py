@@ -5,6 +5,7 @@ takes over the refresh.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,11 +13,10 @@ import jinja2
 from aiohttp import web
 
 import classready
-from collector.core.state import School
+from collector.core.state import Classroom, ClassroomState, School
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views.bureau import Bureau
 from collector.views.office import OfficeSummary, total
-from collector.views.room import ClassroomView
 from collector.views.school import show
 from collector.views.summary import SchoolSummary, summarise
 from collector.views.urgency import Counts, most_urgent, most_urgent_room
@@ -82,14 +82,18 @@ def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, A
 
 
 def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, Any]:
-    view = show(school, bureau.names(), bureau.policy(), bureau.clock(), _language(bureau, request))
-    rooms = sorted(view.classrooms, key=_room_order)
-    offset_s = view.summary.utc_offset_s
-    return {"view": view, "summary": view.summary, "offset_s": offset_s, **_paged("rooms", rooms, request)}
+    listed = sorted(school.roster.classrooms.values(), key=partial(_room_order, school))
+    paged = _paged("rooms", listed, request)
+    language, now = _language(bureau, request), bureau.clock()
+    view = show(school, bureau.names(), bureau.policy(), now, language, rooms=paged["rooms"])
+    return {**paged, "view": view, "summary": view.summary, "offset_s": view.utc_offset_s}
 
 
-def _room_order(room: ClassroomView) -> tuple[int, int]:
-    return most_urgent_room(room.ready, room.causes[0].cause if room.causes else None)
+def _room_order(school: School, room: Classroom) -> tuple[int, int]:
+    verdict = school.state.classrooms.get(room.id, ClassroomState()).verdict
+    if room.exempt is not None:
+        return most_urgent_room("exempt", None)
+    return most_urgent_room(verdict.ready, verdict.causes[0] if verdict.causes else None)
 
 
 def _summaries(bureau: Bureau, schools: Iterable[School], language: Language) -> list[SchoolSummary]:
@@ -140,7 +144,9 @@ def _page(
         refresh_s=REFRESH_S,
         version=classready.__version__,
     )
-    return web.Response(text=page, content_type="text/html", status=status)
+    response = web.Response(text=page, content_type="text/html", status=status)
+    response.enable_compression()
+    return response
 
 
 def _language(bureau: Bureau, request: web.Request) -> Language:

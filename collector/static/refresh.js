@@ -49,7 +49,8 @@
   /* A page of the board (be it that this school is no longer listed) or an error: a proxy's login or error page is neither followed nor shown. The header keeps the
      browser from asking for a password in the middle of a wall. */
   async function ask() {
-    const answer = await fetch(location.href, {
+    /* Put together, because an address with a password in it (a kiosk's) may not be fetched. */
+    const answer = await fetch(location.origin + location.pathname + location.search, {
       cache: "no-store",
       redirect: "error",
       headers: { "X-Classready-Refresh": "1" },

@@ -1,11 +1,12 @@
 """A school with everything that its verdicts rest on."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from collector.core.policy import Policy
-from collector.core.state import Basis, School
+from collector.core.state import Basis, Classroom, School
 from collector.core.verdict import contention_ratio, segments_of
 from collector.text import Language, Names, ago, rate, say
 from collector.views.bandwidth import UplinkView, uplink_view
@@ -54,9 +55,18 @@ class SchoolView(Struct, frozen=True, kw_only=True):
     unlisted: tuple[Unlisted, ...]
 
 
-def show(school: School, names: Names, policy: Policy, now: float, language: Language) -> SchoolView:
-    """The school with everything that its verdicts rest on."""
+def show(  # noqa: PLR0913
+    school: School,
+    names: Names,
+    policy: Policy,
+    now: float,
+    language: Language,
+    *,
+    rooms: Sequence[Classroom] | None = None,
+) -> SchoolView:
+    """The school with everything that its verdicts rest on; of ``rooms`` alone where they are given."""
     state = school.state
+    shown = school.roster.classrooms.values() if rooms is None else rooms
     return SchoolView(
         summary=summarise(school, names, language),
         now=now,
@@ -74,7 +84,7 @@ def show(school: School, names: Names, policy: Policy, now: float, language: Lan
             for segment in segments_of(school, gateway, now, policy)
         ),
         platforms=tuple(platform_view(school, p, names, policy, now, language) for p in school.roster.platforms),
-        classrooms=tuple(room_view(school, room, policy, now, language) for room in school.roster.classrooms.values()),
+        classrooms=tuple(room_view(school, room, policy, now, language) for room in shown),
         unlisted=tuple(
             Unlisted(classroom=room, last_heard_at=at, age_text=ago(at, now, language))
             for room, at in sorted(state.unlisted.items())

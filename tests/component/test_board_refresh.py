@@ -43,6 +43,8 @@ class Collector:
     """What is answered instead of the front page: a proxy's error, a login."""
     headers: dict[str, str] = field(default_factory=dict)
     """Of the last request."""
+    token: str | None = None
+    """The board's password."""
 
     @property
     def url(self) -> str:
@@ -53,7 +55,7 @@ class Collector:
         bureau = Bureau(
             schools=lambda: self.schools, names=bureaus.names, policy=lambda: policy, clock=lambda: self.now
         )
-        app = web.Application(middlewares=[self._standing_between])
+        app = web.Application(middlewares=[self._standing_between, pages.require_tokens(board=self.token)])
         app.add_routes(pages.routes(bureau, Exposition(policy), lambda: True))
         app.on_response_prepare.append(pages.add_headers)
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -131,7 +133,7 @@ async def test_what_a_reader_has_in_hand_stays(page: Page) -> None:
         "focus": True,
         "marked": marked,
         "scroll": before,
-        "ago": "· 60 分钟前",
+        "ago": "60 分钟前",
     }
 
 
@@ -180,6 +182,24 @@ async def test_only_the_board_replaces_the_board(page: Page, case: str) -> None:
         collector.instead = None
         await page.wait("document.getElementById('stale').hidden")
         assert await page.evaluate("document.querySelector('h1') === first")
+
+
+async def test_a_wall_that_knows_the_password(page: Page) -> None:
+    """A kiosk opens the board with the password in its address and goes on; another password is old data, no dialog."""
+    async with collecting() as collector:
+        await collector.kill()
+        collector.token = "s3cret"
+        await collector.start()
+        await page.call("Page.navigate", url=collector.url.replace("//", "//board:s3cret@"))
+        await page.wait("document.querySelector('h1')?.innerText.startsWith('全部区县')")
+        collector.now += 60
+        await page.evaluate(QUICK)
+        await page.wait("document.querySelector('header time').innerText === '10月15日 12:01'")
+        await collector.kill()
+        collector.token = "another"
+        await collector.start()
+        await page.wait(f"{BANNER}.includes('旧数据')")
+        assert await page.evaluate("document.querySelector('h1').innerText.startsWith('全部区县')")
 
 
 async def test_a_school_that_left_the_roster_says_so(page: Page) -> None:
