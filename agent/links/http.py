@@ -117,7 +117,7 @@ def _outcome(answer: http1.Answer) -> Outcome:
             return Refused()
         case 401 | 403:
             return Keep(why="denied", retry_after_s=_retry_after_s(answer))
-        case 429 | 503:
+        case 408 | 429 | 503:
             return Keep(why="busy", retry_after_s=_retry_after_s(answer))
         case int(status) if status >= 500:
             return Keep(why="server_error", retry_after_s=_retry_after_s(answer))

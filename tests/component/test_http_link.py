@@ -105,7 +105,7 @@ async def test_a_kept_connection_that_has_ended(token_file: Path, ending: list[b
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
-    [(b"", Keep(why="disconnected")), (LATE, Keep(why="not_a_collector")), (b"SSH-2.0\r\n", Keep(why="disconnected"))],
+    [(b"", Keep(why="disconnected")), (LATE, Keep(why="busy")), (b"SSH-2.0\r\n", Keep(why="disconnected"))],
 )
 async def test_a_new_connection_is_not_tried_twice(token_file: Path, answer: bytes, outcome: Keep) -> None:
     """What fails on a new connection fails; the courier decides when to come again."""

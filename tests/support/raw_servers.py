@@ -9,7 +9,7 @@ Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[
 
 
 @asynccontextmanager
-async def conversing(converse: Conversation, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def conversing(converse: Conversation, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[int]:
     """Hold one conversation with each client on 127.0.0.1; yields the port."""
 
     async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -20,7 +20,7 @@ async def conversing(converse: Conversation, tls: ssl.SSLContext | None = None) 
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(guarded, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(guarded, "127.0.0.1", port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
