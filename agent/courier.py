@@ -235,7 +235,8 @@ class Courier:
 
     async def _set_aside(self, spool_id: str, sequence: int, reason: str) -> None:
         _log.error("record_set_aside", sequence=sequence, reason=reason)
-        await self._spool.set_aside(spool_id, sequence, reason)
+        if not await self._spool.set_aside(spool_id, sequence, reason):
+            self._stuck = True
 
 
 def _result(outcome: Outcome) -> str:

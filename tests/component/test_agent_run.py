@@ -201,6 +201,41 @@ async def test_an_outage_and_a_crash_lose_nothing(folder):
     assert {r.sequence for r in collector.records()} == set(range(1, len(collector.records()) + 1))
 
 
+@pytest.mark.parametrize("how", ["damaged", "deleted"])
+async def test_the_spool_goes_bad_under_a_running_agent(folder, how):
+    """It goes on: probing, reporting and feeding the watchdog; what is lost is declared, and the disk is used again."""
+    state = folder / "state" / "spool.db"
+    async with collecting() as collector:
+        collector.status = 503
+        write_settings(folder, collector)
+        async with running(folder) as (process, notified):
+            await until(lambda: "ready" in (folder / "log").read_text())
+            await asyncio.sleep(1)
+            for path in state.parent.glob("spool.db*"):
+                if how == "deleted":
+                    path.unlink()
+                else:
+                    path.write_bytes(bytes(path.stat().st_size))
+            told = "spool_replaced" if how == "damaged" else "spool_moved"
+            await until(lambda: told in (folder / "log").read_text())
+            collector.status = 200
+            count = len(collector.records())
+            await until(lambda: len(collector.records()) > count + 5)
+            states(notified)
+            await until(lambda: "WATCHDOG=1" in states(notified))
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
+    spools = {d.report.spool_id: d for d in collector.reports}
+    if how == "deleted":
+        assert len(spools) == 1
+        assert {r.sequence for r in collector.records()} == set(range(1, len(collector.records()) + 1))
+    else:
+        assert max(d.report.dropped.get("spool_replaced", 0) for d in spools.values()) > 3
+    assert "Traceback" not in (folder / "log").read_text()
+    assert state.exists()
+    assert "classready_agent_spool_degraded 0" in (folder / "agent.prom").read_text()
+
+
 async def test_reload_swaps_good_settings_and_refuses_bad_ones(folder):
     """SIGHUP with a mistake changes nothing and says why; a correct file takes effect without a restart."""
     async with collecting() as collector:

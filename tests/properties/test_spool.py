@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from agent.settings import SpoolSettings
-from agent.spool import _Store
+from agent.spool.store import Store
 from classready.report import Rejected
 from tests.support.records import ping_record
 
@@ -31,7 +31,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.spool_id = self.store.heartbeat().spool_id
 
     def open(self):
-        self.store = _Store(self.folder, self.settings, LIVE_S)
+        self.store = Store(self.folder, self.settings, LIVE_S)
 
     def teardown(self):
         if hasattr(self, "store"):

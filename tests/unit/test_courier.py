@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from agent.courier import BACKOFF_MAX_S, Courier, backoff_s
 from agent.links import Acked, Keep, Refused, TooLarge
 from agent.metrics import Metrics
 from agent.settings import AgentSettings, HttpLink, SpoolSettings
-from agent.spool import Spool
+from agent.spool import FILE_NAME, Spool
 from classready.codec import decode_report, ranges
 from classready.report import REPORT_MAX_BYTES, Ack, Directives, Rejected
 from tests.support.records import ping_record
@@ -146,6 +147,20 @@ async def test_too_large_is_halved_until_it_passes(tmp_path):
         assert await courier.report(until_s=now_s()) is None
         held = await spool.statistics()
     assert (held.held_count, held.dropped) == (0, {"too_large": 1})
+
+
+async def test_a_report_ends_though_nothing_can_be_set_aside(tmp_path, monkeypatch):
+    """With a file that cannot be written, records that are too large come again with the next report, not at once."""
+    monkeypatch.setattr("agent.spool.file.BUSY_S", 0.0)
+    link = Collector(lambda _: TooLarge())
+    async with carrying(tmp_path, link) as (courier, spool):
+        await append(spool, 600, size=150)
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(20):
+                await courier.report(until_s=now_s())
+        assert await held_count(spool) == 600
+        assert len(link.reports) < 600
 
 
 async def test_the_one_refused_record_is_set_aside_after_three_times(tmp_path):

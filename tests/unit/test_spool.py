@@ -189,7 +189,7 @@ def small_disk(tmp_path):
 @pytest.mark.netns
 async def test_a_full_disk_heals_by_itself(small_disk, monkeypatch):
     """While the disk is full nothing crashes or is lost silently; when space returns, records reach the disk again."""
-    monkeypatch.setattr("agent.spool.RETRY_S", 0.0)
+    monkeypatch.setattr("agent.spool.store.RETRY_S", 0.0)
     async with opened(small_disk) as spool:
         await spool.append([ping_record() for _ in range(5)])
         disk = (await spool.heartbeat()).spool_id
