@@ -53,7 +53,9 @@ class Connected(Struct, frozen=True, kw_only=True):
     """``sock`` is the caller's, who closes it. ``seconds`` is what the connection took by itself."""
 
     sock: socket.socket
+    peer: Address
     address: str
+    """``peer`` as people write it."""
     seconds: float
     others: str
     """Which addresses were tried before it in vain, and what became of them; empty where there were none."""
@@ -124,7 +126,7 @@ class _Race:
     def __init__(self, until_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._until_s = until_s
-        self._running: dict[asyncio.Task[socket.socket], tuple[str, float]] = {}
+        self._running: dict[asyncio.Task[socket.socket], tuple[Address, float]] = {}
         """Address and start of each, oldest first."""
         self._failed: dict[Reason, dict[str, list[str]]] = {reason: {} for reason in _BY_MEANING}
         """Reason -> what happened -> addresses."""
@@ -148,7 +150,7 @@ class _Race:
                 task.result().close()
 
     def _start(self, address: Address) -> None:
-        self._running[self._loop.create_task(_open(address))] = shown(address), self._loop.time()
+        self._running[self._loop.create_task(_open(address))] = address, self._loop.time()
 
     async def _wait(self, at_most_s: float | None) -> None:
         left_s = self._until_s - self._loop.time()
@@ -164,18 +166,18 @@ class _Race:
                 raise error
             address, _ = self._running.pop(task)
             reason, fate = _fate(error)
-            self._failed[reason].setdefault(fate, []).append(address)
+            self._failed[reason].setdefault(fate, []).append(shown(address))
         return None
 
     def _won(self, winner: asyncio.Task[socket.socket]) -> Connected:
-        address, start_s = self._running.pop(winner)
-        slower = [other for other, at_s in self._running.values() if at_s < start_s]
+        peer, start_s = self._running.pop(winner)
+        slower = [shown(other) for other, at_s in self._running.values() if at_s < start_s]
         others = told(self._fates() | {"no answer yet": slower})
         seconds = self._loop.time() - start_s
-        return Connected(sock=winner.result(), address=address, seconds=seconds, others=others)
+        return Connected(sock=winner.result(), peer=peer, address=shown(peer), seconds=seconds, others=others)
 
     def _unreached(self) -> Unreached:
-        silent = [address for address, _ in self._running.values()]
+        silent = [shown(address) for address, _ in self._running.values()]
         if silent:
             self._failed[Reason.TIMEOUT].setdefault("no answer", []).extend(silent)
         reason = next((reason for reason, fates in self._failed.items() if fates), Reason.UNREACHABLE)

@@ -169,13 +169,12 @@ async def _fetch(target: HttpTarget, url: urls.Url, attempt: _Attempt) -> None:
     trust = _trust(target.ca_file) if url.tls else None
     with attempt.timed("resolve"):
         addresses = await dial.resolve(url.host, url.port, timeout_s=PART * attempt.left_s())
-    sock = await _connect(addresses, attempt)
-    peer = sock.family, sock.getpeername()
+    connected = await _connect(addresses, attempt)
     try:
-        async with _stream(sock, url, trust, attempt) as (reader, writer):
+        async with _stream(connected.sock, url, trust, attempt) as (reader, writer):
             await _get(target, url, reader, writer, attempt)
     except ssl.SSLCertVerificationError as error:
-        raise await _refused(error, peer, url, target, attempt) from None
+        raise await _refused(error, connected.peer, url, target, attempt) from None
 
 
 async def _get(
@@ -205,7 +204,7 @@ def _doubt(target: HttpTarget, url: urls.Url, answer: http1.Answer) -> _Failure 
     return _Failure(found.reason, found.detail, found.outcome) if found else None
 
 
-async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> socket.socket:
+async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> dial.Connected:
     """The phase is what anybody waits before there is a connection, dead addresses included (curl's time_connect)."""
     try:
         with attempt.timed("connect"):
@@ -214,7 +213,7 @@ async def _connect(addresses: Sequence[dial.Address], attempt: _Attempt) -> sock
         raise _Failure(Reason.PROBE_BUG, f"connect: {error_text(error)}", Outcome.UNMEASURED) from None
     attempt.connected_to = connected.address + (f" ({connected.others})" if connected.others else "")
     attempt.context.explain(f"connected to {attempt.connected_to}, which took {connected.seconds * 1000:.1f} ms")
-    return connected.sock
+    return connected
 
 
 @asynccontextmanager
