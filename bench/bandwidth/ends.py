@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 import select
 import socket
 import struct
@@ -84,7 +85,7 @@ async def _serve() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    await serve(Responder(host="0.0.0.0"), None, on_ready=lambda port: print(port, flush=True))
+    await serve(Responder(host="0.0.0.0"), None, on_ready=lambda port: print(port, flush=True), burst_s=math.inf)
 
 
 def _echo() -> None:

@@ -14,20 +14,27 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from collector.responder import tcp, udp
+from collector.responder.allowance import BURST_S, Allowances
 from collector.responder.leases import LEASES_MAX, Leases
 from collector.settings import Responder
 
 _BIND_TRIES: Final = 8
 
 
-async def serve(settings: Responder, key: bytes | None, *, on_ready: Callable[[int], None] | None = None) -> None:
-    """Answer bandwidth tests until cancelled; ``on_ready`` gets the port.
+async def serve(
+    settings: Responder,
+    key: bytes | None,
+    *,
+    on_ready: Callable[[int], None] | None = None,
+    burst_s: float = BURST_S,
+) -> None:
+    """Answer bandwidth tests until cancelled; ``on_ready`` gets the port, ``burst_s`` is for benchmarks.
 
     Raises:
         OSError: the address cannot be bound.
     """
     datagrams, connections = _bind(settings)
-    leases = Leases(settings.share_ratio * settings.link_bps, key or b"")
+    leases = Leases(settings.share_ratio * settings.link_bps, key or b"", Allowances(burst_s))
     with connections, ThreadPoolExecutor(LEASES_MAX, thread_name_prefix="responder") as threads:
         front = udp.Front(datagrams, leases, threads)
         door = tcp.Door(connections, leases, threads)

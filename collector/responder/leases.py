@@ -31,6 +31,7 @@ from classready.bandwidth.packets import (
 )
 from classready.units import MBIT, MBYTE
 from collector.responder import counters
+from collector.responder.allowance import LAPSE_S, Allowances
 
 LEASE_MAX_BYTES: Final = 50 * MBYTE
 LEASE_MAX_SECONDS: Final = 4.0
@@ -58,15 +59,20 @@ class Lease(Struct, kw_only=True):
     max_bytes: int
     max_seconds: float
     expires_s: float
-    loading: bool = False
+    started_s: float | None = None
+
+    @property
+    def loading(self) -> bool:
+        return self.started_s is not None
 
 
 class Leases:
     """All leases of this responder, over UDP and TCP alike."""
 
-    def __init__(self, share_bps: float, key: bytes) -> None:
+    def __init__(self, share_bps: float, key: bytes, allowances: Allowances | None = None) -> None:
         self._share_bps = share_bps
         self._key = key
+        self._allowances = allowances or Allowances()
         self._live: dict[bytes, Lease] = {}
         self._spent: dict[bytes, None] = {}
 
@@ -95,16 +101,20 @@ class Leases:
         self._forget()
         if lease.id not in self._live or lease.loading:
             return False
-        lease.loading = True
-        lease.expires_s = time.monotonic() + lease.max_seconds + CLAIM_S
+        lease.started_s = time.monotonic()
+        lease.expires_s = lease.started_s + lease.max_seconds + CLAIM_S
         return True
 
     def end(self, lease: Lease) -> None:
         """Free what this lease held, and nothing else."""
-        self._live.pop(lease.id, None)
+        if self._live.pop(lease.id, None) is not None:
+            held_s = LAPSE_S if lease.started_s is None else time.monotonic() - lease.started_s
+            self._allowances.pay(lease.line, held_s)
 
     def _busy_s(self, rate_bps: float, line: str, group: bytes) -> float | None:
         """Seconds until it is worth asking again; None = there is room now."""
+        if wait_s := self._allowances.wait_s(line):
+            return wait_s
         live = list(self._live.values())
         in_the_way = [h for h in live if h.line == line or (group != NO_GROUP and h.group == group)]
         if not in_the_way and (len(live) >= LEASES_MAX or sum(h.rate_bps for h in live) + rate_bps > self._share_bps):
@@ -145,7 +155,8 @@ class Leases:
     def _forget(self) -> None:
         """A load that runs keeps its lease: its own limits end it."""
         now = time.monotonic()
-        self._live = {id_: lease for id_, lease in self._live.items() if lease.loading or lease.expires_s > now}
+        for lease in [h for h in self._live.values() if not h.loading and h.expires_s <= now]:
+            self.end(lease)
 
 
 def line_of(address: str) -> str:

@@ -43,6 +43,7 @@ FIRST_MESSAGE_S: Final = 2.0
 WAITING_MAX: Final = 128
 WAITING_PER_LINE_MAX: Final = 16
 """Connections that have not said yet what they want."""
+BACKLOG: Final = 1_024
 _ACCEPT_AGAIN_S = 0.1
 _FASTER_RATIO = 1.1
 _AHEAD_BYTES = 2**20
@@ -74,7 +75,7 @@ def bind(host: str, port: int) -> socket.socket:
         OSError: the port is taken, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.create_server((host, port), family=family, backlog=WAITING_MAX, dualstack_ipv6=host == "::")
+    sock = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
     sock.setblocking(False)
     return sock
 
@@ -86,7 +87,8 @@ class Door:
         self._listening = listening
         self._leases = leases
         self._threads = threads
-        self._waiting: Counter[str] = Counter()
+        self._waiting: dict[socket.socket, str] = {}
+        self._crowded: set[socket.socket] = set()
         self._parties: dict[bytes, _Party] = {}
 
     async def answer(self) -> None:
@@ -118,23 +120,34 @@ class Door:
 
     async def _first(self, sock: socket.socket, address: pacing.Address) -> bytes | str:
         """Return the first message, or why there is none."""
-        line = line_of(address[0])
-        if self._waiting.total() >= WAITING_MAX or self._waiting[line] >= WAITING_PER_LINE_MAX:
-            return "crowded"
-        self._waiting[line] += 1
+        self._make_room(line_of(address[0]))
+        self._waiting[sock] = line_of(address[0])
         try:
             async with asyncio.timeout(FIRST_MESSAGE_S):
                 return await _read_message(sock)
         except TimeoutError:
             return "slow"
         except OSError:
-            return "foreign"
+            return "crowded" if sock in self._crowded else "foreign"
         except asyncio.CancelledError:
             tcp.drop(sock)
             raise
         finally:
-            self._waiting[line] -= 1
-            self._waiting += Counter()
+            self._waiting.pop(sock, None)
+            self._crowded.discard(sock)
+
+    def _make_room(self, line: str) -> None:
+        """End who has been silent longest: an honest one speaks at once, and may share its address with a crowd."""
+        same = [sock for sock, theirs in self._waiting.items() if theirs == line]
+        if len(same) < WAITING_PER_LINE_MAX and len(self._waiting) < WAITING_MAX:
+            return
+        if len(same) < WAITING_PER_LINE_MAX:
+            [(most, _)] = Counter(self._waiting.values()).most_common(1)
+            same = [sock for sock, theirs in self._waiting.items() if theirs == most]
+        del self._waiting[same[0]]
+        self._crowded.add(same[0])
+        with suppress(OSError):
+            same[0].shutdown(socket.SHUT_RDWR)
 
     async def _lease(self, sock: socket.socket, data: bytes, address: pacing.Address) -> str | None:
         """Grant or refuse; serve the lease until its load has ended."""

@@ -16,7 +16,7 @@ from classready.bandwidth import packets as p
 from classready.bandwidth import windows
 from classready.units import MBIT, MBYTE
 from collector import responder
-from collector.responder import leases
+from collector.responder import allowance, leases
 from collector.settings import Responder
 
 KEY = b"shared secret"
@@ -326,14 +326,24 @@ async def test_a_late_owner_does_not_disturb_the_next_one() -> None:
         await c.lease(group=OLT)
 
 
+def book_and_asker(share_bps: int) -> tuple[leases.Leases, Callable[..., leases.Lease | bytes | str]]:
+    """Leases, and how a host asks for one; as for everything else, the whole share."""
+    book = leases.Leases(share_bps, b"")
+
+    def ask(host: int, rate_bps: int = 10**12, group: bytes = p.NO_GROUP) -> leases.Lease | bytes | str:
+        wishes = {"direction": 0, "payload_bytes": PAYLOAD, "max_bytes": MBYTE, "max_ms": 4_000}
+        request = p.Request(nonce=os.urandom(8), cookie=p.NO_COOKIE, group=group, rate_bps=rate_bps, **wishes)
+        return book.ask(p.seal(request, b""), f"10.0.0.{host}")
+
+    return book, ask
+
+
 def test_a_lease_is_ended_by_its_owner_only() -> None:
     """Two owners of one place, one after the other: whatever is done with the expired lease leaves the next alone."""
-    book = leases.Leases(1_000 * MBIT, b"")
+    book, ask_for = book_and_asker(1_000 * MBIT)
 
     def ask(host: int) -> leases.Lease | bytes | str:
-        wishes = {"direction": 0, "payload_bytes": PAYLOAD, "rate_bps": MBIT, "max_bytes": MBYTE, "max_ms": 100}
-        request = p.Request(nonce=os.urandom(8), cookie=p.NO_COOKIE, group=OLT, **wishes)
-        return book.ask(p.seal(request, b""), f"10.0.0.{host}")
+        return ask_for(host, MBIT, OLT)
 
     late = ask(1)
     late.expires_s = time.monotonic()
@@ -346,6 +356,42 @@ def test_a_lease_is_ended_by_its_owner_only() -> None:
         assert loads or book.start(now)
     book.end(now)
     assert isinstance(ask(3), leases.Lease)
+
+
+@pytest.mark.parametrize("wish", [{"rate_bps": 10**12}, {"rate_bps": MBIT, "group": OLT}], ids=["share", "group"])
+def test_who_asks_and_never_starts_has_to_wait(wish: dict[str, Any]) -> None:
+    """One address that takes the whole share, or a group, and lets it lapse keeps others out for seconds only."""
+    _, ask = book_and_asker(100 * MBIT)
+    lapses = 0
+    while isinstance(lease := ask(1, **wish), leases.Lease):
+        assert p.parse(p.Refuse, ask(2, **wish)).reason == p.RefuseReason.BUSY
+        lease.expires_s = time.monotonic()
+        lapses += 1
+        assert lapses < 100
+    assert lapses == allowance.BURST_S / allowance.LAPSE_S + 1
+    refuse = p.parse(p.Refuse, lease)
+    assert refuse.reason == p.RefuseReason.BUSY
+    assert 60 < refuse.retry_after_ms / 1_000 < allowance.LAPSE_S / allowance.REFILL_RATIO
+    assert isinstance(ask(2, **wish), leases.Lease)
+
+
+def test_who_loads_all_the_time_has_to_wait() -> None:
+    """One address that uses the whole share test after test gets a twentieth of the time; a day's tests never wait."""
+    book, ask = book_and_asker(100 * MBIT)
+    for seconds in (0.3,) * 20 + (4.0,) * 3:  # quick and drain tests of many lines behind one address, some over TCP
+        lease = ask(1)
+        assert isinstance(lease, leases.Lease)
+        assert book.start(lease)
+        assert lease.started_s is not None
+        lease.started_s -= seconds
+        book.end(lease)
+    while isinstance(lease := ask(1), leases.Lease):
+        assert book.start(lease)
+        assert lease.started_s is not None
+        lease.started_s -= 4.0
+        book.end(lease)
+    assert p.parse(p.Refuse, lease).reason == p.RefuseReason.BUSY
+    assert isinstance(ask(2), leases.Lease)
 
 
 async def test_the_share_holds_for_thirty_at_once() -> None:

@@ -231,7 +231,7 @@ async def test_a_drop_at_a_time_is_too_slow() -> None:
 
 
 async def test_a_crowd_of_silent_ones_does_not_keep_others_out() -> None:
-    """Beyond sixteen connections of one address that say nothing, more are closed at once; others are served."""
+    """Beyond sixteen connections of one address that say nothing the oldest go at once; others are served."""
     async with serving() as port:
         before, crowd = counted("ignored_packets", reason="crowded"), Guest(port)
         for _ in range(door.WAITING_PER_LINE_MAX + 5):
@@ -239,6 +239,26 @@ async def test_a_crowd_of_silent_ones_does_not_keep_others_out() -> None:
         await until_counted("ignored_packets", before + 4, seconds=1, reason="crowded")
         assert counted("ignored_packets", reason="crowded") == before + 5
         await Guest(port, "127.0.0.2").lease()
+
+
+@pytest.mark.parametrize("honest", ["127.0.0.1", "127.0.0.99"])
+@pytest.mark.parametrize("host_count", [1, 20])
+async def test_two_hundred_silent_ones_do_not_end_an_honest_test(honest: str, host_count: int) -> None:
+    """A test from the crowd's own address, or from another one, gets its lease, its streams and its load meanwhile."""
+    async with serving() as port:
+        before = counted("ignored_packets", reason="crowded")
+        crowd = [Guest(port, f"127.0.0.{1 + n % host_count}") for n in range(200)]
+        guest = Guest(port, honest)
+        for silent in crowd[:100]:
+            await silent.connect()
+        asker, grant = await guest.lease(max_bytes=2 * MBYTE)
+        for silent in crowd[100:]:
+            await silent.connect()
+        streams = await guest.join(grant)
+        _, report = await asyncio.to_thread(receive, asker, streams)
+        assert report is not None
+        assert report.end == p.End.BYTES
+        await until_counted("ignored_packets", before + 200 - door.WAITING_MAX - 1, reason="crowded")
 
 
 async def test_the_key_is_asked_for_and_nothing_works_twice() -> None:
