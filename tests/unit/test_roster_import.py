@@ -160,6 +160,13 @@ def test_encodings_and_separators(bureau, encoding, separator, end):
     assert done.changes.edits == ("3251140201/r2: name nothing -> '一年级2班'",)
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "，"])
+def test_a_title_does_not_hide_the_separator(bureau, separator):
+    """The separator is that of the headings, wherever they stand."""
+    text = f"东坡区, 2026\n\n{ZH}{ZH_ALL}".replace(",", separator)
+    assert not bureau.take("rooms.csv", text).is_change
+
+
 def test_excels_own_separator_line(bureau):
     """The line with which a file tells its separator is no room."""
     assert not bureau.take("rooms.csv", "sep=;\n" + f"{ZH}{ZH_ALL}".replace(",", ";")).is_change
@@ -241,7 +248,7 @@ def test_title_totals_remarks_and_blank_rows(bureau):
     assert [note for note in done.notes if "not read" in note] == [
         "line 10 is not read: a total, '小计'",
         "line 11 is not read: a total, '511402'",
-        "line 12 is not read: the headings again, '区县代码'",
+        "line 12 is not read: headings again, '区县代码'",
         "line 13 is not read: a remark, '填表人：张三'",
         "line 14 is not read: a remark, '备注：无'",
         "line 15 is not read: a remark, '本表一式两份'",
@@ -256,7 +263,7 @@ def test_rows_numbered_beforehand(bureau):
     done = bureau.take("rooms.csv", f"序号,{ZH}{hints}{numbered}")
     assert not done.is_change
     assert done.notes[2:-1] == (
-        "line 2 is not read: the headings again, 'office'",
+        "line 2 is not read: headings again, 'office'",
         "line 3 is not read: a remark, '必填'",
         "2 rows hold nothing in the columns that are used",
     )
@@ -301,6 +308,7 @@ def test_lines_behind_a_broken_cell(bureau):
             'rooms.csv:2: a quotation mark (") inside a cell: write it twice, and one around the whole cell',
         ),
         (f"{HEAD}\n511402,s1,{'x' * 140_000}\n", "rooms.csv:2: a cell of more than 131,072 characters"),
+        (f"{HEAD}\n{'(' * 131_000}\n", "rooms.csv:1: no rows with rooms below the headings"),
         (f"{HEAD}{',' * 300}\n", "rooms.csv:1: more than 200 columns"),
         (f"{HEAD}\n" + "511402,s1,r1\n" * 50_000, "rooms.csv:50001: more than 50,000 rows"),
         (
@@ -381,6 +389,7 @@ def test_ids_that_are_refused(bureau, written, expected):
         ("511402,POINT-01,,r1,\n", "2: 学校代码: 'POINT-01' differs only in case from 'point-01' (the roster)"),
         ("511402,point-01,甲,r1,\n511402,point-01,乙,r2,\n", "3: 学校: '乙' contradicts '甲' on line 2"),
         ("511402,point-01,甲,r1,\n,,乙,r2,\n", "3: 学校代码: is empty"),
+        (",,,,一年级1班\n511402,point-01,,r3,\n", "2: 教室: is empty"),
         ("511402,point-01,,b1,\n511402,point-01,,B1,\n", "3: 教室: 'B1' differs only in case from 'b1' (line 2)"),
         (
             "511402,point-01,,r3,a\n511402,point-01,,r3,a\n",
@@ -409,6 +418,20 @@ def test_rows_that_contradict(bureau, rows, expected):
     """Two names, two spellings, two rows for one thing are told with both lines; no pattern, no other file is named."""
     hub = "511402,3251140201,,r1,\n"
     assert f"rooms.csv:{expected}" in bureau.problems("rooms.csv", f"{ZH}{rows}{hub}")
+
+
+def test_all_mistakes_of_a_row(bureau):
+    """A row without an office or school is checked all the same."""
+    body = "x y,1-Mar,,r 1,\n511402,s 1,,#N/A,3月1日\n"
+    told = bureau.problems("rooms.csv", f"{ZH}{body}{ZH_ALL}")
+    assert [line.split(": ")[:2] for line in told] == [
+        ["rooms.csv:2", "区县代码"],
+        ["rooms.csv:2", "学校代码"],
+        ["rooms.csv:2", "教室"],
+        ["rooms.csv:3", "学校代码"],
+        ["rooms.csv:3", "教室"],
+        ["rooms.csv:3", "班级"],
+    ]
 
 
 def test_names_that_are_given_to_two(bureau):
@@ -574,6 +597,10 @@ def test_headings_of_two_lines(bureau):
         "sheet 'Sheet', headings on line 3: 区县代码 = office, 学校 代码 = school, 学校 名称 = school_name, "
         "教室编号 = classroom, 班级 = classroom_name"
     )
+    part = "区县代码,学校代码,教室,设备,\n,,,类型,数量\n" + ZH_ALL.replace(",,", ",").replace(",\n", ",,\n")
+    done = bureau.take("rooms.csv", part)
+    assert not done.is_change
+    assert "line 2 is not read: headings again, '类型'" in done.notes
     text = "区县代码,学校,,教室信息,\n,代码,名称,教室编号,班级\n" + ZH_ALL.replace("r2,", "r2,新班")
     assert bureau.take("rooms.csv", text).changes.edits == ("3251140201/r2: name nothing -> '新班'",)
     told = bureau.problems("rooms.csv", text.replace("r3", "r 3"))

@@ -12,6 +12,7 @@ from classready.lookalikes import to_plain
 from collector.roster.spreadsheet.table import Cell, Line, letters
 
 HEADING_WITHIN_LINES = 40
+HEADING_MAX_CHARACTERS = 100
 _CLOSE = 0.75
 
 
@@ -110,6 +111,8 @@ COLUMNS = (
 )
 BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
 NEEDED = ("office", "school", "classroom")
+CHOSEN = frozenset({"kind", "access", "device", "rural_weak"})
+"""Columns that take one of a few words."""
 
 _REMARKS = frozenset({"必填", "选填", "可选", "required", "optional"})
 
@@ -149,6 +152,8 @@ def columns_of(heading: str) -> dict[str, int]:
 
     Brackets hold remarks (学校代码（10位）) unless the heading reads on through them (学校（代码）).
     """
+    if len(heading) > HEADING_MAX_CHARACTERS:
+        return {}
     plain = to_plain(heading).casefold()
     if found := _RANKS.get(_key(plain)):
         return dict([found])
@@ -204,11 +209,12 @@ def _read_headings(line: Line) -> Headings:
                 doubtful.append((other, f"stands twice, in the columns {letters(index)} and {letters(other)}"))
             unused[other] = f"{name} is taken from {one_line(line.cell(index).text)}"
     for index in set(range(len(line.cells))) - set(places.values()) - set(unused):
-        unused[index] = _meant(line.cell(index).text)
+        unused[index] = ""
     return Headings(line, places, unused, tuple(doubtful))
 
 
-def _meant(heading: str) -> str:
-    key = _key(to_plain(heading).casefold())
+def meant(heading: str) -> str:
+    """Ask about a heading that is nearly one of ours."""
+    key = _key(to_plain(heading[:HEADING_MAX_CHARACTERS]).casefold())
     close = difflib.get_close_matches(key, _RANKS, n=1, cutoff=_CLOSE) if key else []
     return f"did you mean {close[0]}?" if close else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from classready.documents import Problem, SettingsError
-from collector.roster.spreadsheet.columns import HEADING_WITHIN_LINES, find_headings
+from collector.roster.spreadsheet.columns import HEADING_WITHIN_LINES, NEEDED, find_headings
 from collector.roster.spreadsheet.table import CELLS_MAX, LINES_MAX, Cell, Line, Sheet
 
 SEPARATORS = (",", ";", "\t", "，")
@@ -58,7 +58,7 @@ def _headings_count(sample: str, separator: str) -> int:
         rows = list(islice(reader, HEADING_WITHIN_LINES))
     except csv.Error:
         return 0
-    found = find_headings([Line(i, tuple(Cell(cell) for cell in row)) for i, row in enumerate(rows)], ())
+    found = find_headings([Line(i, tuple(Cell(cell) for cell in row)) for i, row in enumerate(rows)], NEEDED)
     return len(found.places) if found else 0
 
 

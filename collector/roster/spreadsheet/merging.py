@@ -89,6 +89,13 @@ class _Merging:
             self.wrong(row, name, str(error))
             return KEPT
 
+    def _check_rest(self, row: Row, ids: Iterable[str]) -> None:
+        """Check what stands in a row that belongs nowhere, so that its other mistakes need no second run."""
+        for name in ids:
+            self.id(row, name, ())
+        for column in (*_SCHOOL_COLUMNS, *_ROOM_COLUMNS):
+            self.value(row, column.name, None)
+
     def shared(self, rows: Sequence[Row], name: str, present: object) -> tuple[Any, Row]:
         """Read what all rows of a school (or office) say: the one value that some of them give, and where first."""
         first: Row | None = None
@@ -115,6 +122,8 @@ class _Merging:
         for row in rows:
             if found := self.id(row, "office", known):
                 by_office.setdefault(found, []).append(row)
+            else:
+                self._check_rest(row, ["school", "classroom"])
         if wanted is not None and wanted in by_office:
             if others := len(rows) - len(by_office[wanted]):
                 self.told.append(f"{others} rows of other offices are left out")
@@ -148,6 +157,8 @@ class _Merging:
         for row in rows:
             if school := self.id(row, "school", entries):
                 by_school.setdefault(school, []).append(row)
+            else:
+                self._check_rest(row, ["classroom"])
         self.first_rows = {school: found[0] for school, found in by_school.items()}
         merged = {
             school: self._school(f"schools[{i}]", entries.get(school) or SchoolEntry(id=school, name=school), found)

@@ -1,13 +1,22 @@
 """The rows of a list that are rooms: behind the headings, without totals and remarks, shared cells filled downwards."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from classready.documents import Problem, SettingsError
 from collector.roster.spreadsheet.cells import as_id, as_text
-from collector.roster.spreadsheet.columns import BY_NAME, NEEDED, Headings, columns_of, find_headings, one_line
+from collector.roster.spreadsheet.columns import (
+    BY_NAME,
+    CHOSEN,
+    NEEDED,
+    Headings,
+    columns_of,
+    find_headings,
+    meant,
+    one_line,
+)
 from collector.roster.spreadsheet.table import EMPTY, Cell, Line, Sheet, letters, shown
 
 _TOTAL = re.compile(
@@ -102,8 +111,9 @@ def _unused(sheet: Sheet, headings: Headings) -> Iterator[str]:
         heading = one_line(headings.line.cell(index).text)
         below = (line for line in sheet.lines if line.number > headings.line.number)
         if heading or any(line.cell(index).text.strip() for line in below):
-            name = repr(heading) if heading else "without a heading"
-            yield f"column {letters(index)} {name} is not used" + (f": {reason}" if reason else "")
+            name = shown(heading) if heading else "without a heading"
+            why = reason or meant(heading)
+            yield f"column {letters(index)} {name} is not used" + (f": {why}" if why else "")
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------
@@ -112,11 +122,10 @@ def _unused(sheet: Sheet, headings: Headings) -> Iterator[str]:
 def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
     above: Row | None = None
     filled = blank = 0
-    for line in sheet.lines:
-        if line.number <= headings.line.number:
-            continue
+    below = [line for line in sheet.lines if line.number > headings.line.number]
+    for line in below:
         own = {name: line.cell(index) for name, index in headings.places.items()}
-        if reason := _no_room(line, own):
+        if reason := _no_room(line, own, is_first=line is below[0]):
             notes.append(f"line {line.number} is not read: {reason}, {shown(line.first_text)}")
             continue
         if not any(cell.text.strip() or cell.trouble for cell in own.values()):
@@ -132,21 +141,37 @@ def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
         notes.append(f"{filled} rows without a school code belong to the school above them")
 
 
-def _no_room(line: Line, own: Mapping[str, Cell]) -> str:
+def _no_room(line: Line, own: Mapping[str, Cell], *, is_first: bool) -> str:
     """Why a line is no room: a total, a remark, the headings once more; "" if it is one, perhaps a wrong one."""
-    if all(name in columns_of(cell.text) for name, cell in own.items()):
-        return "the headings again"
-    ids = [own[name].text for name in NEEDED if name in own]
+    if _is_heading(own, is_first=is_first):
+        return "headings again"
+    if _are_ids(own[name].text for name in NEEDED if name in own):
+        return ""
     first = re.sub(r"\s", "", line.first_text)
     named = [own[name].text for name in ("school", "school_name", "classroom", "classroom_name") if name in own]
-    if any(_TOTAL.fullmatch(re.sub(r"\s", "", text)) for text in (first, *named)) and not _are_ids(ids):
+    if any(_TOTAL.fullmatch(re.sub(r"\s", "", text)) for text in (first, *named)):
         return "a total"
-    is_alone = sum(bool(cell.text.strip()) for cell in line.cells) == 1
-    is_alone = is_alone and not own["classroom"].text.strip() and not _ID.fullmatch(as_id(first))
-    return "a remark" if (_REMARK.match(first) or is_alone) and not _are_ids(ids) else ""
+    return "a remark" if _REMARK.match(first) or _stands_alone(line, own) else ""
 
 
-def _are_ids(texts: Sequence[str]) -> bool:
+def _stands_alone(line: Line, own: Mapping[str, Cell]) -> bool:
+    """A line of one text that is no id, in its first cell or outside the columns: not a room without its code."""
+    filled = [index for index, cell in enumerate(line.cells) if cell.text.strip()]
+    if len(filled) != 1 or own["classroom"].text.strip() or _ID.fullmatch(as_id(line.first_text)):
+        return False
+    return filled == [0] or not any(cell.text.strip() for cell in own.values())
+
+
+def _is_heading(own: Mapping[str, Cell], *, is_first: bool) -> bool:
+    """Headings are repeated on each page, in the other language, or have a second line under some of them only."""
+    given = {name: cell.text for name, cell in own.items() if cell.text.strip()}
+    ids = [name for name in NEEDED if name in given]
+    if not ids:
+        return is_first and bool(given) and given.keys() <= CHOSEN
+    return all(name in columns_of(given[name]) for name in ids)
+
+
+def _are_ids(texts: Iterable[str]) -> bool:
     return all(_ID.fullmatch(as_id(text)) for text in texts)
 
 
