@@ -640,12 +640,13 @@ def _step_unheard(school: School) -> NextStep:
 
 
 def _step_of_link(case: Case, link: Link) -> NextStep:
-    state = case.school.state
+    school, directions = case.school, dict(_judged_directions(case.policy))
     if not link.uplink_known:
-        return _step_of_tests([leg for leg in state.uplinks.values() if leg.gateway == case.gateway])
-    paths = [leg for leg in state.paths.values() if (leg.classroom, leg.gateway) == (case.room.id, case.gateway)]
-    if any(leg.tests or leg.last_unmeasured_at is not None for leg in paths):
-        return _step_of_tests(paths)
+        return _step_of_tests(case, (leg for d in directions for leg in line_legs(school, case.gateway, d)))
+    way = (case.room.id, case.gateway)
+    paths = [leg for leg in school.state.paths.values() if (leg.classroom, leg.gateway) == way]
+    if (step := _step_of_tests(case, paths)) is not NextStep.ADD_TEST:
+        return step
     match case.room.access:
         case "cellular":
             return NextStep.WIRE_ROOM
@@ -655,9 +656,16 @@ def _step_of_link(case: Case, link: Link) -> NextStep:
             return _step_of_port(case)
 
 
-def _step_of_tests(legs: Iterable[Leg]) -> NextStep:
-    """What the newest attempt without result waits for; without one, the next test decides."""
-    tried = [leg for leg in legs if leg.tests or leg.last_unmeasured_at is not None]
+def _step_of_tests(case: Case, legs: Iterable[Leg]) -> NextStep:
+    """What the newest attempt without result waits for, where tests decide nothing yet; else the next test will."""
+    thetas = dict(_judged_directions(case.policy))
+    tried = [
+        leg
+        for leg in legs
+        if (leg.tests or leg.last_unmeasured_at is not None)
+        and leg.direction in thetas
+        and part_state(leg_interval(leg), thetas[leg.direction]) == "unknown"
+    ]
     if not tried:
         return NextStep.ADD_TEST
     newest = max(tried, key=lambda leg: leg.last_unmeasured_at or 0.0)

@@ -10,7 +10,20 @@ from msgspec.structs import replace
 from classready.observation import Bandwidth, Device, Outcome, Port, Reason
 from collector import text
 from collector.core.state import Classroom, Hours, NextStep, PlatformFault, RosterChanged, SchoolState, Tick
-from tests.support.school import GATEWAY, MONDAY, Story, at, bandwidth, device, path_test, port, roster, school, trunk
+from tests.support.school import (
+    GATEWAY,
+    MONDAY,
+    POLICY,
+    Story,
+    at,
+    bandwidth,
+    device,
+    path_test,
+    port,
+    roster,
+    school,
+    trunk,
+)
 
 EVENING = at("2026-11-23 19:00")
 """After lessons: nobody expects a device to be awake."""
@@ -70,6 +83,19 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
     "every test is too old": (
         lambda: Story().all_well().event(Tick(), now=at("2026-11-25 16:30")).heard().platform().room_well(),
         NextStep.ADD_TEST,
+    ),
+    "uploads are judged, too, and nothing tests them": (
+        lambda: Story(policy=replace(POLICY, required_up_bps=20_000_000)).all_well(), NextStep.ADD_TEST
+    ),
+    "uploads are judged, too, and wait for their hours": (
+        lambda: Story(policy=replace(POLICY, required_up_bps=20_000_000)).all_well().saw(
+            replace(unmeasured(Reason.OUTSIDE_HOURS), target="up", direction="up")
+        ),
+        NextStep.WAIT_FOR_HOURS,
+    ),
+    "a test of an exit has no result, the line is not tested": (
+        lambda: Story().heard().platform().room_well().saw(replace(unmeasured(Reason.TIMEOUT), beyond="metro")),
+        NextStep.CHECK_TEST,
     ),
     "one test failed, the second is ordered": (
         lambda: Story().heard().platform().room_well().uplink(passed=False), NextStep.WAIT_FOR_TEST
