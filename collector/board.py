@@ -4,7 +4,7 @@ Pages are rendered on the server, escape everything, and say all they have to sa
 takes over the refresh.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,21 +39,30 @@ _templates = jinja2.Environment(
 )
 
 
-def routes(bureau: Bureau) -> list[web.AbstractRouteDef]:
+def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRouteDef]:
+    """``is_well`` says whether what happens still reaches the pages: if not, each says so, with status 503."""
+
+    def page(request: web.Request, template: str, content: Mapping[str, Any], status: int = 200) -> web.Response:
+        well = is_well()
+        text = _rendered(bureau, request, template, {**content, "is_well": well})
+        response = web.Response(text=text, content_type="text/html", status=status if well else 503)
+        response.enable_compression()
+        return response
+
     async def offices(request: web.Request) -> web.Response:
-        return _page(bureau, request, "offices.html", _offices(bureau, _language(bureau, request)))
+        return page(request, "offices.html", _offices(bureau, _language(bureau, request)))
 
     async def office(request: web.Request) -> web.Response:
         office_id = request.match_info["office"]
         if office_id not in bureau.names().offices:
-            return _page(bureau, request, "missing.html", {}, status=404)
-        return _page(bureau, request, "office.html", _office(bureau, office_id, request))
+            return page(request, "missing.html", {}, status=404)
+        return page(request, "office.html", _office(bureau, office_id, request))
 
     async def school(request: web.Request) -> web.Response:
         found = bureau.schools().get(request.match_info["school"])
         if found is None:
-            return _page(bureau, request, "missing.html", {}, status=404)
-        return _page(bureau, request, "school.html", _school(bureau, found, request))
+            return page(request, "missing.html", {}, status=404)
+        return page(request, "school.html", _school(bureau, found, request))
 
     return [
         web.get("/", offices),
@@ -122,12 +131,10 @@ def shares(counts: Counts) -> Iterator[tuple[str, str, str]]:
         at += width * scale
 
 
-def _page(
-    bureau: Bureau, request: web.Request, template: str, content: Mapping[str, Any], status: int = 200
-) -> web.Response:
+def _rendered(bureau: Bureau, request: web.Request, template: str, content: Mapping[str, Any]) -> str:
     language, now = _language(bureau, request), bureau.clock()
     bureau_offset_s = bureau.names().utc_offset_s
-    page = _templates.get_template(template).render(
+    return _templates.get_template(template).render(
         {"offset_s": bureau_offset_s, **content},
         language=language,
         other_language=next(other for other in LANGUAGES if other != language),
@@ -144,9 +151,6 @@ def _page(
         refresh_s=REFRESH_S,
         version=classready.__version__,
     )
-    response = web.Response(text=page, content_type="text/html", status=status)
-    response.enable_compression()
-    return response
 
 
 def _language(bureau: Bureau, request: web.Request) -> Language:

@@ -453,6 +453,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "旧数据:{time} 之后没有更新。采集器连不上或没有给出页面,正在重试,恢复后自动更新。",
         "Old data: nothing newer than {time}. The collector gives no page; trying again, it goes on by itself.",
     ),
+    "board.not_well": (
+        "旧数据:采集器现在存不下新的数据(例如磁盘已满),下面的状态可能早已过时。请看采集器的日志。",
+        "Old data: the collector cannot store anything new (its disk may be full); see its log.",
+    ),
     "board.need": ("状态", "State"),
     "board.rural_weak": ("薄弱学校", "weak rural school"),
     "board.need_count": ("{need} {count} 所", "{need}: {count}"),

@@ -39,7 +39,7 @@ def routes(bureau: Bureau, exposition: Exposition, ready: Callable[[], bool]) ->
     """``ready`` says whether reports can be accepted and committed."""
     return [
         *_metrics_routes(bureau, exposition),
-        *board.routes(bureau),
+        *board.routes(bureau, ready),
         web.get("/healthz", _alive),
         web.get("/readyz", partial(_ready, ready)),
     ]

@@ -38,12 +38,12 @@ PAYLOADS = [
 
 
 @asynccontextmanager
-async def board(*schools: School, names: Names = NAMES) -> AsyncIterator[Client]:
+async def board(*schools: School, names: Names = NAMES, is_well: bool = True) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
     bureau = Bureau(schools=lambda: found, names=lambda: names, policy=lambda: policy, clock=lambda: NOW)
     app = web.Application()
-    app.add_routes(pages.routes(bureau, Exposition(policy), lambda: True))
+    app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
     app.on_response_prepare.append(pages.add_headers)
     async with TestClient(TestServer(app)) as client:
         yield client
@@ -204,6 +204,15 @@ async def test_pages_that_do_not_exist() -> None:
             assert "没有这个页面" in page
             assert "<b>" not in page
             assert "<script>" not in page
+
+
+async def test_a_collector_that_is_not_well_says_so() -> None:
+    """What stands on the page may be long out of date: status 503, and words."""
+    async with board(demo_school(), is_well=False) as client:
+        for path in ("/", "/office/511402", "/school/5114020001", "/school/x"):
+            async with client.get(path) as response:
+                assert response.status == 503
+                assert "采集器现在存不下新的数据" in Tags(await response.text()).text
 
 
 async def test_an_empty_bureau_is_a_page_too() -> None:

@@ -48,6 +48,7 @@ class Collector:
     """What is answered instead of the front page: a proxy's error, a login."""
     headers: dict[str, str] = field(default_factory=dict)
     """Of the last request."""
+    is_well: bool = True
     token: str | None = None
     """The board's password."""
 
@@ -61,7 +62,7 @@ class Collector:
             schools=lambda: self.schools, names=bureaus.names, policy=lambda: policy, clock=lambda: self.now
         )
         app = web.Application(middlewares=[self._standing_between, pages.require_tokens(board=self.token)])
-        app.add_routes(pages.routes(bureau, Exposition(policy), lambda: True))
+        app.add_routes(pages.routes(bureau, Exposition(policy), lambda: self.is_well))
         app.on_response_prepare.append(pages.add_headers)
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
@@ -222,6 +223,23 @@ async def test_a_wall_that_knows_the_password(page: Page) -> None:
         await collector.start()
         await page.wait(f"{BANNER}.includes('旧数据')")
         assert await page.evaluate("document.querySelector('h1').innerText.startsWith('全部区县')")
+
+
+async def test_a_collector_that_stores_nothing_shows_no_news(page: Page) -> None:
+    """Its disk is full: the last good page stays and is called old; one that is opened now says why."""
+    async with collecting() as collector:
+        await page.open(f"{collector.url}/")
+        collector.is_well, collector.now = False, NOW + 600
+        await page.evaluate(QUICK)
+        await page.wait(
+            f"{BANNER} === '旧数据:10月15日 12:00 之后没有更新。采集器连不上或没有给出页面,正在重试,恢复后自动更新。'"
+        )
+        assert await page.evaluate("document.querySelector('header time').innerText") == "10月15日 12:00"
+        await page.open(f"{collector.url}/office/511400")
+        assert "采集器现在存不下新的数据" in await page.evaluate(BANNER)
+        collector.is_well = True
+        await page.evaluate(QUICK)
+        await page.wait("document.getElementById('stale').hidden")
 
 
 async def test_a_school_that_left_the_roster_says_so(page: Page) -> None:
