@@ -51,7 +51,7 @@ def foreign(target: HttpTarget, url: urls.Url, answer: Answer) -> Doubt | None:
     searched = _searched(answer) if target.reject else b""
     for text in target.reject:
         if _stands(text, searched):
-            return _somebody_else(f"{text!r} stands in the answer (reject)")
+            return _somebody_else(f"{text[:60]!r} stands in the answer (reject)")
     if answer.status not in target.accept_statuses:
         if answer.status in _BETWEEN:
             return _somebody_else(f"status {answer.status}: {_BETWEEN[answer.status]}")
@@ -78,9 +78,9 @@ def doubt(target: HttpTarget, url: urls.Url, answer: Answer) -> Doubt | None:
         return None if url.tls else _sent_elsewhere(target, url, answer) or _unproven(_PLAIN)
     if _stands(target.expect, _searched(answer)):
         return None
-    missing = f"{target.expect!r} (expect) does not stand in the answer"
+    missing = f"{target.expect[:60]!r} (expect) does not stand in the answer"
     if answer.broken:
-        return _unproven(f"{missing}, which broke off")
+        return _unproven(f"{missing}, which was not read to its end")
     if _page(answer) is None:
         return _unproven(f"{missing}, whose page is compressed in a way that is not read")
     if further(target, url, answer):

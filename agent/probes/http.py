@@ -124,6 +124,7 @@ def _out_of_time(target: HttpTarget, attempt: _Attempt) -> _Failure | None:
     """A page without a length, from a server that does not close, may well be whole."""
     if attempt.url and attempt.answer.until_close and attempt.answer.body:
         attempt.answer.odd("no length, and the server did not close the connection")
+        attempt.answer.broken = True
         return _shortcoming(target, attempt.url, attempt.answer) or _doubt(target, attempt.url, attempt.answer)
     return _Failure(Reason.TIMEOUT, f"{attempt.phase}: not done within {patience_s(target):g} s")
 

@@ -12,7 +12,7 @@ from agent.settings import HttpTarget
 from bench.demo.platforms import Authority, issue, make_authority
 from classready.observation import Http, Outcome, Reason
 from tests.support.probing import observe
-from tests.support.raw_servers import conversing
+from tests.support.raw_servers import conversing, saying
 
 TITLE = "国家中小学智慧教育平台"
 PAGE = f"<!doctype html><title>{TITLE}</title>".encode()
@@ -68,7 +68,7 @@ async def serve(authority: Authority) -> AsyncIterator[Serve]:
 
 
 async def _probe(url: str, authority: Authority, **settings: Any) -> Http:
-    target = HttpTarget(name="p", url=url, ca_file=str(authority.ca_file), deadline_s=10, **settings)
+    target = HttpTarget(name="p", url=url, ca_file=str(authority.ca_file), **{"deadline_s": 10, **settings})
     (http,) = await observe(target)
     assert isinstance(http, Http)
     return http
@@ -211,8 +211,12 @@ MISSED = {
         "portal.",
     ),
     "beyond the limit": (page(b" " * 20_000 + PAGE), OTHER, "expect"),
-    "a broken page": (page(PAGE).replace(b"Content-Length: ", b"Content-Length: 9")[:-40], UNPROVEN, "broke off"),
-    "a head that broke off": (b"HTTP/1.1 200 OK\r\nServer: x", UNPROVEN, "broke off"),
+    "a broken page": (
+        page(PAGE).replace(b"Content-Length: ", b"Content-Length: 9")[:-40],
+        UNPROVEN,
+        "not read to its end",
+    ),
+    "a head that broke off": (b"HTTP/1.1 200 OK\r\nServer: x", UNPROVEN, "not read to its end"),
     "brotli": (page(PACKED, Content_Encoding="br"), UNPROVEN, "compressed"),
     "no gzip": (page(LOGIN, Content_Encoding="gzip"), OTHER, "expect"),
     "a bomb": (page(zlib.compress(b" " * 5_000_000 + PAGE), Content_Encoding="deflate"), OTHER, "expect"),
@@ -228,6 +232,15 @@ async def test_what_was_not_found(serve: Serve, authority: Authority, answer: by
         http = await _probe(url, authority, expect=TITLE, max_body_bytes=20_000 if len(answer) < 50_000 else 2**20)
         assert (http.outcome, http.reason) == outcome
         assert words in http.detail
+
+
+async def test_a_page_that_does_not_end(authority: Authority) -> None:
+    """Of a page without length on a connection that stays open, what was found counts, what was not may still come."""
+    answer = b"HTTP/1.1 200 OK\r\n\r\n" + PAGE
+    for expect, outcome in ((TITLE, UP), ("X-Other: 1", UNPROVEN)):
+        async with conversing(saying(answer, stays=True)) as port:
+            http = await _probe(f"http://127.0.0.1:{port}/", authority, expect=expect, deadline_s=3)
+        assert (http.outcome, http.reason) == outcome
 
 
 STUBS = [
