@@ -9,9 +9,7 @@ from msgspec import Struct
 
 import classready
 from collector.text import LANGUAGES, Language
-from collector.views.bureau import Bureau
-from collector.views.school import SchoolView, show
-from collector.views.summary import SchoolSummary, summarise
+from collector.views import Bureau, SchoolSummary, SchoolView, show, summarise
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000

@@ -15,10 +15,8 @@ from aiohttp import web
 import classready
 from collector.core.state import Classroom, ClassroomState, School
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
-from collector.views.bureau import Bureau
+from collector.views import Bureau, SchoolSummary, show, summarise
 from collector.views.office import OfficeSummary, total
-from collector.views.school import show
-from collector.views.summary import SchoolSummary, summarise
 from collector.views.urgency import Counts, most_urgent, most_urgent_room
 
 REFRESH_S = 30

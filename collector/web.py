@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from collector import board
 from collector.exposition import CONTENT_TYPE, Exposition
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 
 REFRESH_HEADER = "X-Classready-Refresh"
 """Sent by the board's own refresh: told "Bearer", a browser leaves it to the page and asks for no password."""

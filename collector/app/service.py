@@ -34,7 +34,7 @@ from collector.roster.calendar import hours_of_schools
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.states import NewerStoreError
 from collector.text import Names
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 
 NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level")
 RELOAD_PATH = "/api/v1/reload"

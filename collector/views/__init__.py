@@ -2,3 +2,9 @@
 
 Pure: everything is computed from the state given. Rates are bit/s, times Unix seconds, ages seconds; null = not known.
 """
+
+from collector.views.bureau import Bureau
+from collector.views.school import SchoolView, show
+from collector.views.summary import SchoolSummary, summarise
+
+__all__ = ["Bureau", "SchoolSummary", "SchoolView", "show", "summarise"]

@@ -17,7 +17,7 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 from collector.views.urgency import Counts
 from tests.support.samples import NAMES, NOW, demo_school, leg_school, silenced, uplink, with_state
 

@@ -15,14 +15,14 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 from tests.support import bureaus
 from tests.support.chromium import Page, chromium
 from tests.support.samples import NOW, leg_school
 
 pytestmark = [pytest.mark.servers("chromium"), pytest.mark.asyncio(loop_scope="module")]
 
-WIDTHS = (1366, 1920, 390, 820)
+WIDTHS = (1366, 1920, 390, 820, 320, 2560)
 TABLE_MIN_WIDTH = 960
 
 MEASURE = """
@@ -100,7 +100,7 @@ async def broken(page: Page, server: TestServer, path: str, name_lines: int = 2)
 
 def faults(found: dict[str, Any], width: int, name_lines: int = 2) -> Iterator[str]:
     """What a person would call broken. A line is 1.55 em high; a narrow screen shows the cells of a row as lines."""
-    row_lines = name_lines + (7 if width > TABLE_MIN_WIDTH else 18)
+    row_lines = name_lines + (7 if width > TABLE_MIN_WIDTH else 19)
     for name in ("outside", "spilling", "brokenNumbers"):
         if found[name]:
             yield f"{name}: {found[name][:4]}"

@@ -16,7 +16,7 @@ from collector import web as pages
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 from tests.support import bureaus
 from tests.support.chromium import Page, chromium
 from tests.support.collecting import Collector as Program

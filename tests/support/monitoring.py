@@ -24,7 +24,7 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 from tests.support.mosquitto import free_port
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "prometheus" / "prometheus.yml"

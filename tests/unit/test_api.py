@@ -13,7 +13,7 @@ from collector import api
 from collector.app.explain import classroom_lines, school_lines
 from collector.core.policy import Policy
 from collector.core.state import School
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 from tests.support.samples import NAMES, NOW, demo_school, leg_school, platform, silenced, with_state
 
 Client = TestClient[web.Request, web.Application]

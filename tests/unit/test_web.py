@@ -12,7 +12,7 @@ from collector import api
 from collector import web as pages
 from collector.core.policy import Policy
 from collector.exposition import Exposition
-from collector.views.bureau import Bureau
+from collector.views import Bureau
 from tests.support.samples import NAMES, NOW, demo_school
 
 Client = TestClient[web.Request, web.Application]
