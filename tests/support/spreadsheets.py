@@ -99,9 +99,9 @@ def archive(**parts: str | bytes) -> bytes:
     return body.getvalue()
 
 
-def rewritten(body: bytes, part: str, old: str, new: str) -> bytes:
-    """A workbook with one of its parts changed."""
+def rewritten(body: bytes, part: str, old: str, new: str, **more: str) -> bytes:
+    """A workbook with one of its parts changed, and more parts."""
     with zipfile.ZipFile(io.BytesIO(body)) as read:
         parts = {name: read.read(name).decode() for name in read.namelist()}
     assert old in parts[part]
-    return archive(**{**parts, part: parts[part].replace(old, new, 1)})
+    return archive(**{**parts, **more, part: parts[part].replace(old, new, 1)})

@@ -8,7 +8,7 @@ from openpyxl import load_workbook
 from classready.documents import FILE_MAX_BYTES
 from classready.settings import load
 from collector.roster.files import OfficeFile
-from collector.roster.spreadsheet import workbook as reading
+from collector.roster.spreadsheet import archive as bounds
 from collector.roster.spreadsheet.template import write_template
 from tests.support.spreadsheets import FIRST_SHEET, ROOMS, Bureau, archive, rewritten, workbook
 
@@ -56,15 +56,21 @@ def bureau(tmp_path):
         pytest.param("a.csv", b"x" * (FILE_MAX_BYTES + 1), "larger than 16,777,216 bytes", id="large"),
         pytest.param(
             "a.xlsx",
-            archive(**{"[Content_Types].xml": b"\0" * (reading.UNPACKED_MAX_BYTES + 1)}),
+            archive(**{"[Content_Types].xml": b"\0" * (bounds.UNPACKED_MAX_BYTES + 1)}),
             "larger than 67,108,864 bytes when unpacked; leave pictures and other sheets out",
             id="bomb",
         ),
         pytest.param(
             "a.xlsx",
-            archive(**{f"p{i}": "" for i in range(reading.PARTS_MAX + 1)}),
+            archive(**{f"p{i}": "" for i in range(bounds.PARTS_MAX + 1)}),
             "holds more than 1,000 parts: no list of rooms",
             id="parts",
+        ),
+        pytest.param(
+            "a.xlsx",
+            archive(**{"[Content_Types].xml": b"<a/>" * (bounds.TAGS_MAX + 1)}),
+            "holds more than 8,000,000 XML tags: no list of rooms",
+            id="tags",
         ),
     ],
 )  # fmt: skip
@@ -100,6 +106,8 @@ def test_damaged_workbooks(bureau):
         ),
         pytest.param(FIRST_SHEET, '<row r="5"', '<row r="99999999999"', "a row number above 1,048,576", id="number"),
         pytest.param(FIRST_SHEET, '<c r="C5"', '<c r="ZZ5"', "in column ZZ, beyond the 200", id="column"),
+        pytest.param(FIRST_SHEET, '<row r="5">', f'<row r="5">{"<c/>" * 70_000}', "elements in a row", id="endless"),
+        pytest.param(FIRST_SHEET, '<c r="C5"', f'<c r="{"A" * 100_000}5"', "beyond the 200", id="letters"),
         pytest.param(FIRST_SHEET, '<row r="5"', '<row r="2"', "row 2 stands below row 4", id="rows out of order"),
         pytest.param(FIRST_SHEET, '<row r="5"', '<row r="x"', "cannot be read as a workbook", id="no number"),
     ],

@@ -689,6 +689,31 @@ def test_cells_without_places_and_texts_inline(bureau):
     assert not bureau.take("rooms.xlsx", body).is_change
 
 
+def test_a_table_of_texts(bureau):
+    """Excel keeps texts in a table beside the sheets, in pieces where they are coloured, with how they sound."""
+    heads = ["区县代码", "学校代码", "教室", "班级"]
+    texts = [*heads, "511402", *dict.fromkeys(text for room in ROOMS for text in room)]
+    pieces = "<r><t>一年级</t></r><r><rPr><b/></rPr><t>2班</t></r><rPh sb='0' eb='1'><t>yi</t></rPh>"
+    table = "".join(f"<si><t xml:space='preserve'>{text}</t></si>" for text in texts) + f"<si>{pieces}</si>"
+    lines = [heads, *(["511402", *room] for room in ROOMS)]
+    cells = [[f'<c t="s"><v>{texts.index(text)}</v></c>' for text in line] for line in lines]
+    cells[2].append(f'<c t="s"><v>{len(texts)}</v></c>')
+    given = "".join(f"<row>{''.join(line)}</row>" for line in cells)
+    body = rewritten(workbook([]), FIRST_SHEET, "<sheetData></sheetData>", f"<sheetData>{given}</sheetData>")
+    spreadsheet = "openxmlformats-officedocument.spreadsheetml"
+    kind = f'<Override PartName="/xl/sharedStrings.xml" ContentType="application/vnd.{spreadsheet}.sharedStrings+xml"/>'
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    body = rewritten(
+        body,
+        "[Content_Types].xml",
+        "</Types>",
+        f"{kind}</Types>",
+        **{"xl/sharedStrings.xml": f'<sst xmlns="{main}">{table}</sst>'},
+    )
+    done = bureau.take("rooms.xlsx", body)
+    assert done.changes.edits == ("3251140201/r2: name nothing -> '一年级2班'",)
+
+
 def test_nothing_in_a_heading_steers_a_terminal(bureau):
     """What stands in a file cannot colour, move or hide what is said of it."""
     done = bureau.take("rooms.csv", f"{ZH.strip()}\x1b[2J,\x1b]0;x\x07\n{ZH_ALL}")
