@@ -18,12 +18,14 @@ T = TypeVar("T")
 
 CONNECT_MAX_S = 120.0
 """Over resolver, every address, TLS and CONNACK. paho's own limits (5 s an address, 60 s a step of TLS) come first."""
+_PACKET_HEAD_BYTES = 16
+"""Of a PUBLISH with QoS 1 and no properties (MQTT 5, 3.3): 10 beside topic and payload, and some to spare."""
 
 _log = structlog.get_logger()
 
 
 class Client(aiomqtt.Client):  # noqa: TID251 - the only place that may
-    """As its base, with five differences that are tested one by one.
+    """As its base, with six differences that are tested one by one.
 
     * A cancellation that arrives together with an answer is obeyed (see ``tasks.asked_to_end``). With the base class
       an ``asyncio.timeout`` around ``publish`` can pass unheard, and a task that was cancelled goes on for ever.
@@ -31,9 +33,12 @@ class Client(aiomqtt.Client):  # noqa: TID251 - the only place that may
       talk to the broker under this client's name.
     * A connection that breaks off before the broker's CONNACK is told at once, not when the timeout is over.
     * A goodbye that does not get through raises nothing, so it never hides what ended the block.
+    * It knows how large a packet the broker takes: who sends a larger one is disconnected.
     * An end of the connection that nobody was waiting for is not reported as an exception that was never retrieved.
     """
 
+    _packet_max_bytes = 2**28
+    """By the broker's CONNACK (MQTT 5, 3.2.2.3.6); without a word of it, what a packet can be."""
     _connect_returned = False
     _given_up = False
 
@@ -76,6 +81,14 @@ class Client(aiomqtt.Client):  # noqa: TID251 - the only place that may
             self._hang_up()
             if self._disconnected.done() and not self._disconnected.cancelled():
                 self._disconnected.exception()
+
+    def room_bytes(self, topic: str) -> int:
+        """How large a payload on ``topic`` may be."""
+        return self._packet_max_bytes - len(topic.encode()) - _PACKET_HEAD_BYTES
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
+        self._packet_max_bytes = getattr(properties, "MaximumPacketSize", self._packet_max_bytes)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, *arguments: Any) -> None:
         super()._on_disconnect(*arguments)

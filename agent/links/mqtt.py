@@ -148,9 +148,12 @@ class MqttReports:
     async def _publish(self, body: bytes, until_s: float) -> Outcome | None:
         client = self._client
         assert client is not None
+        topic = topics.up(self._gateway, "report")
+        if len(body) > client.room_bytes(topic):
+            return TooLarge()
         client.puback_reason = 0
         left_s = max(0.0, until_s - asyncio.get_running_loop().time())
-        await client.publish(topics.up(self._gateway, "report"), body, qos=1, timeout=left_s)
+        await client.publish(topic, body, qos=1, timeout=left_s)
         reason = client.puback_reason
         return PUBACK_OUTCOMES.get(reason, Keep(why="rc_other") if reason >= 128 else None)
 

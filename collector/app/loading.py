@@ -57,7 +57,7 @@ def load_configuration(path: Path) -> Configuration:
         problems += error.problems
         roster = Roster()
     else:
-        problems += _office_problems(loaded, roster)
+        problems += [*_office_problems(loaded, roster), *_broker_problems(loaded, roster)]
     if problems:
         raise SettingsError(problems)
     return Configuration(
@@ -194,6 +194,13 @@ def _office_problems(loaded: Loaded, roster: Roster) -> Iterator[Problem]:
         for j, office in enumerate(receiver.offices):
             if office not in roster.offices:
                 yield loaded.problem(f"receivers[{i}].offices[{j}]", f"no office {office!r} in the roster")
+
+
+def _broker_problems(loaded: Loaded, roster: Roster) -> Iterator[Problem]:
+    """A user is one client at the broker: a gateway of the collector's name would end the collector's connection."""
+    mqtt = loaded.value.mqtt
+    if mqtt is not None and mqtt.user in roster.gateways:
+        yield loaded.problem("mqtt.user", f"a gateway of the roster is called {mqtt.user!r}, too: rename one of them")
 
 
 def _date_problems(loaded: Loaded) -> Iterator[Problem]:

@@ -18,8 +18,6 @@ from collector.ingest.client import Client
 ENDS_BEFORE_ASIDE = 3
 """So many connections may end while a message is answered."""
 SUSPECTS_MAX = 1_000
-_PACKET_HEAD_BYTES = 64
-"""Of a PUBLISH beside topic and payload (MQTT 5, 3.3): at most 5 + 2 + 2, and properties that a broker may add."""
 
 ACKS_PUBLISHED = Counter("classready_collector_acks_published", "Acks handed to the broker.")
 
@@ -46,11 +44,10 @@ class Answers:
             _log.error("report_set_aside", gateway=gateway, reason="unanswerable", connections_ended=ends)
             return
         topic = topics.down(gateway, "ack")
-        room_bytes = client.packet_max_bytes - len(topic) - _PACKET_HEAD_BYTES
         async with self._alone if ends else nullcontext():
             self._open.add(name)
             try:
-                await client.publish(topic, encode_ack(ack, min(ACK_MAX_BYTES, room_bytes)), qos=1)
+                await client.publish(topic, encode_ack(ack, min(ACK_MAX_BYTES, client.room_bytes(topic))), qos=1)
             except aiomqtt.MqttError as error:
                 # If the connection is gone the message comes again; if not, the ack may still arrive.
                 _log.warning("ack_not_confirmed", gateway=gateway, error=str(error))

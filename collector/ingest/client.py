@@ -1,4 +1,4 @@
-"""The MQTT client with what a collector needs: manual acknowledgement, arrivals without a queue, the broker's limit."""
+"""The MQTT client with what a collector needs: acknowledgement by hand, and arrivals without a queue."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +15,6 @@ class Client(mqtt.Client):
     a whole receive maximum with each acknowledgement (measured: 4 given, 800 messages outstanding, of 200 allowed).
     """
 
-    packet_max_bytes = 2**28
-    """What the broker takes (MQTT 5, 3.2.2.3.6); without a word of it, what a packet can be."""
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.on_arrival: Callable[[MQTTMessage], None] = lambda _message: None
@@ -26,10 +23,6 @@ class Client(mqtt.Client):
     def acknowledge(self, mid: int, qos: int) -> None:
         """Tell the broker that it need not send this message again."""
         self._client.ack(mid, qos)
-
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
-        self.packet_max_bytes = getattr(properties, "MaximumPacketSize", self.packet_max_bytes)
-        super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002 - paho's callback
         self.on_arrival(message)

@@ -163,10 +163,7 @@ async def test_a_broker_with_smaller_packets(tmp_path):
     """An ack is no larger than what the broker says it takes."""
     before = reconnects()
     with running_mosquitto(tmp_path, USERS) as broker:
-        text = broker.configuration.read_text()
-        broker.stop()
-        broker.configuration.write_text(text.replace("max_packet_size 65536", "max_packet_size 2000"))
-        broker.start()
+        broker.restart_with("max_packet_size 65536", "max_packet_size 2000")
         async with an_engine(tmp_path) as engine, receiving(broker, engine), gateway(broker, "gw-two") as rogue:
             await rogue.subscribe(topics.down("gw-two", "ack"), qos=1)
             await send(rogue, "gw-two", body(NOTHING_BUT_SEQUENCES[:55], gateway="gw-two"))
@@ -249,10 +246,7 @@ async def test_the_collectors_place_cannot_be_taken(tmp_path):
 async def test_what_a_broker_retained_is_not_heard(tmp_path):
     """A retained report would make a silent gateway heard at each of the collector's reconnects."""
     with running_mosquitto(tmp_path, USERS) as broker:
-        text = broker.configuration.read_text()
-        broker.stop()
-        broker.configuration.write_text(text.replace("retain_available false", "retain_available true"))
-        broker.start()
+        broker.restart_with("retain_available false", "retain_available true")
         async with an_engine(tmp_path) as engine, gateway(broker, "gw-two") as rogue, gateway(broker) as honest:
             await rogue.publish(topics.up("gw-two", "report"), body(gateway="gw-two"), qos=1, retain=True)
             async with receiving(broker, engine):

@@ -212,6 +212,17 @@ async def test_mqtt_without_a_collector_says_so_at_once(broker):
 
 
 @pytest.mark.servers("mosquitto", "mosquitto_passwd")
+async def test_mqtt_a_broker_with_smaller_packets(broker):
+    """What the broker would end the connection for is not sent but halved; less gets through on the same connection."""
+    broker.restart_with("max_packet_size 65536", "max_packet_size 2000")
+    async with collector(broker, lambda _n: [ACK]) as seen, open_link(mqtt_settings(broker), "gw-1", "0.1.0") as link:
+        for size in (58_000, 2_000):
+            assert await link.send(b"x" * size, (1, 2)) == TooLarge()
+        assert await link.send(b"x" * 1_900, (1, 2)) == Acked(acks=(ACK,))
+        assert [m.topic.value.rpartition("/")[2] for m in seen] == ["presence", "report"]
+
+
+@pytest.mark.servers("mosquitto", "mosquitto_passwd")
 async def test_mqtt_silence_of_the_collector_keeps(broker):
     """A PUBACK without the collector's ack deletes nothing; the late ack counts with the next answer."""
     late = Ack(spool_id=SPOOL_ID, committed=((1, 1),))

@@ -42,6 +42,14 @@ class Broker:
         self.configuration = self.folder / "mosquitto.conf"
         self.configuration.write_text(adapted((CONFIGS / "mosquitto.conf").read_text(), self.port, self.folder))
 
+    def restart_with(self, old: str, new: str) -> None:
+        """Start again with one thing of the configuration changed."""
+        self.stop()
+        text = self.configuration.read_text()
+        assert old in text
+        self.configuration.write_text(text.replace(old, new))
+        self.start()
+
     def password_file(self, user: str) -> Path:
         """Write the clear password of ``user`` where an agent or collector setting can name it."""
         path = self.folder / f"{user}.password"

@@ -176,6 +176,11 @@ BAD = [
         "2: receivers[0].offices[0]: no office '9' in the roster",
         id="no office",
     ),
+    pytest.param(
+        "mqtt:\n  host: broker\n  password_file: p\n  user: gw-one\n",
+        "4: mqtt.user: a gateway of the roster is called 'gw-one', too: rename one of them",
+        id="gateway with the collector's name",
+    ),
     pytest.param("store: mysql://x\n", "1: store: must be sqlite+aiosqlite:///FILE or", id="store"),
     pytest.param("calendar: {days_off: [2026-02-30]}\n", "calendar.days_off[0]: no such day", id="no such day"),
     pytest.param("roster: nowhere\n", "nowhere:1: no roster file", id="no roster"),
