@@ -5,7 +5,7 @@ import pytest
 from classready.settings import SettingsError
 from collector.roster import load_roster
 from collector.roster.importing import import_office
-from tests.support.collecting import write_roster
+from tests.support.collecting import ROSTER, write_roster
 
 DIGEST = "a" * 64
 
@@ -24,6 +24,12 @@ def test_good_roster(tmp_path):
     assert list(roster.schools["s2"].classrooms) == ["r3", "r2"]
     assert roster.schools["s1"].platforms == {"national": ("page", "content")}
     assert roster.gateways["gw-two"].schools == ("s3",)
+
+
+def test_weak_rural_schools_are_known(tmp_path):
+    """The mark of the roster reaches whoever orders schools."""
+    roster = load_roster(write_roster(tmp_path, ROSTER.replace("- id: s2\n", "- id: s2\n    rural_weak: true\n")), {})
+    assert [school.rural_weak for school in roster.schools.values()] == [False, True, False]
 
 
 def test_empty_folder(tmp_path):
