@@ -51,9 +51,21 @@ class Lookalike(Struct, frozen=True):
 
 def structural(text: str, start: int = 0, end: int | None = None) -> Iterator[Lookalike]:
     """Find those that stand where the structure of a line is: before its name, after it, as a list's dash."""
-    for match in _STRUCTURE.finditer(text[start:end]):
+    part = text[start:end]
+    line = ""  # what stands on a match's line before it, as far as it matters
+    seen = 0
+    for match in _STRUCTURE.finditer(part):
         group = match.lastgroup or ""
-        yield Lookalike(start + match.start(group), match[group])
+        before, newline, rest = part[seen : match.end()].rpartition("\n")
+        line = _marks(rest if newline else line + before + rest)
+        seen = match.end()
+        if group != "flow_colon" or line == "{":
+            yield Lookalike(start + match.start(group), match[group])
+
+
+def _marks(line: str) -> str:
+    """Say whether a line is within braces (``{``), or within a comment (``#``), where a comma means nothing."""
+    return "#" if "#" in line else "{" if "{" in line else ""
 
 
 def blank_before_comment(text: str, start: int, end: int) -> Lookalike | None:

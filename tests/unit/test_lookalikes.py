@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from classready.lookalikes import structural
 from classready.settings import SettingsError, load
 from collector.roster.files import OfficeFile
 from collector.settings import CollectorSettings
@@ -38,6 +39,11 @@ def told(tmp_path: Path, body: str | bytes, type_: Any = OfficeFile) -> list[str
         pytest.param(b"\xef\xbb\xbf" + "office：a\nname: b\n".encode(), f"x.yml:1: column 7: {COLON}", id="bom"),
         pytest.param(
             "office: a\nname: 区：县\nregion：c\nschools: []\n", f"x.yml:3: column 7: {COLON}", id="one-is-meant"
+        ),
+        pytest.param(
+            f"# x, y：z\n{HEAD.strip()}, b：c\nregion：d\nschools: []\n",
+            f"x.yml:4: column 7: {COLON}",
+            id="others-are-meant",
         ),
         pytest.param(f"{HEAD}  region：c\n", f"x.yml:3: name: column 9: {COLON}", id="swallowed-by-the-line-above"),
         pytest.param(
@@ -120,6 +126,12 @@ def test_told_where_it_stands(tmp_path: Path, body: str | bytes, expected: str) 
             id="colon-in-braces",
         ),
         pytest.param(
+            f"{HEAD}schools: [{{id: s1, name：x}}]\n",
+            OfficeFile,
+            "x.yml:3: schools[0].name：x: unknown",
+            id="second-in-braces",
+        ),
+        pytest.param(
             "office: a\n\u00a0name: b\n",
             OfficeFile,
             "x.yml:2: \\xa0name: unknown setting; did you mean 'name'? "
@@ -181,3 +193,11 @@ def test_one_colon_anywhere(tmp_path_factory: pytest.TempPathFactory, line: int,
     found = told(tmp_path_factory.mktemp("x"), "\n".join(lines) + "\n")
     assert f"(U+{ord(colon):04X})" in "".join(found)
     assert any(each.startswith(f"x.yml:{line + 1}: ") and f"U+{ord(colon):04X}" in each for each in found), found
+
+
+@pytest.mark.parametrize("text", ["{", "{a,", ",a：", "{a：", " ", "- ", '"a'])
+def test_no_text_costs_more_than_its_length(text: str) -> None:
+    """A search that looked back at every sign would take an hour for a file of the largest size; this one ends."""
+    whole = text * 300_000
+    found = sum(1 for _ in structural(whole))
+    assert found == (300_000 if text == "{a：" else 0)
