@@ -17,7 +17,7 @@ class Client(mqtt.Client):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.on_arrival: Callable[[MQTTMessage], None] = lambda _message: None
+        self.on_arrival: Callable[[MQTTMessage], None] = ignore
         self._client.manual_ack_set(True)  # aiomqtt 2.5 has no public way (its issue 345)
 
     def acknowledge(self, mid: int, qos: int) -> None:
@@ -26,3 +26,7 @@ class Client(mqtt.Client):
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002 - paho's callback
         self.on_arrival(message)
+
+
+def ignore(message: MQTTMessage) -> None:
+    """Leave ``message`` to the next session, in which the broker sends it again."""

@@ -27,7 +27,7 @@ from classready.tasks import asked_to_end
 from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
 from collector.ingest.answers import Answers
-from collector.ingest.client import Client
+from collector.ingest.client import Client, ignore
 from collector.ingest.gate import STRANGER, Gate, TooOftenError
 from collector.settings import Mqtt
 
@@ -72,15 +72,24 @@ async def _stay(door: "_Door", client: Client) -> None:
         async with asyncio.TaskGroup() as group:
             line = _Line(door, client, group)
             client.on_arrival = line.join
-            async with client:
-                await client.subscribe([(topics.UP_SUBSCRIPTION, _ONLY_NEW), (topics.PRESENCE_SUBSCRIPTION, _ONLY_NEW)])
-                CONNECTED.set(1)
-                async for _ in client.messages:
-                    pass  # nothing goes there: this is how aiomqtt tells that the connection has ended
+            try:
+                async with client:
+                    group.create_task(_subscribe(client))
+                    async for _ in client.messages:
+                        pass  # nothing goes there: this is how aiomqtt tells that the connection has ended
+            finally:
+                client.on_arrival = ignore  # what is still read would find nobody at work; it comes again
     finally:
         door.answers.connection_ended()
 
 
+async def _subscribe(client: Client) -> None:
+    """A task of its own: a session's messages come before its answer, and one of them may end the connection."""
+    await client.subscribe([(topic, _ONLY_NEW) for topic in _SUBSCRIPTIONS])
+    CONNECTED.set(1)
+
+
+_SUBSCRIPTIONS = (topics.UP_SUBSCRIPTION, topics.PRESENCE_SUBSCRIPTION)
 _ONLY_NEW = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
 """A report that another broker retained would make a silent gateway heard at each of our reconnects."""
 
