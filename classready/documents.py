@@ -122,11 +122,16 @@ def _syntax_problems(file: str, text: str, error: yaml.MarkedYAMLError) -> list[
 
 def _per_line(file: str, text: str, found: Sequence[Lookalike]) -> list[Problem]:
     first: dict[int, Lookalike] = {}
+    line, counted = 1, 0
     for each in found:
-        first.setdefault(line_of(text, each.index), each)
+        line += line_of(text[counted : each.index], each.index - counted) - 1
+        counted = each.index
+        first.setdefault(line, each)
+        if len(first) == LOOKALIKES_MAX:
+            break
     return [
         Problem(file, line, "", f"column {column_of(text, each.index)}: {remedy(each.character)}")
-        for line, each in list(first.items())[:LOOKALIKES_MAX]
+        for line, each in first.items()
     ]
 
 

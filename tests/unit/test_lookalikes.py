@@ -201,3 +201,9 @@ def test_no_text_costs_more_than_its_length(text: str) -> None:
     whole = text * 300_000
     found = sum(1 for _ in structural(whole))
     assert found == (300_000 if text == "{a：" else 0)
+
+
+def test_very_many_are_told_up_to_a_bound(tmp_path: Path) -> None:
+    """A large file typed that way throughout is refused as quickly as any, with its first lines."""
+    found = told(tmp_path, "a：1\n" * 100_000 + "b: 1\n")
+    assert [line.split(": ")[0] for line in found] == [f"x.yml:{n}" for n in range(1, 21)]
