@@ -151,6 +151,8 @@ class Decider:
         self._all: list[Window] = []
         self._evidence: list[Window] = []
         self._total_bytes = self._sure_bytes = self._cross_bytes = self._sent_bytes = self._seconds = 0.0
+        self._busy_s = 0.0
+        """``_seconds`` without the part in which the sender was late: see ``_learned_bytes``."""
         self._until_drained = (0.0, 0.0)
         self._unbroken = True
         self._received_count = self._lost_count = 0
@@ -170,7 +172,7 @@ class Decider:
         self._drained = usable and (drained or self.saturated)
         self._unbroken = self._unbroken and usable
         if self._drained and not drained:
-            self._until_drained = (self._total_bytes, self._seconds)
+            self._until_drained = (self._total_bytes, self._busy_s)
         if usable and drained:
             self._evidence.append(window)
             if (result := self._judge()) is not None:
@@ -189,6 +191,7 @@ class Decider:
         self._cross_bytes += window.cross_bytes
         self._sent_bytes += bps_to_bytes_per_s(window.sent_bps) * window.seconds
         self._seconds += window.seconds
+        self._busy_s += window.seconds * (min(1.0, window.sent_bps / window.wanted_bps) if window.wanted_bps else 1.0)
         self._received_count += window.received_count
         self._lost_count += window.lost_count
         self._dropping_count += window.dropped_count > 0
@@ -304,7 +307,9 @@ class Decider:
     def _learned_bytes(self, plateau_bps: float | None) -> int | None:
         """What came above the plateau before the bucket was empty, with a margin.
 
-        A pause lets the bucket fill again, other traffic may have emptied it before: then nothing is learned.
+        A pause lets the bucket fill again, other traffic may have emptied it before: then nothing is learned. A sender
+        that was late by less than that (``_STEADY_FROM``) may have left a full bucket unused, which no byte shows
+        afterwards: that time does not count, so that the bound is rather too large.
         """
         if self._plan.mode == "quick":
             return None

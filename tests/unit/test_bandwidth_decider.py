@@ -234,6 +234,15 @@ def test_a_drain_test_learns_the_bucket(mbps: float, bucket_bytes: int) -> None:
     assert bucket_bytes <= learned <= 1.4 * bucket_bytes + 40_000
 
 
+@pytest.mark.parametrize("mbps", [105, 120, 130])
+@pytest.mark.parametrize("late_s", [0.0, 0.002, 0.004])
+def test_a_late_start_does_not_make_the_bucket_smaller(mbps: float, late_s: float) -> None:
+    """A sender that is held up for a moment, as on a busy machine, while the bucket is full and saves no more."""
+    cost = run(Decider(PLAN), FluidLine(mbps * MBIT), can_send=lambda at_s: at_s >= late_s, window_steps=40)
+    assert cost.result.learned_bytes is not None
+    assert FluidLine(mbps).bucket_bytes <= cost.result.learned_bytes <= 200_000
+
+
 def test_what_a_drain_test_cannot_tell_is_not_learned() -> None:
     """No verdict, a pause of the sender, other traffic, too fast to show one: nothing is learned."""
     slow = run(Decider(replace(PLAN, max_seconds=0.1)), FluidLine(1_000 * MBIT)).result
