@@ -157,14 +157,18 @@ class Runner:
         samples = self.samples_since(progress.target.name, progress.verdict_s)
         context = replace(self._context(reading), samples=samples)
         observations = await observe(self._probes, progress.target, context, self._clock)
-        await self._append([self._record(observation, reading) for observation in observations])
+        if observations:
+            await self._append([self._record(observation, reading) for observation in observations])
         if isinstance(progress.target, BandwidthTarget):
             self.on_bandwidth()
         progress.running, progress.finished_s = False, self._clock.now_s()
-        progress.inconclusive = all(observation.outcome is Outcome.UNMEASURED for observation in observations)
-        progress.silent = all(observation.outcome is Outcome.NO_ANSWER for observation in observations)
+        # Of nothing at all both are said with care: it concludes nothing, and nobody was asked who could be silent.
+        # A switch whose devices were all seen on other switches has nothing to tell.
+        outcomes = {observation.outcome for observation in observations}
+        progress.inconclusive = outcomes <= {Outcome.UNMEASURED}
+        progress.silent = outcomes == {Outcome.NO_ANSWER}
         progress.waits_for_hours = any(observation.reason is Reason.OUTSIDE_HOURS for observation in observations)
-        if any(observation.outcome in {Outcome.PASS, Outcome.FAIL} for observation in observations):
+        if outcomes & {Outcome.PASS, Outcome.FAIL}:
             progress.verdict_s = progress.finished_s
         self._count(observations)
 
