@@ -263,7 +263,10 @@ def test_an_interface_that_disappears(tmp_path: Path, mode: str, direction: str)
             pass
         line.link.near.run(["ip", "link", "del", line.link.near.interface])
         seen = line.end(line.near)
-        assert (seen.outcome, seen.reason) == (Outcome.UNMEASURED, Reason.NO_DATA), seen
+        # Who sends may notice first, by its own windows: then less was sent than wanted, which is as true.
+        honest = {Reason.NO_DATA, Reason.SENDER_LIMITED} if (mode, direction) == ("drain", "up") else {Reason.NO_DATA}
+        assert seen.outcome == Outcome.UNMEASURED, seen
+        assert seen.reason in honest, seen
         assert seen.detail
         line.begin(line.far, mode=mode, direction=direction, host="127.0.0.1")
         assert line.end(line.far).outcome == Outcome.PASS

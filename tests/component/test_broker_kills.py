@@ -12,7 +12,8 @@ import pytest
 
 from agent.hearing import Hearing
 from agent.links import Acked, Keep, open_link
-from agent.settings import Broker, Mqtt, MqttLink, WhiteboardTarget
+from agent.metrics import Metrics
+from agent.settings import Broker, Mqtt, MqttLink, Profile, Switching, WhiteboardTarget
 from classready.mqtt import Client
 from classready.tasks import end
 from collector.ingest import mqtt as door
@@ -80,21 +81,22 @@ async def test_the_ear_comes_back(tmp_path):
         classroom="r1",
         snmp=None,
         icmp=False,
-        mqtt=Mqtt(profile="homeassistant", id="b"),
+        mqtt=Mqtt(profile="panel", id="b"),
     )
+    profiles = {"panel": Profile(power=Switching(topic="panel/{id}/state"))}
     broker.start()
     try:
         for _ in range(KILLS):
-            ear = Hearing(Broker(host=broker.host, port=broker.port), [target], {})
+            ear = Hearing(Broker(host=broker.host, port=broker.port), [target], profiles, Metrics())
             listening = asyncio.create_task(ear.run())
             await asyncio.sleep(random.choice(MOMENTS_S))
             broker.kill()
             await asyncio.sleep(random.choice(MOMENTS_S))
             broker.start()
             async with asyncio.timeout(BACK_WITHIN_S):
-                while not ear.messages:
+                while ear.hear(target).state != "awake":
                     async with Client(broker.host, broker.port) as panel:
-                        await panel.publish("homeassistant/switch/b/config", b"{}", qos=1)
+                        await panel.publish("panel/b/state", b"on", qos=1)
                     await asyncio.sleep(0.05)
             async with asyncio.timeout(20):
                 await end(listening)
