@@ -144,12 +144,19 @@ def _check(read: _Source, others: Sequence[Loaded], platforms: Platforms) -> Non
         raise SettingsError([_by_row(read, p) if p.file == read.loaded.file else p for p in error.problems]) from None
 
 
+_IS_SCHOOL = re.compile(r"schools\[\d+\]\.id")
+"""The list has a school once only, so whatever is wrong with its code here is that another office has it."""
+
+
 def _by_row(read: _Source, problem: Problem) -> Problem:
     if read.rooms is None:
         return problem
     if problem.path in read.places:
         row, name = read.places[problem.path]
-        return read.rooms.problem(row, name, problem.problem)
+        elsewhere = (
+            "; mend the office's code, or take the school away there" if _IS_SCHOOL.fullmatch(problem.path) else ""
+        )
+        return read.rooms.problem(row, name, problem.problem + elsewhere)
     text = problem.problem
     if found := re.match(r"gateways\[(\d+)\]", problem.path):
         gateway = read.office.gateways[int(found[1])].id

@@ -283,6 +283,49 @@ def test_what_only_looks_like_a_total(bureau):
     assert bureau.room("point-01", "r7").name == "小计算机教室"
 
 
+@pytest.mark.parametrize(
+    "total",
+    [
+        "全县合计",
+        "本页小计",
+        "合计（间）",
+        "总数",
+        "数量合计：3间",
+        "共 5 间教室",
+        "以上共5所",
+        "平均",
+        "Total",
+        "Subtotal",
+        "Grand Total:",
+    ],
+)
+@pytest.mark.parametrize("row", ["{},,,5,\n", ",{},,,\n", "511402,point-01,,{},\n"])
+def test_totals(bureau, total, row):
+    """A total in any words is passed over, also where it looks like a code; no school and no room comes of it."""
+    done = bureau.take("rooms.csv", f"{ZH}{ZH_ALL}{row.format(total)}")
+    assert not done.is_change
+    assert any("line 6 is not read: a total" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("caption", ["小计,,,3,", "第二小学,,,,", ",,,合计,", "注：以下为新校区,,,,"])
+def test_a_school_that_has_only_a_caption(bureau, caption):
+    """Behind a total or a line that may be a school's name, a row without a code is not given to the school above."""
+    text = f"{ZH}{ZH_ALL}{caption}\n511402,,,r8,\n511402,,,r9,\n511402,s-new,,r1,\n,,,r2,\n"
+    first = next(cell for cell in caption.split(",") if cell)
+    assert bureau.problems("rooms.csv", text) == [
+        f"rooms.csv:{line}: 学校代码: '' is no school code, and line 6, '{first}', "
+        "stands between it and the school above; write the code into this row"
+        for line in (7, 8)
+    ]
+
+
+def test_headings_again_end_no_school(bureau):
+    """The headings of the next page, and a total within a named school, stand in nobody's way."""
+    body = f"{ZH}{ZH_ALL}{ZH}511402,,,r8,\n小计,,,2,\n511402,,教学点一,r9,\n"
+    done = bureau.take("rooms.csv", body.replace("point-01,,", "point-01,教学点一,"))
+    assert set(done.changes.classrooms_new) == {"point-01/r8", "point-01/r9"}
+
+
 @pytest.mark.parametrize("blank", ["\x0b", "\u2028", "\u2029", "\x85", "\x1c", "\n", "\r\n", "\t"])
 def test_ends_of_lines_within_a_cell(bureau, blank):
     """A line's end within a cell stays in the cell: no row begins there, and a name reads on with a space."""
@@ -456,6 +499,7 @@ def test_what_the_rest_of_the_roster_says(bureau):
     ]
     told = bureau.problems("rooms.csv", text.replace("没有的学校", ""))
     assert told[0].startswith("rooms.csv:2: 学校代码: 'point-01' is given twice (first in roster/511402.yml:")
+    assert told[0].endswith("); mend the office's code, or take the school away there")
     assert told[1] == "rooms.csv:2: 中心校: no school 'nowhere' in the roster"
     (told_gateway,) = bureau.problems("rooms.csv", f"{HEAD},hub\n511402,point-01,r3,无\n")
     assert told_gateway == (

@@ -20,7 +20,8 @@ from collector.roster.spreadsheet.columns import (
 from collector.roster.spreadsheet.table import EMPTY, Cell, Line, Sheet, letters, shown
 
 _TOTAL = re.compile(
-    r".{0,20}(合计|总计|小计|共计|汇总)[:：]?[\d.间个所校室班教]{0,12}|(sub|grand)?totals?:?\d*",
+    r".{0,20}(合计|总计|小计|共计|汇总|总数|平均)([(（].{0,8}[)）])?[:：]?[\d.间个所校室班教]{0,12}"
+    r"|.{0,6}共\d+[间个所校室班教]{1,4}|(sub|grand)?totals?:?\d*",
     re.IGNORECASE,
 )
 """小计 is a subtotal, 小计算机教室 a small computer room."""
@@ -30,6 +31,7 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _ID = re.compile(r"[A-Za-z0-9-]{1,32}")
+_HEADINGS = "headings again"
 
 
 class Row(Struct, frozen=True):
@@ -121,17 +123,21 @@ def _unused(sheet: Sheet, headings: Headings) -> Iterator[str]:
 
 def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
     above: Row | None = None
+    between: Line | None = None
     filled = blank = 0
     below = [line for line in sheet.lines if line.number > headings.line.number]
     for line in below:
         own = {name: line.cell(index) for name, index in headings.places.items()}
         if reason := _no_room(line, own, is_first=line is below[0]):
             notes.append(f"line {line.number} is not read: {reason}, {shown(line.first_text)}")
+            between = between if reason == _HEADINGS else line
             continue
         if not any(cell.text.strip() or cell.trouble for cell in own.values()):
             blank += 1  # numbered beforehand, and never filled in
             continue
-        row = Row(line, own | _from_above(own, above))
+        if any(own[name].text.strip() for name in ("school", "school_name") if name in own):
+            between = None
+        row = Row(line, own | _from_above(own, above, between))
         filled += row.cells["school"].text != own["school"].text
         above = row
         yield row
@@ -144,8 +150,9 @@ def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
 def _no_room(line: Line, own: Mapping[str, Cell], *, is_first: bool) -> str:
     """Why a line is no room: a total, a remark, the headings once more; "" if it is one, perhaps a wrong one."""
     if _is_heading(own, is_first=is_first):
-        return "headings again"
-    if _are_ids(own[name].text for name in NEEDED if name in own):
+        return _HEADINGS
+    ids = [own[name].text for name in NEEDED if name in own]
+    if _are_ids(ids) and not any(_TOTAL.fullmatch(as_id(text)) for text in ids):  # Total could be a code
         return ""
     first = re.sub(r"\s", "", line.first_text)
     named = [own[name].text for name in ("school", "school_name", "classroom", "classroom_name") if name in own]
@@ -175,14 +182,20 @@ def _are_ids(texts: Iterable[str]) -> bool:
     return all(_ID.fullmatch(as_id(text)) for text in texts)
 
 
-def _from_above(own: Mapping[str, Cell], above: Row | None) -> dict[str, Cell]:
-    """Office and school of the row above, as people write them once for all rooms: merged, or only the first time."""
+def _from_above(own: Mapping[str, Cell], above: Row | None, between: Line | None) -> dict[str, Cell]:
+    """Office and school of the row above, as people write them once for all rooms: merged, or only the first time.
+
+    ``between`` is a total or a remark that was passed over: it ends one school, or is the heading of another.
+    """
     if above is None:
         return {}
     found = {}
     if "office" in own and not own["office"].text.strip():
         found["office"] = above.cells["office"]
     name, name_above = (as_text(cells.get("school_name", EMPTY).text) for cells in (own, above.cells))
-    if not own["school"].text.strip() and name in {"", name_above}:
+    if between:
+        passed = f"line {between.number}, {shown(between.first_text)}, stands between it and the school above"
+        found["school"] = Cell("", f"is no school code, and {passed}; write the code into this row")
+    elif not own["school"].text.strip() and name in {"", name_above}:
         found |= {"school": above.cells["school"], "school_name": above.cells.get("school_name", EMPTY)}
     return {column: cell for column, cell in found.items() if column in own}
