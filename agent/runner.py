@@ -162,8 +162,7 @@ class Runner:
         if isinstance(progress.target, BandwidthTarget):
             self.on_bandwidth()
         progress.running, progress.finished_s = False, self._clock.now_s()
-        # Of nothing at all both are said with care: it concludes nothing, and nobody was asked who could be silent.
-        # A switch whose devices were all seen on other switches has nothing to tell.
+        # A switch whose devices were all seen on other switches has nothing to tell: it is not silent for that.
         outcomes = {observation.outcome for observation in observations}
         progress.inconclusive = outcomes <= {Outcome.UNMEASURED}
         progress.silent = outcomes == {Outcome.NO_ANSWER}

@@ -106,7 +106,7 @@ async def test_awake_asleep_and_gone(broker: SchoolBroker, tmp_path: Path) -> No
             await client.publish("panel/301/state", b"{}")
         await asyncio.sleep(0.5)
         gone = await _probe(settings)
-        assert (gone.outcome, gone.reason) == (Outcome.NO_ANSWER, Reason.UNREACHABLE)
+        assert (gone.outcome, gone.reason, gone.state) == (Outcome.NO_ANSWER, Reason.UNREACHABLE, "away")
         assert "last will" in gone.detail
         with contextlib.suppress(aiomqtt.MqttError):
             await client.__aexit__(None, None, None)

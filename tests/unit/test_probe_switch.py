@@ -83,6 +83,13 @@ async def _one(name: str = "GE1") -> Port:
         (1_000_000, 1_000_000_000, 1_000_000_000),
         (100_000, 2**32 - 1, 100_000_000_000),
         (1, 1_000_000, 1_000_000),
+        (100, 100_000, 100_000_000),
+        (1_000, 1_000_000, 1_000_000_000),
+        (2_500, 2_500_000, 2_500_000_000),
+        (10_000, 10_000_000, None),
+        (100_000, 100, None),
+        (100_000, 100_000, None),
+        (1_000_000, 1_000_000, None),
     ],
 )
 async def test_speed(table: Table, high: Value | None, low: Value | None, speed_bps: int | None) -> None:
@@ -92,7 +99,7 @@ async def test_speed(table: Table, high: Value | None, low: Value | None, speed_
     assert (await _one()).speed_bps == speed_bps
 
 
-@pytest.mark.parametrize("low", [10, 100, 1_000, 10_000, 100_000, 999_999])
+@pytest.mark.parametrize("low", [10, 100, 1_000, 10_000, 100_000, 999_999, 1_000_000, 2_500_000])
 async def test_a_speed_that_cannot_be(table: Table, low: int) -> None:
     """ifSpeed in Mbit/s or kbit/s is no shortfall: the speed is unknown, and the detail says why."""
     table.port(1, "GE1", IF_OPER_STATUS=1, IF_SPEED=low, DOT3_DUPLEX_STATUS=3)

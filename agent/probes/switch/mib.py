@@ -156,9 +156,10 @@ def reading(values: Mapping[str, Value], index: int) -> Reading:
     oper_up = _up(number(IF_OPER_STATUS))
     speed_bps, full_duplex, doubt = None, None, None
     if oper_up is not False:
-        speed_bps = snmp.speed_bps(number(IF_HIGH_SPEED), number(IF_SPEED))
+        high_mbps = number(IF_HIGH_SPEED)
+        speed_bps = snmp.speed_bps(high_mbps, number(IF_SPEED))
         full_duplex = {2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0)
-        if doubt := _doubt(speed_bps, full_duplex, number(IF_TYPE)):
+        if doubt := _doubt(speed_bps, high_mbps, full_duplex, number(IF_TYPE)):
             speed_bps, full_duplex = None, None
     return Reading(
         admin_up=_up(number(IF_ADMIN_STATUS)),
@@ -176,12 +177,18 @@ def reading(values: Mapping[str, Value], index: int) -> Reading:
     )
 
 
-def _doubt(speed_bps: int | None, full_duplex: bool | None, if_type: int | None) -> str | None:  # noqa: FBT001
+def _doubt(
+    speed_bps: int | None,
+    high_mbps: int | None,
+    full_duplex: bool | None,  # noqa: FBT001
+    if_type: int | None,
+) -> str | None:
     """Why what a port says of its link cannot be; None where it can.
 
     Above 1 Gbit/s there is no half duplex (IEEE 802.3ae).
     """
-    if speed_bps and speed_bps < snmp.ETHERNET_MIN_BPS and (if_type is None or if_type in _ETHERNET):
+    ethernet = if_type is None or if_type in _ETHERNET
+    if speed_bps and ethernet and not snmp.is_ethernet_speed(speed_bps, high_mbps):
         return f"ifSpeed {speed_bps} is no speed of an Ethernet port: it is not in bit/s"
     if speed_bps and speed_bps > 1_000 * MBIT and full_duplex is False:
         return f"half duplex at {bps_to_mbps(speed_bps):g} Mbit/s cannot be"

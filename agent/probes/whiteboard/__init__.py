@@ -48,6 +48,8 @@ class _Silence(Struct, frozen=True):
 
     reason: Reason
     detail: str
+    gone: bool = False
+    """Its last will says that it left."""
 
 
 async def probe(target: WhiteboardTarget, context: Context) -> Sequence[Observation]:
@@ -79,7 +81,7 @@ async def _by_mqtt(target: WhiteboardTarget, _share_s: float, context: Context) 
         return None
     heard = context.hear(target)
     if heard.state is None:
-        return _Silence(Reason.UNREACHABLE if heard.gone else Reason.NO_DATA, heard.detail)
+        return _Silence(Reason.UNREACHABLE if heard.gone else Reason.NO_DATA, heard.detail, gone=heard.gone)
     context.explain(f"over MQTT: {heard.state}, {heard.facts}")
     return Device(
         classroom=target.classroom,
@@ -174,7 +176,7 @@ def _speed_bps(values: Mapping[str, Value], index: str) -> int | None:
     """Of an Ethernet card; one that cannot be is not known."""
     high_mbps = snmp.integer(values.get(f"{IF_HIGH_SPEED}.{index}"))
     speed_bps = snmp.speed_bps(high_mbps, snmp.integer(values.get(f"{IF_SPEED}.{index}")))
-    return speed_bps if speed_bps and speed_bps >= snmp.ETHERNET_MIN_BPS else None
+    return speed_bps if speed_bps and snmp.is_ethernet_speed(speed_bps, high_mbps) else None
 
 
 def _facts(system: Mapping[str, Value]) -> dict[str, str]:
@@ -213,12 +215,17 @@ def _awake(target: WhiteboardTarget, seen_by: Literal["snmp", "icmp", "arp"], **
 
 
 def _no_answer(target: WhiteboardTarget, silences: Sequence[_Silence]) -> Device:
-    """What we may not ask, we do not know: then silence on the other way proves nothing. Nor does an empty broker."""
+    """What we may not ask, we do not know: then silence on the other way proves nothing. Nor does an empty broker.
+
+    A device whose last will says that it left, and which nobody else sees, is away as far as we know.
+    """
     refused = next((s for s in silences if s.reason in _OURS), None)
     chosen = refused or silences[-1]
+    unknown = refused or chosen.reason is Reason.NO_DATA
     return Device(
         classroom=target.classroom,
-        outcome=Outcome.UNMEASURED if refused or chosen.reason is Reason.NO_DATA else Outcome.NO_ANSWER,
+        outcome=Outcome.UNMEASURED if unknown else Outcome.NO_ANSWER,
+        state="away" if not unknown and any(s.gone for s in silences) else None,
         reason=chosen.reason,
         detail=clean_text("; ".join(s.detail for s in silences)),
     )
