@@ -77,6 +77,9 @@ async def resolve(
         except socket.gaierror:
             return await _found((host, port, kind), timeout_s)
     except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and host[1:].endswith("."):
+            # DNS knows such a name, but glibc does not find it in /etc/hosts.
+            return await resolve(host.removesuffix("."), port, kind, timeout_s=timeout_s)
         raise Unreached(Reason.NAME_UNRESOLVED, f"{host}: {error_text(error)}") from None
 
 

@@ -83,6 +83,8 @@ def _ends_at(info: dict[str, Any]) -> float:
 
 def handshake_text(error: OSError) -> str:
     """Why a handshake failed. Never empty, as asyncio's error for an end without a word is."""
+    if isinstance(error, ssl.SSLZeroReturnError):  # a close_notify, and nothing else
+        return _ENDED
     if isinstance(error, ssl.SSLError):
         reason = error.reason or ""
         alert = reason.partition("_ALERT_")[2].replace("_", " ").lower()

@@ -29,11 +29,15 @@ _PROXY_ERROR = b"x-squid-error"
 """Squid sets it on its own error pages, also on those with 403 and 404, and never on a page that it passes on."""
 _ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
 """Chinese pages; a page is searched for the text in each, so that its own word for its encoding need not be true."""
-_META = re.compile(
-    rb"<meta\b[^>]{0,300}?\brefresh\b[^>]{0,300}?\burl\s{0,9}=\s{0,9}[\"']?([^\"'>\s]{1,2000})", re.IGNORECASE
+_META = re.compile(rb"<meta\b[^>]{0,2600}", re.IGNORECASE)
+_META_REFRESH = re.compile(rb"\bhttp-equiv\s{0,9}=\s{0,9}[\"']?\s{0,9}refresh\b", re.IGNORECASE)
+_META_TARGET = re.compile(
+    rb"\bcontent\s{0,9}=\s{0,9}[\"']?\s{0,9}[0-9.]{0,9}\s{0,9}[;,]\s{0,9}(?:url\s{0,9}=)?\s{0,9}[\"']?([^\"'>\s]{1,2000})",
+    re.IGNORECASE,
 )
+"""HTML, "shared declarative refresh steps": attributes in any order, and ``url=`` may be missing."""
 _SCRIPT = re.compile(
-    rb"\blocation(?:\.href)?(?:\s{0,9}=|\.(?:replace|assign)\s{0,9}\()\s{0,9}[\"']([^\"'\s]{1,2000})", re.IGNORECASE
+    rb"\blocation(?:\.href)?(?:\s{0,9}=|\.(?:replace|assign)\s{0,9}\()\s{0,9}[\"'`]([^\"'`\s]{1,2000})", re.IGNORECASE
 )
 _REFRESH = re.compile(rb"[0-9.]*\s*[;,]\s*(?:url\s*=)?\s*[\"']?([^\"']+)", re.IGNORECASE)
 
@@ -79,7 +83,7 @@ def doubt(target: HttpTarget, url: urls.Url, answer: Answer) -> Doubt | None:
     if _stands(target.expect, _searched(answer)):
         return None
     missing = f"{target.expect[:60]!r} (expect) does not stand in the answer"
-    if answer.broken:
+    if answer.broken or len(set(answer.tokens(b"content-length"))) > 1:  # the smallest was believed
         return _unproven(f"{missing}, which was not read to its end")
     if _page(answer) is None:
         return _unproven(f"{missing}, whose page is compressed in a way that is not read")
@@ -113,10 +117,16 @@ def _sent_elsewhere(target: HttpTarget, url: urls.Url, answer: Answer) -> Doubt 
     page = _page(answer) or b""
     if len(page) > STUB_MAX_BYTES:
         return None
-    for found in (*_META.finditer(page), *_SCRIPT.finditer(page)):
-        if elsewhere := _elsewhere(target, url, _text(found[1])):
+    for location in (*_meta_refreshes(page), *(found[1] for found in _SCRIPT.finditer(page))):
+        if elsewhere := _elsewhere(target, url, _text(location)):
             return _somebody_else(f"the page sends a browser to {elsewhere}")
     return None
+
+
+def _meta_refreshes(page: bytes) -> Iterator[bytes]:
+    for tag in _META.findall(page):
+        if _META_REFRESH.search(tag) and (found := _META_TARGET.search(tag)):
+            yield found[1]
 
 
 def _elsewhere(target: HttpTarget, url: urls.Url, location: str) -> str | None:
@@ -140,8 +150,8 @@ def _text(raw: bytes) -> str:
 
 
 def _searched(answer: Answer) -> bytes:
-    """Headers, each as ``name: value``, and the page."""
-    head = b"\n".join(name + b": " + value for name, value in answer.fields)
+    """Headers, each as ``name: value`` and as ``name:value``, and the page."""
+    head = b"\n".join(name + colon + value for name, value in answer.fields for colon in (b": ", b":"))
     return (head + b"\n\n" + (_page(answer) or b"")).lower()
 
 

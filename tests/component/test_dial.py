@@ -368,3 +368,11 @@ def test_a_silent_platform(gateway: Namespace) -> None:
     assert (http["outcome"], http["reason"]) == ("no_answer", "timeout")
     assert http["detail"] == "no answer: 2001:db8:99::66"
     assert http["phases_s"]["connect"] is None
+
+
+async def test_a_dot_at_the_end_of_a_name_of_the_hosts_file() -> None:
+    """glibc finds it only without the dot; a name that is unknown either way is told as it was asked for."""
+    assert v4("127.0.0.1") in await resolve("localhost.", 80)
+    with pytest.raises(Unreached) as caught:
+        await resolve("no-such-host.invalid.", 80)
+    assert caught.value.reason is Reason.NAME_UNRESOLVED

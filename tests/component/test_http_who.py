@@ -179,6 +179,7 @@ FOUND = {
     "text in GBK that says UTF-8": (page(TITLE.encode("gbk"), Content_Type="text/html; charset=utf-8"), TITLE),
     "text in UTF-16": (page(("\ufeff" + TITLE).encode("utf-16-le")), TITLE),
     "header": (page(b"", X_Platform="smartedu"), "X-Platform: smartedu"),
+    "header without a blank": (page(b"", X_Platform="smartedu"), "X-Platform:smartedu"),
     "header in another case": (page(b"", X_PLATFORM="SmartEdu"), "x-platform: smart"),
     "header of a login": (page(b"", "401 x", WWW_Authenticate="Bearer realm=smartedu"), "realm=smartedu"),
     "gzip unasked": (page(PACKED, Content_Encoding="gzip"), TITLE),
@@ -216,6 +217,11 @@ MISSED = {
         UNPROVEN,
         "not read to its end",
     ),
+    "two lengths": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 99\r\n\r\n<html>..." + PAGE,
+        UNPROVEN,
+        "not read to its end",
+    ),
     "a head that broke off": (b"HTTP/1.1 200 OK\r\nServer: x", UNPROVEN, "not read to its end"),
     "brotli": (page(PACKED, Content_Encoding="br"), UNPROVEN, "compressed"),
     "no gzip": (page(LOGIN, Content_Encoding="gzip"), OTHER, "expect"),
@@ -250,6 +256,9 @@ STUBS = [
     b"<script>document.location.assign( 'http://portal.example' )</script>",
     b'<html><head><META HTTP-EQUIV="Refresh" CONTENT="0; URL=http://portal.example/ac_portal/"></head>',
     b"<meta charset=gbk><meta http-equiv=refresh content=3;url=//portal.example>",
+    b"<meta content='1;url=http://portal.example/' http-equiv='refresh'>",
+    b"<meta http-equiv=refresh content='0; http://portal.example/login'>",
+    b"<script>location = `http://portal.example/`</script>",
 ]
 
 

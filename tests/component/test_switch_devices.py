@@ -136,6 +136,29 @@ async def test_tables_that_are_not_answered(devices: Devices) -> None:
     assert "address tables cannot be read: no SNMP answer" in device.detail
 
 
+async def test_a_switch_that_is_silent_to_lldp_alone(devices: Devices) -> None:
+    """The device is found, and the way out is known by its addresses."""
+
+    class Shy(Switch):
+        def answer(self, datagram: bytes) -> bytes | None:
+            self.lldp = False
+            reply = super().answer(datagram)
+            return None if self.lldp else reply
+
+        def _fill(self, module: Any, request: Any, reply: Any) -> None:
+            super()._fill(module, request, reply)
+            self.lldp = any(tuple(oid)[:2] == (1, 0) for oid, _ in module.apiPDU.get_varbinds(request))
+
+    sw = Shy()
+    sw.plug(BOARD, 7)
+    sw.plug(GATEWAY, 24)
+    target = await _target(devices, sw)
+    told: list[str] = []
+    port, way = await _probe(replace(target, snmp=replace(target.snmp, timeout_s=0.3)), told=told)
+    assert (port.if_name, way.if_name) == ("GE0/0/7", "GE0/0/24")
+    assert any(line.startswith("LLDP: no SNMP answer") for line in told)
+
+
 async def test_a_switch_that_restarts_moves_nobody(devices: Devices) -> None:
     """Its ports have other numbers now: the device is told on the port where it is, and no move is remembered."""
     sw = Switch()

@@ -373,9 +373,16 @@ def _alert(number: int) -> Callable[[socket.socket], None]:
     return converse
 
 
+def _close_notify(client: socket.socket) -> None:
+    client.recv(16_384)
+    client.sendall(b"\x15\x03\x03\x00\x02\x01\x00")
+    client.recv(1)
+
+
 @pytest.mark.parametrize(
     ("converse", "told"),
     [
+        (_close_notify, "the other side ended the handshake without a word"),
         (_close, "the other side ended the handshake without a word"),
         (_close_at_once, "the other side ended the handshake without a word"),
         (_reset, "the other side ended the handshake without a word"),

@@ -159,7 +159,7 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
     wanted = {mac for ref in target.devices if (mac := canonical_mac(ref) or macs.get(ref))}
     wanted |= {*ways_out[:1], *switch_macs.values()}
     table = await bridge.fdb(device, wanted, base_ports, context.explain, until)
-    neighbours = await lldp.neighbours(device, named, base_ports, context.explain)
+    neighbours = await _neighbours(device, named, base_ports, context)
     context.explain(f"{len(table.ports)} addresses, {len(neighbours)} LLDP neighbours")
     trunks = place.trunks(
         table.ports,
@@ -185,6 +185,17 @@ async def _look_around(target: SwitchTarget, device: Device, named: Names, conte
         problem=table.problem,
         arp_problem=arp_problem,
     )
+
+
+async def _neighbours(
+    device: Device, named: Names, base_ports: Mapping[int, int], context: Context
+) -> Mapping[int, lldp.Neighbour]:
+    """A switch that is silent to LLDP-MIB alone still shows its trunks by their addresses."""
+    try:
+        return await lldp.neighbours(device, named, base_ports, context.explain)
+    except SnmpError as error:
+        context.explain(f"LLDP: {error.detail}")
+        return {}
 
 
 def _places(target: SwitchTarget, view: View, context: Context) -> tuple[dict[str, Place], dict[str, Sighting]]:
