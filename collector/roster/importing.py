@@ -122,7 +122,8 @@ def _read(source: Path, present: Sequence[OfficeFile], sheet: str | None, office
             raise SettingsError([Problem(str(source), 1, "", "is YAML: --sheet and --office are for lists of rooms")])
         loaded = load_with_lines(source, OfficeFile)
         return _Source(loaded, read_text(source))
-    rooms = read_rows(str(source), read_sheets(source, sheet), office)
+    known = {id_ for file in present for s in file.schools for id_ in (s.id, *(room.id for room in s.classrooms))}
+    rooms = read_rows(str(source), read_sheets(source, sheet), office, known)
     merged = merge(rooms, present, office)
     text = yaml.dump(_plain(merged.office), Dumper=_DUMPER, allow_unicode=True, sort_keys=False)
     if len(text.encode()) > FILE_MAX_BYTES:

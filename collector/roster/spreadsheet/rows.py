@@ -1,7 +1,7 @@
 """The rows of a list that are rooms: behind the headings, without totals and remarks, shared cells filled downwards."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -62,8 +62,8 @@ class RoomList(Struct, frozen=True):
         return self.sheet.problem(row.line, one_line(heading), text, index)
 
 
-def read_rows(file: str, sheets: Sequence[Sheet], office: str | None) -> RoomList:
-    """Find the one sheet with rooms, its headings and its rows.
+def read_rows(file: str, sheets: Sequence[Sheet], office: str | None, known: Collection[str]) -> RoomList:
+    """Find the one sheet with rooms, its headings and its rows. ``known``: ids that the roster has already.
 
     Raises:
         SettingsError: none or several, or a needed column is missing (``office`` only if it was not given).
@@ -76,7 +76,7 @@ def read_rows(file: str, sheets: Sequence[Sheet], office: str | None) -> RoomLis
     if len(sheets) > 1:
         others = ", ".join(repr(s.name) for s in sheets if s is not sheet)
         notes.append(f"sheet {sheet.name!r} is read; not {others}")
-    rows = tuple(_rows(sheet, headings, notes))
+    rows = tuple(_rows(sheet, headings, known, notes))
     if not rows:
         raise SettingsError([sheet.problem(headings.line, "", "no rows with rooms below the headings")])
     return RoomList(sheet, headings, rows, tuple(notes))
@@ -121,14 +121,14 @@ def _unused(sheet: Sheet, headings: Headings) -> Iterator[str]:
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 
-def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
+def _rows(sheet: Sheet, headings: Headings, known: Collection[str], notes: list[str]) -> Iterator[Row]:
     above: Row | None = None
     between: Line | None = None
     filled = blank = 0
     below = [line for line in sheet.lines if line.number > headings.line.number]
     for line in below:
         own = {name: line.cell(index) for name, index in headings.places.items()}
-        if reason := _no_room(line, own, is_first=line is below[0]):
+        if reason := _no_room(line, own, known, is_first=line is below[0]):
             notes.append(f"line {line.number} is not read: {reason}, {shown(line.first_text)}")
             between = between if reason == _HEADINGS else line
             continue
@@ -147,13 +147,15 @@ def _rows(sheet: Sheet, headings: Headings, notes: list[str]) -> Iterator[Row]:
         notes.append(f"{filled} rows without a school code belong to the school above them")
 
 
-def _no_room(line: Line, own: Mapping[str, Cell], *, is_first: bool) -> str:
+def _no_room(line: Line, own: Mapping[str, Cell], known: Collection[str], *, is_first: bool) -> str:
     """Why a line is no room: a total, a remark, the headings once more; "" if it is one, perhaps a wrong one."""
     if _is_heading(own, is_first=is_first):
         return _HEADINGS
-    ids = [own[name].text for name in NEEDED if name in own]
-    if _are_ids(ids) and not any(_TOTAL.fullmatch(as_id(text)) for text in ids):  # Total could be a code
-        return ""
+    ids = [as_id(own[name].text) for name in NEEDED if name in own]
+    if all(_ID.fullmatch(text) for text in ids) and not any(
+        _TOTAL.fullmatch(text) for text in ids if text not in known
+    ):
+        return ""  # a code may be Total, too, but not a new one
     first = re.sub(r"\s", "", line.first_text)
     named = [own[name].text for name in ("school", "school_name", "classroom", "classroom_name") if name in own]
     if any(_TOTAL.fullmatch(re.sub(r"\s", "", text)) for text in (first, *named)):
@@ -176,10 +178,6 @@ def _is_heading(own: Mapping[str, Cell], *, is_first: bool) -> bool:
     if not ids:
         return is_first and bool(given) and given.keys() <= CHOSEN
     return all(name in columns_of(given[name]) for name in ids)
-
-
-def _are_ids(texts: Iterable[str]) -> bool:
-    return all(_ID.fullmatch(as_id(text)) for text in texts)
 
 
 def _from_above(own: Mapping[str, Cell], above: Row | None, between: Line | None) -> dict[str, Cell]:
