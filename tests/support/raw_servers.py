@@ -1,6 +1,7 @@
 """Servers that send given bytes, whatever they mean."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -32,7 +33,9 @@ def saying(answer: bytes, *, stays: bool = False) -> Conversation:
     """Read a request, send ``answer``, and close the connection, or leave it open."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if length := re.search(rb"content-length: *([0-9]+)", head, re.IGNORECASE):
+            await reader.readexactly(int(length[1]))  # else closing resets the connection, and the answer may be lost
         writer.write(answer)
         await writer.drain()
         if stays:
