@@ -146,6 +146,16 @@ def without_gone(
     return kept, tuple(changes)
 
 
+def withdrawn(school: School, now: float) -> tuple[Mapping[str, AlertState], tuple[AlertChange, ...]]:
+    """Take back everything that was announced."""
+    told = {key: alert for key, alert in school.state.alerts.items() if alert.announced}
+    changes = [
+        _change(school, Sighting(subject=subject, cause=Cause(cause), bad=False, gateway=""), now, opened=False)
+        for subject, _, cause in (key.partition("|") for key in told)
+    ]
+    return {**school.state.alerts, **{k: replace(a, announced=False) for k, a in told.items()}}, tuple(changes)
+
+
 def _is_listed(school: School, subject: str) -> bool:
     kind, _, name = subject.partition(":")
     if kind == "classroom":

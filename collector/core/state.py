@@ -455,12 +455,19 @@ class PolicyChanged(Struct, frozen=True):
     """The policy passed to ``step`` is a new one: judge again."""
 
 
+class Resumed(Struct, frozen=True, kw_only=True):
+    """The collector itself was away (a restart; its clock was set forward): that span ages nothing short-lived."""
+
+    away_from: float
+    away_to: float
+
+
 class PlatformFault(Struct, frozen=True, kw_only=True):
     platform: str
     on: bool
 
 
-Event = Observed | Heard | Tick | RosterChanged | PolicyChanged | PlatformFault
+Event = Observed | Heard | Tick | Resumed | RosterChanged | PolicyChanged | PlatformFault
 
 
 # --- effects --------------------------------------------------------------------------------------------------------

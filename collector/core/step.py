@@ -5,8 +5,8 @@ renegotiates to 10M, and one that wakes leaves such a reading behind. So the sta
 classroom until the device speaks (or its octets grow).
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -35,6 +35,7 @@ from collector.core.state import (
     PlatformReading,
     PolicyChanged,
     PortReading,
+    Resumed,
     RosterChanged,
     School,
     SchoolEffect,
@@ -48,10 +49,21 @@ from collector.core.state import (
 SPACING_TOLERANCE_RATIO = 0.01
 """Two tests a clock's slew short of ``confirm_spacing_s`` apart still count as two."""
 
+LOOK_AGAIN_S = 5.0
+"""Silence and ageing are looked at again after this."""
+
 _Leg = TypeVar("_Leg", bound=Leg)
 
 ANSWERED = Outcome.ANSWERED
 NO_ANSWER = Outcome.NO_ANSWER
+
+
+class Step(NamedTuple):
+    """The school afterwards, what changed, and when time alone can next change anything (None = never)."""
+
+    school: School
+    effects: tuple[SchoolEffect, ...]
+    wake_at: float | None
 
 
 class Folded(Struct, frozen=True, kw_only=True):
@@ -63,8 +75,22 @@ class Folded(Struct, frozen=True, kw_only=True):
     moved: tuple[DeviceMoved, ...] = ()
 
 
-def step(school: School, event: Event, now: float, policy: Policy) -> tuple[School, tuple[SchoolEffect, ...]]:
-    """Turn one event into the next state of the school, its verdict changes and its alert changes."""
+def step(school: School, events: Sequence[Event], now: float, policy: Policy) -> Step:
+    """Fold the events that came together and judge; no events = time has passed."""
+    effects: list[SchoolEffect] = []
+    for event in events or (Tick(),):
+        school, found = _one(school, event, now, policy)
+        effects += found
+    return Step(school, tuple(effects), now + LOOK_AGAIN_S)
+
+
+def leave(school: School, now: float) -> Step:
+    """Close what was told of a school that the roster no longer lists: nobody will hear of it again."""
+    kept, closed = alerts.withdrawn(school, now)
+    return Step(_with(school, alerts=kept) if closed else school, closed, None)
+
+
+def _one(school: School, event: Event, now: float, policy: Policy) -> tuple[School, tuple[SchoolEffect, ...]]:
     folded = _fold(school, event, now, policy)
     if folded.school is school and folded.rooms == ():
         return school, ()
@@ -98,6 +124,8 @@ def _fold(school: School, event: Event, now: float, policy: Policy) -> Folded:
             return Folded(school=_platform_fault(school, event), rooms=None)
         case PolicyChanged():
             return Folded(school=school, rooms=None)
+        case Resumed():
+            return Folded(school=school)
 
 
 def _observed(school: School, event: Observed, now: float, policy: Policy) -> Folded:

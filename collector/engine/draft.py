@@ -54,12 +54,12 @@ class Draft:
     def feed(self, schools: Iterable[str], event: Event) -> bool:
         """Put ``event`` to each of ``schools``, or to none of them if the core fails on one: then say False."""
         try:
-            steps = [(name, step(self.school(name), event, self.now, self.policy)) for name in schools]
+            steps = [(name, step(self.school(name), [event], self.now, self.policy)) for name in schools]
         except Exception:  # noqa: BLE001 - a bug on one event must not stop the others
             _log.exception("step_failed", event_kind=type(event).__name__)
             self.tally[STEP_BUGS] += 1
             return False
-        for name, (school, effects) in steps:
+        for name, (school, effects, _) in steps:
             if school is not self.school(name):
                 self.schools[name] = school
             self._collect(effects)

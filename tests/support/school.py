@@ -71,7 +71,7 @@ class Story:
 
     def event(self, event: Event, now: float | None = None) -> "Story":
         self.now = self.now if now is None else now
-        self.school, effects = step(self.school, event, self.now, self.policy)
+        self.school, effects, _ = step(self.school, [event], self.now, self.policy)
         self.effects += effects
         return self
 

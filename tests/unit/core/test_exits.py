@@ -199,5 +199,5 @@ def test_one_incident_for_all_schools_of_an_office():
 def test_tick_leaves_a_fresh_school_alone():
     """Time that makes nothing old changes no evidence."""
     story = told("P", "FF")
-    after, effects = step(story.school, Tick(), story.now, POLICY)
+    after, effects, _ = step(story.school, [Tick()], story.now, POLICY)
     assert (after.state, effects) == (story.school.state, ())

@@ -35,7 +35,7 @@ class Switches:
             observed_at=self.now,
             classroom=room,
         )
-        self.school, effects = step(self.school, event, self.now, self.policy)
+        self.school, effects, _ = step(self.school, [event], self.now, self.policy)
         self.effects += effects
         self.moves += [effect for effect in effects if isinstance(effect, DeviceMoved)]
 
