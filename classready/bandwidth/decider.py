@@ -49,8 +49,8 @@ _CALM_WINDOWS = 3
 _UNLOADED_WINDOWS = 60
 _DROPPING_WINDOWS = 30
 _LEARN_FACTOR = 1.25
-_LEARN_MARGIN_BYTES = 24_000
-"""The first batch (up to 12 kB) opens the first window and is not in it."""
+_LEARN_MARGIN_BYTES = 12_000
+"""A batch: so much may wait between the line and the socket when a window ends."""
 _LEARN_CROSS_BELOW = 0.02
 
 Mode = Literal["quick", "drain"]
@@ -73,15 +73,19 @@ class Plan(Struct, frozen=True, kw_only=True):
 class Window(Struct, frozen=True, kw_only=True):
     """About 10 ms of arrivals. ``sent_bps`` is what the sender did meanwhile, by its own clock and sequence numbers.
 
-    ``wanted_bps`` is what it had been told to. ``cross_bytes`` is other traffic through the same port; without
-    ``cross_sure`` it was offered, and some of it may not have arrived. ``queue_delay_s`` is the last packet's delay
-    above the smallest one seen. ``dropped_count`` was lost by our own socket, not by the line.
+    ``wanted_bps`` is what it had been told to, ``late_s`` how far it was behind that at worst, even if it caught up.
+    ``opening_bytes`` came at most with the read that opened the first window of all. They are in no window, since the
+    time that they took is not known, and so never count for a verdict. ``cross_bytes`` is other traffic through the
+    same port; without ``cross_sure`` it was offered, and some of it may not have arrived. ``queue_delay_s`` is the
+    last packet's delay above the smallest one seen. ``dropped_count`` was lost by our own socket, not by the line.
     """
 
     seconds: float
     received_bytes: float
     sent_bps: float
     wanted_bps: float = 0.0
+    late_s: float = 0.0
+    opening_bytes: float = 0.0
     queue_delay_s: float = 0.0
     lost_count: int = 0
     received_count: int = 0
@@ -191,7 +195,7 @@ class Decider:
         self._cross_bytes += window.cross_bytes
         self._sent_bytes += bps_to_bytes_per_s(window.sent_bps) * window.seconds
         self._seconds += window.seconds
-        self._busy_s += window.seconds * (min(1.0, window.sent_bps / window.wanted_bps) if window.wanted_bps else 1.0)
+        self._busy_s += window.seconds - window.late_s
         self._received_count += window.received_count
         self._lost_count += window.lost_count
         self._dropping_count += window.dropped_count > 0
@@ -308,16 +312,18 @@ class Decider:
         """What came above the plateau before the bucket was empty, with a margin.
 
         A pause lets the bucket fill again, other traffic may have emptied it before: then nothing is learned. A sender
-        that was late by less than that (``_STEADY_FROM``) may have left a full bucket unused, which no byte shows
-        afterwards: that time does not count, so that the bound is rather too large.
+        that was late and caught up (busy machines: 3 ms, 36 kB at 100 Mbit/s) may have left a full bucket unused, which
+        no byte shows afterwards: that time does not count, so that the bound is rather too large.
         """
         if self._plan.mode == "quick":
             return None
         total_bytes, seconds = self._until_drained
         if plateau_bps is None or not self._unbroken or self._cross_bytes > _LEARN_CROSS_BELOW * self._total_bytes:
             return None
-        saved_bytes = max(0.0, total_bytes - bps_to_bytes_per_s(plateau_bps) * seconds)
-        return round(_LEARN_FACTOR * saved_bytes) + _LEARN_MARGIN_BYTES
+        saved_bytes, opening_bytes = total_bytes - bps_to_bytes_per_s(plateau_bps) * seconds, self._all[0].opening_bytes
+        if saved_bytes + opening_bytes <= 0:  # no line brings less than its plateau: that estimate is too high
+            return None
+        return round(_LEARN_FACTOR * max(0.0, saved_bytes) + opening_bytes) + _LEARN_MARGIN_BYTES
 
     def _summary(self) -> WindowSummary | None:
         """Of the plateau's windows, or of all when there was none."""

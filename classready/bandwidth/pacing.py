@@ -68,6 +68,8 @@ class Throttle(Struct, kw_only=True):
     packet_count: int = 0
     call_count: int = 0
     """System calls: a virtual port counts the packets of one as one."""
+    late_s: float = 0.0
+    """How far the sender has been behind ``rate_bps`` at most, with what it gave up."""
 
 
 class Sent(Struct, frozen=True, kw_only=True):
@@ -102,14 +104,16 @@ def send_load(sock: socket.socket, lease: Lease, throttle: Throttle) -> Sent:
     packet_bytes = lease.packet_bytes
     send = _Sender(sock, lease)
     started = due = time.monotonic()
-    late_count = 0
+    late_count, given_up_s = 0, 0.0
     while (end := _end(lease, throttle, started, (send.packet_count + 1) * packet_bytes)) is None:
         now = time.monotonic()
         if now < due:
             time.sleep(min(due - now, _STEP_S))
             continue
+        throttle.late_s = max(throttle.late_s, given_up_s + now - due)
         if now - due > _CATCH_UP_S:
             # Catching up in one burst would overflow shallow queues: rather admit that less was sent.
+            given_up_s += now - due
             due, late_count = now, late_count + 1
         packet_count = min(
             batch_packets(throttle.rate_bps, packet_bytes), lease.max_bytes // packet_bytes - send.packet_count

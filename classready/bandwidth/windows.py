@@ -18,8 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from classready.bandwidth.decider import CROSS_SLACK_BYTES, Mode, Window
-from classready.bandwidth.packets import FEEDBACK_WINDOW, FEEDBACK_WINDOWS, Data, Feedback, parse_data
-from classready.units import COUNTED_OVERHEAD_BYTES, bps, bps_to_bytes_per_s, layer1_bytes
+from classready.bandwidth.packets import Data, parse_data
+from classready.units import COUNTED_OVERHEAD_BYTES, bps, bps_to_bytes_per_s, bytes_to_bits, layer1_bytes
 
 WINDOW_S: Final = {"drain": 0.010, "quick": 0.005}
 """By mode. A quick test has too few bytes to spend them on long windows."""
@@ -124,6 +124,7 @@ class Windows:
         self._window_ns = WINDOW_S[mode] * _NS
         self._opened: _Mark | None = None
         self._first_ns = self._last_ns = 0
+        self._opening_count = self._late_ns = 0
         self._least_delay_ns: int | None = None
         self._window_count = 0
 
@@ -150,15 +151,26 @@ class Windows:
         mark = _Mark(at_ns=arrival.at_ns, head=heads[-1], dropped_total=arrival.dropped_total)
         if self._least_delay_ns is None or mark.delay_ns < self._least_delay_ns:
             self._least_delay_ns = mark.delay_ns
+        self._late_ns = max(self._late_ns, self._behind_ns(heads, self._opened.head if self._opened else heads[0]))
         if self._opened is None:
             self._first_ns = arrival.at_ns
+            self._opening_count = len(heads)
             self._open(mark)
             return None
         if arrival.at_ns - self._opened.at_ns < self._window_ns:
             return None
         window = self._window(self._opened, mark, mark.delay_ns - self._least_delay_ns)
         self._open(mark)
+        self._opening_count = self._late_ns = 0
         return window
+
+    def _behind_ns(self, heads: Sequence[Data], since: Data) -> int:
+        """How long after its turn, at the rate that it names, a packet was sent at most."""
+        bits = int(bytes_to_bits(self._packet_bytes)) * _NS
+        return max(
+            head.sent_ns - since.sent_ns - (head.sequence - since.sequence) * bits // max(head.rate_bps, 1)
+            for head in heads
+        )
 
     def _heads(self, arrival: Arrival) -> list[Data]:
         found = []
@@ -182,7 +194,9 @@ class Windows:
             seconds=(closed.at_ns - opened.at_ns) / _NS,
             received_bytes=self._window_count * self._packet_bytes,
             sent_bps=bps(sent_count * self._packet_bytes, sent_s),
+            opening_bytes=self._opening_count * self._packet_bytes,
             wanted_bps=closed.head.rate_bps,
+            late_s=self._late_ns / _NS,
             queue_delay_s=queue_ns / _NS,
             lost_count=max(0, sent_count - self._window_count),
             received_count=self._window_count,
@@ -199,6 +213,8 @@ def joined(one: Window | None, other: Window) -> Window:
         other,
         seconds=one.seconds + other.seconds,
         received_bytes=one.received_bytes + other.received_bytes,
+        opening_bytes=one.opening_bytes,
+        late_s=one.late_s + other.late_s,
         sent_bps=bps(sent_bytes, one.seconds + other.seconds),
         lost_count=one.lost_count + other.lost_count,
         received_count=one.received_count + other.received_count,
@@ -206,52 +222,6 @@ def joined(one: Window | None, other: Window) -> Window:
         cross_sure=one.cross_sure and other.cross_sure,
         dropped_count=one.dropped_count + other.dropped_count,
     )
-
-
-def pack_windows(recent: Sequence[Window]) -> bytes:
-    """Make the windows of a feedback; what does not fit (a sender with mad numbers) is cut to the largest that does."""
-    packed = (
-        FEEDBACK_WINDOW.pack(
-            _fit(w.seconds * _NS, 8),
-            _fit(w.received_count, 4),
-            _fit(w.sent_bps, 8),
-            _fit(w.wanted_bps, 8),
-            _fit(w.queue_delay_s * _NS, 8),
-            _fit(w.lost_count, 4),
-            _fit(w.dropped_count, 4),
-        )
-        for w in recent[-FEEDBACK_WINDOWS:]
-    )
-    return b"".join(packed).rjust(FEEDBACK_WINDOWS * FEEDBACK_WINDOW.size, b"\0")
-
-
-def unpack_windows(feedback: Feedback, after: int, packet_bytes: int, sent_ratio: float = 1.0) -> list[Window] | None:
-    """Return the windows that come after the first ``after`` ones; None = some of them are lost for good.
-
-    ``packet_bytes`` is what a packet occupies at layer 1, ``sent_ratio`` how much more that is than what the responder
-    takes it for.
-    """
-    new_count = feedback.count - after
-    if new_count > FEEDBACK_WINDOWS:
-        return None
-    fields = list(FEEDBACK_WINDOW.iter_unpack(feedback.windows))[FEEDBACK_WINDOWS - max(0, new_count) :]
-    return [
-        Window(
-            seconds=max(ns, 1) / _NS,
-            received_bytes=received * packet_bytes,
-            sent_bps=sent_bps * sent_ratio,
-            wanted_bps=wanted_bps,
-            queue_delay_s=queue_ns / _NS,
-            lost_count=lost,
-            received_count=received,
-            dropped_count=dropped,
-        )
-        for ns, received, sent_bps, wanted_bps, queue_ns, lost, dropped in fields
-    ]
-
-
-def _fit(value: float, size_bytes: int) -> int:
-    return min(max(int(value), 0), (1 << 8 * size_bytes) - 1)
 
 
 class _Mark(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import Window
+from classready.bandwidth.feedback import opening, pack_windows
 from classready.bandwidth.packets import (
     FEEDBACK_WINDOWS,
     SECRET_BYTES,
@@ -300,6 +301,8 @@ class _Listener:
         window = self._seen.add(arrival)
         if self._seen.packet_count > before:
             self._heard_s = time.monotonic()
+        if before == 0 < self._seen.packet_count:
+            self._recent.append(opening(self._seen.packet_count))
         for datagram in self._seen.others:
             self._obey(sock, datagram)
         if window is not None:
@@ -320,8 +323,6 @@ class _Listener:
 
     def _tell(self, sock: socket.socket) -> None:
         self._told_s = time.monotonic()
-        feedback = Feedback(
-            lease=self._lease.id, count=self._window_count, windows=windows.pack_windows(tuple(self._recent))
-        )
+        feedback = Feedback(lease=self._lease.id, count=self._window_count, windows=pack_windows(tuple(self._recent)))
         with contextlib.suppress(OSError):
             sock.send(seal(feedback, self._key))

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from classready.bandwidth import packets as p
 from classready.bandwidth import windows
+from classready.bandwidth.feedback import unpack_windows
 from classready.units import MBIT, MBYTE
 from collector import responder
 from collector.responder import allowance, leases
@@ -542,11 +543,12 @@ async def test_an_upload_is_told_window_by_window() -> None:
         assert (report.packet_count, report.end) == (300, p.End.STOPPED)
         seen: list = []
         for f in feedback[::3]:
-            seen += windows.unpack_windows(f, len(seen), PACKET)
+            seen += unpack_windows(f, len(seen), PACKET)
         assert len(seen) >= 8
         assert sum(w.received_count for w in seen) <= 300
+        assert seen[0].opening_bytes == PACKET  # one datagram at a time: what no window holds
         assert all(w.seconds >= 0.005 and w.lost_count == 0 and w.wanted_bps == 50 * MBIT for w in seen)
-        assert windows.unpack_windows(p.Feedback(lease=grant.lease, count=99, windows=b""), 3, PACKET) is None
+        assert unpack_windows(p.Feedback(lease=grant.lease, count=99, windows=b""), 3, PACKET) is None
         await Client(port).lease()
 
 
@@ -619,7 +621,7 @@ async def test_mad_numbers_in_an_upload_are_survived() -> None:
         feedback, report = await client.answers()
         assert feedback[-1].count > 3
         assert (report.packet_count, report.end) == (200, p.End.STOPPED)
-        assert windows.unpack_windows(feedback[-1], feedback[-1].count - 3, PACKET) != []
+        assert unpack_windows(feedback[-1], feedback[-1].count - 3, PACKET) != []
 
 
 async def test_rubbish_does_not_stop_it() -> None:

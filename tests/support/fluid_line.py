@@ -59,17 +59,27 @@ def run(
     sigma: float = 0.0,
     seed: int = 0,
     window_steps: int = WINDOW_STEPS,
+    catch_up_s: float = 0.0,
 ) -> Cost:
-    """Put ``decider`` on ``line`` until it decides. ``can_send`` false = the sender is stalled and sends nothing."""
+    """Put ``decider`` on ``line`` until it decides. ``can_send`` false = the sender is stalled and sends nothing.
+
+    After a stall of up to ``catch_up_s`` it sends at once what was due meanwhile.
+    """
     rng = random.Random(seed)
     rate_bps, at_s, total = decider.rate_bps, 0.0, 0.0
     rates = [rate_bps]
+    owed_s = 0.0
     while True:
-        sent = arrived = lost = 0.0
-        for _ in range(window_steps):
-            step = bps_to_bytes_per_s(min(rate_bps, sender_max_bps)) * STEP_S if can_send(at_s) else 0.0
+        sent = arrived = lost = late_s = 0.0
+        for i in range(1, window_steps + 1):
+            per_s = bps_to_bytes_per_s(min(rate_bps, sender_max_bps))
+            owed_s += STEP_S
+            step = 0.0
+            if can_send(at_s):
+                step, owed_s = per_s * (owed_s if owed_s - STEP_S <= catch_up_s else STEP_S), 0.0
             out, gone = line.step(step)
             sent, arrived, lost, at_s = sent + step, arrived + out, lost + gone, at_s + STEP_S
+            late_s = max(late_s, i * STEP_S - bytes_to_bits(sent) / rate_bps)
         total += sent
         dropped = arrived * receiver_drops
         seconds = window_steps * STEP_S
@@ -78,6 +88,7 @@ def run(
             received_bytes=max(0.0, (arrived - dropped) * (1 + rng.gauss(0, sigma))),
             sent_bps=bps(sent, seconds),
             wanted_bps=rate_bps,
+            late_s=late_s,
             queue_delay_s=line.delay_s,
             lost_count=round((lost + dropped) / PACKET_BYTES),
             received_count=round((arrived - dropped) / PACKET_BYTES),

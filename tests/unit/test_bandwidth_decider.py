@@ -243,6 +243,46 @@ def test_a_late_start_does_not_make_the_bucket_smaller(mbps: float, late_s: floa
     assert FluidLine(mbps).bucket_bytes <= cost.result.learned_bytes <= 200_000
 
 
+@given(
+    mbps=st.floats(60, 94) | st.floats(100.5, 128),
+    bucket_bytes=st.integers(12_000, 70_000),
+    late_ms=st.tuples(st.sampled_from([0, 1, 2, 4, 6, 10, 15, 21]), st.integers(0, 3)),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_sender_that_was_late_and_caught_up_does_not_make_the_bucket_smaller(
+    mbps: float, bucket_bytes: int, late_ms: tuple[int, int]
+) -> None:
+    """Held up for up to 3 ms, then it sends at once what was due: the window looks whole, the bucket ran over."""
+    start_s, end_s = late_ms[0] / 1_000, sum(late_ms) / 1_000
+    line = FluidLine(mbps * MBIT, bucket_bytes)
+    cost = run(Decider(PLAN), line, can_send=lambda at_s: not start_s - 1e-6 < at_s < end_s - 1e-6, catch_up_s=0.003)
+    assert cost.result.learned_bytes is not None
+    assert bucket_bytes <= cost.result.learned_bytes <= 1.25 * bucket_bytes + 100_000
+
+
+@pytest.mark.parametrize("opening_bytes", [0, 12_240, 67_320])
+def test_what_came_with_the_opening_read_is_learned_and_never_judged(opening_bytes: int) -> None:
+    """A full read of joined packets is in no window: it is the bucket's, and no part of any rate or bound."""
+    results = []
+    for opening in (0, opening_bytes):
+        decider = Decider(PLAN)
+        windows = [replace(_window(130, sent=300), opening_bytes=opening), *[_window(90, sent=300)] * 20]
+        results.append(next(d for d in map(decider.feed, windows) if isinstance(d, Result)))
+    without, with_it = results
+    assert replace(with_it, learned_bytes=None) == replace(without, learned_bytes=None)
+    assert without.learned_bytes == 1.25 * 40 * MBIT / 8 * 0.01 + 12_000
+    assert with_it.learned_bytes == without.learned_bytes + opening_bytes
+
+
+@pytest.mark.parametrize(("opening_bytes", "learned_bytes"), [(0, None), (12_000, None), (13_000, 25_000)])
+def test_less_than_the_plateau_teaches_nothing(opening_bytes: int, learned_bytes: int | None) -> None:
+    """Less came than the plateau explains, even with the opening read: the plateau is too high, the bucket unknown."""
+    decider = Decider(PLAN)
+    windows = [replace(_window(80, sent=300), opening_bytes=opening_bytes), *[_window(90, sent=300)] * 20]
+    result = next(d for d in map(decider.feed, windows) if isinstance(d, Result))
+    assert (result.outcome, result.learned_bytes) == (Outcome.FAIL, learned_bytes)
+
+
 def test_what_a_drain_test_cannot_tell_is_not_learned() -> None:
     """No verdict, a pause of the sender, other traffic, too fast to show one: nothing is learned."""
     slow = run(Decider(replace(PLAN, max_seconds=0.1)), FluidLine(1_000 * MBIT)).result

@@ -48,7 +48,7 @@ def sender() -> Iterator[Stubborn]:
         yield sock
 
 
-def load(sender: Stubborn, receiver: socket.socket) -> pacing.Sent:
+def load(sender: Stubborn, receiver: socket.socket, throttle: Throttle | None = None) -> pacing.Sent:
     lease = Lease(
         id=b"leaseleaseleasel"[:8],
         address=receiver.getsockname(),
@@ -57,7 +57,7 @@ def load(sender: Stubborn, receiver: socket.socket) -> pacing.Sent:
         max_seconds=2.0,
         silence_s=2.0,
     )
-    return pacing.send_load(sender, lease, Throttle(rate_bps=100e6, heard_s=time.monotonic()))
+    return pacing.send_load(sender, lease, throttle or Throttle(rate_bps=100e6, heard_s=time.monotonic()))
 
 
 def sequences(receiver: socket.socket, count: int) -> list[int]:
@@ -88,3 +88,23 @@ def test_a_full_queue_is_waited_for(sender: Stubborn, receiver: socket.socket) -
     sent = load(sender, receiver)
     assert (sent.packet_count, sent.end) == (PACKETS, End.BYTES)
     assert sequences(receiver, PACKETS) == list(range(PACKETS))
+
+
+@pytest.mark.parametrize("pauses_s", [[0.002], [0.02], [0.02, 0.02]], ids=["caught up", "given up", "twice"])
+def test_a_sender_that_is_held_up_says_for_how_long(
+    sender: Stubborn, receiver: socket.socket, monkeypatch: pytest.MonkeyPatch, pauses_s: list[float]
+) -> None:
+    """Also what it made up for by sending faster afterwards: the line was idle in between."""
+    throttle = Throttle(rate_bps=100e6, heard_s=time.monotonic())
+    held_up, send = iter([0.0, *pauses_s]), pacing._Sender.batch
+
+    def batch(self: pacing._Sender, packet_count: int, rate_bps: int) -> bool:
+        time.sleep(next(held_up, 0.0))
+        return send(self, packet_count, rate_bps)
+
+    monkeypatch.setattr(pacing._Sender, "batch", batch)
+    sent = load(sender, receiver, throttle)
+    one_batch_s = 8 * 1_066 * 8 / 100e6  # what the pause itself was meant for
+    assert (sent.packet_count, sent.end) == (PACKETS, End.BYTES)
+    assert throttle.late_s >= sum(pauses_s) - len(pauses_s) * one_batch_s
+    assert sent.late_count >= sum(pause_s > 0.01 for pause_s in pauses_s)

@@ -77,6 +77,36 @@ def test_joined_datagrams_are_counted_one_by_one() -> None:
     assert (windowed.packet_count, windowed.read_count, windowed.last_sequence) == (9, 2, 8)
 
 
+def test_the_read_that_opens_the_first_window_is_told_apart() -> None:
+    """Joined packets come with one stamp: those of the first read are in no window, and only told with the first."""
+    windowed = Windows(LEASE, PAYLOAD)
+    windowed.add(arrival(0, *(packet(i, i) for i in range(40))))
+    first = windowed.add(arrival(12 * MS, *(packet(i, i) for i in range(40, 48))))
+    second = windowed.add(arrival(24 * MS, packet(48, 24 * MS)))
+    assert (first.opening_bytes, first.received_bytes, second.opening_bytes) == (40 * 1_530, 8 * 1_530, 0)
+    assert windows.joined(first, second).opening_bytes == 40 * 1_530
+
+
+@pytest.mark.parametrize("opening_count", [1, 3])
+def test_a_sender_that_was_late_and_caught_up_is_seen(opening_count: int) -> None:
+    """A packet a millisecond is wanted; three come 2.5 ms late, then all that was due: on time by the end."""
+    windowed = Windows(LEASE, PAYLOAD)
+    rate_bps = 1_530 * 8 * 1_000
+
+    def timed(sequence: int, late_ns: int = 0) -> bytes:
+        buffer = bytearray(PAYLOAD)
+        pack_data(buffer, 0, Data(LEASE, sequence, sequence * MS + late_ns, rate_bps))
+        return bytes(buffer)
+
+    windowed.add(arrival(0, *(timed(i) for i in range(opening_count))))
+    windowed.add(arrival(8 * MS, *(timed(i, max(0, 2_500_000 - (i - 4) * MS)) for i in range(opening_count, 9))))
+    late = windowed.add(arrival(12 * MS, timed(12)))
+    on_time = windowed.add(arrival(24 * MS, timed(24)))
+    assert (late.late_s, on_time.late_s) == (pytest.approx(0.0025 + 0.001 * (4 - opening_count)), 0)
+    assert late.sent_bps == pytest.approx(rate_bps)
+    assert windows.joined(late, on_time).late_s == late.late_s
+
+
 def test_foreign_packets_are_not_ours() -> None:
     """Another lease, another length, rubbish: handed out, not counted."""
     windowed = Windows(LEASE, PAYLOAD)

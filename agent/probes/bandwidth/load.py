@@ -12,6 +12,7 @@ from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, check, dat
 from agent.probes.bandwidth.others import OtherSenders
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import Continue, Decider, Decision, Result, SetRate, Window
+from classready.bandwidth.feedback import unpack_windows
 from classready.bandwidth.packets import (
     Command,
     Control,
@@ -210,6 +211,7 @@ class Upload(Load):
         self._thread = threading.Thread(target=self._send, name="upload")
         self._others = OtherSenders(interface, self._sock, payload_bytes, self._family_bytes)
         self._taken_count = 0
+        self._late_s = 0.0
         self._interface = interface or ""
         self._counted = windows.sent_through(self._interface)
 
@@ -289,12 +291,14 @@ class Upload(Load):
             self._heard_s = self._throttle.heard_s = time.monotonic()
             packet_bytes = self._pacing.packet_bytes
             sent_ratio = packet_bytes / layer1_bytes(self._pacing.payload_bytes, self._family_bytes)
-            new = windows.unpack_windows(feedback, self._taken_count, packet_bytes, sent_ratio)
+            new = unpack_windows(feedback, self._taken_count, packet_bytes, sent_ratio)
             if new is None:
                 return decider.inconclusive(Reason.NO_DATA, "what the responder saw did not all come back")
             self._taken_count += len(new)
             for window in new:
-                whole = self._others.add(window, self._throttle)
+                late_s = self._throttle.late_s - self._late_s
+                self._late_s += late_s
+                whole = self._others.add(replace(window, late_s=late_s), self._throttle)
                 if whole is not None and isinstance(decision := self._feed(whole, decider), Result):
                     return decision
             if self._others.hopeless:
