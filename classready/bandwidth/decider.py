@@ -49,8 +49,8 @@ _CALM_WINDOWS = 3
 _UNLOADED_WINDOWS = 60
 _DROPPING_WINDOWS = 30
 _LEARN_FACTOR = 1.25
-_LEARN_MARGIN_BYTES = 12_000
-"""A batch: so much may wait between the line and the socket when a window ends."""
+_LEARN_MARGIN_BYTES = 11_000
+"""Most of a batch: so much may wait between the line and the socket when a window ends."""
 _LEARN_CROSS_BELOW = 0.02
 
 Mode = Literal["quick", "drain"]
