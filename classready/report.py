@@ -33,8 +33,8 @@ class Record(Struct, frozen=True, kw_only=True):
     observation: Observation
 
 
-class Report(Struct, frozen=True, kw_only=True):
-    """Records stay raw: they are decoded one by one, so that a strange one never poisons the others.
+class Envelope(Struct, frozen=True, kw_only=True):
+    """What a report says beside its records.
 
     ``boot_id`` is the sender's present boot: records of an earlier boot cannot be dated by ``sent_monotonic_s``.
     """
@@ -49,6 +49,11 @@ class Report(Struct, frozen=True, kw_only=True):
     sent_at: UnixTime | None = None
     spool_records: Count | None = None
     dropped: Annotated[dict[ReasonCode, Count], Meta(max_length=32)] = {}
+
+
+class Report(Envelope, frozen=True, kw_only=True):
+    """Records stay raw: they can be decoded one by one, so that a strange one never poisons the others."""
+
     records: Annotated[tuple[Raw, ...], Meta(max_length=2_000)] = ()
 
 

@@ -1,13 +1,23 @@
 """For any bytes, and for any report: what the codec promises."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classready.codec import DecodedReport, MalformedReport, decode_ack, decode_presence, decode_report, encode, ranges
+from classready.codec import (
+    DecodedReport,
+    MalformedReport,
+    decode_ack,
+    decode_one_by_one,
+    decode_presence,
+    decode_report,
+    encode,
+    ranges,
+)
 from classready.observation import (
     DETAIL_MAX_CHARACTERS,
     KINDS,
@@ -27,6 +37,35 @@ from classready.observation import (
 from classready.report import Record, Report
 
 HEAD = {"gateway": "gw-01", "spool_id": "0" * 32, "report_interval_s": 60, "sent_monotonic_s": 0}
+
+HEAD_TEXTS: dict[str, st.SearchStrategy[str]] = {
+    "gateway": st.just('"gw-01"') | st.sampled_from(['"GW"', "null", "1"]),
+    "spool_id": st.just(json.dumps("0" * 32)),
+    "report_interval_s": st.just("60"),
+    "sent_monotonic_s": st.just("0"),
+}
+PING = '{"kind":"ping","target":"a"}'
+STRANGE_RECORDS = [
+    f'{{"sequence":{sequence},"boot_id":"a","monotonic_s":1,"observation":{observation}{more}}}'
+    for sequence, observation, more in (
+        (str(2**53), PING, ""),
+        (str(2**53 + 1), PING, ""),
+        ("1", PING, ""),
+        ("1", PING, ',"sequence":"x"'),
+        ("null", PING, ',"sequence":1'),
+        ("1", '{"kind":"ping","target":1,"target":"a"}', ""),
+        ("1", '{"kind":"laser","kind":"ping","target":"a"}', ""),
+        ("1", '{"kind":"ping","kind":"http","target":"a"}', ""),
+        ("1", '{"kind":"ping","kind":"laser","target":"a"}', ""),
+        ("1", '{"target":"a","kind":"ping","jitter_s":null}', ',"wall_s":null'),
+        ("1", '{"kind":"ping","target":"a","x":[[[[[1]]]]]}', ""),
+        ("1", '{"kind":"ping","target":"a","x":[[[[[[1]]]]]]}', ""),
+        ("1", '{"kind":"ping","target":"a","detail":"\\ud800"}', ""),
+        ("1", '{"kind":"bandwidth","target":"a","at_least_bps":12345678901234567890}', ""),
+        ("1", '{"kind":"port","classroom":"r1","in_octets":9223372036854775808}', ""),
+    )
+]
+TOKENS = [b"null", b"[", b"]", b'"', b"\\", b",", b"}", b"1e400", b'{"', b"\xff", b"[[[[[[[["]
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 rooms = st.from_regex(r"([A-Za-z0-9-]{1,32}/)?[A-Za-z0-9-]{1,32}", fullmatch=True)
@@ -146,6 +185,55 @@ def test_damaged_report(data: st.DataObject) -> None:
     except MalformedReport:
         return
     assert isinstance(decoded.report, Report)
+
+
+heads = st.fixed_dictionaries(
+    HEAD_TEXTS,
+    optional={
+        "schema_version": st.sampled_from(["1", "0", "null"]),
+        "boot_id": st.sampled_from(["null", '"a1"', "7"]),
+        "dropped": st.sampled_from(['{"full":1}', '{"full":1,"full":null}', "{}", "null"]),
+        "sent_at": st.sampled_from(["1e300", "null", "1760000000"]),
+        "new": st.sampled_from(["[[[[[[[1]]]]]]]", "[[[[[[[[1]]]]]]]]", '"[[[[[[[[["', '"\\"[{"', "1e999"]),
+    },
+)
+written_records = records.map(encode).map(bytes.decode) | near_records.map(json.dumps) | json_values.map(json.dumps)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> bytes:
+    """Reports that are good, or nearly: a key again, at any level, a sequence again, a byte changed, two spliced."""
+    listed = draw(st.lists(written_records | st.sampled_from(STRANGE_RECORDS), max_size=4))
+    listed += draw(st.lists(st.sampled_from(listed), max_size=2)) if listed else []
+    members = [f'"{key}":{value}' for key, value in draw(heads).items()]
+    members.append(f'"records":[{",".join(listed)}]')
+    again = draw(st.lists(st.sampled_from([*members, '"records":null', '"gateway":1', '"records":[{}]']), max_size=2))
+    body = ("{" + ",".join(draw(st.permutations([*again, *members]))) + "}").encode()
+    if draw(st.booleans()):
+        at, length = draw(st.integers(0, len(body) - 1)), draw(st.integers(0, 3))
+        body = body[:at] + draw(st.binary(max_size=3) | st.sampled_from(TOKENS)) + body[at + length :]
+    return body
+
+
+def _outcome(decode: Callable[[bytes], DecodedReport], body: bytes) -> DecodedReport | str:
+    try:
+        return decode(body)
+    except MalformedReport as error:
+        return str(error)
+
+
+@given(reports() | st.binary(max_size=60))
+@settings(max_examples=1_000)
+def test_one_pass_says_what_one_by_one_says(body: bytes) -> None:
+    """However a report is read, the same bytes are the same records, refusals and counts, or the same complaint."""
+    assert _outcome(decode_report, body) == _outcome(decode_one_by_one, body)
+
+
+@given(st.lists(records, min_size=2, max_size=4), st.data())
+def test_the_first_of_equal_sequences_counts(sent: list[Record], data: st.DataObject) -> None:
+    """A sequence that comes again names nothing: its first record stays, in its place."""
+    body = encode({**HEAD, "records": [*sent, *data.draw(st.lists(st.sampled_from(sent), min_size=1))]})
+    assert _outcome(decode_report, body) == _outcome(decode_one_by_one, body)
 
 
 @given(st.lists(records, max_size=4, unique_by=lambda r: r.sequence))
