@@ -1,20 +1,19 @@
-"""Markers: which tests need servers or network namespaces, and what becomes of them without."""
+"""Which tests need servers or network namespaces, and what becomes of them without; every kind of store for a test."""
 
 import os
-import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+
+from tests.support import programs
 
 REQUIRED = os.environ.get("CI") == "true"
 """In CI a missing server is a failure, never a skip."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    missing = [
-        name for mark in item.iter_markers("servers") for name in mark.args if shutil.which(name, path=_PATH) is None
-    ]
+    missing = [name for mark in item.iter_markers("servers") for name in mark.args if not programs.found(name)]
     if missing:
         _refuse(f"not installed: {', '.join(missing)} (make test installs it as root)")
     if item.get_closest_marker("netns") and os.geteuid() != 0:
@@ -33,10 +32,33 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 hypothesis.settings.register_profile("house", deadline=None, derandomize=REQUIRED, print_blob=True)
 hypothesis.settings.load_profile("house")
 
-_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-
 
 def _refuse(why: str) -> None:
     if REQUIRED:
         pytest.fail(why, pytrace=False)
     pytest.skip(why)
+
+
+# The fixtures import what they need themselves: most tests need no store, and SQLAlchemy takes a quarter of a second.
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[object]:
+    """A `tests.support.postgres.Postgres` for the whole session: no test may stop it or change its configuration."""
+    from tests.support.postgres import running_postgres
+
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers("postgres"))])
+def every_store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test once a kind of store: its folders have theirs in a file, or in fresh databases of a real server."""
+    from tests.support.stores import Databases, choose, sqlite_in
+
+    if request.param == "sqlite":
+        with choose(sqlite_in):
+            yield "sqlite"
+    else:
+        with Databases(request.getfixturevalue("postgres")).chosen():
+            yield "postgresql"

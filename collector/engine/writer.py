@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import msgspec
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.codec import DecodedReport
@@ -32,6 +31,7 @@ from collector.settings import Receiver
 from collector.store import history, ledgers, outbox, states
 from collector.store.database import Store
 from collector.store.ledgers import Ledger
+from collector.store.transaction import StoreAwayError, begin
 
 QUEUE_MAX_REPORTS = 512
 BATCH_MAX_REPORTS = 64
@@ -304,12 +304,12 @@ class Engine:
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._store.writer.begin() as connection:
+            async with begin(self._store.writer) as connection:
                 yield connection
-        except (OperationalError, InterfaceError, OSError) as error:
+        except StoreAwayError as error:
             metrics.COMMITS_FAILED.inc()
             metrics.DB_BUSY.inc("locked" in str(error))
-            _log.error("commit_failed", error=_plain(error))
+            _log.error("commit_failed", error=str(error))
             raise CommitFailedError from error
 
     def _directives(self, gateway: str) -> Directives | None:
@@ -356,7 +356,3 @@ def _refuse(batch: Sequence[_Waiting], why: Exception | None = None) -> None:
     for waiting in batch:
         if not waiting.answer.done():
             waiting.answer.set_exception(why or CommitFailedError())
-
-
-def _plain(error: Exception) -> str:
-    return str(error.orig) if isinstance(error, DBAPIError) else str(error)

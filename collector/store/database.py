@@ -2,20 +2,28 @@
 
 SQLite up to 3.51.2 can lose committed writes when two connections write or checkpoint at the same instant (the
 WAL-reset bug, sqlite.org/wal.html): so nobody but the one writer may, and readers open the file with ``mode=ro``.
+
+PostgreSQL: a server that goes away and comes back is an ordinary thing, and no restart of ours (``transaction``).
 """
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, NullPool, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 30.0
+"""A server that hangs, or that a firewall forgot, is given up after that. Migrations may take as long as they need."""
+_MIGRATING = 0x636C_6173_7372_6479
+"""Key of the advisory lock under which collectors that start together bring the tables up to date one by one."""
 
 _SQLITE_HEAD = b"SQLite format 3\0"
 """sqlite.org/fileformat2.html, 1.3.1."""
@@ -76,22 +84,42 @@ async def close_store(store: Store) -> None:
 
 
 async def _open_writer(url: URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        await _upgrade_server(url)
+        return create_async_engine(url, pool_size=1, max_overflow=0, **_OF_A_SERVER)
     writer = create_async_engine(url, pool_size=1, max_overflow=0)
-    if url.get_backend_name() == "sqlite":
-        event.listen(writer.sync_engine, "connect", _prepare_writer)
+    event.listen(writer.sync_engine, "connect", _prepare_writer)
     async with writer.begin() as connection:
         await connection.run_sync(upgrade)
     return writer
 
 
+async def _upgrade_server(url: URL) -> None:
+    migrator = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_TIMEOUT_S})
+    async with migrator.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+        await connection.run_sync(upgrade)
+
+
 def _open_reader(url: URL) -> AsyncEngine:
     """Open connections that cannot write. The writer must have opened the store before."""
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, execution_options={"postgresql_readonly": True})
+        return create_async_engine(url, execution_options={"postgresql_readonly": True}, **_OF_A_SERVER)
     read_only = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
     reader = create_async_engine(read_only, pool_size=2)
     event.listen(reader.sync_engine, "connect", _prepare_reader)
     return reader
+
+
+_OF_A_SERVER: Mapping[str, Any] = {
+    "pool_pre_ping": True,  # a connection that died while nobody used it is replaced unseen
+    "connect_args": {
+        "timeout": CONNECT_TIMEOUT_S,
+        "command_timeout": ANSWER_TIMEOUT_S,
+        # as durable as SQLite's FULL, whatever the server's default: an ack lets a gateway delete its record
+        "server_settings": {"application_name": "classready-collector", "synchronous_commit": "on"},
+    },
+}
 
 
 def sqlite_has_wal_reset_bug() -> bool:
@@ -120,7 +148,12 @@ def _pragmas(connection: Any, *settings: str) -> None:
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the tables up to ``revision``; those of an earlier release keep their rows."""
+    command.upgrade(migrations(connection), revision)
+
+
+def migrations(connection: Connection) -> Config:
+    """Return what alembic needs to know to work on ``connection``."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    return config

@@ -1,13 +1,12 @@
-"""The engine on a real SQLite file: what it acknowledges is durable, once, whatever is sent again or fails."""
+"""The engine on real stores: what it acknowledges is durable, once, whatever is sent again or fails."""
 
 import asyncio
 import random
-import sqlite3
 from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from classready.report import Rejected
 from collector.core.hours import Calendar
@@ -37,6 +36,8 @@ from tests.support.collecting import (
     start_engine,
     write_roster,
 )
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 
 @asynccontextmanager
@@ -194,10 +195,9 @@ async def test_undatable(tmp_path):
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
-def rename(folder, old: str, new: str) -> None:
-    connection = sqlite3.connect(folder / "collector.db")
-    connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
-    connection.close()
+async def rename(store, old: str, new: str) -> None:
+    async with store.writer.begin() as connection:
+        await connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
 async def test_failed_commit_leaves_nothing(tmp_path):
@@ -206,13 +206,13 @@ async def test_failed_commit_leaves_nothing(tmp_path):
     async with running(tmp_path) as (engine, store, _):
         before, seen = dict(engine.schools), []
         engine.on_change(lambda changed, _: seen.append(changed))
-        rename(tmp_path, "bandwidth_result", "away")
+        await rename(store, "bandwidth_result", "away")
         with pytest.raises(CommitFailedError):
             await engine.submit("gw-one", sent, NOW)
         assert (dict(engine.schools), seen) == (before, [])
         async with store.reader.connect() as connection:
             assert await load(connection, {("gw-one", SPOOL)}) == {}
-        rename(tmp_path, "away", "bandwidth_result")
+        await rename(store, "away", "bandwidth_result")
         ack = await engine.submit("gw-one", sent, NOW)
         assert (ack.committed, len(ack.rejected)) == (((1, 2),), 1)
         assert (await ledger(store)).applied_records == 2

@@ -1,8 +1,9 @@
-"""The outbox on a real store: every message is delivered or refused, once, in order, and no robot delays another."""
+"""The outbox on real stores: every message is delivered or refused, once, in order, and no robot delays another."""
 
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select
 
@@ -15,6 +16,8 @@ from collector.store.tables import outbox as outbox_table
 from tests.support.collecting import NOW, FakeClock, opened, start_engine
 
 DEADLINE_S = 10.0
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 
 def notice(incident: str) -> Notice:

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from collector.app.loading import load_configuration
 from collector.app.service import Service
 from collector.notify.message import fit
 from tests.support.collecting import ROSTER, Collector, opened, write_roster
 from tests.support.samples import NOW, alert, notice
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 
 async def test_messages_speak_of_the_schools_own_time(tmp_path: Path) -> None:

@@ -1,38 +1,73 @@
-"""The store on a real SQLite file: tables, durability settings, compare-and-set, read-only readers."""
+"""The store in a real file and on a real server: tables, durability settings, compare-and-set, read-only readers."""
+
+import asyncio
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from alembic.script import ScriptDirectory
+from sqlalchemy import NullPool, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from classready.observation import Bandwidth, WindowSummary
 from collector.core.state import BureauState, SchoolState
 from collector.core.verdict import leg_interval
 from collector.store import history, ledgers, states
-from collector.store.database import StoreAddressError, store_url, upgrade
+from collector.store.database import StoreAddressError, migrations, store_url, upgrade
 from collector.store.ledgers import Ledger
 from collector.store.tables import bandwidth_result, metadata
 from tests.support.collecting import SPOOL, opened
+from tests.support.stores import address_in
 
 SPOOL_KEY = ("gw-one", SPOOL)
+REVISIONS = [script.revision for script in ScriptDirectory.from_config(migrations(None)).walk_revisions()]
+
+pytestmark = pytest.mark.usefixtures("every_store")
+
+
+def differences(connection):
+    return compare_metadata(MigrationContext.configure(connection), metadata)
 
 
 async def test_migrations_make_the_tables(tmp_path):
     """What the migrations make is what the tables in the code say, and a second start finds nothing to do."""
     for _ in range(2):
         async with opened(tmp_path) as store, store.writer.connect() as connection:
-            differences = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
-            assert differences == []
+            assert await connection.run_sync(differences) == []
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_every_earlier_release(tmp_path, revision):
+    """From each revision there is a way up to the present tables, one down again to nothing, and up once more."""
+    writer = create_async_engine(address_in(tmp_path), poolclass=NullPool)
+    async with writer.begin() as connection:
+        await connection.run_sync(upgrade, revision)
+    async with opened(tmp_path) as store, store.writer.begin() as connection:
+        assert await connection.run_sync(differences) == []
+        await connection.run_sync(lambda c: command.downgrade(migrations(c), "base"))
+        assert await connection.run_sync(lambda c: inspect(c).get_table_names()) == ["alembic_version"]
+    async with opened(tmp_path) as store, store.writer.begin() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_two_that_start_together(tmp_path, every_store):
+    """Collectors that find an empty database at the same moment make its tables once. (A file has one collector.)"""
+    together = 1 if every_store == "sqlite" else 4
+
+    async def start():
+        async with opened(tmp_path) as store, store.reader.connect() as connection:
+            return await connection.run_sync(differences)
+
+    assert await asyncio.gather(*(start() for _ in range(together))) == [[]] * together
 
 
 async def test_store_of_the_first_release(tmp_path):
     """What was stored before a column or a field existed is read as not known; new rows stand beside the old ones."""
-    url = store_url("sqlite+aiosqlite:///collector.db", tmp_path)
-    writer = create_async_engine(url)
+    writer = create_async_engine(address_in(tmp_path))
     async with writer.begin() as connection:
-        await connection.run_sync(lambda c: upgrade(c, "0001"))
+        await connection.run_sync(upgrade, "0001")
         await connection.execute(
             text("INSERT INTO bandwidth_result (gateway, spool_id, sequence, observed_at, target) VALUES"
                  " ('gw-one', 's', 1, 5.0, 'uplink')")
@@ -68,17 +103,31 @@ TESTED = history.BandwidthResult(
 )
 
 
-async def test_durable(tmp_path):
-    """The writer uses a write-ahead log and syncs each commit."""
+DURABLE = {
+    "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},
+    "postgresql": {"SHOW synchronous_commit": "on"},
+}
+
+
+async def test_durable(tmp_path, every_store):
+    """Each commit is synced before it is answered, whatever the default of the server is."""
+    if every_store == "postgresql":
+        await _let_the_server_be_quick(address_in(tmp_path))
     async with opened(tmp_path) as store, store.writer.connect() as connection:
-        assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
-        assert (await connection.execute(text("PRAGMA synchronous"))).scalar() == 2
+        for question, answer in DURABLE[every_store].items():
+            assert await connection.scalar(text(question)) == answer
+
+
+async def _let_the_server_be_quick(url):
+    administrator = create_async_engine(url, poolclass=NullPool)
+    async with administrator.begin() as connection:
+        await connection.execute(text(f"ALTER DATABASE {url.database} SET synchronous_commit = off"))
 
 
 async def test_readers_cannot_write(tmp_path):
     """Nobody but the writer can change anything."""
     async with opened(tmp_path) as store, store.reader.connect() as connection:
-        with pytest.raises(OperationalError, match="readonly"):
+        with pytest.raises(DBAPIError, match=r"readonly|read-only"):
             await states.save_bureau(connection, 0, BureauState())
 
 

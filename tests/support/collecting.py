@@ -23,8 +23,9 @@ from collector.engine import Engine
 from collector.roster import load_roster
 from collector.roster.calendar import hours_of_schools
 from collector.settings import ConsoleReceiver, Receiver
-from collector.store.database import Store, close_store, open_store, store_url
+from collector.store.database import Store, close_store, open_store
 from tests.support.mosquitto import free_port
+from tests.support.stores import address_in
 
 SPOOL = "0123456789abcdef0123456789abcdef"
 OTHER_SPOOL = "f" * 32
@@ -128,7 +129,7 @@ def bandwidth(*, passed: bool, **changes: Any) -> Bandwidth:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Store]:
-    store = await open_store(store_url("sqlite+aiosqlite:///collector.db", folder))
+    store = await open_store(address_in(folder))
     try:
         yield store
     finally:
@@ -155,7 +156,8 @@ class Collector:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = folder / "collector.yml"
         write_roster(folder)
-        self.settings.write_text(f"listen: {{port: {self.port}}}\nresponder: null\ntick_s: 0.2\n{more}")
+        store = address_in(folder).render_as_string(hide_password=False)
+        self.settings.write_text(f"listen: {{port: {self.port}}}\nresponder: null\ntick_s: 0.2\nstore: {store}\n{more}")
         self.context: ssl.SSLContext | None = None
         self.process: subprocess.Popen[bytes] | None = None
 

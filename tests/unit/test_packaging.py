@@ -81,6 +81,14 @@ def test_make_installs_what_the_tests_need() -> None:
     assert needed - provided == set()
 
 
+def test_store_and_engine_meet_every_kind_of_store() -> None:
+    """Each component test of the store, the engine and the outbox runs in a file and on a real PostgreSQL."""
+    tests = ROOT / "tests" / "component"
+    files = [file for name in ("store", "engine", "outbox") for file in tests.glob(f"test_{name}*.py")]
+    assert [file.name for file in files if "every_store" not in file.read_text("utf-8")] == []
+    assert files
+
+
 def test_no_package_index_in_any_file() -> None:
     """Where packages come from is the machine's own setting."""
     found = [

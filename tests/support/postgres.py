@@ -1,0 +1,138 @@
+"""A real PostgreSQL with nothing but tests in it: made once a session, one fresh database a test.
+
+Data is not synced to the disk: what is tested is a server that goes away, never a disk that does.
+"""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from tests.support.programs import found
+
+_SETTINGS: Mapping[str, str] = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "''",
+    "log_min_messages": "warning",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "timezone": "'America/New_York'",
+}
+"""A zone that is nobody's here: whoever lets the server convert a time is seen."""
+
+
+def _command(program: str, *arguments: object) -> list[str]:
+    """Run ``program`` as somebody else than root, whom PostgreSQL refuses, and never longer than the tests."""
+    path = found(program)
+    assert path, f"{program} is not installed"
+    as_user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", "--pdeathsig=QUIT", *as_user, path, *map(str, arguments)]
+
+
+class Postgres:
+    """A server behind a Unix socket in ``folder``, which must belong to whom it runs as."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        self._call("initdb", "-D", folder / "data", "-E", "UTF8", "--locale=C", "--auth=trust", "--no-sync")
+        self.configure(**_SETTINGS, unix_socket_directories=f"'{folder}'")
+
+    def configure(self, **settings: str) -> None:
+        """Append to the configuration; it holds from the next start on."""
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, deadline_s: float = 30.0) -> None:
+        with (self.folder / "log").open("ab") as log:
+            command = _command("postgres", "-D", self.folder / "data")
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+        until = time.monotonic() + deadline_s
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL did not start:\n{self.log}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop as an administrator does who waits for nobody: connections are told, and closed."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End at once, as in a power cut; the next start recovers."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=60)
+            self._process = None
+
+    def url(self, database: str) -> URL:
+        return URL.create("postgresql+asyncpg", self.user, database=database, query={"host": str(self.folder)})
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run ``statement`` as the administrator; return rows as lines, columns parted by ``|``."""
+        return self._call("psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-d", database, "-c", statement)
+
+    def make_database(self, template: str = "template0") -> URL:
+        name = f"test_{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def drop_database(self, url: URL) -> None:
+        self.sql(f"DROP DATABASE {url.database} WITH (FORCE)")
+
+    def cut_connections(self, url: URL) -> int:
+        """End every connection to the database of ``url``, as an administrator or a failover does; say how many."""
+        others = f"datname = '{url.database}' AND pid <> pg_backend_pid()"
+        return int(self.sql(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}"))
+
+    def _answers(self) -> bool:
+        try:
+            return self.sql("SELECT 1").strip() == "1"
+        except subprocess.CalledProcessError:
+            return False
+
+    def _call(self, program: str, *arguments: object) -> str:
+        command = _command(program, *arguments)
+        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=self.folder).stdout
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Run a server of one's own for the ``with`` block; nothing of it stays."""
+    # not below pytest's own folder, which nobody but root may enter, and short: a socket's path has 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="classready-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    try:
+        server = Postgres(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.crash()
+    finally:
+        shutil.rmtree(folder)
