@@ -179,16 +179,17 @@ def probe(near: "subprocess.Popen[str]", direction: str) -> Bandwidth:
     ],
 )
 def test_shaped_lines(line: Line, near, direction: str, mbps: int, bucket_and_queue_bytes: tuple[int, int]) -> None:
-    """The verdict is right, whatever the bucket; once in a while it may need a second test, never a wrong one."""
-    seen = None
-    for _ in range(3):
+    """Never a wrong verdict, whatever the bucket; on a busy machine TCP may need some tests to fill the line.
+
+    A wrong size of packets (94.1 of payload for 100) would be in all of them.
+    """
+    right, close = Outcome.PASS if mbps >= 100 else Outcome.FAIL, pytest.approx(mbps * MBIT, rel=0.02)
+    seen: list[Bandwidth] = []
+    while len(seen) < 6 and not (seen and seen[-1].estimate_bps == close):
         line.shape(direction, mbps, *bucket_and_queue_bytes)
-        seen = probe(near, direction)
-        if seen.outcome is not Outcome.UNMEASURED:
-            break
-    assert seen is not None
-    assert seen.outcome is (Outcome.PASS if mbps >= 100 else Outcome.FAIL)
-    assert seen.estimate_bps == pytest.approx(mbps * MBIT, rel=0.02)
+        seen.append(probe(near, direction))
+        assert seen[-1].outcome in {right, Outcome.UNMEASURED}, seen
+    assert (seen[-1].outcome, seen[-1].estimate_bps) == (right, close), seen
 
 
 @pytest.mark.netns

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -387,9 +388,22 @@ def ask_for(config, port):
     save_directives(config.parent / "state", Directives(policy_version="1", theta=Thetas(down=(95e6, 100e6))))
 
 
+def decided(test):
+    """Test until there is a verdict: what a busy machine held up may have had nothing to show."""
+    for _ in range(6):
+        seen = test()
+        if "unmeasured" not in seen[0]:
+            break
+    return seen
+
+
 def explained(config, port, *options, columns=80):
     """(standard output, what a terminal on standard error was told) of a bandwidth test step by step."""
     ask_for(config, port)
+    return decided(lambda: explained_once(config, options, columns))
+
+
+def explained_once(config, options, columns):
     master, slave = pty.openpty()
     args = [sys.executable, "-m", "agent", "probe", "uplink", "--explain", "-c", str(config), *options]
     env = os.environ | {"COLUMNS": str(columns)}
@@ -434,9 +448,11 @@ def test_json_stays_clean_beside_the_steps(config, responder):
 def test_without_a_terminal_progress_is_plain_lines(config, responder):
     """In a file each line stands for itself, and the plot follows."""
     ask_for(config, responder)
-    result = invoke("probe", "uplink", "-c", config, "--explain")
-    assert "\r" not in result.output
-    lines = result.stdout.splitlines()
+    stdout, output = decided(
+        lambda: attrgetter("stdout", "output")(invoke("probe", "uplink", "-c", config, "--explain"))
+    )
+    assert "\r" not in output
+    lines = stdout.splitlines()
     progress = [number for number, line in enumerate(lines) if line.startswith("draining")]
     assert progress
     assert progress[-1] < next(number for number, line in enumerate(lines) if "# arrived" in line)
