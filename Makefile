@@ -68,7 +68,7 @@ bench-bandwidth: venv ## the 100 Mbit/s verdict on labelled lines, beside iperf3
 bench-agent: venv ## the agent's processor time, memory and round-trip times, beside exporters and fping (root; BENCH="--quick")
 	@$(BIN)/python -m bench.agent $(BENCH)
 
-bench-collector: venv ## what the collector's parts cost: a report decoded (BENCH="--quick")
+bench-collector: venv ## what the collector's parts cost: a report decoded, a roster loaded (BENCH="--quick")
 	@$(BIN)/python -m bench.collector $(BENCH)
 
 clean: ## remove the environment and every cache

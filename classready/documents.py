@@ -15,7 +15,7 @@ MAX_DEPTH = 20
 LOOKALIKES_MAX = 20
 """Lines named in one run; a whole file typed that way is mended at the third."""
 
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STRAY = re.compile("[\x85\u2028\u2029\ufeff]")
 """YAML ends a line at U+0085, U+2028 and U+2029, editors do not: behind one, every line number would be wrong."""
@@ -68,9 +68,9 @@ def compose(file: str, text: str) -> yaml.Node:
         SettingsError: it is no YAML, or uses what settings may not.
     """
     try:
-        if problem := _unreadable(file, text) or _forbidden(file, text):
+        if problem := unreadable(file, text) or _forbidden(file, text):
             raise SettingsError([problem])
-        node: yaml.Node | None = yaml.compose(text, _LOADER)
+        node: yaml.Node | None = yaml.compose(text, LOADER)
     except yaml.MarkedYAMLError as error:
         raise SettingsError(_syntax_problems(file, text, error)) from None
     if node is None:
@@ -78,7 +78,7 @@ def compose(file: str, text: str) -> yaml.Node:
     return node
 
 
-def _unreadable(file: str, text: str) -> Problem | None:
+def unreadable(file: str, text: str) -> Problem | None:
     """Find a character that is refused wherever it stands: YAML itself would count bytes and name a wrong line."""
     if control := _CONTROL.search(text):
         return Problem(file, line_of(text, control.start()), "", "holds a control character")
@@ -93,7 +93,7 @@ def _unreadable(file: str, text: str) -> Problem | None:
 def _forbidden(file: str, text: str) -> Problem | None:
     """Find what YAML allows and settings do not, before anything recurses into it."""
     depth = 0
-    events: Iterator[Any] = yaml.parse(text, _LOADER)
+    events: Iterator[Any] = yaml.parse(text, LOADER)
     for event in events:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
@@ -137,7 +137,7 @@ def _per_line(file: str, text: str, found: Sequence[Lookalike]) -> list[Problem]
 
 def _first_error_line(text: str) -> float:
     try:
-        for _ in yaml.parse(text, _LOADER):
+        for _ in yaml.parse(text, LOADER):
             pass
     except yaml.MarkedYAMLError as error:
         return _line(error)

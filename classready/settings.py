@@ -23,13 +23,16 @@ from classready.lookalikes import Lookalike, blank_before_comment, column_of, li
 __all__ = [
     "EXIT_CONFIG",
     "FILE_MAX_BYTES",
+    "NULLS",
     "Loaded",
     "Problem",
     "SettingsError",
     "expected",
     "load",
     "load_with_lines",
+    "plain",
     "read_secret",
+    "read_with_lines",
     "resolve",
 ]
 
@@ -43,7 +46,8 @@ FOUND_MAX_CHARACTERS = 40
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
 _BOOLS = {"true": True, "True": True, "false": False, "False": False}
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+"""What an unquoted scalar says where there is nothing."""
 
 _INVALID: Any = object()
 
@@ -71,12 +75,20 @@ def load(path: Path, type_: type[T]) -> T:
 
 def load_with_lines(path: Path, type_: Any) -> Loaded:
     """Like ``load``, but keep the line of every entry for checks across entries."""
-    text = read_text(path)
-    reader = _Reader(str(path), text)
-    value = reader.read(compose(str(path), text), inspect.type_info(type_))
+    return read_with_lines(str(path), read_text(path), type_)
+
+
+def read_with_lines(file: str, text: str, type_: Any) -> Loaded:
+    """Read ``text``, which stands in ``file``.
+
+    Raises:
+        SettingsError: with one problem per wrong entry.
+    """
+    reader = _Reader(file, text)
+    value = reader.read(compose(file, text), inspect.type_info(type_))
     if reader.problems:
         raise SettingsError(sorted(reader.problems, key=lambda p: p.line))
-    return Loaded(value, str(path), reader.lines)
+    return Loaded(value, file, reader.lines)
 
 
 def read_secret(path: Path) -> str:
@@ -241,7 +253,7 @@ class _Reader:
         if found := self._swallowed(node):
             return self._misplaced(found, path)
         try:
-            value = node.value if node.style else _plain(node.value, _bare(type_))
+            value = node.value if node.style else plain(node.value, _bare(type_))
             return msgspec.convert(value, _python_type(_bare(type_)), strict=True)
         except msgspec.ValidationError:
             return self._wrong(node, type_, path)
@@ -297,7 +309,7 @@ def _bare(type_: inspect.Type) -> inspect.Type:
 
 
 def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in _NULLS
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in NULLS
 
 
 def _takes_any_text(type_: inspect.Type) -> bool:
@@ -314,10 +326,10 @@ def _fits(node: yaml.Node, type_: inspect.Type) -> bool:
 
 
 def _is_quoted_number(node: yaml.Node, type_: inspect.Type) -> bool:
-    return isinstance(node, yaml.ScalarNode) and bool(node.style) and not isinstance(_plain(node.value, type_), str)
+    return isinstance(node, yaml.ScalarNode) and bool(node.style) and not isinstance(plain(node.value, type_), str)
 
 
-def _plain(text: str, type_: inspect.Type) -> Any:
+def plain(text: str, type_: inspect.Type) -> Any:
     """Read a scalar as the setting's type asks; text that does not fit stays text and is refused by the check."""
     if isinstance(type_, inspect.BoolType):
         return _BOOLS.get(text, text)

@@ -36,8 +36,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     mqtt_tls: ssl.SSLContext | None
 
 
-def load_configuration(path: Path) -> Configuration:
-    """Read everything that ``path`` names.
+def load_configuration(path: Path, before: Configuration | None = None) -> Configuration:
+    """Read everything that ``path`` names, but the roster files that did not change since ``before``.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -52,7 +52,8 @@ def load_configuration(path: Path) -> Configuration:
     mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
     mqtt_tls = _collect(problems, loaded, mqtt, _client_tls(path))
     try:
-        roster = load_roster(resolve(path, settings.roster), platforms_of(settings))
+        known = before.roster.files if before else {}
+        roster = load_roster(resolve(path, settings.roster), platforms_of(settings), known)
     except SettingsError as error:
         problems += error.problems
         roster = Roster()

@@ -89,7 +89,8 @@ class Service:
     async def apply(self, configuration: Configuration) -> None:
         """Bring roster, calendar and policy into force."""
         settings = configuration.settings
-        hours = await asyncio.to_thread(hours_of_schools, configuration.roster.entries, settings.calendar, time.time())
+        entries, calendar = configuration.roster.entries, settings.calendar
+        hours = await asyncio.to_thread(hours_of_schools, entries, calendar, time.time(), settings.policy)
         await self.engine.replace_roster(configuration.roster, hours, settings.policy)
         self.exposition.policy = settings.policy
         for school in self.engine.schools.values():
@@ -107,7 +108,9 @@ class Service:
         async with self._reloading:
             before = self.configuration.settings
             try:
-                await self.apply(await asyncio.to_thread(load_configuration, self.configuration.path))
+                await self.apply(
+                    await asyncio.to_thread(load_configuration, self.configuration.path, self.configuration)
+                )
             except (SettingsError, CommitFailedError) as error:
                 RELOAD_OK.set(0)
                 _log.error("reload_failed", problems=str(error).splitlines())

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
 
-from classready.settings import Loaded, Problem, SettingsError, load_with_lines
+from classready.settings import Loaded, Problem, SettingsError
 from collector.core.state import Classroom, SchoolRoster
-from collector.roster.files import GatewayEntry, OfficeFile, SchoolEntry
+from collector.roster.files import GatewayEntry, SchoolEntry
+from collector.roster.reading import Known, Office, read_office
 
 Platforms = Mapping[str, tuple[str, ...]]
 """Platform id -> the agents' targets that make it up."""
@@ -24,6 +26,8 @@ class Roster(Struct, frozen=True, kw_only=True):
     entries: Mapping[str, SchoolEntry] = {}
     """The same schools as they stand in the files: what the calendar needs."""
     gateways: Mapping[str, GatewayEntry] = {}
+    files: Known = {}
+    """What it was read from: for the next reading."""
 
     def classroom_name(self, school: str, classroom: str) -> str:
         """The name of a room (三年级2班); empty where the roster has none."""
@@ -44,8 +48,8 @@ class _Place(Struct, frozen=True):
         return self.file.problem(path, text)
 
 
-def load_roster(folder: Path, platforms: Platforms) -> Roster:
-    """Read every ``*.yml`` of ``folder``.
+def load_roster(folder: Path, platforms: Platforms, known: Known = MappingProxyType({})) -> Roster:
+    """Read every ``*.yml`` of ``folder``, but those that are ``known`` from the roster before.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -53,11 +57,12 @@ def load_roster(folder: Path, platforms: Platforms) -> Roster:
     files = sorted(folder.glob("*.yml"))
     if not files:
         raise SettingsError([Problem(str(folder), 1, "", "no roster file (*.yml) here")])
-    loaded, problems = _load(files)
+    offices, problems = _load(files, known)
+    loaded = [office.loaded for office in offices]
     problems += _cross_checks(loaded, complete=not problems)
     if problems:
         raise SettingsError(problems)
-    return _roster(loaded, platforms)
+    return msgspec.structs.replace(_roster(loaded, platforms), files={o.digest: o.loaded.value for o in offices})
 
 
 def load_files(files: Iterable[Path]) -> list[Loaded]:
@@ -66,10 +71,10 @@ def load_files(files: Iterable[Path]) -> list[Loaded]:
     Raises:
         SettingsError: with every problem of every file.
     """
-    loaded, problems = _load(files)
+    offices, problems = _load(files, {})
     if problems:
         raise SettingsError(problems)
-    return loaded
+    return [office.loaded for office in offices]
 
 
 def build_roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
@@ -83,15 +88,15 @@ def build_roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
     return _roster(loaded, platforms)
 
 
-def _load(files: Iterable[Path]) -> tuple[list[Loaded], list[Problem]]:
-    loaded: list[Loaded] = []
+def _load(files: Iterable[Path], known: Known) -> tuple[list[Office], list[Problem]]:
+    offices: list[Office] = []
     problems: list[Problem] = []
     for path in files:
         try:
-            loaded.append(load_with_lines(path, OfficeFile))
+            offices.append(read_office(path, known))
         except SettingsError as error:
             problems += error.problems
-    return loaded, problems
+    return offices, problems
 
 
 def _roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:

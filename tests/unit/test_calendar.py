@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from collector.core.hours import Calendar, MakeUpDay, Term, in_lesson, local_date
+from collector.core.policy import Policy
 from collector.roster.calendar import FUTURE_DAYS, PAST_DAYS, followed_weekday, hours, hours_of_schools, is_workday
 from collector.roster.files import SchoolEntry
 
@@ -84,6 +85,38 @@ def test_horizon():
     found = hours(school(school_days="every"), Calendar(), NOW)
     assert len(found.days) == PAST_DAYS + FUTURE_DAYS + 1
     assert (found.days[0].date, found.days[-1].date) == ("2026-09-24", "2026-12-07")
+
+
+AUTUMN = Calendar(
+    terms=(Term(first="2026-02-25", last="2026-07-03"), Term(first="2026-09-01", last="2027-01-22")),
+)
+
+
+@pytest.mark.parametrize(
+    ("today", "policy", "calendar", "expected"),
+    [
+        pytest.param("2026-09-03", {}, AUTUMN, 21, id="after the summer"),
+        pytest.param("2026-09-03", {"compliant_max_age_school_days": 60}, AUTUMN, 61, id="a longer age"),
+        pytest.param("2026-09-03", {"absent_after_school_days": 40}, AUTUMN, 41, id="another age"),
+        pytest.param("2026-09-03", {"compliant_max_age_school_days": 1_000}, Calendar(), 1_001, id="the longest age"),
+        pytest.param("2026-09-03", {"compliant_max_age_school_days": 1_000}, AUTUMN, 92, id="no earlier term is known"),
+        pytest.param("2026-11-23", {}, AUTUMN, 37, id="sixty days in term"),
+        pytest.param("2026-09-03", {"uplink_max_school_hours": 500}, AUTUMN, 57, id="an age in hours"),
+    ],
+)
+def test_the_past_reaches_as_far_as_any_age(today, policy, calendar, expected):
+    """What is older than the oldest kept day is too old by every rule, however long the holidays were."""
+    past = [day for day in hours(school(), calendar, at(f"{today}T10:00"), Policy(**policy)).days if day.date < today]
+    assert len(past) == expected
+
+
+def test_without_lessons_an_age_in_hours_asks_for_no_past():
+    """Where no lesson ever is, no number of days would hold enough of them."""
+    (of_never, of_default) = (
+        hours(school(timetable=timetable), Calendar(), NOW, Policy(port_max_school_hours=10_000))
+        for timetable in ("never", None)
+    )
+    assert len(of_never.days) < 70 < len(of_default.days)
 
 
 def test_always():

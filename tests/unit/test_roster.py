@@ -32,6 +32,30 @@ def test_weak_rural_schools_are_known(tmp_path):
     assert [school.rural_weak for school in roster.schools.values()] == [False, True, False]
 
 
+def test_a_file_that_did_not_change_is_not_read_again(tmp_path):
+    """A reload reads the offices that changed; what is known of the others is taken as it is, under any file name."""
+    folder = write_roster(tmp_path)
+    (folder / "szs.yml").write_text("office: szs\nname: old\n")
+    before = load_roster(folder, {})
+    (folder / "511402.yml").rename(folder / "renamed.yml")
+    (folder / "szs.yml").write_text("office: szs\nname: new\n")
+    after = load_roster(folder, {}, before.files)
+    assert after.offices == {"511402": "东坡区", "szs": "new"}
+    assert after.entries["s1"] is before.entries["s1"]
+    assert set(after.files) - set(before.files) != set()
+    assert len(after.files) == 2
+
+
+def test_a_known_file_that_contradicts_another_is_told_with_its_lines(tmp_path):
+    """The check across files knows the lines of a file that was not read this time."""
+    folder = write_roster(tmp_path)
+    before = load_roster(folder, {})
+    (folder / "z.yml").write_text("office: z\nname: Z\nschools:\n  - {id: s1, name: again}\n")
+    with pytest.raises(SettingsError) as raised:
+        load_roster(folder, {}, before.files)
+    assert str(raised.value).endswith(f"z.yml:4: schools[0].id: 's1' is given twice (first in {folder}/511402.yml:4)")
+
+
 def test_empty_folder(tmp_path):
     """A folder without files is a mistake, not an empty bureau."""
     assert problems(tmp_path) == [f"{tmp_path}:1: no roster file (*.yml) here"]
