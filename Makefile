@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector clean
+.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -58,9 +58,10 @@ fix: venv ## let ruff repair what it can
 
 docs: venv ## write the generated parts of docs/ and dashboards/ anew
 	$(BIN)/python docs/build.py
+	$(BIN)/python -m bench.province.chart
 	$(BIN)/python dashboards/build.py
 
-bench: bench-bandwidth bench-agent bench-collector ## every benchmark there is; run it alone on the machine
+bench: bench-bandwidth bench-agent bench-collector bench-province ## every benchmark there is; run it alone on the machine
 
 bench-bandwidth: venv ## the 100 Mbit/s verdict on labelled lines, beside iperf3 (root; BENCH="--quick" and the like)
 	@$(BIN)/python -m bench.bandwidth $(BENCH)
@@ -70,6 +71,9 @@ bench-agent: venv ## the agent's processor time, memory and round-trip times, be
 
 bench-collector: venv ## what the collector's parts cost: a report decoded, a roster loaded (BENCH="--quick")
 	@$(BIN)/python -m bench.collector $(BENCH)
+
+bench-province: venv ## one collector under a province: reports, silence, restart, scrapes (BENCH="--quick" and the like)
+	@$(BIN)/python -m bench.province $(BENCH)
 
 clean: ## remove the environment and every cache
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .demo \

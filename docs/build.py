@@ -15,6 +15,8 @@ from msgspec import NODEFAULT, Struct
 from msgspec import inspect as shapes
 
 from agent.settings import AgentSettings
+from bench.province.lines import BASELINE, LATEST, read_file
+from bench.province.table import table
 from classready.settings import expected
 from collector.roster.files import OfficeFile
 from collector.settings import CollectorSettings
@@ -118,7 +120,12 @@ def _default(field: shapes.Field) -> str:
     return f"`{plain}`"
 
 
+def performance(_: str) -> str:
+    return "\n".join([*table(read_file(BASELINE), read_file(LATEST)), ""])
+
+
 GENERATED = {("configuration.md", f"configuration {file}"): (configuration, file) for file in ROOTS}
+GENERATED |= {("performance.md", "performance"): (performance, "")}
 
 
 def render(page: str, text: str) -> str:

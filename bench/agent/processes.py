@@ -65,13 +65,13 @@ def fetch(url: str) -> str:
         return str(answer.read().decode())
 
 
-def until_answering(url: str, log: Path) -> None:
+def until_answering(url: str, log: Path, limit_s: float = _START_LIMIT_S) -> None:
     """Wait for a server.
 
     Raises:
         RuntimeError: it does not come up; with the end of its log.
     """
-    until_s = time.monotonic() + _START_LIMIT_S
+    until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
         try:
             fetch(url)

@@ -1,0 +1,135 @@
+"""python -m bench.province: what a province costs one collector, beside the goals and the first measurement.
+
+JSON lines on stdout, progress on stderr. The collector runs as a process of its own with real SQLite
+(synchronous=FULL), the gateways in another one, reports go over HTTP and through a real mosquitto. Needs no root; needs
+mosquitto, and prometheus-pushgateway (both Debian packages) for one comparison. Run it alone; what it means is in
+docs/performance.md.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from bench.agent.processes import free_port
+from bench.lines import say
+from bench.province import measure
+from bench.province.collector import Collector
+from bench.province.fleet import running_fleet
+from bench.province.lines import BASELINE, Line, beside_goal_and_first, for_people, json_line, machine, read_file
+from bench.province.mqtt_link import USER
+from bench.province.roster import write_roster, write_settings
+from bench.province.scrape import scrape
+from bench.province.world import Pace, World
+from tests.support import mosquitto
+
+PARTS: Final = {**measure.PARTS, "scrape": scrape}
+ORDER: Final = ("http", "mqtt", "steady", "board", "scrape", "restart", "lesson", "idle")
+QUICK: Final = Pace(windows=1, saturated_s=15.0, offered_s=30.0, idle_s=20.0)
+THOROUGH: Final = Pace(windows=3, saturated_s=20.0, offered_s=60.0, idle_s=60.0)
+_PASSWORDS: Final = {"collector": "bench", USER: "bench"}
+_FLEET_MAY: Final = f"\nuser {USER}\ntopic write classready/v1/up/#\ntopic read classready/v1/down/#\n"
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.province", description=__doc__)
+    parser.add_argument(
+        "--schools", type=_counts, metavar="N,...", help="sizes of the province (1000,5000,20000; 1000 with --quick)"
+    )
+    parser.add_argument("--quick", action="store_true", help="each value once, in short windows")
+    parser.add_argument("--seconds", type=float, help="length of every window")
+    parser.add_argument("--parts", type=_parts, default=list(ORDER), metavar=",".join(ORDER))
+    parser.add_argument("--code", type=Path, default=Path.cwd(), help="checkout whose collector is measured (this one)")
+    chosen = parser.parse_args(arguments)
+    chosen.schools = chosen.schools or ([1_000] if chosen.quick else [1_000, 5_000, 20_000])
+    return chosen
+
+
+def _counts(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _parts(text: str) -> list[str]:
+    parts = text.split(",")
+    if unknown := set(parts) - set(ORDER):
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ORDER)}")
+    return [part for part in ORDER if part in parts]
+
+
+def pace(chosen: argparse.Namespace) -> Pace:
+    usual = QUICK if chosen.quick else THOROUGH
+    if chosen.seconds is None:
+        return usual
+    return replace(usual, saturated_s=chosen.seconds, offered_s=chosen.seconds, idle_s=chosen.seconds)
+
+
+@contextmanager
+def province(schools: int, chosen: argparse.Namespace) -> Iterator[World]:
+    """A broker, a started collector that knows ``schools`` schools, and their gateways."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-province-")))
+        broker = stack.enter_context(_broker(folder))
+        write_roster(folder / "roster", schools, datetime.now(UTC) - timedelta(minutes=5))
+        port = free_port()
+        password = broker.password_file("collector")
+        write_settings(folder / "collector.yml", port=port, mqtt_port=broker.port, mqtt_password=password)
+        collector = Collector(chosen.code, folder, port)
+        stack.callback(collector.stop)
+        say(f"{schools} schools: empty store, ready after {collector.start():.1f} s")
+        fleet = stack.enter_context(running_fleet(schools, port, broker.port, _PASSWORDS[USER]))
+        yield World(collector=collector, fleet=fleet, schools=schools, folder=folder, pace=pace(chosen))
+
+
+@contextmanager
+def _broker(folder: Path) -> Iterator[mosquitto.Broker]:
+    """As shipped, but that one user may speak for all gateways."""
+    broker = mosquitto.Broker(folder, _PASSWORDS)
+    with (folder / "acl").open("a") as acl:
+        acl.write(_FLEET_MAY)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def measured(world: World, parts: Sequence[str]) -> Iterator[Line]:
+    say("fill: the first report of every school")
+    yield from measure.fill(world)
+    for part in parts:
+        say(part)
+        yield from PARTS[part](world)
+
+
+def _commit(code: Path) -> str:
+    described = subprocess.run(
+        ["git", "-C", code, "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
+    )
+    return described.stdout.strip() or "unknown"
+
+
+def main() -> int:
+    chosen = options()
+    if not Path(mosquitto.PROGRAM).exists() or shutil.which("mosquitto_passwd") is None:
+        say("bench.province cannot run: mosquitto is not installed")
+        return 1
+    baseline, here = read_file(BASELINE), {"commit": _commit(chosen.code), "machine": machine()}
+    for schools in chosen.schools:
+        with province(schools, chosen) as world:
+            for line in measured(world, chosen.parts):
+                complete = replace(beside_goal_and_first(line, baseline), **here)
+                print(json_line(complete), flush=True)
+                say(for_people(complete))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

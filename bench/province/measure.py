@@ -1,0 +1,186 @@
+"""The parts of the bench that drive one collector: load, silence, restarts, a lesson's begin, pages."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Final
+
+from bench.lines import say
+from bench.province.fleet import Done, Order
+from bench.province.lines import PROVINCE_SCHOOLS, Line
+from bench.province.load import Load, loaded
+from bench.province.roster import ROOMS, offices, write_roster
+from bench.province.watch import Watch, watching
+from bench.province.world import World
+
+FAREWELL_INTERVAL_S: Final = 1.0
+"""What the last reports announce: so everybody is silent three seconds later, and not three minutes."""
+_SILENT_LIMIT_S: Final = 1_200.0
+_SETTLE_S: Final = 2.0
+
+
+def fill(world: World) -> Iterator[Line]:
+    """The first report of every school: over HTTP, by the collector's own ways and no other."""
+    load = _run(world, Order(what="round", kind="first"))
+    _must_have_committed(load.done, world.schools)
+    rooms = sum(world.collector.rooms_ready(office) for office in offices(world.schools))
+    if rooms != ROOMS * world.schools:
+        raise RuntimeError(
+            f"{rooms} of {ROOMS * world.schools} rooms are ready: the reports are not what they should be"
+        )
+    yield world.line("fill", "fill_seconds", load.done.seconds, "seconds", **load.shares())
+
+
+def saturated_http(world: World) -> Iterator[Line]:
+    yield from _saturated(world, "http", Order(what="saturate", seconds=world.pace.saturated_s))
+    unkept = Order(what="saturate", link="http_unkept", seconds=world.pace.saturated_s)
+    yield from _saturated(world, "http_unkept", unkept)
+
+
+def saturated_mqtt(world: World) -> Iterator[Line]:
+    yield from _saturated(world, "mqtt", Order(what="saturate", link="mqtt", seconds=world.pace.saturated_s))
+
+
+def _saturated(world: World, name: str, order: Order) -> Iterator[Line]:
+    loads = [_run(world, order) for _ in range(world.pace.windows)]
+    best = max(loads, key=lambda load: load.committed_per_s)
+    _must_have_committed(best.done, 1)
+    cheapest_s = min(load.cpu_s / load.done.committed_count for load in loads if load.done.committed_count)
+    several = {"n": len(loads), "statistic": "best"}
+    yield world.line(name, f"reports_per_second_{name}", best.committed_per_s, "1/s", **several, **best.shares())
+    yield world.line(name, "report_cpu_seconds", cheapest_s, "seconds", **several)
+
+
+def steady(world: World) -> Iterator[Line]:
+    """One report a minute from every school, come what may, with Prometheus and a watchdog beside it."""
+    order = Order(what="offer", per_s=world.offered_per_s, seconds=world.pace.offered_s)
+    with watching(world.collector, world.schools) as watch:
+        loads = [_run(world, order) for _ in range(world.pace.windows)]
+    _must_have_committed(loads[-1].done, 1)
+    yield from _steady_lines(world, loads)
+    yield world.line("steady", "rss_bytes", world.collector.rss_bytes(), "bytes")
+    yield _worst_health(world, "steady", watch)
+
+
+def _steady_lines(world: World, loads: list[Load]) -> Iterator[Line]:
+    middle = sorted(loads, key=lambda load: load.cpu_share)[len(loads) // 2]
+    latencies = [load.done.latency_p99_s for load in loads if load.done.latency_p99_s is not None]
+    several = {"n": len(loads), "statistic": "median", **middle.shares()}
+    kept_up = all(load.done.committed_count >= 0.98 * load.done.sent_count for load in loads)
+    note = f"{world.offered_per_s:.1f} reports/s offered" + ("" if kept_up else ", more than it could take")
+    yield world.line("steady", "cpu_share", middle.cpu_share, "ratio", **several, note=note)
+    extrapolated = "" if world.schools == PROVINCE_SCHOOLS else f", extrapolated from {world.schools} schools"
+    province = median(_province_share(world, load) for load in loads)
+    yield world.line("steady", "cpu_share_province", province, "ratio", **several, note=note + extrapolated)
+    yield world.line("steady", "report_latency_p99_seconds", median(latencies), "seconds", **several, note=note)
+
+
+def _province_share(world: World, load: Load) -> float:
+    """Of one core for 20,000 schools: as much a school as here, and as much for reports that were not dealt with."""
+    offered = world.offered_per_s * world.pace.offered_s
+    dealt_with = max(1, load.done.committed_count) / max(1.0, offered)
+    return load.cpu_s / world.pace.offered_s / min(1.0, dealt_with) * PROVINCE_SCHOOLS / world.schools
+
+
+def _worst_health(world: World, bench: str, watch: Watch) -> Line:
+    note = f"the machine alone: {watch.noise_s:.3f} s"
+    return world.line(bench, "healthz_worst_seconds", watch.worst_s, "seconds", statistic="worst", note=note)
+
+
+def restart(world: World) -> Iterator[Line]:
+    """With every school in the store."""
+    found, costs = [], []
+    for number in range(1, world.pace.windows + 1):
+        world.collector.stop()
+        found.append(world.collector.start())
+        costs.append(world.collector.cpu_s())
+        say(f"  restart {number}/{world.pace.windows}: ready after {found[-1]:.1f} s, {costs[-1]:.1f} s of CPU")
+    several = {"n": len(found), "statistic": "best"}
+    yield world.line("restart", "ready_full_seconds", min(found), "seconds", **several)
+    yield world.line("restart", "ready_full_cpu_seconds", min(costs), "seconds", **several)
+
+
+def lesson(world: World) -> Iterator[Line]:
+    """A lesson begins for all schools at once, while they report as ever."""
+    world.collector.stop()
+    began_s = time.monotonic()
+    write_roster(world.folder / "roster", world.schools, _in_minutes(30))
+    world.collector.start()  # to learn how long it takes; that lesson is not waited for
+    world.collector.stop()
+    begins = _in_minutes((2 * (time.monotonic() - began_s) + world.pace.offered_s / 2 + _SETTLE_S) / 60)
+    write_roster(world.folder / "roster", world.schools, begins)
+    world.collector.start()
+    lead_s = begins.timestamp() - time.time()
+    say(f"  a lesson begins in {lead_s:.0f} s")
+    if lead_s < _SETTLE_S:
+        raise RuntimeError("the collector took longer to start than before: the lesson began without it")
+    time.sleep(max(0.0, lead_s - world.pace.offered_s / 2))
+    order = Order(what="offer", per_s=world.offered_per_s, seconds=world.pace.offered_s + _SETTLE_S)
+    with watching(world.collector, world.schools) as watch:
+        _run(world, order)
+    yield _worst_health(world, "lesson", watch)
+
+
+def _in_minutes(minutes: float) -> datetime:
+    """The first full minute after so long."""
+    return (datetime.now(UTC) + timedelta(minutes=minutes + 1)).replace(second=0, microsecond=0)
+
+
+def board(world: World) -> Iterator[Line]:
+    pages = {"board_front_seconds": "/", "board_office_seconds": f"/office/{world.largest_office}"}
+    for metric, path in pages.items():
+        found = [world.collector.get(path) for _ in range(2 * world.pace.windows + 1)]
+        if {page.status for page in found} != {200}:
+            raise RuntimeError(f"{path} answers {found[-1].status}")
+        seconds = median(page.seconds for page in found)
+        yield world.line("board", metric, seconds, "seconds", n=len(found), statistic="median")
+
+
+def idle(world: World) -> Iterator[Line]:
+    """Nobody reports any more and the collector knows it: first nobody asks, then Prometheus does."""
+    _run(world, Order(what="round", interval_s=FAREWELL_INTERVAL_S))
+    _until_silent(world)
+    alone = [_share(world, world.pace.idle_s) for _ in range(world.pace.windows)]
+    several = {"n": len(alone), "statistic": "median"}
+    yield world.line("idle", "idle_cpu_share", median(alone), "ratio", **several)
+    with watching(world.collector, world.schools):
+        scraped = _share(world, world.pace.offered_s)
+    yield world.line("idle", "idle_scraped_cpu_share", scraped, "ratio")
+
+
+def _until_silent(world: World) -> None:
+    until_s = time.monotonic() + _SILENT_LIMIT_S
+    for office in offices(world.schools):
+        while up := world.collector.gateways_up(office):
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"{up} gateways of {office} are still thought to be alive")
+            time.sleep(1.0)
+    time.sleep(_SETTLE_S)
+
+
+def _share(world: World, seconds: float) -> float:
+    began_s, before_s = time.monotonic(), world.collector.cpu_s()
+    time.sleep(seconds)
+    return (world.collector.cpu_s() - before_s) / (time.monotonic() - began_s)
+
+
+def _run(world: World, order: Order) -> Load:
+    return loaded(world.collector.cpu_s, world.fleet, order)
+
+
+def _must_have_committed(done: Done, count: int) -> None:
+    if done.committed_count < count:
+        raise RuntimeError(f"only {done.committed_count} of {done.sent_count} reports were committed")
+
+
+PARTS: Final[dict[str, Callable[[World], Iterator[Line]]]] = {
+    "http": saturated_http,
+    "mqtt": saturated_mqtt,
+    "steady": steady,
+    "board": board,
+    "restart": restart,
+    "lesson": lesson,
+    "idle": idle,
+}
+"""In the order in which they are measured; before them all, ``fill``."""

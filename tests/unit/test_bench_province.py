@@ -1,0 +1,217 @@
+"""The benchmark of a province: reports that are what they should be, honest latencies, goals and first numbers."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench.province import chart
+from bench.province import roster as province
+from bench.province.__main__ import ORDER, PARTS, options, pace
+from bench.province.fleet import Order
+from bench.province.gateways import _at_a_rate
+from bench.province.lines import (
+    BASELINE,
+    GOALS,
+    LATEST,
+    Line,
+    beside_goal_and_first,
+    for_people,
+    json_line,
+    read_file,
+    read_lines,
+)
+from bench.province.reports import NEWS_EVERY, RECORDS, REPORT_INTERVAL_S, School
+from bench.province.table import table
+from classready.codec import decode_report, encode_ack
+from classready.observation import Bandwidth, Device, Http, Port, Segment
+from classready.report import REPORT_MAX_BYTES, Ack
+from collector.core.hours import Calendar, in_lesson
+from collector.roster import load_roster
+from collector.roster.calendar import hours_of_schools
+
+NOW = 1_795_400_000.0
+
+
+def line(metric: str, value: float, **more: object) -> Line:
+    return Line(**{"bench": "province.http", "metric": metric, "value": value, "unit": "1/s", "schools": 1_000, **more})
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_well_formed_and_whole() -> None:
+    """The collector takes every record: 15 ports, 15 devices, 3 pages and a trunk, first also the line's test."""
+    first = decode_report(School(7, 1).report("first", NOW).body)
+    kinds = [type(record.observation) for record in first.records]
+    assert [kinds.count(kind) for kind in (Port, Device, Http, Segment, Bandwidth)] == [15, 15, 3, 1, 1]
+    made = School(7, 1).report("usual", NOW)
+    usual = decode_report(made.body)
+    assert len(usual.records) == RECORDS == 34
+    assert (usual.rejected, usual.unknown_kinds, usual.nameless_count) == ((), (), 0)
+    assert len(made.body) < REPORT_MAX_BYTES
+
+
+def test_counters_grow_and_times_change() -> None:
+    """A school's next report goes on where the last one ended; a device is seen awake after its port."""
+    school = School(7, 1)
+    reports = [decode_report(school.report("usual", NOW + n * 60).body) for n in range(2)]
+    sequences = [record.sequence for report in reports for record in report.records]
+    assert sequences == list(range(1, 2 * RECORDS + 1))
+    walls = [record.wall_s for report in reports for record in report.records]
+    assert all(before < after for before, after in pairwise(walls))
+    octets = [
+        record.observation.in_octets
+        for r in reports
+        for record in r.records
+        if hasattr(record.observation, "in_octets")
+    ]
+    assert all(before < after for before, after in zip(octets[:16], octets[16:], strict=True))
+    assert len({report.report.sent_monotonic_s for report in reports}) == 2
+
+
+def test_two_schools_and_two_runs_have_spools_of_their_own() -> None:
+    """Nothing of an earlier run is taken for a redelivery."""
+    spools = {
+        decode_report(School(n, salt).report("usual", NOW).body).report.spool_id for n in (1, 2) for salt in (3, 4)
+    }
+    assert len(spools) == 4
+
+
+def test_a_board_changes_its_speed_from_time_to_time() -> None:
+    """Thirty changes in 600 reports, one at a time, at other moments in another school."""
+
+    def speeds(number: int) -> list[tuple[int, ...]]:
+        school = School(number, 1)
+        decoded = (decode_report(school.report("usual", NOW + n * 60).body) for n in range(600))
+        return [tuple(r.observation.speed_bps for r in d.records if isinstance(r.observation, Port)) for d in decoded]
+
+    changes = [
+        [sum(a != b for a, b in zip(before, after, strict=True)) for before, after in pairwise(speeds(number))]
+        for number in (1, 2)
+    ]
+    assert [sum(each) for each in changes] == [600 // NEWS_EVERY] * 2
+    assert max(map(max, changes)) == 1
+    assert changes[0] != changes[1]
+
+
+def test_only_a_whole_report_counts_as_committed() -> None:
+    """An ack that leaves one record out is none."""
+    made = School(7, 1).report("usual", NOW)
+
+    def committed(*ranges: tuple[int, int]) -> bool:
+        return made.is_committed_by(encode_ack(Ack(spool_id="0" * 32, committed=ranges)))
+
+    assert committed((made.first, made.last))
+    assert committed((1, made.last + 5))
+    assert not committed((made.first, made.last - 1))
+    assert not committed((made.first, 3), (5, made.last))
+    assert not committed()
+
+
+async def test_latency_counts_from_when_a_report_was_due() -> None:
+    """A slow answer does not make the next report due later: a queue is seen as long as it is."""
+    due: list[float] = []
+
+    async def send(due_s: float) -> None:
+        due.append(due_s)
+        await asyncio.sleep(0.1)
+
+    began_s = time.monotonic()
+    await _at_a_rate(1, Order(what="offer", per_s=20.0, seconds=0.5), send)
+    assert len(due) == 10
+    assert [after - before for before, after in pairwise(due)] == pytest.approx([0.05] * 9)
+    assert time.monotonic() - began_s >= 1.0
+
+
+# --- the province ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_a_lesson_begins_when_it_should(tmp_path: Path, hour: int) -> None:
+    """Whatever the hour of the measurement; in lesson means all schools, also in the minutes before its end."""
+    begins = datetime(2026, 11, 28, hour, 41, tzinfo=UTC)
+    province.write_roster(tmp_path / "roster", 2, begins)
+    roster = load_roster(tmp_path / "roster", {})
+    hours = hours_of_schools(roster.entries, Calendar(), begins.timestamp())
+    minutes = {-11: True, -9: False, -1: False, 0: True, 39: True, 41: False}
+    for school in roster.schools:
+        found = {m: in_lesson(hours[school], (begins + timedelta(minutes=m)).timestamp()) for m in minutes}
+        assert found == minutes
+
+
+def test_offices_of_a_province(tmp_path: Path) -> None:
+    """One large office, the others like counties; every school is in exactly one."""
+    for schools in (20, 2_000, 2_001, 20_000):
+        offices = province.offices(schools)
+        assert [n for numbers in offices.values() for n in numbers] == list(range(schools))
+        assert max(map(len, offices.values())) == min(schools, province.LARGEST_OFFICE_SCHOOLS)
+    assert len(province.offices(20_000)) == 165
+
+
+# --- lines, goals, first numbers ------------------------------------------------------------------------------------
+
+
+def test_a_value_stands_beside_its_goal_and_the_first_one() -> None:
+    """More is better for rates, less for everything else; the nearest size is named where the same was not measured."""
+    first = [line("reports_per_second_http", 50.0), line("reports_per_second_http", 30.0, schools=5_000)]
+    first.append(line("report_cpu_seconds", 0.02))
+    rate = beside_goal_and_first(line("reports_per_second_http", 900.0, schools=20_000), first)
+    assert (rate.goal, rate.first, rate.first_schools, rate.times_better) == (1_000.0, 30.0, 5_000, 30.0)
+    assert "MISSED" in for_people(rate)
+    assert "first 30 with 5000 schools, 30.0 times better" in for_people(rate)
+    assert beside_goal_and_first(line("report_cpu_seconds", 0.001), first).times_better == pytest.approx(20)
+    assert beside_goal_and_first(line("report_cpu_seconds", 0.001), []).first is None
+
+
+def test_the_goal_of_a_large_office_is_none_for_a_small_one() -> None:
+    """With fewer schools it is shown and not judged."""
+    assert "MISSED" not in for_people(line("scrape_cpu_seconds", 9.0, schools=1_000))
+    assert "MISSED" in for_people(line("scrape_cpu_seconds", 9.0, schools=2_000))
+
+
+def test_the_first_measurement_has_every_value_that_has_a_goal() -> None:
+    """Of one commit, by the metrics' names of today."""
+    baseline = read_file(BASELINE)
+    assert {found.metric for found in baseline} >= set(GOALS)
+    assert {found.commit for found in baseline} == {"d3b793c"}
+    assert read_lines(map(json_line, baseline)) == baseline
+
+
+def test_the_chart_shows_every_goal() -> None:
+    """Well-formed, and better is left of the goal."""
+    better, worse = line("cpu_share_province", 0.035), line("cpu_share_province", 3.5)
+    assert (chart.times_worse(better), chart.times_worse(worse)) == (pytest.approx(0.1), pytest.approx(10))
+    picture = chart.svg([worse], [better])
+    assert all(metric in picture for metric in GOALS)
+    circles = [e for e in ET.fromstring(picture) if e.tag.endswith("circle") and len(e)]
+    assert [float(c.get("cx", "nan")) for c in circles] == [chart._x(10), chart._x(0.1)]
+
+
+def test_the_chart_is_fresh() -> None:
+    """The picture in the documents is of the kept lines (run: make docs)."""
+    assert chart.PICTURE.read_text("utf-8") == chart.svg(read_file(BASELINE), read_file(LATEST))
+
+
+def test_the_table_has_a_column_for_each_size() -> None:
+    """What was not measured for one size stays empty."""
+    first = [line("cpu_share", 0.5), line("rss_bytes", 2e8, schools=5_000)]
+    rows = list(table(first, [line("rss_bytes", 1e8)]))
+    assert rows[0] == "| | goal | first: 1,000 schools | first: 5,000 schools | now: 1,000 schools |"
+    assert rows[2] == "| `cpu_share` |  | 0.5 |  |  |"
+    assert rows[3] == "| `rss_bytes` | ≤ 1,500 M |  | 200 M | 100 M |"
+
+
+def test_options() -> None:
+    """Parts run in their own order; unknown ones are refused; --seconds is for all windows."""
+    assert options(["--parts", "idle,http"]).parts == ["http", "idle"]
+    assert set(ORDER) == set(PARTS)
+    assert (options(["--quick"]).schools, options([]).schools) == ([1_000], [1_000, 5_000, 20_000])
+    assert pace(options(["--quick", "--seconds", "2"])).offered_s == 2.0
+    assert pace(options([])).offered_s == REPORT_INTERVAL_S
+    with pytest.raises(SystemExit):
+        options(["--parts", "everything"])
