@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.core.state import Notice
+from collector.core.bureau.words import Notice
 from collector.engine import CommitFailedError, Engine
 from collector.notify.contract import Deferred, Notifier, Refused
 from collector.notify.message import Message
@@ -64,7 +64,7 @@ class Outbox:
             LOST.labels(name)
             PENDING.labels(name)
             OLDEST_AGE.labels(name).set_function(partial(self._oldest_age_s, name))
-        engine.on_notice(self.wake)
+        engine.bureau.on_notice(self.wake)
 
     def wake(self) -> None:
         for news in self._news.values():

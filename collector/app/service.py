@@ -20,7 +20,8 @@ from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_configuration, state_folder
 from collector.app.systemd import feed_watchdog, notify
-from collector.core.state import Notice, School
+from collector.core.bureau.words import Notice
+from collector.core.state import School
 from collector.engine import CommitFailedError, Engine
 from collector.exposition import Exposition
 from collector.ingest import http as http_door
@@ -164,6 +165,7 @@ async def _serve(service: Service, store: Store, notifiers: Mapping[str, Notifie
 def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) -> Iterator[Coroutine[None, None, None]]:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     yield engine.run()
+    yield engine.bureau.run()
     yield _tick(service)
     yield _renew_calendar(service)
     yield _reload_on_hangup(service)

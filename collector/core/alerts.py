@@ -5,6 +5,7 @@ Bandwidth has its own majority rule and silence its own limit: those open and cl
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from collector.core.hours import school_days_between
 from collector.core.policy import Policy
 from collector.core.state import AlertChange, AlertState, Cause, GatewayState, School
+from collector.core.subject import Subject, SubjectKind
 
 _AT_ONCE = (Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED)
 
@@ -111,23 +113,34 @@ def apply(
         else:
             alerts[sighting.key] = alert
         if told is not None:
-            changes.append(_change(school, sighting, now, opened=told))
+            changes.append(_change(school, sighting, alert, now, opened=told))
     return alerts, tuple(changes)
 
 
-def _change(school: School, sighting: Sighting, now: float, *, opened: bool) -> AlertChange:
+def _change(school: School, sighting: Sighting, alert: AlertState, now: float, *, opened: bool) -> AlertChange:
+    is_uplink = sighting.cause in (Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED)
     return AlertChange(
         change="opened" if opened else "closed",
         office=school.roster.office,
         school=school.roster.school,
         school_name=school.roster.name,
-        subject=sighting.subject,
+        subject=_subject(sighting.subject),
         cause=sighting.cause,
         at=now,
+        since=alert.bad_since,
+        direction="down" if is_uplink else None,
         classrooms=sighting.classrooms,
         measured=sighting.measured,
         limit=sighting.limit,
     )
+
+
+def _subject(written: str) -> Subject:
+    kind, _, name = written.partition(":")
+    if kind in {"switch", "segment"}:
+        gateway, _, name = name.partition("/")
+        return Subject(cast("SubjectKind", kind), gateway, name)
+    return Subject(cast("SubjectKind", kind), *((name, "") if kind in {"gateway", "uplink"} else ("", name)))
 
 
 def without_gone(
@@ -142,17 +155,16 @@ def without_gone(
             kept[key] = alert
         elif alert.announced:
             gone = Sighting(subject=subject, cause=Cause(cause), bad=False, gateway="")
-            changes.append(_change(school, gone, now, opened=False))
+            changes.append(replace(_change(school, gone, alert, now, opened=False), why="withdrawn"))
     return kept, tuple(changes)
 
 
 def withdrawn(school: School, now: float) -> tuple[Mapping[str, AlertState], tuple[AlertChange, ...]]:
     """Take back everything that was announced."""
     told = {key: alert for key, alert in school.state.alerts.items() if alert.announced}
-    changes = [
-        _change(school, Sighting(subject=subject, cause=Cause(cause), bad=False, gateway=""), now, opened=False)
-        for subject, _, cause in (key.partition("|") for key in told)
-    ]
+    gone = (Sighting(subject=s, cause=Cause(c), bad=False, gateway="") for s, _, c in (k.partition("|") for k in told))
+    closed = (_change(school, g, a, now, opened=False) for g, a in zip(gone, told.values(), strict=True))
+    changes = [replace(change, why="withdrawn") for change in closed]
     return {**school.state.alerts, **{k: replace(a, announced=False) for k, a in told.items()}}, tuple(changes)
 
 

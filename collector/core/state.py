@@ -1,8 +1,7 @@
-"""What the core knows of one school and of the bureau, and the events and effects that go through its steps.
+"""What the core knows of one school, and the events and effects that go through its step.
 
 Times are Unix seconds (UTC) on the collector's scale. None = not known. Everything is immutable: a step returns a
-new value. ``SchoolState`` and ``BureauState`` are what the store keeps, as versioned JSON; roster and hours come from
-files.
+new value. ``SchoolState`` is what the store keeps, as versioned JSON; roster and hours come from files.
 """
 
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from classready.observation import Observation, SeenBy, WindowSummary
+from collector.core.subject import Subject
 
 STATE_VERSION = 1
 
@@ -333,22 +333,25 @@ class AlertState(Struct, frozen=True, kw_only=True):
 
 
 class AlertChange(Struct, frozen=True, kw_only=True):
-    """``subject`` is ``gateway:g``, ``uplink:g``, ``exit:e``, ``switch:g/s``, ``segment:g/s``, ``classroom:c`` or
-    ``platform:p``.
+    """``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
 
-    ``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
+    ``why`` of a closed one: withdrawn = its subject or its rooms are no longer listed, judged or heard of.
     """
 
     change: Literal["opened", "closed"]
     office: str
     school: str
     school_name: str
-    subject: str
+    subject: Subject
     cause: Cause
     at: float
+    why: Literal["recovered", "withdrawn"] = "recovered"
+    since: float | None = None
+    """When the evidence first was bad."""
     classrooms: tuple[str, ...] = ()
     measured: float | None = None
     limit: float | None = None
+    direction: Direction | None = None
 
 
 class SchoolState(Struct, frozen=True, kw_only=True):
@@ -379,23 +382,6 @@ class School(Struct, frozen=True, kw_only=True):
     state: SchoolState = SchoolState()
 
 
-class Incident(Struct, frozen=True, kw_only=True):
-    """One office and cause, with every alert it explains, keyed ``school|subject``."""
-
-    id: str
-    office: str
-    cause: Cause
-    opened_at: float
-    members: Mapping[str, AlertChange] = {}
-    resolved_members: Mapping[str, AlertChange] = {}
-    """Those the office was told of and that closed since; the recovery message names them."""
-    told: tuple[str, ...] = ()
-    """Keys of the members that a message already named."""
-    due_at: float | None = None
-    """When the next message about it may go; None = nothing new to say."""
-    notified_at: float | None = None
-
-
 class DeviceMoved(Struct, frozen=True, kw_only=True):
     """The device of a classroom is connected elsewhere now; ``before`` and ``after`` are ``switch:port``."""
 
@@ -406,17 +392,6 @@ class DeviceMoved(Struct, frozen=True, kw_only=True):
     before: str
     after: str
     at: float
-
-
-class BureauState(Struct, frozen=True, kw_only=True):
-    version: int = STATE_VERSION
-    incidents: Mapping[str, Incident] = {}
-    """Open ones, keyed ``office|cause``."""
-    moves: Mapping[str, tuple[DeviceMoved, ...]] = {}
-    """Office -> devices that moved and were not told of yet, oldest first."""
-    sent_at: Mapping[str, tuple[float, ...]] = {}
-    """Office -> when its last messages went, for the limit of messages in a window."""
-    incident_count: int = 0
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -487,39 +462,3 @@ class VerdictChanged(Struct, frozen=True, kw_only=True):
 
 
 SchoolEffect = VerdictChanged | AlertChange | DeviceMoved
-
-
-NoticeKind = Literal["opened", "updated", "resolved", "reminder", "moved"]
-
-
-class Notice(Struct, frozen=True, kw_only=True):
-    """One message to be sent: codes and numbers, no sentences. ``members`` are what is new or now resolved.
-
-    Of kind ``moved`` it is about ``moves`` and has no cause: nothing is wrong.
-    """
-
-    kind: NoticeKind
-    incident: str
-    office: str
-    """Empty = for every office (a platform's own fault)."""
-    cause: Cause | None
-    subject: str
-    at: float
-    opened_at: float
-    members: tuple[AlertChange, ...]
-    remaining_classrooms: int = 0
-    moves: tuple[DeviceMoved, ...] = ()
-
-
-class IncidentChanged(Struct, frozen=True, kw_only=True):
-    """For the incident history."""
-
-    incident: str
-    office: str
-    cause: Cause
-    change: Literal["opened", "closed"]
-    at: float
-    classroom_count: int
-
-
-BureauEffect = Notice | IncidentChanged

@@ -7,20 +7,15 @@ import structlog
 from prometheus_client import Counter as Metric
 
 from classready.report import Rejected
-from collector.core import incidents
+from collector.core.bureau.words import BureauEvent
 from collector.core.policy import Policy
 from collector.core.state import (
-    AlertChange,
-    BureauState,
-    DeviceMoved,
     Event,
-    IncidentChanged,
-    Notice,
     School,
     SchoolEffect,
     VerdictChanged,
 )
-from collector.core.step import step
+from collector.core.step import Step, leave, step
 from collector.engine.metrics import STEP_BUGS
 from collector.store.history import BandwidthResult
 from collector.store.ledgers import Ledger, Spool
@@ -31,16 +26,14 @@ _log = structlog.get_logger()
 class Draft:
     """Reads fall through to what is in force; writes stay here."""
 
-    def __init__(self, schools: Mapping[str, School], bureau: BureauState, policy: Policy, now: float) -> None:
+    def __init__(self, schools: Mapping[str, School], policy: Policy, now: float) -> None:
         self._in_force = schools
         self.policy = policy
         self.now = now
         self.schools: dict[str, School] = {}
-        self.bureau = bureau
-        self.news: list[AlertChange | DeviceMoved] = []
+        self.news: list[BureauEvent] = []
+        """For the bureau."""
         self.transitions: list[VerdictChanged] = []
-        self.notices: list[Notice] = []
-        self.incident_changes: list[IncidentChanged] = []
         self.ledgers: dict[Spool, tuple[Ledger | None, Ledger]] = {}
         self.refused_before: dict[Spool, dict[int, str]] = {}
         self.refusals: list[tuple[Spool, Rejected]] = []
@@ -59,26 +52,22 @@ class Draft:
             _log.exception("step_failed", event_kind=type(event).__name__)
             self.tally[STEP_BUGS] += 1
             return False
-        for name, (school, effects, _) in steps:
-            if school is not self.school(name):
-                self.schools[name] = school
-            self._collect(effects)
+        for name, made in steps:
+            self._take(name, made)
         return True
 
-    def settle(self) -> None:
-        """Let the bureau hear all news, or that time has passed."""
-        self.bureau, effects = incidents.step(self.bureau, self.news, self.now, self.policy)
-        self.news = []
-        for effect in effects:
-            match effect:
-                case Notice():
-                    self.notices.append(effect)
-                case IncidentChanged():
-                    self.incident_changes.append(effect)
+    def leave(self, name: str) -> None:
+        """The school is no longer in the roster, or was not until now: nobody knows of what was told of it."""
+        self._take(name, leave(self.school(name), self.now))
+
+    def _take(self, name: str, made: Step) -> None:
+        if made.school is not self.school(name):
+            self.schools[name] = made.school
+        self._collect(made.effects)
 
     def _collect(self, effects: Iterable[SchoolEffect]) -> None:
         for effect in effects:
-            if isinstance(effect, AlertChange | DeviceMoved):
-                self.news.append(effect)
-            else:
+            if isinstance(effect, VerdictChanged):
                 self.transitions.append(effect)
+            else:
+                self.news.append(effect)

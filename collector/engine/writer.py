@@ -15,7 +15,6 @@ from classready.report import Ack, Directives
 from collector.core.directives import directives
 from collector.core.policy import Policy
 from collector.core.state import (
-    BureauState,
     Hours,
     PolicyChanged,
     RosterChanged,
@@ -24,11 +23,13 @@ from collector.core.state import (
     Tick,
 )
 from collector.engine import metrics
+from collector.engine.bureau import Dispatcher, roster_news
 from collector.engine.draft import Draft
+from collector.engine.errors import CommitFailedError, NotAppliedError, QueueFullError, UnknownGatewayError
 from collector.engine.reports import apply_report
 from collector.roster import Roster
 from collector.settings import Receiver
-from collector.store import history, ledgers, outbox, states
+from collector.store import alert_changes, history, ledgers, outbox, states
 from collector.store.database import Store
 from collector.store.ledgers import Ledger
 from collector.store.transaction import StoreAwayError, begin
@@ -44,22 +45,6 @@ Changed = Callable[[Mapping[str, School | None], float], None]
 _log = structlog.get_logger()
 
 
-class UnknownGatewayError(Exception):
-    """The gateway is not in the roster (any more)."""
-
-
-class QueueFullError(Exception):
-    """Too much waits already: try again later."""
-
-
-class CommitFailedError(Exception):
-    """The store did not take it; nothing of it was kept."""
-
-
-class NotAppliedError(Exception):
-    """A bug met this report, alone as well: to send it again in the same form helps nobody."""
-
-
 class _Waiting(NamedTuple):
     gateway: str
     decoded: DecodedReport
@@ -73,17 +58,14 @@ class Engine:
     def __init__(self, store: Store, policy: Policy, receivers: Sequence[Receiver], clock: Callable[[], float]) -> None:
         self._store = store
         self._policy = policy
-        self._receivers = tuple(receivers)
         self._clock = clock
         self._roster = Roster()
         self._schools: dict[str, School] = {}
         self._revisions: dict[str, int] = {}
-        self._bureau = BureauState()
-        self._bureau_revision = 0
         self._lock = asyncio.Lock()
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_MAX_REPORTS)
         self._on_change: list[Changed] = []
-        self._on_notice: list[Callable[[], None]] = []
+        self.bureau = Dispatcher(self._exclusive, receivers, lambda: self._policy, clock)
         self.last_commit_at: float | None = None
         metrics.QUEUE.set_function(self._queue.qsize)
         metrics.QUEUE_LIMIT.set(QUEUE_MAX_REPORTS)
@@ -91,10 +73,6 @@ class Engine:
     @property
     def schools(self) -> Mapping[str, School]:
         return MappingProxyType(self._schools)
-
-    @property
-    def bureau(self) -> BureauState:
-        return self._bureau
 
     @property
     def roster(self) -> Roster:
@@ -106,10 +84,6 @@ class Engine:
 
     def on_change(self, callback: Changed) -> None:
         self._on_change.append(callback)
-
-    def on_notice(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called when the outbox got new rows."""
-        self._on_notice.append(callback)
 
     async def submit(self, gateway: str, decoded: DecodedReport, received_at: float) -> Ack:
         """Return the ack once the report is durable.
@@ -145,8 +119,8 @@ class Engine:
                 draft.feed([school], Tick())
                 if n % SCHOOLS_PER_SLICE == 0:
                     await asyncio.sleep(0)
-            draft.settle()
             await self._commit(draft)
+        await self.bureau.settle()
 
     async def replace_roster(self, roster: Roster, hours: Mapping[str, Hours], policy: Policy) -> None:
         """Judge by another roster, calendar or policy from now on.
@@ -154,23 +128,33 @@ class Engine:
         Raises:
             CommitFailedError: the old ones stay in force.
         """
+        await self.bureau.settle()
         async with self._lock:
             added = roster.schools.keys() - self._schools.keys()
             async with self._store.reader.connect() as connection:
                 stored = await states.load_schools(connection, added)
-                if not self._bureau_revision:
-                    self._bureau_revision, self._bureau = await states.load_bureau(connection)
             draft = self._draft(policy)
             self._revisions.update({school: revision for school, (revision, _) in stored.items()})
             for n, (school, entry) in enumerate(roster.schools.items(), 1):
                 state = stored[school][1] if school in stored else SchoolState()
                 now = self._schools.get(school) or School(roster=entry, hours=hours[school], state=state)
+                if school in added:
+                    draft.schools[school] = now
+                    self._return(draft, school)
                 _change_roster(draft, now, RosterChanged(roster=entry, hours=hours[school]), self._policy, added)
                 if n % SCHOOLS_PER_SLICE == 0:
                     await asyncio.sleep(0)
-            _leave(draft, roster)
-            draft.settle()
-            await self._commit(draft, gone=self._schools.keys() - roster.schools.keys(), roster=roster)
+            gone = self._schools.keys() - roster.schools.keys()
+            for school in gone:
+                draft.leave(school)
+            draft.news += roster_news(self._roster, roster, self.bureau.state.holders)
+            await self._commit(draft, gone=gone, roster=roster)
+        await self.bureau.settle()
+
+    def _return(self, draft: Draft, school: str) -> None:
+        """It was away, unless the bureau holds something of it: whatever it had told was withdrawn then."""
+        if school not in self.bureau.state.holders:
+            draft.leave(school)
 
     async def mark_sent(self, delivery_id: int) -> None:
         async with self._lock, self._begin() as connection:
@@ -187,7 +171,7 @@ class Engine:
     # --- one transaction ---------------------------------------------------------------------------------------------
 
     def _draft(self, policy: Policy | None = None) -> Draft:
-        return Draft(self._schools, self._bureau, policy or self._policy, self._clock())
+        return Draft(self._schools, policy or self._policy, self._clock())
 
     async def _commit_or_refuse(self, batch: Sequence[_Waiting]) -> None:
         """Commit ``batch``; if something in it breaks the transaction, each report on its own."""
@@ -215,7 +199,6 @@ class Engine:
                 schools = self._roster.gateways[waiting.gateway].schools
                 acks.append((waiting, apply_report(draft, waiting.decoded, schools, waiting.received_at)))
                 await asyncio.sleep(0)
-            draft.settle()
             await self._commit(draft)
             metrics.BATCH_RECORDS.observe(sum(len(w.decoded.records) for w in known))
         for waiting, ack in acks:
@@ -249,8 +232,6 @@ class Engine:
         for school in gone:
             self._schools.pop(school, None)
         self._revisions.update({s: self._revisions.get(s, 0) + 1 for s in changed})
-        self._bureau_revision += draft.bureau is not self._bureau
-        self._bureau = draft.bureau
         self._policy = draft.policy
         self._roster = roster or self._roster
         self.last_commit_at = draft.now
@@ -267,8 +248,6 @@ class Engine:
         if changed:
             rows = {s: (self._revisions.get(s, 0), school.state) for s, school in changed.items()}
             await states.save_schools(connection, rows)
-        if draft.bureau is not self._bureau:
-            await states.save_bureau(connection, self._bureau_revision, draft.bureau)
         for spool, (before, after) in draft.ledgers.items():
             if after != (before or Ledger()):
                 await ledgers.save(connection, spool, before, after, draft.now)
@@ -280,11 +259,7 @@ class Engine:
                 f"{len(roster.schools)} schools, policy {'as before' if draft.policy == self._policy else 'changed'}"
             )
             await history.add_audit(connection, draft.now, "operator", "roster_applied", detail)
-        for change in draft.incident_changes:
-            await history.record_incident(connection, change)
-        for notice in draft.notices:
-            names = [r.name for r in self._receivers if not (notice.office and r.offices) or notice.office in r.offices]
-            await outbox.add(connection, names, notice, draft.now)
+        await alert_changes.append(connection, draft.news, draft.now)
 
     def _announce(self, draft: Draft, gone: frozenset[str] | set[str]) -> None:
         if draft.tally[metrics.MESSAGES_ACCEPTED]:
@@ -297,9 +272,13 @@ class Engine:
         if changed:
             for callback in self._on_change:
                 callback(changed, draft.now)
-        if draft.notices:
-            for wake in self._on_notice:
-                wake()
+        if draft.news:
+            self.bureau.wake()
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
+        async with self._lock, self._begin() as connection:
+            yield connection
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[AsyncConnection]:
@@ -325,20 +304,10 @@ class Engine:
 def _change_roster(draft: Draft, school: School, event: RosterChanged, policy: Policy, added: set[str]) -> None:
     """Tell ``school`` what is new for it, if anything."""
     name = event.roster.school
-    if name in added:
-        draft.schools[name] = school
     if name in added or school.roster != event.roster or school.hours != event.hours:
         draft.feed([name], event)
     if name not in added and draft.policy != policy:
         draft.feed([name], PolicyChanged())
-
-
-def _leave(draft: Draft, roster: Roster) -> None:
-    """Close what is open about schools that are no longer in the roster; nobody will ever hear of them again."""
-    for incident in draft.bureau.incidents.values():
-        for member in incident.members.values():
-            if member.school not in roster.schools:
-                draft.news.append(msgspec.structs.replace(member, change="closed", at=draft.now))
 
 
 def _sequences(decoded: DecodedReport) -> list[int]:

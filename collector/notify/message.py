@@ -11,7 +11,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from collector.core.state import AlertChange, DeviceMoved, Notice
+from collector.core.bureau.words import Notice
+from collector.core.state import AlertChange, DeviceMoved
+from collector.core.subject import SubjectKind
 from collector.text import ACTORS, Language, Names, duration, moment, rate, say
 
 NAME_MAX_CHARACTERS = 40
@@ -56,7 +58,7 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
     items = sorted(found, key=lambda item: (-len(item.classrooms), item.name))
     return Message(
         language=language,
-        alarming=notice.kind not in {"resolved", "moved"},
+        alarming=notice.kind not in {"resolved", "withdrawn", "moved"},
         title=_title(notice, language, names),
         lead=tuple(_lead(notice, items, language)),
         items=tuple(items),
@@ -73,29 +75,49 @@ def _title(notice: Notice, language: Language, names: Names) -> str:
 
 
 def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:
-    count = _classroom_count(items)
-    scale = "recovered" if notice.kind == "resolved" else "affected"
-    yield say(f"chat.{scale}", language, schools=len(items), classrooms=count)
-    if notice.kind == "resolved" and notice.remaining_classrooms:
-        yield say("chat.remaining", language, classrooms=notice.remaining_classrooms)
-    elif notice.kind != "resolved" and notice.remaining_classrooms > count:
+    """How many began and ended, and how many that makes: a reader who adds up finds the same."""
+    if notice.cause is None:
+        yield say("chat.affected", language, schools=len(items), classrooms=_classroom_count(items))
+        return
+    opened = [member for member in notice.members if member.change == "opened"]
+    if opened:
+        yield _scale("affected", opened, language)
+    if notice.known_classrooms:
+        yield say("chat.known", language, classrooms=notice.known_classrooms)
+    for scale, why in (("recovered", "recovered"), ("withdrawn_scale", "withdrawn")):
+        if closed := [member for member in notice.members if member.change == "closed" and member.why == why]:
+            yield _scale(scale, closed, language)
+    if notice.still_classrooms:
+        yield say("chat.still", language, classrooms=notice.still_classrooms)
+    if notice.kind == "updated":
         yield say("chat.total", language, classrooms=notice.remaining_classrooms)
+    elif not opened and notice.remaining_classrooms:
+        yield say("chat.remaining", language, classrooms=notice.remaining_classrooms)
+
+
+def _scale(scale: str, members: Sequence[AlertChange], language: Language) -> str:
+    rooms = {(member.school, room) for member in members for room in member.classrooms}
+    schools = {member.school for member in members}
+    return say(f"chat.{scale}", language, schools=len(schools), classrooms=len(rooms))
 
 
 def _closing(notice: Notice, language: Language) -> Iterable[str]:
     if notice.cause is None:
         yield say("chat.moved_planned", language)
-    elif notice.kind != "resolved":
+    elif notice.kind not in {"resolved", "withdrawn"}:
         yield say("chat.act", language, actor=say(f"actor.{ACTORS[notice.cause]}", language))
     elif not notice.remaining_classrooms:
-        yield say("chat.all_recovered", language, duration=duration(notice.at - notice.opened_at, language))
+        all_well = all(member.why == "recovered" for member in notice.members)
+        ending = "chat.all_recovered" if all_well else "chat.all_over"
+        yield say(ending, language, duration=duration(notice.at - notice.since, language))
 
 
 def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
-    by_school: dict[str, list[AlertChange]] = {}
+    """One for each school and what became of it: a school may have a part that fails and one that is well again."""
+    by_school: dict[tuple[str, str, str], list[AlertChange]] = {}
     for member in notice.members:
-        by_school.setdefault(member.school, []).append(member)
-    for school, members in by_school.items():
+        by_school.setdefault((member.school, member.change, member.why), []).append(member)
+    for (school, _, _), members in by_school.items():
         rooms = frozenset(room for member in members for room in member.classrooms)
         facts = say("chat.item_separator", language).join(_facts(notice, members, language, names))
         yield Item(name=clean(members[0].school_name) or clean(school), facts=facts, classrooms=rooms)
@@ -128,24 +150,41 @@ def _place(place: str) -> str:
 
 
 def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[str]:
+    """What one school's line says; ``members`` all began, or all recovered, or all were withdrawn."""
     yield _rooms(members, language, names)
-    platforms = sorted({m.subject.partition(":")[2] for m in members if m.subject.startswith("platform:")})
-    for platform in platforms[:NAMED_ROOMS_MAX]:
+    for platform in _named(members, "platform"):
         yield say("chat.item_platform", language, platform=clean(names.platform(platform)))
-    exits = sorted({m.subject.partition(":")[2] for m in members if m.subject.startswith("exit:")})
-    for name in exits[:NAMED_ROOMS_MAX]:
+    for name in _named(members, "exit"):
         yield say("chat.item_exit", language, exit=clean(name))
+    first = members[0]
+    if first.change == "closed" and first.why == "withdrawn":
+        yield _withdrawal(first, notice, language, names)
+        return
+    if any(member.direction == "up" for member in members):
+        yield say("chat.item_up", language)
     measured = [m.measured for m in members if m.measured is not None]
     limits = [m.limit for m in members if m.limit is not None]
     if measured:
         yield say("chat.item_measured", language, measured=rate(min(measured), language))
     if limits:
         yield say("chat.item_limit", language, limit=rate(max(limits), language))
-    times = [m.at for m in members]
-    if notice.kind == "resolved":
-        yield say("chat.item_until", language, time=_moment(max(times), members[0].school, notice, language, names))
+    if first.change == "closed":
+        at = max(member.at for member in members)
+        yield say("chat.item_until", language, time=_moment(at, first.school, notice, language, names))
     else:
-        yield say("chat.item_since", language, time=_moment(min(times), members[0].school, notice, language, names))
+        at = min(member.at if member.since is None else member.since for member in members)
+        yield say("chat.item_since", language, time=_moment(at, first.school, notice, language, names))
+
+
+def _named(members: Sequence[AlertChange], kind: SubjectKind) -> list[str]:
+    return sorted({m.subject.name for m in members if m.subject.kind == kind})[:NAMED_ROOMS_MAX]
+
+
+def _withdrawal(member: AlertChange, notice: Notice, language: Language, names: Names) -> str:
+    """Nobody knows whether it is well now, so nothing says that it recovered."""
+    if notice.office and member.office != notice.office:
+        return say("chat.item_moved_away", language, office=clean(names.office(member.office)))
+    return say("chat.item_withdrawn", language)
 
 
 def _moment(at: float, school: str, notice: Notice, language: Language, names: Names) -> str:

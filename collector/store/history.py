@@ -1,15 +1,15 @@
-"""The small, exact history that is kept for years: verdict transitions, incidents, bandwidth results, audit."""
+"""The small, exact history that is kept for years: verdict transitions, bandwidth results, audit."""
 
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.observation import Bandwidth, WindowSummary
-from collector.core.state import IncidentChanged, VerdictChanged
-from collector.store.tables import audit, bandwidth_result, incident, verdict_transition
+from collector.core.state import VerdictChanged
+from collector.store.tables import audit, bandwidth_result, verdict_transition
 
 _FIELDS = tuple(c.name for c in bandwidth_result.columns if c.name in Bandwidth.__struct_fields__)
 
@@ -46,15 +46,6 @@ async def add_bandwidth_results(connection: AsyncConnection, results: Sequence[B
 
 def _json(windows: WindowSummary | None) -> str | None:
     return None if windows is None else msgspec.json.encode(windows).decode()
-
-
-async def record_incident(connection: AsyncConnection, change: IncidentChanged) -> None:
-    if change.change == "opened":
-        opened = {"incident": change.incident, "office": change.office, "cause": change.cause, "opened_at": change.at}
-        await connection.execute(insert(incident).values(**opened, classroom_count=change.classroom_count))
-        return
-    mine = incident.c.incident == change.incident
-    await connection.execute(update(incident).where(mine).values(closed_at=change.at))
 
 
 async def add_audit(connection: AsyncConnection, at: float, actor: str, action: str, detail: str) -> None:

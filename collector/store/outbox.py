@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.core.state import Notice
+from collector.core.bureau.words import Notice
 from collector.store.tables import outbox
 
 REASON_MAX_CHARACTERS = 200

@@ -1,4 +1,4 @@
-"""State of schools and bureau: versioned JSON, replaced only by whoever read the revision it replaces."""
+"""State of schools: versioned JSON, replaced only by whoever read the revision it replaces."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,14 +7,11 @@ import msgspec
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.core.state import STATE_VERSION, BureauState, SchoolState
-from collector.store.tables import bureau_state, school_state
-
-_BUREAU = 1
+from collector.core.state import STATE_VERSION, SchoolState
+from collector.store.tables import school_state
 
 _encode = msgspec.json.Encoder().encode
 _school = msgspec.json.Decoder(SchoolState)
-_bureau = msgspec.json.Decoder(BureauState)
 
 
 class StaleStateError(Exception):
@@ -33,12 +30,6 @@ async def load_schools(connection: AsyncConnection, schools: Collection[str]) ->
     }
 
 
-async def load_bureau(connection: AsyncConnection) -> tuple[int, BureauState]:
-    """Return (revision, state); revision 0 = never stored."""
-    row = (await connection.execute(select(bureau_state))).one_or_none()
-    return (row.revision, _known(_bureau.decode(row.state))) if row else (0, BureauState())
-
-
 async def save_schools(connection: AsyncConnection, states: Mapping[str, tuple[int, SchoolState]]) -> None:
     """Store school -> (revision that is replaced, state).
 
@@ -49,11 +40,7 @@ async def save_schools(connection: AsyncConnection, states: Mapping[str, tuple[i
     await _save(connection, school_state, "school", rows)
 
 
-async def save_bureau(connection: AsyncConnection, revision: int, state: BureauState) -> None:
-    await _save(connection, bureau_state, "id", [_row(_BUREAU, revision, state)])
-
-
-def _row(key: str | int, old: int, state: SchoolState | BureauState) -> dict[str, Any]:
+def _row(key: str, old: int, state: SchoolState) -> dict[str, Any]:
     return {"key": key, "old": old, "new": old + 1, "text": _encode(state).decode()}
 
 
@@ -63,11 +50,12 @@ async def _save(connection: AsyncConnection, table: Table, key: str, rows: list[
         await connection.execute(insert(table).values({key: bindparam("key"), **values}), added)
     if replaced := [row for row in rows if row["old"] != 0]:
         mine = (table.c[key] == bindparam("key"), table.c.revision == bindparam("old"))
-        if await _changed_count(connection, update(table).where(*mine).values(values), replaced) != len(replaced):
+        if await changed_count(connection, update(table).where(*mine).values(values), replaced) != len(replaced):
             raise StaleStateError
 
 
-async def _changed_count(connection: AsyncConnection, statement: Any, rows: list[dict[str, Any]]) -> int:
+async def changed_count(connection: AsyncConnection, statement: Any, rows: list[dict[str, Any]]) -> int:
+    """Execute ``statement`` with each of ``rows``; return how many rows of the store it changed."""
     if connection.dialect.supports_sane_multi_rowcount:
         return (await connection.execute(statement, rows)).rowcount
     return sum([(await connection.execute(statement, row)).rowcount for row in rows])

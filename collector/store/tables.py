@@ -12,14 +12,6 @@ school_state = Table(
     Column("state", Text, nullable=False),
 )
 
-bureau_state = Table(
-    "bureau_state",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("revision", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-)
-
 ledger = Table(
     "ledger",
     metadata,
@@ -56,15 +48,36 @@ verdict_transition = Table(
     Index("verdict_transition_school_at", "school", "at"),
 )
 
+alert_change = Table(
+    "alert_change",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("change", Text, nullable=False),
+)
+
 incident = Table(
     "incident",
     metadata,
-    Column("incident", String(200), primary_key=True),
+    Column("id", String(200), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("scope", String(8), nullable=False),
     Column("office", String(32), nullable=False),
     Column("cause", String(40), nullable=False),
+    Column("since", Double, nullable=False),
     Column("opened_at", Double, nullable=False),
     Column("closed_at", Double),
     Column("classroom_count", Integer, nullable=False),
+    Column("state", Text),
+)
+
+office_desk = Table(
+    "office_desk",
+    metadata,
+    Column("office", String(32), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
 )
 
 bandwidth_result = Table(

@@ -41,16 +41,24 @@ pytestmark = pytest.mark.usefixtures("every_store")
 
 
 @asynccontextmanager
-async def running(folder, clock=None):
-    """An engine at work on the store in ``folder``: (engine, store, clock)."""
+async def running(folder, clock=None, text=ROSTER):
+    """An engine at work on the store in ``folder`` with the roster ``text``: (engine, store, clock)."""
     clock = clock or FakeClock()
     async with opened(folder) as store:
-        engine = await start_engine(store, folder, clock)
+        engine = await start_engine(store, folder, clock, text=text)
         task = asyncio.create_task(engine.run())
         try:
             yield engine, store, clock
         finally:
             task.cancel()
+
+
+def incidents(engine):
+    return [incident for desk in engine.bureau.state.desks.values() for incident in desk.incidents.values()]
+
+
+def members(found):
+    return sorted(f"{school}|{m.alert.subject.label}" for school, held in found.schools.items() for m in held)
 
 
 async def rows(store, table):
@@ -276,7 +284,7 @@ def from_two(records):
 
 
 async def test_verdicts_alerts_messages_and_restart(tmp_path):
-    """From records to verdict, incident and outbox row in one transaction; a restart forgets and repeats nothing."""
+    """From records to verdict, incident and outbox row; a restart forgets and repeats nothing."""
     clock = FakeClock()
     async with running(tmp_path, clock) as (engine, store, _):
         await engine.submit("gw-two", from_two(proof(1, NOW)), NOW)
@@ -290,9 +298,9 @@ async def test_verdicts_alerts_messages_and_restart(tmp_path):
         assert delivery.notice.members[0].measured == 80e6
         assert await rows(store, verdict_transition)
         assert [row.closed_at for row in await rows(store, incident)] == [None]
-        state, bureau = engine.schools["s3"].state, engine.bureau
+        state, bureau = engine.schools["s3"].state, engine.bureau.state
     async with running(tmp_path, clock) as (engine, store, _):
-        assert (engine.schools["s3"].state, engine.bureau) == (state, bureau)
+        assert (engine.schools["s3"].state, engine.bureau.state) == (state, bureau)
         await engine.tick()
         async with store.reader.connect() as connection:
             assert (await next_pending(connection, "terminal")) == delivery
@@ -373,7 +381,8 @@ async def test_a_test_beyond_an_exit_is_every_schools(tmp_path):
         for school in ("s1", "s2"):
             assert list(engine.schools[school].state.uplinks) == ["gw-one/uplink/down", "gw-one/far/down"]
         await engine.submit("gw-one", report([record(3, far, wall_s=clock.now, monotonic_s=1_010.0)]), clock.now)
-        assert [(i.cause, sorted(i.members)) for i in engine.bureau.incidents.values()] == [
+        await engine.bureau.settle()
+        assert [(i.cause, members(i)) for i in incidents(engine)] == [
             (Cause.EXIT_BELOW_REQUIRED, ["s1|exit:metro", "s2|exit:metro"])
         ]
         assert [row.beyond for row in await rows(store, bandwidth_result)] == [None, "metro", "metro"]
@@ -386,7 +395,8 @@ async def test_roster_change(tmp_path):
         gone = []
         engine.on_change(lambda changed, _: gone.extend(s for s, school in changed.items() if school is None))
         await engine.submit("gw-two", from_two(proof(1, NOW, passed=False)), NOW)
-        assert engine.bureau.incidents
+        await engine.bureau.settle()
+        assert incidents(engine)
         full = load_roster(tmp_path / "roster", {})
         without = (
             ROSTER[: ROSTER.index("  - id: s3")] + ROSTER[ROSTER.index("gateways:") : ROSTER.index("  - {id: gw-two")]
@@ -395,7 +405,7 @@ async def test_roster_change(tmp_path):
         await engine.replace_roster(roster, hours_of_schools(roster.entries, Calendar(), NOW), POLICY)
         assert (gone, list(engine.schools)) == (["s3"], ["s1", "s2"])
         await engine.tick()
-        assert not [m for i in engine.bureau.incidents.values() for m in i.members.values()]
+        assert not [m for i in incidents(engine) for m in members(i)]
         await engine.replace_roster(full, hours_of_schools(full.entries, Calendar(), NOW), POLICY)
         assert engine.schools["s3"].state.uplinks
         await engine.submit("gw-two", from_two(pings([50])), NOW)

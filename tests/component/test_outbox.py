@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select
 
-from collector.core.state import Cause, Notice
+from collector.core.bureau.words import Notice
+from collector.core.state import Cause
 from collector.notify.contract import Deferred, Refused
 from collector.outbox import Outbox
 from collector.settings import ConsoleReceiver
@@ -26,10 +27,8 @@ def notice(incident: str) -> Notice:
         incident=incident,
         office="511402",
         cause=Cause.GATEWAY_SILENT,
-        subject="",
         at=NOW,
-        opened_at=NOW,
-        members=(),
+        since=NOW,
     )
 
 

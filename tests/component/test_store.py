@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from classready.observation import Bandwidth, WindowSummary
-from collector.core.state import BureauState, SchoolState
+from collector.core.state import SchoolState
 from collector.core.verdict import leg_interval
 from collector.store import history, ledgers, states
 from collector.store.database import StoreAddressError, migrations, store_url, upgrade
@@ -128,7 +128,7 @@ async def test_readers_cannot_write(tmp_path):
     """Nobody but the writer can change anything."""
     async with opened(tmp_path) as store, store.reader.connect() as connection:
         with pytest.raises(DBAPIError, match=r"readonly|read-only"):
-            await states.save_bureau(connection, 0, BureauState())
+            await states.save_schools(connection, {"a": (0, SchoolState())})
 
 
 async def test_compare_and_set(tmp_path):

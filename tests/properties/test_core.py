@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classready.observation import Outcome, Port, Reason
-from collector.core import incidents
-from collector.core.policy import Policy
-from collector.core.state import AlertChange, BureauState, Cause, Notice, SchoolState, Tick
+from collector.core.state import AlertChange, Cause, SchoolState, Tick
 from collector.core.verdict import legs_interval, line_legs, part_state
 from tests.support.school import GATEWAY, POLICY, Story, bandwidth, device, exit_test, http, path_test, port
 
@@ -152,60 +150,3 @@ def test_compliant_needs_evidence(history):
         if room.latch.value == "yes":
             assert tested
             assert room.last_awake_at is not None
-
-
-@EXAMPLES
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([0, 5, 40, 200, 1000]),
-            st.sampled_from(["s1", "s2", "s3"]),
-            st.sampled_from(
-                [Cause.PORT_DOWN, Cause.UPLINK_BELOW_REQUIRED, Cause.DEVICE_OFFLINE, Cause.SWITCH_UNREACHABLE]
-            ),
-            st.sampled_from(["opened", "closed"]),
-        ),
-        max_size=60,
-    )
-)
-def test_messages_are_few_and_complete(history):
-    """Never more than three messages in five minutes; what was told to be bad is told to be over, once."""
-    bureau, now, notices = BureauState(), 0.0, []
-    open_members: dict[Cause, set[str]] = defaultdict(set)
-    for wait, school, cause, kind in history:
-        now += wait
-        is_open = school in open_members[cause]
-        if (kind == "opened") == is_open:
-            continue
-        (open_members[cause].discard if is_open else open_members[cause].add)(school)
-        change = AlertChange(
-            change=kind,
-            office="o",
-            school=school,
-            school_name=school,
-            subject="x",
-            cause=cause,
-            at=now,
-            classrooms=("r",),
-        )
-        bureau, effects = incidents.step(bureau, [change], now, Policy(group_wait_s=30))
-        notices += [e for e in effects if isinstance(e, Notice)]
-    for cause, schools in open_members.items():
-        closing = [
-            AlertChange(change="closed", office="o", school=s, school_name=s, subject="x", cause=cause, at=now)
-            for s in sorted(schools)
-        ]
-        bureau, effects = incidents.step(bureau, closing, now, Policy(group_wait_s=30))
-        notices += [e for e in effects if isinstance(e, Notice)]
-    for _ in range(20):
-        now += 100
-        bureau, effects = incidents.step(bureau, [], now, Policy(group_wait_s=30))
-        notices += [e for e in effects if isinstance(e, Notice)]
-    assert bureau.incidents == {}
-    for notice in notices:
-        assert sum(notice.at - 300 < other.at <= notice.at for other in notices) <= POLICY.messages_per_window
-    for incident in {n.incident for n in notices}:
-        kinds = [n.kind for n in notices if n.incident == incident]
-        assert kinds[0] == "opened"
-        assert kinds[-1] == "resolved"
-        assert kinds.count("resolved") == 1

@@ -137,12 +137,18 @@ async def opened(folder: Path) -> AsyncIterator[Store]:
 
 
 async def start_engine(
-    store: Store, folder: Path, clock: FakeClock, policy: Policy = POLICY, receivers: Sequence[Receiver] | None = None
+    store: Store,
+    folder: Path,
+    clock: FakeClock,
+    policy: Policy = POLICY,
+    receivers: Sequence[Receiver] | None = None,
+    *,
+    text: str = ROSTER,
 ) -> Engine:
     """An engine with the roster of ``folder`` in force; its ``run`` is for the caller to start."""
     told = (ConsoleReceiver(name="terminal"),) if receivers is None else receivers
     engine = Engine(store, policy, told, clock)
-    roster = load_roster(write_roster(folder), {"p": ("p",)})
+    roster = load_roster(write_roster(folder, text), {"p": ("p",)})
     await engine.replace_roster(roster, hours_of_schools(roster.entries, Calendar(), clock()), policy)
     return engine
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from classready.observation import WindowSummary
 from classready.units import MBIT
+from collector.core.bureau.words import Notice
 from collector.core.state import (
     AlertChange,
     BandwidthTest,
@@ -21,7 +22,6 @@ from collector.core.state import (
     Interval,
     Latch,
     NextStep,
-    Notice,
     PathState,
     PlatformReading,
     PortReading,
@@ -33,6 +33,7 @@ from collector.core.state import (
     UplinkState,
     Verdict,
 )
+from collector.core.subject import Subject
 from collector.text import Names
 
 NOW = 1_760_500_800.0
@@ -262,7 +263,7 @@ def alert(school: str = "5114020001", name: str = "城关小学", rooms: int = 7
         office="511402",
         school=school,
         school_name=name,
-        subject=f"uplink:gw-{school.lower()}",
+        subject=Subject("uplink", f"gw-{school.lower()}"),
         cause=Cause.UPLINK_BELOW_REQUIRED,
         at=NOW - 600,
         classrooms=tuple(f"b2-{300 + n}" for n in range(1, rooms + 1)),
@@ -280,9 +281,8 @@ def notice(*members: AlertChange, **changes: Any) -> Notice:
         incident="000001",
         office="511402",
         cause=members[0].cause if members else Cause.UPLINK_BELOW_REQUIRED,
-        subject="",
         at=NOW,
-        opened_at=NOW - 1_500,
+        since=NOW - 1_500,
         members=members,
         remaining_classrooms=len(rooms),
     )

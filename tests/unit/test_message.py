@@ -5,10 +5,12 @@ from msgspec.structs import replace
 
 from classready.units import MBIT
 from collector.core.state import Cause, DeviceMoved
+from collector.core.subject import Subject
 from collector.notify.message import clean, fit, render
 from collector.text import Names
 from tests.support.samples import NAMES, NOW, alert, notice
 
+ROOM, EXIT = Subject("classroom", name="b2-301"), Subject("exit", name="metro-exit")
 TWO_SCHOOLS = (alert(rooms=7), alert("5114020002", "思蒙镇中心小学", rooms=2, measured=62.19 * MBIT, at=NOW - 60))
 
 
@@ -46,7 +48,7 @@ GOLDEN = [
         id="resolved",
     ),
     pytest.param(
-        notice(TWO_SCHOOLS[0], kind="resolved", remaining_classrooms=2),
+        notice(replace(TWO_SCHOOLS[0], change="closed"), kind="resolved", remaining_classrooms=2),
         "【部分恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 7 间教室已恢复\n"
         "尚有 2 间教室未恢复\n"
@@ -63,8 +65,8 @@ GOLDEN = [
     ),
     pytest.param(
         notice(
-            alert(rooms=1, cause=Cause.PORT_BELOW_REQUIRED, subject="classroom:b2-301", measured=10.0 * MBIT),
-            alert(rooms=1, cause=Cause.PORT_BELOW_REQUIRED, subject="classroom:b2-301", measured=None, limit=None),
+            alert(rooms=1, cause=Cause.PORT_BELOW_REQUIRED, subject=ROOM, measured=10.0 * MBIT),
+            alert(rooms=1, cause=Cause.PORT_BELOW_REQUIRED, subject=ROOM, measured=None, limit=None),
         ),
         "【告警】东坡区教育和体育局:教室端口速率低于要求\n"
         "1 所学校 1 间教室\n"
@@ -74,7 +76,13 @@ GOLDEN = [
     ),
     pytest.param(
         notice(
-            alert(cause=Cause.PLATFORM_UNREACHABLE, subject="platform:national", measured=None, limit=None), office=""
+            alert(
+                cause=Cause.PLATFORM_UNREACHABLE,
+                subject=Subject("platform", "gw1", "national"),
+                measured=None,
+                limit=None,
+            ),
+            office="",
         ),
         "【告警】全部区县:教育平台不可达\n"
         "1 所学校 7 间教室\n"
@@ -84,13 +92,13 @@ GOLDEN = [
     ),
     pytest.param(
         notice(
-            alert(cause=Cause.EXIT_BELOW_REQUIRED, subject="exit:metro-exit", measured=60.0 * MBIT),
+            alert(cause=Cause.EXIT_BELOW_REQUIRED, subject=EXIT, measured=60.0 * MBIT),
             alert(
                 "5114020002",
                 "思蒙镇中心小学",
                 rooms=2,
                 cause=Cause.EXIT_BELOW_REQUIRED,
-                subject="exit:metro-exit",
+                subject=EXIT,
                 measured=62.0 * MBIT,
             ),
         ),
@@ -125,7 +133,7 @@ def test_a_message_in_english() -> None:
 
 def test_an_exit_in_english() -> None:
     """The exit is named, and the bureau is asked to act with its operator."""
-    text = written(notice(alert(cause=Cause.EXIT_BELOW_REQUIRED, subject="exit:metro-exit")), "en")
+    text = written(notice(alert(cause=Cause.EXIT_BELOW_REQUIRED, subject=EXIT)), "en")
     assert text.startswith("[Alert] 东坡区教育和体育局: Network exit below required\n")
     assert "exit metro-exit, measured 80.4 Mbit/s" in text
     assert text.endswith("To be fixed by: the bureau, with the operator of the exit")
@@ -136,7 +144,8 @@ def test_markdown_adds_only_our_own_markup() -> None:
     first, *rest = written(notice(*TWO_SCHOOLS), style="markdown").splitlines()
     assert first == '**<font color="warning">【告警】东坡区教育和体育局:学校上联带宽低于要求</font>**'
     assert rest[1].startswith("> **城关小学**:7 间教室,")
-    resolved = written(notice(*TWO_SCHOOLS, kind="resolved", remaining_classrooms=0), style="markdown")
+    over = [replace(member, change="closed") for member in TWO_SCHOOLS]
+    resolved = written(notice(*over, kind="resolved", remaining_classrooms=0), style="markdown")
     assert '<font color="info">' in resolved
 
 
@@ -161,7 +170,7 @@ def test_names_cannot_mention_link_colour_or_add_lines(name: str, cleaned: str) 
     text = written(notice(alert(name=name)), style="markdown")
     assert len(text.splitlines()) == len(written(notice(alert()), style="markdown").splitlines())
     names = Names(offices={"511402": name}, platforms={"p": name})
-    note = notice(alert(name=name, subject="platform:p", classrooms=(name,)))
+    note = notice(alert(name=name, subject=Subject("platform", "gw1", "p"), classrooms=(name,)))
     message = render(note, "zh", names)
     assert fit(message, "markdown").count("<") == 2
     assert "@" not in fit(message, "markdown")
@@ -213,5 +222,5 @@ def test_times_are_the_schools_own() -> None:
     text = fit(render(notice(*TWO_SCHOOLS), "zh", names), "plain")
     assert "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 09:50(UTC+6) 起\n" in text
     assert "实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n" in text
-    night = notice(alert(at=NOW - 11 * 3_600), kind="resolved", remaining_classrooms=0)
+    night = notice(alert(change="closed", at=NOW - 11 * 3_600), kind="resolved", remaining_classrooms=0)
     assert "10月14日 23:00(UTC+6) 恢复" in fit(render(night, "zh", names), "plain")

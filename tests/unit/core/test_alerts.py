@@ -53,7 +53,9 @@ def test_platform_alert_waits_for_its_hold():
         story.later(20).heard().platform(up=False)
     assert story.told(AlertChange) == []
     story.event(Tick(), now=story.now + 100)
-    assert [(c.subject, c.cause) for c in story.told(AlertChange)] == [("platform:national", "platform_unreachable")]
+    assert [(c.subject.label, c.cause) for c in story.told(AlertChange)] == [
+        ("platform:national", "platform_unreachable")
+    ]
 
 
 def test_somebody_else_in_its_place_is_a_platform_out_of_reach():
@@ -62,7 +64,9 @@ def test_somebody_else_in_its_place_is_a_platform_out_of_reach():
     story = Story().all_well()
     for _ in range(3):
         story.later(20).heard().saw(portal)
-    assert [(c.subject, c.cause) for c in story.told(AlertChange)] == [("platform:national", "platform_unreachable")]
+    assert [(c.subject.label, c.cause) for c in story.told(AlertChange)] == [
+        ("platform:national", "platform_unreachable")
+    ]
     assert story.ready() == "no"
     assert story.school.state.platforms[f"{GATEWAY}/national"].reason == "not_the_platform"
 
@@ -98,7 +102,7 @@ def test_uplink_alert_opens_and_closes_by_majority():
     for passed in (False, False, False, True, True):
         story.later(60).heard().uplink(passed=passed, estimate_mbps=120 if passed else 80)
     changes = story.told(AlertChange)
-    assert [(c.change, c.subject) for c in changes] == [
+    assert [(c.change, c.subject.label) for c in changes] == [
         ("opened", f"uplink:{GATEWAY}"),
         ("closed", f"uplink:{GATEWAY}"),
     ]
@@ -111,7 +115,7 @@ def test_port_alert_names_one_room():
     for speed in (10, 10, 10, 1000, 1000):
         story.later(10).heard().room_well("r1", speed)
     changes = story.told(AlertChange)
-    assert [(c.change, c.subject, c.cause) for c in changes] == [
+    assert [(c.change, c.subject.label, c.cause) for c in changes] == [
         ("opened", "classroom:r1", "port_below_required"),
         ("closed", "classroom:r1", "port_below_required"),
     ]

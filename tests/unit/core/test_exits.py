@@ -4,10 +4,11 @@ import pytest
 
 from classready.observation import Outcome
 from classready.units import MBIT
-from collector.core import incidents
+from collector.core.bureau.step import step as told_by
+from collector.core.bureau.words import Bureau, Notice
 from collector.core.directives import directives
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, BureauState, Heard, Notice, Observed, RosterChanged, Tick
+from collector.core.state import AlertChange, Heard, Observed, RosterChanged, Tick
 from collector.core.step import step
 from tests.support.school import GATEWAY, POLICY, Story, at, bandwidth, exit_test, roster, school
 
@@ -56,9 +57,9 @@ def test_exit_alert_names_exit_rooms_and_rate():
     for passed in (False, False, True, True):
         story.later(60).heard().saw(exit_test(passed=passed, estimate_mbps=120 if passed else 60))
     opened, closed = story.told(AlertChange)
-    assert (opened.change, opened.subject, opened.cause) == ("opened", "exit:metro", "exit_below_required")
+    assert (opened.change, opened.subject.label, opened.cause) == ("opened", "exit:metro", "exit_below_required")
     assert (opened.classrooms, opened.measured, opened.limit) == (("r1", "r2"), 60e6, 100e6)
-    assert (closed.change, closed.subject) == ("closed", "exit:metro")
+    assert (closed.change, closed.subject.label) == ("closed", "exit:metro")
 
 
 def test_the_line_proven_later_blames_the_exit():
@@ -66,7 +67,7 @@ def test_the_line_proven_later_blames_the_exit():
     story = told("?", "FF")
     assert story.told(AlertChange) == []
     story.later(60).heard().saw(bandwidth())
-    assert [(c.change, c.subject) for c in story.told(AlertChange)] == [("opened", "exit:metro")]
+    assert [(c.change, c.subject.label) for c in story.told(AlertChange)] == [("opened", "exit:metro")]
 
 
 def test_a_line_of_its_own_takes_the_blame_off():
@@ -98,7 +99,7 @@ def test_two_exits_are_two_subjects():
     story = told("P", "FF")
     story.later(60).heard().saw(exit_test("backup"))
     assert story.causes() == ["exit_below_required"]
-    assert [c.subject for c in story.told(AlertChange)] == ["exit:metro"]
+    assert [c.subject.label for c in story.told(AlertChange)] == ["exit:metro"]
 
 
 def test_own_line_that_is_no_longer_tested_stops_counting():
@@ -137,7 +138,7 @@ def test_exit_from_two_gateways_is_one_subject():
         for seen in (bandwidth(), exit_test()):
             story.event(Observed(gateway=other, observation=seen, classroom=None, observed_at=story.now))
     opened = story.told(AlertChange)
-    assert [(c.change, c.subject, c.classrooms) for c in opened] == [("opened", "exit:metro", ("r1", "r2"))]
+    assert [(c.change, c.subject.label, c.classrooms) for c in opened] == [("opened", "exit:metro", ("r1", "r2"))]
 
 
 def test_exit_gone_with_its_gateway_closes():
@@ -184,16 +185,16 @@ def test_retest_covers_exits():
 
 def test_one_incident_for_all_schools_of_an_office():
     """One exit, two schools: one incident, one message that names both."""
-    bureau, now = BureauState(), 0.0
+    bureau, now = Bureau(), 0.0
     for name in ("s1", "s2"):
         story = told("P", "FF")
         changes = [c for c in story.effects if isinstance(c, AlertChange)]
         moved = [AlertChange(**{f: getattr(c, f) for f in c.__struct_fields__} | {"school": name}) for c in changes]
-        bureau, effects = incidents.step(bureau, moved, now, Policy(group_wait_s=30))
-    bureau, effects = incidents.step(bureau, [], now + 30, Policy(group_wait_s=30))
+        bureau = told_by(bureau, moved, now, Policy(group_wait_s=30)).bureau
+    effects = told_by(bureau, [], now + 30, Policy(group_wait_s=30)).effects
     (notice,) = [e for e in effects if isinstance(e, Notice)]
     assert (notice.cause, len(notice.members), notice.remaining_classrooms) == ("exit_below_required", 2, 4)
-    assert {m.subject for m in notice.members} == {"exit:metro"}
+    assert {m.subject.label for m in notice.members} == {"exit:metro"}
 
 
 def test_tick_leaves_a_fresh_school_alone():

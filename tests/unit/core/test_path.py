@@ -115,9 +115,9 @@ def test_path_alert_follows_the_majority():
     """Two failures open one alert about the room with what was measured; the second pass in three closes it."""
     story = after(Story().all_well(), "FFPP", estimate_bps=42.0 * MBIT)
     opened, closed = story.told(AlertChange)
-    assert (opened.change, opened.subject, opened.cause) == ("opened", "classroom:r1", "segment_below_required")
+    assert (opened.change, opened.subject.label, opened.cause) == ("opened", "classroom:r1", "segment_below_required")
     assert (opened.classrooms, opened.measured, opened.limit) == (("r1",), 42e6, 100e6)
-    assert (closed.change, closed.subject) == ("closed", "classroom:r1")
+    assert (closed.change, closed.subject.label) == ("closed", "classroom:r1")
 
 
 def test_path_alert_is_told_when_the_observation_period_ends():
@@ -126,7 +126,7 @@ def test_path_alert_is_told_when_the_observation_period_ends():
     assert story.told(AlertChange) == []
     story.now = at("2026-11-24 10:00")
     story.heard().event(Tick())
-    assert [(c.change, c.subject) for c in story.told(AlertChange)] == [("opened", "classroom:r1")]
+    assert [(c.change, c.subject.label) for c in story.told(AlertChange)] == [("opened", "classroom:r1")]
 
 
 def test_late_path_tests_open_no_alert():

@@ -57,7 +57,7 @@ def test_a_trunk_on_another_port_is_the_same_trunk():
     story = Story().all_well()
     for segment in [trunk(10, if_name="GE23")] * 3 + [trunk(1000, if_name="GE24")] * 2:
         story.later(60).heard().saw(segment)
-    assert [(change.change, change.subject) for change in story.told(AlertChange)] == [
+    assert [(change.change, change.subject.label) for change in story.told(AlertChange)] == [
         ("opened", f"segment:{GATEWAY}/sw1:uplink"),
         ("closed", f"segment:{GATEWAY}/sw1:uplink"),
     ]

@@ -1,0 +1,133 @@
+"""One step's working copy of a desk: what it touches is copied once, however many events touch it."""
+
+from collections.abc import Callable, Iterator
+
+from msgspec.structs import replace
+
+from collector.core.bureau import incidents, moves, pace
+from collector.core.bureau.incidents import Members
+from collector.core.bureau.words import BureauEffect, Desk, Incident, IncidentChanged
+from collector.core.policy import Policy
+from collector.core.state import AlertChange, DeviceMoved
+
+
+class OpenDesk:
+    """``effects``: what began and what ended while this was folded or told."""
+
+    def __init__(self, office: str, desk: Desk, now: float, policy: Policy) -> None:
+        self._office, self._now, self._policy = office, now, policy
+        self._incidents = dict(desk.incidents)
+        self._own: dict[str, dict[str, Members]] = {}
+        self._moves = desk.moves
+        self._sent_at = desk.sent_at
+        self.effects: list[BureauEffect] = []
+
+    def closed(self) -> Desk:
+        """Return the desk as it is now."""
+        desk = Desk(incidents=self._incidents, moves=self._moves, sent_at=self._sent_at)
+        return replace(desk, next_at=self._next_at())
+
+    # --- members -----------------------------------------------------------------------------------------------------
+
+    def holds(self, school: str) -> bool:
+        """Whether an alert of ``school`` is open here."""
+        return any(member.is_open for i in self._incidents.values() for member in i.schools.get(school, ()))
+
+    def open_alerts(self, school: str) -> list[AlertChange]:
+        members = [member for i in self._incidents.values() for member in i.schools.get(school, ())]
+        return [member.alert for member in members if member.is_open]
+
+    def take(self, change: AlertChange, number: int) -> bool:
+        """Enter an opened alert; say whether that made the incident ``number``."""
+        held = next((i for i in self._incidents.values() if incidents.holds(i, change)), None)
+        home = held or next((i for i in self._incidents.values() if incidents.is_home(i, change)), None)
+        incident = home or incidents.founded(number, change, self._now)
+        self._put(incident, change.school, incidents.opened(incident.schools.get(change.school, ()), change))
+        if home is None:
+            self.effects.append(IncidentChanged("opened", self._incidents[incident.id], self._now))
+        return home is None
+
+    def drop(self, change: AlertChange) -> None:
+        """Enter a closed alert; about one that is not open here it says nothing."""
+        for incident in tuple(self._incidents.values()):
+            if incidents.holds(incident, change):
+                self._put(incident, change.school, incidents.closed(incident.schools[change.school], change))
+
+    def edit(self, school: str, change: Callable[[Members], Members]) -> None:
+        """Put every member of ``school`` through ``change``."""
+        for incident in tuple(self._incidents.values()):
+            if school in incident.schools:
+                self._put(incident, school, change(incident.schools[school]))
+
+    def _put(self, incident: Incident, school: str, members: Members) -> None:
+        if members is incident.schools.get(school):
+            return
+        if (schools := self._own.get(incident.id)) is None:
+            schools = self._own[incident.id] = dict(incident.schools)
+        incident = incidents.put(incident, schools, school, members)
+        due_at = None if not incident.tally.news_count else incident.due_at or self._now + self._policy.group_wait_s
+        self._keep(replace(incident, due_at=due_at))
+
+    def _keep(self, incident: Incident) -> None:
+        """Hold ``incident``, or let it go if nobody belongs to it and nobody waits for its end."""
+        if incident.schools:
+            self._incidents[incident.id] = incident
+            return
+        self._incidents.pop(incident.id, None)
+        self._own.pop(incident.id, None)
+        self.effects.append(IncidentChanged("closed", incident, self._now))
+
+    # --- moves -------------------------------------------------------------------------------------------------------
+
+    def add_moves(self, added: tuple[DeviceMoved, ...]) -> None:
+        self._moves += tuple(move for move in added if move not in self._moves)
+
+    def take_moves(self, school: str) -> tuple[DeviceMoved, ...]:
+        """Take away the moves of ``school`` that were not told of."""
+        taken = tuple(move for move in self._moves if move.school == school)
+        self._moves = tuple(move for move in self._moves if move.school != school)
+        return taken
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def forget_the_future(self) -> None:
+        """The clock was ahead when this was written: what it put off for long is due as if it had just happened."""
+        now, wait_s = self._now, self._policy.group_wait_s
+        self._sent_at = tuple(at for at in self._sent_at if at <= now)
+        self._moves = tuple(replace(move, at=min(move.at, now)) for move in self._moves)
+        for name, incident in self._incidents.items():
+            due_at = None if incident.due_at is None else min(incident.due_at, now + wait_s)
+            told_at = None if incident.notified_at is None else min(incident.notified_at, now)
+            if (due_at, told_at) != (incident.due_at, incident.notified_at):
+                self._incidents[name] = replace(incident, due_at=due_at, notified_at=told_at)
+
+    def speak(self) -> list[BureauEffect]:
+        """Tell what is due, the longest waiting first, as far as the limit allows."""
+        self.effects = []
+        for _, name in sorted(self._due()):
+            if pace.free_at(self._sent_at, self._policy) > self._now:
+                break
+            self._sent_at = pace.noted(self._sent_at, self._now, self._policy)
+            if not name:
+                self.effects.append(moves.tell(self._office, self._moves, self._now))
+                self._moves = ()
+                continue
+            after, notice = incidents.tell(self._incidents[name], self._now)
+            self.effects.append(notice)
+            self._keep(after)
+        return self.effects
+
+    def _due(self) -> Iterator[tuple[float, str]]:
+        return ((at, name) for at, name in self._times() if at <= self._now)
+
+    def _times(self) -> Iterator[tuple[float, str]]:
+        """When which incident (the moves: no name) wants to be told."""
+        for incident in self._incidents.values():
+            if (at := incidents.due_at(incident, self._policy)) is not None:
+                yield at, incident.id
+        if (at := moves.due_at(self._moves, self._policy)) is not None:
+            yield at, ""
+
+    def _next_at(self) -> float | None:
+        first = min((at for at, _ in self._times()), default=None)
+        return None if first is None else max(first, pace.free_at(self._sent_at, self._policy))

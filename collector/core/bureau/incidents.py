@@ -1,0 +1,208 @@
+"""The life of an incident: who belongs to it, what its office was told, and what is news to it."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
+from collector.core.policy import Policy
+from collector.core.state import AlertChange
+
+Members = tuple[Member, ...]
+
+
+def founded(number: int, change: AlertChange, now: float) -> Incident:
+    return Incident(
+        id=f"{number:06d}",
+        scope="office",
+        office=change.office,
+        cause=change.cause,
+        opened_at=now,
+        since=_since(change),
+    )
+
+
+def is_home(incident: Incident, change: AlertChange) -> bool:
+    """Whether an alert that no incident holds belongs to ``incident``."""
+    return incident.scope == "office" and incident.cause is change.cause
+
+
+def holds(incident: Incident, change: AlertChange) -> bool:
+    return _find(incident.schools.get(change.school, ()), change) is not None
+
+
+# --- the members of one school --------------------------------------------------------------------------------------
+
+
+def opened(members: Members, change: AlertChange) -> Members:
+    """``change`` opens its member, opens it again, or says more about it."""
+    known = _find(members, change)
+    if known is None:
+        return (*members, Member(alert=change))
+    if known.alert == change:
+        return members
+    if known.is_open:
+        change = replace(change, since=min(_since(known.alert), _since(change)), at=known.alert.at)
+    return _with(members, known, Member(alert=change, told=known.told))
+
+
+def closed(members: Members, change: AlertChange) -> Members:
+    """``change`` closes its member, if it is open; one that the office never heard of is forgotten.
+
+    The rooms that are over are those that were told: by now there may be others, or the subject may be gone.
+    """
+    known = _find(members, change)
+    if known is None or not known.is_open:
+        return members
+    if known.told is None:
+        return tuple(member for member in members if member is not known)
+    return _with(members, known, Member(alert=replace(change, classrooms=known.told), told=known.told))
+
+
+def withdrawn(members: Members, office: str, now: float) -> Members:
+    """Close what is open of a school that is gone, or now is in ``office``: that nobody calls recovered."""
+    for member in members:
+        if member.is_open:
+            over = replace(member.alert, change="closed", why="withdrawn", office=office, at=now)
+            members = closed(members, over)
+    return members
+
+
+def renamed(members: Members, name: str) -> Members:
+    if all(member.alert.school_name == name for member in members):
+        return members
+    return tuple(Member(alert=replace(member.alert, school_name=name), told=member.told) for member in members)
+
+
+def _find(members: Members, change: AlertChange) -> Member | None:
+    for member in members:
+        if member.alert.subject == change.subject and member.alert.cause is change.cause:
+            return member
+    return None
+
+
+def _with(members: Members, before: Member, after: Member) -> Members:
+    return tuple(after if member is before else member for member in members)
+
+
+def _since(change: AlertChange) -> float:
+    return change.at if change.since is None else change.since
+
+
+# --- counts ---------------------------------------------------------------------------------------------------------
+
+
+def tally(members: Members) -> Tally:
+    """Count what one school brings."""
+    rooms = {room for member in members if member.is_open for room in member.alert.classrooms}
+    return Tally(
+        sum(member.is_open for member in members), len(rooms), len(_told_rooms(members)), any(map(_is_news, members))
+    )
+
+
+def put(incident: Incident, schools: dict[str, Members], school: str, members: Members) -> Incident:
+    """Replace a school's members within ``schools``, which the caller owns, and return the incident over them."""
+    minus, plus, sums = tally(schools.get(school, ())), tally(members), incident.tally
+    if members:
+        schools[school] = members
+    else:
+        schools.pop(school, None)
+    sums = Tally(
+        sums.open_count + plus.open_count - minus.open_count,
+        sums.classroom_count + plus.classroom_count - minus.classroom_count,
+        sums.told_classroom_count + plus.told_classroom_count - minus.told_classroom_count,
+        sums.news_count + plus.news_count - minus.news_count,
+    )
+    return replace(
+        incident,
+        schools=schools,
+        tally=sums,
+        classroom_peak_count=max(incident.classroom_peak_count, sums.classroom_count),
+        since=min([incident.since, *(_since(member.alert) for member in members if member.is_open)]),
+    )
+
+
+def recounted(incident: Incident) -> Incident:
+    """Count everything anew: what is read from the store is believed, sums over it are made."""
+    empty, schools = replace(incident, schools={}, tally=Tally()), dict[str, Members]()
+    for school, members in incident.schools.items():
+        empty = put(empty, schools, school, members)
+    return empty
+
+
+# --- what is told ---------------------------------------------------------------------------------------------------
+
+
+def due_at(incident: Incident, policy: Policy) -> float | None:
+    """When the office is to hear of it next: of its news, or for want of news to be reminded."""
+    if incident.tally.news_count:
+        return incident.due_at
+    return None if incident.notified_at is None else incident.notified_at + policy.reminder_after_s
+
+
+def tell(incident: Incident, now: float) -> tuple[Incident, Notice]:
+    """Say what is news, or all of it as a reminder; return the incident as its office knows it then."""
+    news = {school: members for school, members in incident.schools.items() if any(map(_is_news, members))}
+    items, known, still = list[AlertChange](), 0, 0
+    schools, after = dict(incident.schools), incident
+    for school, members in news.items():
+        heard = tuple(_heard(member) for member in members if member.is_open)
+        said = list(_items(members, now))
+        items += said
+        known += len(_rooms(said, "opened") & _told_rooms(members))
+        still += len(_rooms(said, "closed") & _told_rooms(heard))
+        after = put(after, schools, school, heard)
+    if not news:
+        items = [member.alert for members in incident.schools.values() for member in members]
+    notice = Notice(
+        kind=_kind(incident, items) if news else "reminder",
+        incident=incident.id,
+        office=incident.office,
+        cause=incident.cause,
+        at=now,
+        since=incident.since,
+        members=tuple(items),
+        remaining_classrooms=after.tally.told_classroom_count,
+        known_classrooms=known,
+        still_classrooms=still,
+    )
+    return replace(after, due_at=None, notified_at=now), notice
+
+
+def _items(members: Members, now: float) -> Iterator[AlertChange]:
+    """What is news of one school. Rooms that joined or left a member that was told are told by themselves."""
+    for member in members:
+        alert, told = member.alert, member.told
+        if told is None or not member.is_open:
+            yield alert
+            continue
+        if joined := tuple(room for room in alert.classrooms if room not in told):
+            yield replace(alert, classrooms=joined)
+        if left := tuple(room for room in told if room not in alert.classrooms):
+            yield replace(alert, change="closed", why="withdrawn", classrooms=left, at=now)
+
+
+def _kind(incident: Incident, items: list[AlertChange]) -> NoticeKind:
+    if incident.notified_at is None:
+        return "opened"
+    if any(item.change == "opened" for item in items):
+        return "updated"
+    return "resolved" if any(item.why == "recovered" for item in items) else "withdrawn"
+
+
+def _is_news(member: Member) -> bool:
+    if member.told is None or not member.is_open:
+        return True
+    return member.told != member.alert.classrooms and set(member.told) != set(member.alert.classrooms)
+
+
+def _heard(member: Member) -> Member:
+    return Member(alert=member.alert, told=member.alert.classrooms)
+
+
+def _told_rooms(members: Members) -> set[str]:
+    return {room for member in members for room in member.told or ()}
+
+
+def _rooms(items: list[AlertChange], change: str) -> set[str]:
+    return {room for item in items if item.change == change for room in item.classrooms}

@@ -1,0 +1,165 @@
+"""The bureau's step: it alone decides messages.
+
+Suppress creation, not resolution; wait a little so that what belongs together is told together; never more than a few
+messages per office in a window. What was told is told to be over, once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from collector.core.bureau import incidents
+from collector.core.bureau.desk import OpenDesk
+from collector.core.bureau.words import (
+    Bureau,
+    BureauEffect,
+    BureauEvent,
+    Desk,
+    Incident,
+    SchoolChanged,
+    SchoolGone,
+)
+from collector.core.policy import Policy
+from collector.core.state import AlertChange, DeviceMoved
+
+OFFICES_PER_STEP = 4
+"""So many offices are told in one step; if more are due, ``wake_at`` is not later than now. A province whose line fails
+has something to say to each of its offices at the same moment, and reports must not wait until all are written."""
+
+
+class Step(NamedTuple):
+    """The bureau afterwards, what it decided, and when time alone can next change anything (None = never)."""
+
+    bureau: Bureau
+    effects: tuple[BureauEffect, ...]
+    wake_at: float | None
+
+
+def step(bureau: Bureau, events: Sequence[BureauEvent], now: float, policy: Policy) -> Step:
+    """Fold what came, and say what is due; no events = time has passed.
+
+    Whatever comes twice counts once, and the end of something that never began is nothing.
+    """
+    draft = _Draft(bureau, now, policy)
+    if now < bureau.as_of:
+        draft.forget_the_future()
+    for event in events:
+        draft.fold(event)
+    return draft.told()
+
+
+def resume(found: Iterable[Incident], desks: Mapping[str, Desk], incident_count: int) -> Bureau:
+    """Put a bureau together again from its parts; its first step then looks at every desk once."""
+    by_office = {office: dict(desk.incidents) for office, desk in desks.items()}
+    holders: dict[str, str] = {}
+    for incident in found:
+        by_office.setdefault(incident.office, {})[incident.id] = incidents.recounted(incident)
+        for school, members in incident.schools.items():
+            if any(member.is_open for member in members):
+                holders[school] = incident.office
+    whole = {office: replace(desks.get(office, Desk()), incidents=open_) for office, open_ in by_office.items()}
+    return Bureau(desks=whole, holders=holders, incident_count=incident_count)
+
+
+class _Draft:
+    def __init__(self, bureau: Bureau, now: float, policy: Policy) -> None:
+        self._bureau, self._now, self._policy = bureau, now, policy
+        self._open: dict[str, OpenDesk] = {}
+        self._holders = bureau.holders
+        self._own_holders: dict[str, str] | None = None
+        self._incident_count = bureau.incident_count
+
+    def _desk(self, office: str) -> OpenDesk:
+        if office not in self._open:
+            desk = self._bureau.desks.get(office, Desk())
+            self._open[office] = OpenDesk(office, desk, self._now, self._policy)
+        return self._open[office]
+
+    def fold(self, event: BureauEvent) -> None:
+        match event:
+            case AlertChange(change="opened"):
+                self._opened(event)
+            case AlertChange():
+                self._closed(event)
+            case DeviceMoved():
+                self._desk(event.office).add_moves((event,))
+            case SchoolChanged():
+                self._settle_in(event.school, event.office, event.name)
+            case SchoolGone():
+                self._gone(event.school)
+
+    def _opened(self, change: AlertChange) -> None:
+        if self._holders.get(change.school, change.office) != change.office:
+            self._settle_in(change.school, change.office, change.school_name)
+        self._hold(change.school, change.office)
+        self._incident_count += self._desk(change.office).take(change, self._incident_count + 1)
+
+    def _closed(self, change: AlertChange) -> None:
+        """Wherever it is: the school may have changed its office since the alert opened."""
+        if (office := self._holders.get(change.school)) is not None:
+            self._desk(office).drop(change)
+            if not self._desk(office).holds(change.school):
+                self._hold(change.school, None)
+
+    def _settle_in(self, school: str, office: str, name: str) -> None:
+        """Rename the school; if it comes from another office, that one is told that it moved away, this one has it."""
+        self._take_moves(school, office, name)
+        before = self._holders.get(school)
+        if before is None:
+            return
+        if before != office:
+            alerts = self._desk(before).open_alerts(school)
+            self._withdraw(before, school, office)
+            for alert in alerts:
+                self._opened(replace(alert, office=office, school_name=name))
+        self._desk(office).edit(school, partial(incidents.renamed, name=name))
+
+    def _gone(self, school: str) -> None:
+        self._take_moves(school, None, "")
+        if (office := self._holders.get(school)) is not None:
+            self._withdraw(office, school, office)
+
+    def _withdraw(self, office: str, school: str, goes_to: str) -> None:
+        self._desk(office).edit(school, partial(incidents.withdrawn, office=goes_to, now=self._now))
+        self._hold(school, None)
+
+    def _take_moves(self, school: str, office: str | None, name: str) -> None:
+        """Have the moves of ``school`` that wait told to the office that it now belongs to, or to nobody."""
+        waiting = [o for o, desk in self._bureau.desks.items() if desk.moves] + list(self._open)
+        for found in dict.fromkeys(waiting):
+            if found != office and (moves := self._desk(found).take_moves(school)) and office is not None:
+                changed = tuple(replace(move, office=office, school_name=name) for move in moves)
+                self._desk(office).add_moves(changed)
+
+    def _hold(self, school: str, office: str | None) -> None:
+        if self._holders.get(school) == office:
+            return
+        if self._own_holders is None:
+            self._own_holders = dict(self._holders)
+            self._holders = self._own_holders
+        if office is None:
+            del self._own_holders[school]
+        else:
+            self._own_holders[school] = office
+
+    def forget_the_future(self) -> None:
+        for office in self._bureau.desks:
+            self._desk(office).forget_the_future()
+
+    def told(self) -> Step:
+        """Let the offices that are due hear their news, and return everything."""
+        effects = [effect for office in sorted(self._open) for effect in self._open[office].effects]
+        desks = {**self._bureau.desks, **{office: desk.closed() for office, desk in self._open.items()}}
+        due = sorted((desk.next_at, office) for office, desk in desks.items() if _is_due(desk, self._now))
+        for _, office in due[:OFFICES_PER_STEP]:
+            effects += self._desk(office).speak()
+            desks[office] = self._desk(office).closed()
+        bureau = Bureau(desks=desks, holders=self._holders, incident_count=self._incident_count, as_of=self._now)
+        times = [desk.next_at for desk in desks.values() if desk.next_at is not None]
+        return Step(bureau, tuple(effects), min(times, default=None))
+
+
+def _is_due(desk: Desk, now: float) -> bool:
+    return desk.next_at is not None and desk.next_at <= now

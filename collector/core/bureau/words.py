@@ -1,0 +1,147 @@
+"""What the bureau knows, what reaches it and what it answers. Immutable; times are Unix seconds of the collector.
+
+Everything stands at the *desk* of an office: its open incidents, its waiting moves and when it was last sent a message.
+What one change costs so depends on its own desk and never on how much fails elsewhere.
+"""
+
+from collections.abc import Mapping
+from math import inf
+from typing import Literal
+
+from msgspec import Struct
+
+from collector.core.state import AlertChange, Cause, DeviceMoved
+
+STATE_VERSION = 1
+
+Scope = Literal["school", "office", "bureau"]
+NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved"]
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class SchoolChanged(Struct, frozen=True, kw_only=True):
+    """The roster lists the school, now in this office and by this name."""
+
+    school: str
+    office: str
+    name: str
+
+
+class SchoolGone(Struct, frozen=True, kw_only=True):
+    """The roster lists the school no longer."""
+
+    school: str
+
+
+BureauEvent = AlertChange | DeviceMoved | SchoolChanged | SchoolGone
+
+# --- state ----------------------------------------------------------------------------------------------------------
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One alert within an incident. One that is closed stays until its office was told that it is over."""
+
+    alert: AlertChange
+    told: tuple[str, ...] | None = None
+    """The classrooms that the office was told of with it; None = it was not told of it."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.alert.change == "opened"
+
+
+class Tally(Struct, frozen=True):
+    """Sums over the members, kept so that nobody counts them all at each change."""
+
+    open_count: int = 0
+    classroom_count: int = 0
+    """Affected now, each room once."""
+    told_classroom_count: int = 0
+    """Affected as far as the office was told."""
+    news_count: int = 0
+    """Schools of which there is something to tell."""
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One root with everything it explains. Its ``id`` rests on nothing that can change.
+
+    Scope ``office`` is what is made today: one for each office and cause.
+    """
+
+    version: int = STATE_VERSION
+    id: str
+    scope: Scope
+    office: str
+    """Whose desk it is on; empty with scope ``bureau``."""
+    cause: Cause
+    opened_at: float
+    since: float
+    """When the evidence for the first of its members first was bad."""
+    schools: Mapping[str, tuple[Member, ...]] = {}
+    tally: Tally = Tally()
+    classroom_peak_count: int = 0
+    """The most classrooms that were affected at once."""
+    due_at: float | None = None
+    """When the next message about it may go; None = nothing new to say."""
+    notified_at: float | None = None
+
+
+class Desk(Struct, frozen=True, kw_only=True):
+    incidents: Mapping[str, Incident] = {}
+    """Open ones, by id."""
+    moves: tuple[DeviceMoved, ...] = ()
+    """Devices that moved and were not told of yet, oldest first."""
+    sent_at: tuple[float, ...] = ()
+    """When the last messages went, oldest first, as far as the limit asks."""
+    next_at: float | None = None
+    """When time alone can next change anything here."""
+
+
+class Bureau(Struct, frozen=True, kw_only=True):
+    desks: Mapping[str, Desk] = {}
+    """By office."""
+    holders: Mapping[str, str] = {}
+    """School with an open alert -> the office whose desk has it, and it has them all."""
+    incident_count: int = 0
+    """The number of the last incident ever opened."""
+    as_of: float = inf
+    """The time of the last step; infinite after a start: what is later than now was written by a wrong clock."""
+
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """One message to be sent: codes and numbers, no sentences.
+
+    ``members`` are what the office hears with it, opened ones and closed ones, each with its rooms. Counts add up from
+    what it heard before: rooms before + opened - ``known_classrooms`` - closed + ``still_classrooms`` =
+    ``remaining_classrooms``. Of kind ``moved`` it is about ``moves`` and has no cause: nothing is wrong.
+    """
+
+    kind: NoticeKind
+    incident: str
+    office: str
+    """Empty = for every office (a platform's own fault)."""
+    cause: Cause | None
+    at: float
+    since: float
+    members: tuple[AlertChange, ...] = ()
+    remaining_classrooms: int = 0
+    known_classrooms: int = 0
+    """Rooms of the opened ones that the office knew to be affected."""
+    still_classrooms: int = 0
+    """Rooms of the closed ones that another member goes on to affect."""
+    moves: tuple[DeviceMoved, ...] = ()
+
+
+class IncidentChanged(Struct, frozen=True):
+    """For the history: an incident as it was when it began or ended."""
+
+    change: Literal["opened", "closed"]
+    incident: Incident
+    at: float
+
+
+BureauEffect = Notice | IncidentChanged

@@ -1,0 +1,185 @@
+"""The bureau at work: what schools tell waits in the store; here it becomes incidents and messages.
+
+In transactions of its own, each of them bounded: a province whose lines fail at once must not keep reports waiting.
+What is taken from the queue, the incidents and the messages are committed together, so whatever moment a kill comes,
+everything is told and nothing twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.core.bureau.step import Step, step
+from collector.core.bureau.words import (
+    Bureau,
+    BureauEvent,
+    Desk,
+    Incident,
+    IncidentChanged,
+    Notice,
+    SchoolChanged,
+    SchoolGone,
+)
+from collector.core.policy import Policy
+from collector.engine.errors import CommitFailedError
+from collector.engine.metrics import STEP_BUGS
+from collector.roster import Roster
+from collector.settings import Receiver
+from collector.store import alert_changes, incidents, outbox
+from collector.store.incidents import Revisions
+from collector.store.states import StaleStateError
+
+CHANGES_PER_TRANSACTION = 250
+RETRY_S = 1.0
+BUG_PAUSE_S = 600.0
+"""A bug that time alone meets is met again after this."""
+SLEEP_MAX_S = 60.0
+"""Due times are of the wall clock, sleeping is not: a clock that was set is noticed after this at the latest."""
+
+Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+"""Begins a transaction that nobody else's crosses; raises ``CommitFailedError`` if the store does not take it."""
+
+_log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Owner of the bureau's state. It is read from the store, and again whenever a commit's outcome is not known."""
+
+    def __init__(
+        self, begin: Begin, receivers: Sequence[Receiver], policy: Callable[[], Policy], clock: Callable[[], float]
+    ) -> None:
+        self._begin = begin
+        self._receivers = tuple(receivers)
+        self._policy = policy
+        self._clock = clock
+        self._known: Revisions | None = None
+        self._busy = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._on_notice: list[Callable[[], None]] = []
+        self.state = Bureau()
+
+    def on_notice(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when the outbox got new rows."""
+        self._on_notice.append(callback)
+
+    def wake(self) -> None:
+        """Say that a commit put something into the queue."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Consume what comes, and let time pass when it matters, until cancelled."""
+        while True:
+            self._news.clear()
+            try:
+                wake_at = await self.settle()
+            except (CommitFailedError, StaleStateError) as error:
+                _log.warning("bureau_not_committed", error=repr(error)[:200])
+                await asyncio.sleep(RETRY_S)
+                continue
+            wait_s = SLEEP_MAX_S if wake_at is None else min(SLEEP_MAX_S, max(0.0, wake_at - self._clock()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._news.wait()
+
+    async def settle(self) -> float | None:
+        """Consume all that waits and tell what is due; return when time alone can next matter.
+
+        Raises:
+            CommitFailedError, StaleStateError: nothing is lost; try again.
+        """
+        async with self._busy:
+            while True:
+                try:
+                    wake_at, is_more = await self._slice()
+                except BaseException:
+                    self._known = None
+                    raise
+                if not is_more:
+                    return wake_at
+                await asyncio.sleep(0)
+
+    async def _slice(self) -> tuple[float | None, bool]:
+        """One transaction; return when time next matters, and whether there is more to do at once."""
+        async with self._begin() as connection:
+            if self._known is None:
+                self.state, self._known = await incidents.load(connection)
+            queued = await alert_changes.take(connection, CHANGES_PER_TRANSACTION)
+            now = self._clock()
+            made = self._step([entry.event for entry in queued], now)
+            if made is None:
+                return now + BUG_PAUSE_S, False
+            known = await self._save(connection, self._known, made)
+            await alert_changes.remove(connection, [entry.id for entry in queued])
+            notices = [effect for effect in made.effects if isinstance(effect, Notice)]
+            for notice in notices:
+                await outbox.add(connection, _addressees(notice, self._receivers), notice, now)
+        self.state, self._known = made.bureau, known
+        self._announce(made, told=bool(notices))
+        is_due = made.wake_at is not None and made.wake_at <= now
+        return made.wake_at, is_due or len(queued) == CHANGES_PER_TRANSACTION
+
+    async def _save(self, connection: AsyncConnection, known: Revisions, made: Step) -> Revisions:
+        """Write the rows that differ from what is stored, and no others."""
+        closed = [e for e in made.effects if isinstance(e, IncidentChanged) and e.change == "closed"]
+        changed: list[Incident] = []
+        desks: dict[str, Desk] = {}
+        for office, desk in made.bureau.desks.items():
+            before = self.state.desks.get(office, Desk())
+            changed += [i for name, i in desk.incidents.items() if before.incidents.get(name) is not i]
+            if (desk.moves, desk.sent_at) != (before.moves, before.sent_at):
+                desks[office] = desk
+        return await incidents.save(connection, known, changed, closed, desks)
+
+    def _announce(self, made: Step, *, told: bool) -> None:
+        for effect in made.effects:
+            if isinstance(effect, IncidentChanged):
+                about = effect.incident
+                _log.info("incident", change=effect.change, id=about.id, office=about.office, cause=about.cause)
+        for wake in self._on_notice if told else ():
+            wake()
+
+    # --- bugs --------------------------------------------------------------------------------------------------------
+
+    def _step(self, events: Sequence[BureauEvent], now: float) -> Step | None:
+        """Step; an event on which the core fails is left out and harms no other. None = it fails on time alone."""
+        made = self._try(self.state, events, now)
+        if made is not None or not events:
+            return made
+        made = self._try(self.state, (), now)
+        if made is None:
+            return None
+        for event in events:
+            after = self._try(made.bureau, [event], now)
+            if after is not None:
+                made = Step(after.bureau, (*made.effects, *after.effects), after.wake_at)
+        return made
+
+    def _try(self, bureau: Bureau, events: Sequence[BureauEvent], now: float) -> Step | None:
+        try:
+            return step(bureau, events, now, self._policy())
+        except Exception:  # noqa: BLE001 - a bug must stop neither the queue nor the other offices
+            _log.exception("bureau_step_failed", events=sorted({type(event).__name__ for event in events}))
+            STEP_BUGS.inc()
+            return None
+
+
+def roster_news(before: Roster, after: Roster, held: Iterable[str]) -> list[SchoolChanged | SchoolGone]:
+    """What the bureau must hear of a new roster; ``held`` are the schools of which it has open alerts.
+
+    After a start there is no roster before: whatever changed while the collector was away is told of those held.
+    """
+    known = before.schools.keys() | set(held)
+    gone = [SchoolGone(school=school) for school in sorted(known - after.schools.keys())]
+    return gone + [
+        SchoolChanged(school=school, office=now.office, name=now.name)
+        for school in sorted(known & after.schools.keys())
+        for was, now in [(before.schools.get(school), after.schools[school])]
+        if was is None or (was.office, was.name) != (now.office, now.name)
+    ]
+
+
+def _addressees(notice: Notice, receivers: Iterable[Receiver]) -> list[str]:
+    return [r.name for r in receivers if not (notice.office and r.offices) or notice.office in r.offices]

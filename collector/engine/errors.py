@@ -1,0 +1,17 @@
+"""Why a report was not taken, and whose fault that is."""
+
+
+class UnknownGatewayError(Exception):
+    """The gateway is not in the roster (any more)."""
+
+
+class QueueFullError(Exception):
+    """Too much waits already: try again later."""
+
+
+class CommitFailedError(Exception):
+    """The store did not take it; nothing of it was kept."""
+
+
+class NotAppliedError(Exception):
+    """Something in this report breaks its transaction, alone as well: to send it again in this form helps nobody."""

@@ -1,0 +1,259 @@
+"""The bureau at work on a real store: every change is told once, whatever stops it in between, and holds nobody up."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import Row, event, func, select
+
+from collector.core.bureau.words import SchoolChanged, SchoolGone
+from collector.core.policy import Policy
+from collector.core.state import Cause, DeviceMoved
+from collector.engine.bureau import CHANGES_PER_TRANSACTION, Dispatcher
+from collector.settings import ConsoleReceiver
+from collector.store import alert_changes
+from collector.store.states import StaleStateError
+from collector.store.tables import alert_change, incident, office_desk, outbox
+from tests.support.collecting import NOW, FakeClock, opened
+from tests.support.samples import alert
+
+POLICY = Policy(group_wait_s=30)
+RECEIVERS = [ConsoleReceiver(name="one"), ConsoleReceiver(name="two", offices=("o1",))]
+
+
+class Killed(BaseException):
+    """As by a signal that nothing can catch."""
+
+
+class Countdown:
+    """Ends the process, as far as the bureau can tell, at the ``at``-th point that it reaches."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.left = at
+
+    def reach(self, *_: object) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+
+
+def begin_on(store, countdown):
+    lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin():
+        countdown.reach()
+        async with lock, store.writer.begin() as connection:
+            yield connection
+        countdown.reach()
+
+    return begin
+
+
+def move(room: str, at: float) -> DeviceMoved:
+    return DeviceMoved(office="o1", school="s1", school_name="", classroom=room, before="a:1", after="a:2", at=at)
+
+
+MANY = [
+    alert(f"m{n}", office="o1", cause=Cause.GATEWAY_SILENT, rooms=1, at=NOW) for n in range(CHANGES_PER_TRANSACTION)
+]
+SCRIPT = [
+    (0, [alert("s1", office="o1"), alert("s2", office="o2"), *MANY]),
+    (30, []),
+    (60, [alert("s1", office="o1", change="closed"), alert("s3", office="o1"), move("r1", NOW + 60)]),
+    (90, []),
+    (100, [SchoolChanged(school="s3", office="o2", name="新名"), SchoolGone(school="m7")]),
+    (400, [alert("s2", office="o2", change="closed")]),
+    (430, [alert(f"m{n}", change="closed", cause=Cause.GATEWAY_SILENT) for n in range(CHANGES_PER_TRANSACTION)]),
+    (800, [alert("s3", change="closed")]),
+    (2_000, []),
+]
+
+
+async def told(store) -> list[tuple[str, bytes]]:
+    async with store.reader.connect() as connection:
+        rows = await connection.execute(select(outbox.c.receiver, outbox.c.notice).order_by(outbox.c.id))
+        return [(row.receiver, row.notice) for row in rows]
+
+
+async def history(store) -> list[Row]:
+    async with store.reader.connect() as connection:
+        columns = [c for c in incident.c if c.name != "revision"]
+        return list((await connection.execute(select(*columns).order_by(incident.c.id))).all())
+
+
+async def waiting_count(store) -> int:
+    async with store.reader.connect() as connection:
+        return (await connection.execute(select(func.count()).select_from(alert_change))).scalar()
+
+
+async def perform(store, script, kill_at: int | None = None) -> int:
+    """Play ``script``; whenever the bureau is killed, another one takes over. Return how many were."""
+    clock, countdown, killed = FakeClock(), Countdown(kill_at), 0
+    begin = begin_on(store, countdown)
+    bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock)
+    event.listen(store.writer.sync_engine, "before_cursor_execute", countdown.reach)
+    for seconds, changes in script:
+        clock.now, left, countdown.left = NOW + seconds, countdown.left, None
+        async with store.writer.begin() as connection:
+            await alert_changes.append(connection, changes, clock.now)
+        countdown.left = left
+        while True:
+            try:
+                await bureau.settle()
+                break
+            except Killed:
+                killed += 1
+                bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock)
+    event.remove(store.writer.sync_engine, "before_cursor_execute", countdown.reach)
+    return killed
+
+
+async def test_killed_at_any_point_nothing_is_told_twice_or_lost(tmp_path):
+    """Stopped before, between and after any two statements of any transaction: the same messages, the same history."""
+    async with opened(tmp_path) as store:
+        assert await perform(store, SCRIPT) == 0
+        expected, incidents = await told(store), await history(store)
+        assert {name for name, _ in expected} == {"one", "two"}
+        assert all(row.closed_at for row in incidents)
+    at = 1
+    while True:
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        async with opened(folder) as store:
+            killed = await perform(store, SCRIPT, kill_at=at)
+            assert (await told(store), await history(store), await waiting_count(store)) == (expected, incidents, 0), at
+        if not killed:
+            break
+        at += 1
+    assert at > 50
+
+
+async def test_only_rows_that_changed_are_written(tmp_path):
+    """One more change writes its own incident and nothing else, however much is open; time that changes nothing."""
+    async with opened(tmp_path) as store:
+        clock = FakeClock()
+        bureau = Dispatcher(begin_on(store, Countdown()), RECEIVERS, lambda: POLICY, clock)
+        for events in ([alert(f"s{n}", office=f"o{n % 5}") for n in range(50)], [alert("t", office="o3")], []):
+            async with store.writer.begin() as connection:
+                await alert_changes.append(connection, events, clock.now)
+            await bureau.settle()
+        async with store.reader.connect() as connection:
+            revisions = (await connection.execute(select(incident.c.office, incident.c.revision))).all()
+            assert sorted(map(tuple, revisions)) == [("o0", 1), ("o1", 1), ("o2", 1), ("o3", 2), ("o4", 1)]
+            assert (await connection.execute(select(office_desk))).all() == []
+
+
+async def test_an_outage_of_a_province_lets_others_have_their_turn(tmp_path):
+    """Between any two slices of a long queue whoever else waits for the store gets it."""
+    slices = 20
+    async with opened(tmp_path) as store:
+        begin = begin_on(store, Countdown())
+        bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, FakeClock())
+        async with store.writer.begin() as connection:
+            many = [alert(f"s{n}", office=f"o{n % 20}") for n in range(slices * CHANGES_PER_TRANSACTION)]
+            await alert_changes.append(connection, many, NOW)
+        working, turns = asyncio.create_task(bureau.settle()), 0
+        while not working.done():
+            async with begin() as connection:
+                await connection.execute(select(1))
+            turns += 1
+        assert turns >= slices
+        assert await waiting_count(store) == 0
+        assert sum(i.tally.open_count for d in bureau.state.desks.values() for i in d.incidents.values()) == len(many)
+
+
+async def test_another_writer_is_noticed_and_overcome(tmp_path):
+    """Two that believe to own the bureau: the second reads again what the first wrote, and no change is lost."""
+    async with opened(tmp_path) as store:
+        clock, begin = FakeClock(), begin_on(store, Countdown())
+        one, two = (Dispatcher(begin, RECEIVERS, lambda: POLICY, clock) for _ in range(2))
+        for number, bureau in enumerate((one, two, one, two)):
+            async with store.writer.begin() as connection:
+                await alert_changes.append(connection, [alert(f"s{number}", office="o1")], NOW)
+            task = asyncio.create_task(bureau.run())
+            async with asyncio.timeout(20):
+                while await waiting_count(store):
+                    await asyncio.sleep(0.02)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        clock.now += 30
+        with pytest.raises(StaleStateError):
+            await one.settle()
+        await one.settle()
+        assert len(await told(store)) == 2
+        assert '"remaining_classrooms":28' in (await told(store))[0][1]
+
+
+class BrokenPolicy(Policy, frozen=True, kw_only=True):
+    """A bug wherever a new alert is put off."""
+
+    @property
+    def group_wait_s(self):
+        raise ZeroDivisionError
+
+
+class BrokenPace(Policy, frozen=True, kw_only=True):
+    """A bug wherever time passes."""
+
+    @property
+    def message_window_s(self):
+        raise ZeroDivisionError
+
+
+async def test_a_bug_harms_one_change(tmp_path):
+    """What the core cannot fold is left out and counted; its neighbours are folded, and the queue moves on."""
+    async with opened(tmp_path) as store:
+        policy = [POLICY]
+        bureau = Dispatcher(begin_on(store, Countdown()), RECEIVERS, lambda: policy[0], FakeClock())
+        for given, events in ((POLICY, [alert("s1", office="o1")]), (BrokenPolicy(), [alert("s2", office="o2"),
+                                                                     alert("s1", change="closed")])):  # fmt: skip
+            policy[0] = given
+            async with store.writer.begin() as connection:
+                await alert_changes.append(connection, events, NOW)
+            await bureau.settle()
+        assert (await waiting_count(store), bureau.state.holders) == (0, {})
+
+
+async def test_a_bug_that_time_meets_loses_no_change(tmp_path):
+    """Where the bureau fails on time alone, what waits goes on waiting until that is mended."""
+    async with opened(tmp_path) as store:
+        clock = FakeClock()
+        policy: list[Policy] = [BrokenPace(group_wait_s=30, messages_per_window=1)]
+        bureau = Dispatcher(begin_on(store, Countdown()), RECEIVERS, lambda: policy[0], clock)
+        async with store.writer.begin() as connection:
+            await alert_changes.append(connection, [alert("s1", office="o1")], NOW)
+        await bureau.settle()
+        clock.now += 30
+        await bureau.settle()
+        async with store.writer.begin() as connection:
+            await alert_changes.append(connection, [alert("s2", office="o1")], NOW)
+        wake_at = await bureau.settle()
+        assert await waiting_count(store) == 1
+        assert wake_at > clock.now
+        policy[0] = POLICY
+        await bureau.settle()
+        assert await waiting_count(store) == 0
+        assert sorted(bureau.state.holders) == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("by", ["wake", "time"])
+async def test_it_works_by_need(tmp_path, by):
+    """A commit that put something into the queue wakes it at once, and so does the time that it named."""
+    async with opened(tmp_path) as store:
+        clock = FakeClock()
+        policy = Policy(group_wait_s=0 if by == "wake" else 0.5)
+        bureau = Dispatcher(begin_on(store, Countdown()), RECEIVERS, lambda: policy, asyncio.get_running_loop().time)
+        noticed = asyncio.Event()
+        bureau.on_notice(noticed.set)
+        task = asyncio.create_task(bureau.run())
+        await asyncio.sleep(0)
+        async with store.writer.begin() as connection:
+            await alert_changes.append(connection, [alert("s1", office="o1")], clock.now)
+        bureau.wake()
+        async with asyncio.timeout(20):
+            await noticed.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert len(await told(store)) == 2

@@ -1,0 +1,195 @@
+"""What the bureau knows, in the store: row by row, compared before it is replaced, nothing of an old release lost."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from collector.core.bureau.step import step
+from collector.core.bureau.words import Bureau, Notice, SchoolChanged, SchoolGone
+from collector.core.policy import Policy
+from collector.core.state import AlertChange, Cause, DeviceMoved
+from collector.core.subject import Subject
+from collector.store import alert_changes, incidents, outbox
+from collector.store.incidents import Revisions
+from collector.store.states import NewerStoreError, StaleStateError
+from collector.store.tables import alert_change, incident, office_desk
+from tests.support.collecting import NOW, opened
+from tests.support.samples import alert
+
+POLICY = Policy(group_wait_s=30)
+OLD_STORE = Path(__file__).parents[1] / "data" / "store" / "0002.sql"
+"""Made by release 0002: an engine at work, with every kind of subject, told and untold, over and open."""
+
+
+async def stored(store, bureau, known, events, now):
+    """Step and save as the engine does; return what is then known."""
+    made = step(bureau, events, now, POLICY)
+    closed = [e for e in made.effects if not isinstance(e, Notice) and e.change == "closed"]
+    open_ = [i for desk in made.bureau.desks.values() for i in desk.incidents.values()]
+    async with store.writer.begin() as connection:
+        return made.bureau, await incidents.save(connection, known, open_, closed, made.bureau.desks)
+
+
+async def rows(store, table):
+    async with store.reader.connect() as connection:
+        return (await connection.execute(select(table))).all()
+
+
+async def loaded(store):
+    async with store.reader.connect() as connection:
+        return await incidents.load(connection)
+
+
+async def test_a_bureau_comes_back_as_it_was(tmp_path):
+    """Members, what was told of them, moves, limits and counters; a closed incident is history with its room count."""
+    move = DeviceMoved(office="o1", school="s1", school_name="", classroom="r", before="a:1", after="a:2", at=40.0)
+    async with opened(tmp_path) as store:
+        known = Revisions()
+        bureau, known = await stored(store, Bureau(), known, [alert("s1", office="o1"), alert("s2", office="o2")], 0.0)
+        bureau, known = await stored(store, bureau, known, [], 30.0)
+        over = alert("s2", office="o2", change="closed")
+        bureau, known = await stored(store, bureau, known, [alert("s3", office="o1"), move, over], 40.0)
+        found, revisions = await loaded(store)
+        assert step(found, [], 41.0, POLICY) == step(bureau, [], 41.0, POLICY)
+        assert revisions == known
+        bureau, known = await stored(store, bureau, known, [], 70.0)
+        assert [(r.id, r.closed_at, r.classroom_count, r.state is None) for r in await rows(store, incident)] == [
+            ("000001", None, 14, False), ("000002", 70.0, 7, True),
+        ]  # fmt: skip
+        found, _ = await loaded(store)
+        assert (found.incident_count, list(found.holders)) == (2, ["s1", "s3"])
+
+
+async def test_numbers_go_on_after_a_million(tmp_path):
+    """An incident never gets a number that another one had, also where the digits grow."""
+    async with opened(tmp_path) as store:
+        bureau = Bureau(incident_count=999_999)
+        bureau, known = await stored(store, bureau, Revisions(), [alert("s1", office="o1")], 0.0)
+        await stored(store, bureau, known, [alert("s2", office="o2")], 1.0)
+        found, _ = await loaded(store)
+        assert (found.incident_count, sorted(i.id for d in found.desks.values() for i in d.incidents.values())) == (
+            1_000_001, ["1000000", "1000001"],
+        )  # fmt: skip
+
+
+async def test_rows_are_compared_before_they_are_replaced(tmp_path):
+    """Who did not read a row cannot replace it, be it an incident or a desk; nothing of the attempt stays."""
+    async with opened(tmp_path) as store:
+        bureau, known = await stored(store, Bureau(), Revisions(), [alert("s1", office="o1")], 0.0)
+        bureau, newer = await stored(store, bureau, known, [alert("s2", office="o1")], 1.0)
+        for stale in (known, Revisions(newer.incidents, {"o1": 1}), Revisions(known.incidents, newer.desks)):
+            with pytest.raises(StaleStateError):
+                await stored(store, bureau, stale, [alert("s3", office="o1")], 2.0)
+        assert (await loaded(store))[1] == newer
+
+
+async def test_a_newer_release(tmp_path):
+    """What a newer release wrote is not understood half."""
+    async with opened(tmp_path) as store:
+        await stored(store, Bureau(), Revisions(), [alert("s1")], 0.0)
+        async with store.writer.begin() as connection:
+            text = (await connection.execute(select(office_desk.c.state))).scalar()
+            await connection.execute(office_desk.update().values(state=text.replace('"version":1', '"version":2')))
+        with pytest.raises(NewerStoreError):
+            await loaded(store)
+
+
+async def test_the_queue_keeps_its_order_and_every_kind(tmp_path):
+    """What goes in comes out, oldest first, a few at a time; only what was taken is removed."""
+    events = [
+        alert("s1", subject=Subject("switch", "gw", "a/b"), since=5.0, direction="up"),
+        DeviceMoved(office="o", school="s1", school_name="名", classroom="r", before="a:1", after="a:2", at=1.0),
+        SchoolChanged(school="s1", office="o2", name="名"),
+        SchoolGone(school="s1"),
+        alert("s1", change="closed", why="withdrawn"),
+    ]
+    async with opened(tmp_path) as store:
+        async with store.writer.begin() as connection:
+            await alert_changes.append(connection, events[:3], NOW)
+            await alert_changes.append(connection, events[3:], NOW)
+            await alert_changes.append(connection, [], NOW)
+        async with store.writer.begin() as connection:
+            first = await alert_changes.take(connection, 3)
+            await alert_changes.append(connection, events[:1], NOW)
+            await alert_changes.remove(connection, [entry.id for entry in first])
+        async with store.writer.begin() as connection:
+            rest = await alert_changes.take(connection, 100)
+        assert [entry.event for entry in (*first, *rest)] == [*events, events[0]]
+
+
+# --- the release before -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_store(tmp_path):
+    connection = sqlite3.connect(tmp_path / "collector.db")
+    connection.executescript(OLD_STORE.read_text(encoding="utf-8"))
+    connection.close()
+    return tmp_path
+
+
+async def test_a_store_of_the_release_before(old_store):
+    """Incidents, who was told of what, moves, limits, the counter and messages on their way are carried over."""
+    async with opened(old_store) as store:
+        bureau, known = await loaded(store)
+        desk = bureau.desks["511402"]
+        assert bureau.incident_count == 7
+        assert set(known.incidents) == {f"{n:06d}" for n in range(2, 8)}
+        assert [r.closed_at for r in await rows(store, incident) if r.id == "000001"] == [1795396030.0]
+        assert desk.sent_at == (NOW + 51, NOW + 91, NOW + 91)
+        assert [(m.classroom, m.after) for m in desk.moves] == [("r1", "sw1:2")]
+        uplink = desk.incidents["000002"]
+        assert {(s, m.is_open, m.told) for s, members in uplink.schools.items() for m in members} == {
+            ("s1", False, ("r1", "r2")), ("s2", True, ("r2", "r3")), ("s3", True, ("r1",)),
+        }  # fmt: skip
+        assert (uplink.since, uplink.tally.classroom_count, uplink.tally.told_classroom_count) == (NOW + 20, 3, 5)
+        subjects = {m.alert.subject for i in desk.incidents.values() for ms in i.schools.values() for m in ms}
+        assert subjects == {
+            Subject("uplink", "gw-one"), Subject("uplink", "gw-two"), Subject("switch", "gw-one", "sw/1"),
+            Subject("segment", "gw-one", "sw1:Gi0/0/24"), Subject("classroom", name="r2"),
+            Subject("classroom", name="r3"), Subject("platform", name="p"), Subject("exit", name="metro/1"),
+        }  # fmt: skip
+
+
+async def test_messages_of_the_release_before(old_store):
+    """What was not sent yet is sent; what was stays as the log."""
+    async with opened(old_store) as store, store.reader.connect() as connection:
+        waiting = await outbox.next_pending(connection, "terminal")
+        assert (waiting.notice.kind, waiting.notice.since) == ("resolved", NOW - 5_000)
+        assert [m.subject for m in waiting.notice.members] == [Subject("gateway", "gw-one")]
+        assert (await outbox.pending_summary(connection)) == {
+            "terminal": (4, NOW - 3_970), "group": (5, NOW - 4_970),
+        }  # fmt: skip
+
+
+async def test_the_release_before_goes_on(old_store):
+    """After the upgrade: news of then is told once, nothing told is told again, and every end is an end."""
+    async with opened(old_store) as store:
+        bureau, _ = await loaded(store)
+        notices, now, wake_at = [], NOW + 101, None
+        closing = [
+            AlertChange(change="closed", at=now, **{
+                name: getattr(m.alert, name) for name in ("office", "school", "school_name", "subject", "cause")
+            })
+            for i in bureau.desks["511402"].incidents.values() for ms in i.schools.values() for m in ms
+        ]  # fmt: skip
+        events: list = []
+        for _ in range(60):
+            bureau, effects, wake_at = step(bureau, events, now, POLICY)
+            notices += [e for e in effects if isinstance(e, Notice)]
+            if wake_at is None:
+                break
+            events, now = (closing, now) if wake_at > now + 3_000 else ([], max(now, wake_at))
+        told = [(n.kind, n.cause, sorted({m.school for m in n.members})) for n in notices]
+        assert told[0] == ("resolved", Cause.UPLINK_BELOW_REQUIRED, ["s1"])
+        assert told.count(("moved", None, [])) == 1
+        assert {cause for kind, cause, _ in told if kind == "opened"} == {
+            Cause.PLATFORM_UNREACHABLE, Cause.EXIT_BELOW_REQUIRED, Cause.PORT_DOWN,
+        }  # fmt: skip
+        assert [schools for kind, cause, schools in told if cause is Cause.UPLINK_BELOW_REQUIRED] == [
+            ["s1"], ["s2", "s3"],
+        ]  # fmt: skip
+        assert (wake_at, bureau.holders) == (None, {})
+        assert await rows(store, alert_change) == []
