@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import Row, event, func, select
+from sqlalchemy import Row, delete, event, func, select
 
 from collector.core.bureau.words import SchoolChanged, SchoolGone
 from collector.core.policy import Policy
@@ -18,6 +18,8 @@ from tests.support.collecting import NOW, FakeClock, opened
 from tests.support.samples import alert
 
 POLICY = Policy(group_wait_s=30)
+pytestmark = pytest.mark.usefixtures("every_store")
+
 RECEIVERS = [ConsoleReceiver(name="one"), ConsoleReceiver(name="two", offices=("o1",))]
 
 
@@ -88,6 +90,12 @@ async def waiting_count(store) -> int:
         return (await connection.execute(select(func.count()).select_from(alert_change))).scalar()
 
 
+async def empty(store) -> None:
+    async with store.writer.begin() as connection:
+        for table in (alert_change, incident, office_desk, outbox):
+            await connection.execute(delete(table))
+
+
 async def perform(store, script, kill_at: int | None = None) -> int:
     """Play ``script``; whenever the bureau is killed, another one takes over. Return how many were."""
     clock, countdown, killed = FakeClock(), Countdown(kill_at), 0
@@ -117,16 +125,12 @@ async def test_killed_at_any_point_nothing_is_told_twice_or_lost(tmp_path):
         expected, incidents = await told(store), await history(store)
         assert {name for name, _ in expected} == {"one", "two"}
         assert all(row.closed_at for row in incidents)
-    at = 1
-    while True:
-        folder = tmp_path / str(at)
-        folder.mkdir()
-        async with opened(folder) as store:
+        at, killed = 0, 1
+        while killed:
+            at += 1
+            await empty(store)
             killed = await perform(store, SCRIPT, kill_at=at)
             assert (await told(store), await history(store), await waiting_count(store)) == (expected, incidents, 0), at
-        if not killed:
-            break
-        at += 1
     assert at > 50
 
 

@@ -1,10 +1,10 @@
 """What the bureau knows, in the store: row by row, compared before it is replaced, nothing of an old release lost."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import NullPool, select
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau, Notice, SchoolChanged, SchoolGone
@@ -12,13 +12,17 @@ from collector.core.policy import Policy
 from collector.core.state import AlertChange, Cause, DeviceMoved
 from collector.core.subject import Subject
 from collector.store import alert_changes, incidents, outbox
+from collector.store.database import upgrade
 from collector.store.incidents import Revisions
 from collector.store.states import NewerStoreError, StaleStateError
 from collector.store.tables import alert_change, incident, office_desk
 from tests.support.collecting import NOW, opened
 from tests.support.samples import alert
+from tests.support.stores import address_in
 
 POLICY = Policy(group_wait_s=30)
+
+pytestmark = pytest.mark.usefixtures("every_store")
 OLD_STORE = Path(__file__).parents[1] / "data" / "store" / "0002.sql"
 """Made by release 0002: an engine at work, with every kind of subject, told and untold, over and open."""
 
@@ -55,7 +59,7 @@ async def test_a_bureau_comes_back_as_it_was(tmp_path):
         assert step(found, [], 41.0, POLICY) == step(bureau, [], 41.0, POLICY)
         assert revisions == known
         bureau, known = await stored(store, bureau, known, [], 70.0)
-        assert [(r.id, r.closed_at, r.classroom_count, r.state is None) for r in await rows(store, incident)] == [
+        assert [(r.id, r.closed_at, r.classroom_count, r.state is None) for r in sorted(await rows(store, incident))] == [
             ("000001", None, 14, False), ("000002", 70.0, 7, True),
         ]  # fmt: skip
         found, _ = await loaded(store)
@@ -123,10 +127,14 @@ async def test_the_queue_keeps_its_order_and_every_kind(tmp_path):
 
 
 @pytest.fixture
-def old_store(tmp_path):
-    connection = sqlite3.connect(tmp_path / "collector.db")
-    connection.executescript(OLD_STORE.read_text(encoding="utf-8"))
-    connection.close()
+async def old_store(tmp_path):
+    """The tables of then, with the rows of then."""
+    writer = create_async_engine(address_in(tmp_path), poolclass=NullPool)
+    async with writer.begin() as connection:
+        await connection.run_sync(upgrade, "0002")
+        for line in OLD_STORE.read_text(encoding="utf-8").splitlines():
+            if line.startswith("INSERT INTO") and "alembic_version" not in line:
+                await connection.exec_driver_sql(line)
     return tmp_path
 
 

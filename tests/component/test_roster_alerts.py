@@ -9,6 +9,8 @@ from collector.store.outbox import next_pending
 from tests.component.test_engine import from_two, incidents, proof, running
 from tests.support.collecting import NOW, POLICY, ROSTER, FakeClock, pings, write_roster
 
+pytestmark = pytest.mark.usefixtures("every_store")
+
 S3 = ROSTER[ROSTER.index("  - id: s3") : ROSTER.index("gateways:")]
 WITHOUT = ROSTER.replace(S3, "").replace("  - {id: gw-two, token_sha256: TWO, schools: [s3]}\n", "")
 OTHER = 'office: "511403"\nname: 彭山区\nschools:\n'
