@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from bench.lines import say
 from bench.province import measure
 from bench.province.collector import Collector
 from bench.province.fleet import running_fleet
+from bench.province.growth import growth
 from bench.province.lines import BASELINE, Line, beside_goal_and_first, for_people, json_line, machine, read_file
 from bench.province.mqtt_link import USER
 from bench.province.roster import write_roster, write_settings
@@ -31,6 +33,7 @@ from bench.province.scrape import scrape
 from bench.province.world import Pace, World
 from tests.support import mosquitto
 
+ROOT: Final = Path(__file__).parents[2]
 PARTS: Final = {**measure.PARTS, "scrape": scrape}
 ORDER: Final = ("http", "mqtt", "steady", "board", "scrape", "restart", "lesson", "idle")
 QUICK: Final = Pace(windows=1, saturated_s=15.0, offered_s=30.0, idle_s=20.0)
@@ -47,7 +50,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="each value once, in short windows")
     parser.add_argument("--seconds", type=float, help="length of every window")
     parser.add_argument("--parts", type=_parts, default=list(ORDER), metavar=",".join(ORDER))
-    parser.add_argument("--code", type=Path, default=Path.cwd(), help="checkout whose collector is measured (this one)")
+    parser.add_argument("--code", type=Path, default=ROOT, help="checkout whose collector is measured (this one)")
     chosen = parser.parse_args(arguments)
     chosen.schools = chosen.schools or ([1_000] if chosen.quick else [1_000, 5_000, 20_000])
     return chosen
@@ -101,12 +104,17 @@ def _broker(folder: Path) -> Iterator[mosquitto.Broker]:
         broker.stop()
 
 
-def measured(world: World, parts: Sequence[str]) -> Iterator[Line]:
+def measured(world: World, parts: Sequence[str]) -> Iterator[Line | None]:
+    """The lines of ``parts``; None where one of them came to nothing, which spoils no other."""
     say("fill: the first report of every school")
     yield from measure.fill(world)
     for part in parts:
         say(part)
-        yield from PARTS[part](world)
+        try:
+            yield from PARTS[part](world)
+        except (RuntimeError, OSError, HTTPException) as error:
+            say(f"{part}: {error}")
+            yield None
 
 
 def _commit(code: Path) -> str:
@@ -122,13 +130,22 @@ def main() -> int:
         say("bench.province cannot run: mosquitto is not installed")
         return 1
     baseline, here = read_file(BASELINE), {"commit": _commit(chosen.code), "machine": machine()}
+
+    def tell(line: Line) -> None:
+        complete = replace(beside_goal_and_first(line, baseline), **here)
+        print(json_line(complete), flush=True)
+        say(for_people(complete))
+
+    found: list[Line | None] = []
     for schools in chosen.schools:
         with province(schools, chosen) as world:
             for line in measured(world, chosen.parts):
-                complete = replace(beside_goal_and_first(line, baseline), **here)
-                print(json_line(complete), flush=True)
-                say(for_people(complete))
-    return 0
+                found.append(line)
+                if line is not None:
+                    tell(line)
+    for line in growth([line for line in found if line is not None]):
+        tell(line)
+    return 1 if None in found else 0
 
 
 if __name__ == "__main__":

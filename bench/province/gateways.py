@@ -57,7 +57,7 @@ class _Gateways:
             await asyncio.sleep(max(0.0, school.sent_s + GAP_S - time.monotonic()))
             school.sent_s = time.monotonic()
             tally.sent()
-            with tally.timing(due_s) as note:
+            with tally.timing(due_s, school) as note:
                 note(await link.send(school, school.report(order.kind, time.time(), order.interval_s)))
             self._free.append(school)
 
@@ -78,7 +78,7 @@ class _Gateways:
         def on_ack(gateway: str, ack: bytes) -> None:
             if gateway in waiting:
                 school, made, sent_s = waiting.pop(gateway)
-                tally.note(sent_s, committed=made.is_committed_by(ack))
+                tally.note(sent_s, school, committed=made.is_committed_by(ack))
                 self._free.append(school)
 
         link = MqttLink(self._mqtt_port, self._mqtt_password, on_ack)
@@ -111,7 +111,9 @@ class _Tally:
     def sent(self) -> None:
         self._sent_count += 1
 
-    def note(self, due_s: float, *, committed: bool) -> None:
+    def note(self, due_s: float, school: School, *, committed: bool) -> None:
+        if committed:
+            school.acknowledged()
         now_s = time.monotonic()
         self._latencies_s.append(now_s - due_s)
         self._committed_count += committed
@@ -121,7 +123,7 @@ class _Tally:
             say(f"  {self._order.what} {self._order.link}: {self._committed_count} reports in {passed_s:.0f} s")
 
     @contextmanager
-    def timing(self, due_s: float) -> Iterator[Callable[[bool], None]]:
+    def timing(self, due_s: float, school: School) -> Iterator[Callable[[bool], None]]:
         """Yields what takes the result; a connection that broke or was given up has none and is not committed."""
         committed = False
 
@@ -134,7 +136,7 @@ class _Tally:
         except OSError:
             pass
         finally:
-            self.note(due_s, committed=committed)
+            self.note(due_s, school, committed=committed)
 
     def done(self) -> Done:
         ordered: list[float] | list[None] = sorted(self._latencies_s) or [None]

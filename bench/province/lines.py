@@ -18,11 +18,11 @@ PROVINCE_SCHOOLS: Final = 20_000
 
 
 class Goal(Struct, frozen=True):
-    """``schools``: the least number of schools for which it is meant; with fewer it is shown all the same."""
+    """``schools`` = for so many it is meant: with fewer it can be missed, but not be met."""
 
     kind: Literal["at most", "at least"]
     value: float
-    schools: int = 0
+    schools: int = PROVINCE_SCHOOLS
 
     def is_met_by(self, value: float) -> bool:
         return value <= self.value if self.kind == "at most" else value >= self.value
@@ -31,7 +31,7 @@ class Goal(Struct, frozen=True):
 GOALS: Final = {
     "reports_per_second_http": Goal("at least", 1_000),
     "reports_per_second_mqtt": Goal("at least", 1_000),
-    "cpu_share_province": Goal("at most", 0.35),
+    "cpu_share_province": Goal("at most", 0.35, schools=0),
     "report_latency_p99_seconds": Goal("at most", 0.5),
     "idle_cpu_share": Goal("at most", 0.02),
     "ready_full_seconds": Goal("at most", 20.0),
@@ -39,12 +39,12 @@ GOALS: Final = {
     "healthz_worst_seconds": Goal("at most", 0.25),
     "scrape_office_seconds": Goal("at most", 0.05, schools=2_000),
     "scrape_cpu_seconds": Goal("at most", 0.05, schools=2_000),
-    "scrape_cpu_ratio_prometheus_client": Goal("at least", 50.0),
-    "scrape_cpu_ratio_pushgateway": Goal("at least", 10.0),
+    "scrape_cpu_ratio_prometheus_client": Goal("at least", 50.0, schools=2_000),
+    "scrape_cpu_ratio_pushgateway": Goal("at least", 10.0, schools=2_000),
     "board_front_seconds": Goal("at most", 0.2),
     "board_office_seconds": Goal("at most", 0.2),
 }
-"""For 20,000 schools and fewer; the scrape is of one office."""
+"""Of ``cpu_share_province`` every size tells, as it is brought up to 20,000 schools; a scrape is of one office."""
 
 
 class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,10 +108,8 @@ def _less_is_better(line: Line) -> bool:
 def for_people(line: Line) -> str:
     parts = [f"{line.bench:17s} {line.metric:34s} {line.value:13.6g} {line.unit}"]
     if goal := GOALS.get(line.metric):
-        counts = line.schools >= goal.schools
-        missed = counts and not goal.is_met_by(line.value)
-        for_whom = "" if counts else f" with {goal.schools} schools"
-        parts.append(f"goal {goal.kind} {goal.value:g}{for_whom}{', MISSED' if missed else ''}")
+        for_whom = "" if line.schools >= goal.schools else f" with {goal.schools} schools"
+        parts.append(f"goal {goal.kind} {goal.value:g}{for_whom}{'' if goal.is_met_by(line.value) else ', MISSED'}")
     if line.first is not None:
         of = "" if line.first_schools == line.schools else f" with {line.first_schools} schools"
         times = "" if line.times_better is None else f", {line.times_better:.1f} times better"

@@ -11,7 +11,7 @@ from bench.province.fleet import Done, Order
 from bench.province.lines import PROVINCE_SCHOOLS, Line
 from bench.province.load import Load, loaded
 from bench.province.roster import ROOMS, offices, write_roster
-from bench.province.watch import Watch, watching
+from bench.province.watch import Watch, scraping, watching
 from bench.province.world import World
 
 FAREWELL_INTERVAL_S: Final = 1.0
@@ -55,7 +55,7 @@ def _saturated(world: World, name: str, order: Order) -> Iterator[Line]:
 def steady(world: World) -> Iterator[Line]:
     """One report a minute from every school, come what may, with Prometheus and a watchdog beside it."""
     order = Order(what="offer", per_s=world.offered_per_s, seconds=world.pace.offered_s)
-    with watching(world.collector, world.schools) as watch:
+    with scraping(world.collector, world.schools), watching(world.collector) as watch:
         loads = [_run(world, order) for _ in range(world.pace.windows)]
     _must_have_committed(loads[-1].done, 1)
     yield from _steady_lines(world, loads)
@@ -117,7 +117,7 @@ def lesson(world: World) -> Iterator[Line]:
         raise RuntimeError("the collector took longer to start than before: the lesson began without it")
     time.sleep(max(0.0, lead_s - world.pace.offered_s / 2))
     order = Order(what="offer", per_s=world.offered_per_s, seconds=world.pace.offered_s + _SETTLE_S)
-    with watching(world.collector, world.schools) as watch:
+    with scraping(world.collector, world.schools), watching(world.collector) as watch:
         _run(world, order)
     yield _worst_health(world, "lesson", watch)
 
@@ -138,13 +138,16 @@ def board(world: World) -> Iterator[Line]:
 
 
 def idle(world: World) -> Iterator[Line]:
-    """Nobody reports any more and the collector knows it: first nobody asks, then Prometheus does."""
+    """Nobody reports: while that is as it should be, when it is known to be silence, and with Prometheus beside it."""
+    _run(world, Order(what="round"))
+    time.sleep(_SETTLE_S)
+    yield world.line("idle", "between_reports_cpu_share", _share(world, world.pace.idle_s), "ratio")
     _run(world, Order(what="round", interval_s=FAREWELL_INTERVAL_S))
     _until_silent(world)
     alone = [_share(world, world.pace.idle_s) for _ in range(world.pace.windows)]
     several = {"n": len(alone), "statistic": "median"}
     yield world.line("idle", "idle_cpu_share", median(alone), "ratio", **several)
-    with watching(world.collector, world.schools):
+    with scraping(world.collector, world.schools):
         scraped = _share(world, world.pace.offered_s)
     yield world.line("idle", "idle_scraped_cpu_share", scraped, "ratio")
 

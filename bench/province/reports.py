@@ -78,9 +78,22 @@ class School:
         self._spool = f"{salt:016x}{number:016x}".encode()
         self._made_count = 0
         self._last = 0
+        self._made: Made | None = None
 
     def report(self, kind: Kind, now: float, interval_s: float = REPORT_INTERVAL_S) -> Made:
-        """Make its next report, complete at ``now`` (Unix seconds), with the next one announced in ``interval_s``."""
+        """Return its next report, complete at ``now`` (Unix seconds), with the next one announced in ``interval_s``.
+
+        What was not acknowledged comes again, byte for byte: records are sent until they are known to be stored.
+        """
+        if self._made is None:
+            self._made = self._make(kind, now, interval_s)
+        return self._made
+
+    def acknowledged(self) -> None:
+        """Its report is stored: the next one is another one."""
+        self._made = None
+
+    def _make(self, kind: Kind, now: float, interval_s: float) -> Made:
         template = template_of(kind)
         first, self._last = self._last + 1, self._last + template.record_count
         self._made_count += 1

@@ -3,7 +3,7 @@
 import http.client
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -16,36 +16,46 @@ _ANSWER_LIMIT_S: Final = 120.0
 
 
 class Watch:
-    """``worst_s``: the longest that ``/healthz`` kept anybody waiting, from when it should have been asked."""
+    """What the watchdog saw."""
 
     def __init__(self) -> None:
         self.worst_s = 0.0
+        """The longest that ``/healthz`` kept it waiting, from when it should have been asked."""
         self.noise_s = 0.0
-        """The longest that this process itself woke up too late: what the machine, not the collector, did."""
-        self.scrape_count = 0
-        self.stopped = threading.Event()
+        """The longest that it woke up too late: what the machine, not the collector, did."""
 
 
 @contextmanager
-def watching(collector: Collector, schools: int, *, scrape: bool = True) -> Iterator[Watch]:
+def watching(collector: Collector) -> Iterator[Watch]:
+    """Ask ``/healthz`` ten times a second."""
     watch = Watch()
-    tasks = [threading.Thread(target=_ask_health, args=(collector, watch), daemon=True)]
-    if scrape:
-        paths = ["/metrics", *(f"/metrics/office/{office}" for office in offices(schools))]
-        tasks.append(threading.Thread(target=_scrape, args=(collector, paths, watch), daemon=True))
-    for task in tasks:
-        task.start()
-    try:
+    with _meanwhile(lambda stop: _ask_health(collector, watch, stop)):
         yield watch
+
+
+@contextmanager
+def scraping(collector: Collector, schools: int) -> Iterator[None]:
+    """Read every page of metrics once in ``SCRAPE_EVERY_S``."""
+    paths = ["/metrics", *(f"/metrics/office/{office}" for office in offices(schools))]
+    with _meanwhile(lambda stop: _scrape(collector, paths, stop)):
+        yield
+
+
+@contextmanager
+def _meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
-        watch.stopped.set()
-        for task in tasks:
-            task.join(_ANSWER_LIMIT_S)
+        stop.set()
+        thread.join(_ANSWER_LIMIT_S)
 
 
-def _ask_health(collector: Collector, watch: Watch) -> None:
+def _ask_health(collector: Collector, watch: Watch, stop: threading.Event) -> None:
     due_s = time.monotonic()
-    while not watch.stopped.wait(max(0.0, due_s - time.monotonic())):
+    while not stop.wait(max(0.0, due_s - time.monotonic())):
         watch.noise_s = max(watch.noise_s, time.monotonic() - due_s)
         with suppress(OSError, http.client.HTTPException):
             collector.get("/healthz", timeout_s=_ANSWER_LIMIT_S)
@@ -53,11 +63,10 @@ def _ask_health(collector: Collector, watch: Watch) -> None:
         due_s = max(due_s + _ASK_EVERY_S, time.monotonic())
 
 
-def _scrape(collector: Collector, paths: Sequence[str], watch: Watch) -> None:
-    """Each target once in ``SCRAPE_EVERY_S``, spread evenly as Prometheus does."""
+def _scrape(collector: Collector, paths: Sequence[str], stop: threading.Event) -> None:
+    """Spread evenly, as Prometheus does."""
     began_s, number = time.monotonic(), 0
-    while not watch.stopped.wait(max(0.0, began_s + number * SCRAPE_EVERY_S / len(paths) - time.monotonic())):
+    while not stop.wait(max(0.0, began_s + number * SCRAPE_EVERY_S / len(paths) - time.monotonic())):
         with suppress(OSError, http.client.HTTPException):
             collector.get(paths[number % len(paths)])
-            watch.scrape_count += 1
         number += 1

@@ -14,6 +14,7 @@ from bench.province import roster as province
 from bench.province.__main__ import ORDER, PARTS, options, pace
 from bench.province.fleet import Order
 from bench.province.gateways import _at_a_rate
+from bench.province.growth import growth
 from bench.province.lines import (
     BASELINE,
     GOALS,
@@ -59,7 +60,7 @@ def test_a_report_is_well_formed_and_whole() -> None:
 def test_counters_grow_and_times_change() -> None:
     """A school's next report goes on where the last one ended; a device is seen awake after its port."""
     school = School(7, 1)
-    reports = [decode_report(school.report("usual", NOW + n * 60).body) for n in range(2)]
+    reports = [decode_report(_next(school, NOW + n * 60)) for n in range(2)]
     sequences = [record.sequence for report in reports for record in report.records]
     assert sequences == list(range(1, 2 * RECORDS + 1))
     walls = [record.wall_s for report in reports for record in report.records]
@@ -72,6 +73,21 @@ def test_counters_grow_and_times_change() -> None:
     ]
     assert all(before < after for before, after in zip(octets[:16], octets[16:], strict=True))
     assert len({report.report.sent_monotonic_s for report in reports}) == 2
+
+
+def _next(school: School, now: float) -> bytes:
+    body = school.report("usual", now).body
+    school.acknowledged()
+    return body
+
+
+def test_what_was_not_acknowledged_comes_again() -> None:
+    """Byte for byte, until it is: so a refusal leaves no hole in what the collector has of a spool."""
+    school = School(7, 1)
+    refused = school.report("usual", NOW)
+    assert school.report("usual", NOW + 60) == refused
+    school.acknowledged()
+    assert school.report("usual", NOW + 60).first == refused.last + 1
 
 
 def test_two_schools_and_two_runs_have_spools_of_their_own() -> None:
@@ -87,7 +103,7 @@ def test_a_board_changes_its_speed_from_time_to_time() -> None:
 
     def speeds(number: int) -> list[tuple[int, ...]]:
         school = School(number, 1)
-        decoded = (decode_report(school.report("usual", NOW + n * 60).body) for n in range(600))
+        decoded = (decode_report(_next(school, NOW + n * 60)) for n in range(600))
         return [tuple(r.observation.speed_bps for r in d.records if isinstance(r.observation, Port)) for d in decoded]
 
     changes = [
@@ -168,10 +184,25 @@ def test_a_value_stands_beside_its_goal_and_the_first_one() -> None:
     assert beside_goal_and_first(line("report_cpu_seconds", 0.001), []).first is None
 
 
-def test_the_goal_of_a_large_office_is_none_for_a_small_one() -> None:
-    """With fewer schools it is shown and not judged."""
-    assert "MISSED" not in for_people(line("scrape_cpu_seconds", 9.0, schools=1_000))
-    assert "MISSED" in for_people(line("scrape_cpu_seconds", 9.0, schools=2_000))
+def test_a_small_province_does_not_meet_the_goal_of_a_large_one() -> None:
+    """Whom a goal is for is told where it is not this one."""
+    assert "at most 0.02 with 20000 schools" in for_people(line("idle_cpu_share", 0.001, schools=1_000))
+    assert "20000 schools" not in for_people(line("idle_cpu_share", 0.001, schools=20_000))
+    assert "MISSED" in for_people(line("idle_cpu_share", 0.1, schools=1_000))
+
+
+def test_growth_is_told_as_worse_than_in_proportion() -> None:
+    """Five times the schools with five times the memory is 1; a report should cost the same among many."""
+    few = [line("report_cpu_seconds", 0.01), line("rss_bytes", 1e8, bench="province.steady")]
+    many = [
+        line("report_cpu_seconds", 0.03, schools=5_000),
+        line("rss_bytes", 5e8, bench="province.steady", schools=5_000),
+    ]
+    assert {found.metric: found.value for found in growth([*few, *many])} == {
+        "report_cpu_seconds_growth": pytest.approx(3),
+        "rss_bytes_growth": pytest.approx(1),
+    }
+    assert list(growth(few)) == []
 
 
 def test_the_first_measurement_has_every_value_that_has_a_goal() -> None:
