@@ -73,7 +73,7 @@ def check(config: Path) -> None:
     $CREDENTIALS_DIRECTORY, which systemd sets for its units, else in the folder `secrets` beside the settings file.
     """
     settings = _load(config)
-    from agent.app import advice
+    from agent.loading import advice
 
     for hint in advice(config):
         click.echo(f"note: {hint}", err=True)
@@ -100,13 +100,13 @@ def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # n
 
     settings = _load(config)
     chosen = _choose(settings, target)
-    from agent import app
+    from agent.once import probe_once
     from agent.probes.contract import silent
     from classready import logs
     from classready.observation import Outcome
 
     logs.configure(level="warning")
-    observations = asyncio.run(app.probe_once(settings, chosen, _steps(err=as_json) if explain else silent))
+    observations = asyncio.run(probe_once(settings, chosen, _steps(err=as_json) if explain else silent))
     _print_json(observations) if as_json else _print_table(observations)
     if any(o.outcome in {Outcome.NO_ANSWER, Outcome.FAIL, Outcome.UNMEASURED} for o in observations):
         sys.exit(EXIT_FINDING)
@@ -162,7 +162,7 @@ def _steps(*, err: bool) -> "Callable[[str], None]":
 
 
 def _load(config: Path) -> "AgentSettings":
-    from agent.app import load_settings
+    from agent.loading import load_settings
     from classready.settings import SettingsError
 
     try:

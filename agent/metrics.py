@@ -5,7 +5,6 @@ Plain numbers until somebody wants the file: the Prometheus library costs 4 MiB 
 
 import platform
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -72,17 +71,3 @@ class Metrics:
                 family.add_metric(labels, value)
             if family.samples:
                 yield family
-
-
-def write(metrics: Metrics, path: Path) -> None:
-    """Replace the text file at ``path``, with the process's own memory, descriptors and CPU.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    from prometheus_client import CollectorRegistry, ProcessCollector, write_to_textfile
-
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    ProcessCollector(registry=registry)
-    write_to_textfile(str(path), registry)

@@ -1,4 +1,4 @@
-"""agent.yml as structs. Loading, and the checks across entries, are in ``agent.app``; nothing here does I/O."""
+"""agent.yml as structs. ``loading`` reads them, ``checks`` compares its entries. No I/O."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,9 @@ from msgspec import Meta, Struct
 
 from classready.ids import ClassroomRef, ClockTime, DeviceAddress, GatewayId, Host, TargetName
 from classready.observation import ONE_LINE, FactName, InterfaceName
+
+LIVE_INTERVALS = 3
+"""Evidence younger than this many report intervals is what the collector values most: so long it may speak of now."""
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 PortNumber = Annotated[int, Meta(ge=1, le=65_535)]

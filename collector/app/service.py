@@ -15,11 +15,11 @@ from sqlalchemy.exc import DBAPIError
 
 from classready.codec import encode
 from classready.settings import SettingsError
+from classready.systemd import feed_watchdog, notify
 from collector import api, responder
 from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_configuration, state_folder
-from collector.app.systemd import feed_watchdog, notify
 from collector.core.bureau.words import Notice
 from collector.core.state import School
 from collector.engine import CommitFailedError, Engine
@@ -86,6 +86,10 @@ class Service:
         """Whether time still passes through the engine, and so reports can be committed."""
         last = self.engine.last_commit_at
         return last is not None and time.time() - last < 30 + 3 * self.configuration.settings.tick_s
+
+    async def is_well_now(self) -> bool:
+        """The same, asked by systemd's watchdog."""
+        return self.is_well()
 
     async def apply(self, configuration: Configuration) -> None:
         """Bring roster, calendar and policy into force."""
@@ -169,7 +173,7 @@ def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) ->
     yield _tick(service)
     yield _renew_calendar(service)
     yield _reload_on_hangup(service)
-    yield feed_watchdog(service.is_well)
+    yield feed_watchdog(service.is_well_now)
     yield Outbox(store, engine, notifiers, service.render, time.time).run()
     if settings.responder:
         key = secrets.get("responder.key_file")

@@ -13,9 +13,9 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from agent.app import probe_once
 from agent.hearing import Hearing, hearing
 from agent.metrics import Metrics
+from agent.once import probe_once
 from agent.probes.contract import Heard
 from agent.probes.whiteboard import discovery
 from agent.settings import (
@@ -114,7 +114,7 @@ async def test_awake_asleep_and_gone(broker: SchoolBroker, tmp_path: Path) -> No
 
 async def test_a_retained_message_alone(broker: SchoolBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be years old: nothing is claimed, and the reason says so."""
-    monkeypatch.setattr("agent.app.LISTEN_S", 0.5)
+    monkeypatch.setattr("agent.once.LISTEN_S", 0.5)
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.publish("panel/301/state", b'{"power": "on"}', qos=1, retain=True)
     device = await _probe(_settings(broker, tmp_path))
@@ -188,7 +188,7 @@ async def test_the_broker_restarts(broker: SchoolBroker, tmp_path: Path) -> None
 
 async def test_without_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens there: the probe ends in time, with a reason."""
-    monkeypatch.setattr("agent.app.LISTEN_S", 0.5)
+    monkeypatch.setattr("agent.once.LISTEN_S", 0.5)
     absent = SchoolBroker(tmp_path)
     device = await _probe(_settings(absent, tmp_path))
     assert (device.outcome, device.reason) == (Outcome.UNMEASURED, Reason.NO_DATA)

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from agent import directives as kept
 from agent.__main__ import main
-from agent.app import load_directives, load_settings, save_directives
+from agent.loading import load_settings
 from classready.report import Directives, Thetas
 from classready.settings import SettingsError
 
@@ -385,7 +386,7 @@ def ask_for(config, port):
     """Let the settings name the responder, and the collector have said what is required."""
     config.write_text(f"{GOOD}    port: {port}\n    mode: drain\n")
     (config.parent / "state").mkdir()
-    save_directives(config.parent / "state", Directives(policy_version="1", theta=Thetas(down=(95e6, 100e6))))
+    kept.save(config.parent / "state", Directives(policy_version="1", theta=Thetas(down=(95e6, 100e6))))
 
 
 def decided(test):
@@ -461,12 +462,12 @@ def test_without_a_terminal_progress_is_plain_lines(config, responder):
 def test_directives_survive_a_restart_and_garbage_does_no_harm(tmp_path):
     """The last directives are read again; a torn file is as good as none."""
     directives = Directives(policy_version="1", theta=Thetas(down=(95e6, 100e6)), retest=("uplink",))
-    assert load_directives(tmp_path) is None
-    save_directives(tmp_path, directives)
-    assert load_directives(tmp_path) == directives
+    assert kept.load(tmp_path) is None
+    kept.save(tmp_path, directives)
+    assert kept.load(tmp_path) == directives
     (tmp_path / "directives.json").write_bytes(b'{"policy_version"')
-    assert load_directives(tmp_path) is None
-    save_directives(tmp_path / "missing", directives)
+    assert kept.load(tmp_path) is None
+    kept.save(tmp_path / "missing", directives)
 
 
 BOARD = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agent.app import load_settings
+from agent.loading import load_settings
 from agent.probes import bandwidth
 from agent.probes.bandwidth import learned, meter, passive
 from agent.probes.contract import Context, Sample

@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from agent.__main__ import main
-from agent.app import load_settings
 from agent.discover import NotSweptError, addresses, network
 from agent.discover.inspect import Device, Port, Switch
 from agent.discover.proposal import render
 from agent.discover.sweep import System
+from agent.loading import load_settings
 from agent.settings import AgentSettings, Snmp, SwitchTarget, WhiteboardTarget
 from classready.observation import clean_text
 
