@@ -149,7 +149,7 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     receivers: tuple[Receiver, ...] = ()
     """Whom to tell."""
     tick_s: Annotated[float, Meta(ge=0.05, le=60)] = 5.0
-    """How often time alone is looked at: silence, ageing, holds."""
+    """Time is looked at when something is due, and at least so often: a clock that was set is noticed after that."""
     language: Literal["zh", "en"] = "zh"
     """Of messages and pages."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -37,9 +37,11 @@ from collector.store.states import NewerStoreError
 from collector.text import Names
 from collector.views import Bureau
 
-NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level")
+NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level", "tick_s")
 RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
+SAVE_WITHIN_S = 10.0
+"""At the end, for dates and counters: what is not stored then is up to ten minutes older after the restart."""
 
 RELOAD_OK = Gauge("classready_collector_config_last_reload_successful", "1 if the last reload was applied, else 0.")
 RELOADED_AT = Gauge(
@@ -60,7 +62,9 @@ class Service:
 
     def __init__(self, configuration: Configuration, store: Store) -> None:
         self.configuration = configuration
-        self.engine = Engine(store, configuration.settings.policy, configuration.settings.receivers, time.time)
+        self.engine = Engine(
+            store, configuration.settings.policy, configuration.settings.receivers, time.time, time.monotonic
+        )
         self.exposition = Exposition(configuration.settings.policy)
         self.engine.on_change(self._expose)
         self.gate = Gate()
@@ -83,9 +87,8 @@ class Service:
         return render(notice, self.configuration.settings.language, self.names())
 
     def is_well(self) -> bool:
-        """Whether time still passes through the engine, and so reports can be committed."""
-        last = self.engine.last_commit_at
-        return last is not None and time.time() - last < 30 + 3 * self.configuration.settings.tick_s
+        """Whether time passes and the store takes what is written, so that reports can be committed."""
+        return self.engine.is_well
 
     async def is_well_now(self) -> bool:
         """The same, asked by systemd's watchdog."""
@@ -164,13 +167,16 @@ async def _serve(service: Service, store: Store, notifiers: Mapping[str, Notifie
             _log.info("stopping")
         for task in tasks:
             task.cancel()
+    with suppress(CommitFailedError):
+        if left_count := await service.engine.save(SAVE_WITHIN_S):
+            _log.warning("not_saved", schools=left_count)
 
 
 def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) -> Iterator[Coroutine[None, None, None]]:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     yield engine.run()
+    yield engine.keep_time(settings.tick_s)
     yield engine.bureau.run()
-    yield _tick(service)
     yield _renew_calendar(service)
     yield _reload_on_hangup(service)
     yield feed_watchdog(service.is_well_now)
@@ -181,13 +187,6 @@ def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) ->
     if settings.mqtt:
         password, tls = secrets["mqtt.password_file"], service.configuration.mqtt_tls
         yield mqtt_door.run(settings.mqtt, password, tls, engine, time.time, gate=service.gate)
-
-
-async def _tick(service: Service) -> None:
-    while True:
-        with suppress(CommitFailedError):
-            await service.engine.tick()
-        await asyncio.sleep(service.configuration.settings.tick_s)
 
 
 async def _renew_calendar(service: Service) -> None:

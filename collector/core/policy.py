@@ -59,6 +59,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An open incident is told again after this."""
     classrooms_per_gateway_max: AtLeastOne = 200
     """Unlisted classrooms beyond this are refused (``inventory``)."""
+    ranges_per_spool_max: Annotated[int, Meta(ge=10, le=20_000)] = 4_000
+    """So many separate ranges of records are remembered of a spool; then the oldest gap between them is closed, and
+    what would still come there is refused (`inventory`)."""
+    spools_per_gateway_max: AtLeastOne = 20
+    """So many spools of a gateway are remembered, those heard last; a sound gateway has one for as long as its disk."""
+    rejections_per_spool_max: Annotated[int, Meta(ge=2_000, le=100_000)] = 4_000
+    """So many refused records of a spool are remembered one by one, those refused last; for a while twice as many."""
 
     @property
     def theta_down_bps(self) -> tuple[float, float]:

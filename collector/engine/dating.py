@@ -1,4 +1,8 @@
-"""When was it observed? By the best clock that a record offers (DESIGN: good wall clock, same boot, monotonic)."""
+"""When was it observed? By the best clock that a record offers (DESIGN: good wall clock, same boot, monotonic).
+
+Nothing is dated after its receipt: what is newer replaces what is older, so evidence from the future would keep out
+everything that comes after it until that future is reached.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,7 +13,11 @@ from classready.report import Record, Report
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 """No clock that says less was ever set."""
-FUTURE_TOLERANCE_S = 600.0
+AHEAD_MAX_S = 600.0
+"""A sender's clock that is further ahead of ours is not believed at all, whatever quality it claims.
+
+One that is behind cannot be told from a report that a broker held: it is believed, and what it dates counts as late.
+"""
 
 
 class Dated(Struct, frozen=True):
@@ -22,31 +30,51 @@ class Dated(Struct, frozen=True):
 def date_records(report: Report, records: Iterable[Record], received_at: float) -> dict[int, Dated | None]:
     """Return sequence -> when it was observed, in Unix seconds; None where no clock can tell."""
     records = tuple(records)
+    ahead_s = 0.0 if report.sent_at is None else max(0.0, report.sent_at - received_at)
+    walls = {r.sequence: _wall(r, report, ahead_s, received_at) for r in records}
     boot_started_at = {
-        r.boot_id: r.wall_s - r.monotonic_s
+        r.boot_id: wall_s - r.monotonic_s
         for r in sorted(records, key=lambda r: r.monotonic_s)
-        if r.wall_s is not None and _has_good_wall(r, received_at)
+        if (wall_s := walls[r.sequence]) is not None
     }
-    return {r.sequence: _date(r, report, boot_started_at.get(r.boot_id), received_at) for r in records}
+    return {
+        r.sequence: _date(r, report, walls[r.sequence], boot_started_at.get(r.boot_id), received_at) for r in records
+    }
 
 
-def _date(record: Record, report: Report, boot_started_at: float | None, received_at: float) -> Dated | None:
-    if record.wall_s is not None and _has_good_wall(record, received_at):
-        return Dated(record.wall_s, "good")
+def _wall(record: Record, report: Report, ahead_s: float, received_at: float) -> float | None:
+    """Return what the record's own clock says, on our scale; None where it is not to be believed.
+
+    ``sent_at`` tells how far ahead the clock of the present boot is; of an earlier boot's it says nothing.
+    """
+    if record.clock_quality != "good" or record.wall_s is None:
+        return None
+    if _is_present_boot(record, report):
+        if ahead_s > AHEAD_MAX_S:
+            return None
+        wall_s = record.wall_s - ahead_s
+    else:
+        wall_s = record.wall_s
+    return wall_s if EARLIEST <= wall_s <= received_at else None
+
+
+def _date(
+    record: Record, report: Report, wall_s: float | None, boot_started_at: float | None, received_at: float
+) -> Dated | None:
+    if wall_s is not None:
+        return Dated(wall_s, "good")
     if boot_started_at is not None:
         return _plausible(boot_started_at + record.monotonic_s, "rebased", received_at)
     age_s = report.sent_monotonic_s - record.monotonic_s
-    if report.boot_id not in {None, record.boot_id} or age_s < 0:
+    if not _is_present_boot(record, report) or age_s < 0:
         return None
     return _plausible(received_at - age_s, "estimated", received_at)
 
 
+def _is_present_boot(record: Record, report: Report) -> bool:
+    return report.boot_id in {None, record.boot_id}
+
+
 def _plausible(observed_at: float, quality: str, received_at: float) -> Dated | None:
-    return Dated(observed_at, quality) if EARLIEST <= observed_at <= received_at + FUTURE_TOLERANCE_S else None
-
-
-def _has_good_wall(record: Record, received_at: float) -> bool:
-    wall_s = record.wall_s
-    return (
-        record.clock_quality == "good" and wall_s is not None and EARLIEST <= wall_s <= received_at + FUTURE_TOLERANCE_S
-    )
+    observed_at = min(observed_at, received_at)
+    return Dated(observed_at, quality) if observed_at >= EARLIEST else None

@@ -22,7 +22,17 @@ class RefusedError(Exception):
         self.reason = reason
 
 
-def route(observation: Observation, schools: Mapping[str, School], policy: Policy) -> Sequence[Route]:
+class Newcomers:
+    """What one report names for the first time: it counts against the caps before any state shows it."""
+
+    def __init__(self) -> None:
+        self.rooms: set[tuple[str, str]] = set()
+        """(school, room)."""
+
+
+def route(
+    observation: Observation, schools: Mapping[str, School], policy: Policy, newcomers: Newcomers | None = None
+) -> Sequence[Route]:
     """Return the schools of the gateway that ``observation`` is about: all, or the one whose classroom it names.
 
     Raises:
@@ -35,8 +45,8 @@ def route(observation: Observation, schools: Mapping[str, School], policy: Polic
     school = schools.get(named or _school_of(room, schools))
     if school is None:
         raise RefusedError("identity")
-    if room not in school.roster.classrooms and not _may_add(room, school, schools, policy):
-        raise RefusedError("inventory")
+    if room not in school.roster.classrooms:
+        _admit(room, school, schools, policy, newcomers or Newcomers())
     return [Route(school.roster.school, room)]
 
 
@@ -46,6 +56,11 @@ def _school_of(room: str, schools: Mapping[str, School]) -> str:
     return candidates[0] if len(candidates) == 1 else ""
 
 
-def _may_add(room: str, school: School, schools: Mapping[str, School], policy: Policy) -> bool:
-    unlisted_count = sum(len(s.state.unlisted) for s in schools.values())
-    return room in school.state.unlisted or unlisted_count < policy.classrooms_per_gateway_max
+def _admit(room: str, school: School, schools: Mapping[str, School], policy: Policy, newcomers: Newcomers) -> None:
+    newcomer = (school.roster.school, room)
+    if room in school.state.unlisted or newcomer in newcomers.rooms:
+        return
+    unlisted_count = sum(len(s.state.unlisted) for s in schools.values()) + len(newcomers.rooms)
+    if unlisted_count >= policy.classrooms_per_gateway_max:
+        raise RefusedError("inventory")
+    newcomers.rooms.add(newcomer)

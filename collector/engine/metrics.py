@@ -23,8 +23,19 @@ RECORDS_LATE = Counter("classready_collector_records_late", "Records too old to 
 RECORDS_DECLARED_DROPPED = Counter(
     "classready_collector_records_declared_dropped", "Records that agents say they dropped.", ["reason"]
 )
+LEDGER_GAPS_CLOSED = Counter(
+    "classready_collector_ledger_gaps_closed", "Reports with which the oldest gaps of their spool were closed."
+)
+SPOOLS_FORGOTTEN = Counter(
+    "classready_collector_spools_forgotten", "Spools of gateways that made more of them than are remembered."
+)
 STEP_BUGS = Counter("classready_collector_step_bugs", "Events on which the core failed: bugs, see the log.")
 COMMIT_DURATION = Histogram("classready_collector_commit_duration_seconds", "Time of one transaction.")
+WRITER_HELD = Histogram(
+    "classready_collector_writer_held_seconds",
+    "Time for which one writer kept all others waiting.",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
 COMMITS_FAILED = Counter("classready_collector_commits_failed", "Transactions that failed; nothing of them was kept.")
 DB_BUSY = Counter("classready_collector_db_busy", "Transactions that failed because the store was locked.")
 BATCH_RECORDS = Histogram(

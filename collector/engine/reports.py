@@ -1,39 +1,40 @@
 """One report into a draft: what is new of it, whose it is, when it was, what the schools make of it, and the answer."""
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from classready.codec import DecodedReport, ranges
 from classready.observation import Bandwidth
 from classready.report import Ack, Record, Rejected, Report
-from collector.core.state import Heard, Observed
+from collector.core.state import Event, Heard, Observed
 from collector.engine import metrics
 from collector.engine.dating import Dated, date_records
 from collector.engine.draft import Draft
-from collector.engine.identity import RefusedError, route
+from collector.engine.identity import Newcomers, RefusedError, route
 from collector.store.history import BandwidthResult
-from collector.store.ledgers import Ledger, Ranges
+from collector.store.ledgers import Ledger, Spool, contains, union, with_gaps_closed
 
+LATE_INTERVALS = 3
+"""A gateway is not late before it would be silent: with reports every 300 s most records are older than 180 s."""
 _COUNT_MAX = 2**53
 
 
 def apply_report(draft: Draft, decoded: DecodedReport, schools: tuple[str, ...], received_at: float) -> Ack:
     """Apply what is new in a report of a gateway with ``schools``; the ack is true once ``draft`` is committed."""
     report = decoded.report
-    spool = (report.gateway, report.spool_id)
-    before = draft.ledgers[spool][1] if spool in draft.ledgers else None
-    known = before or Ledger()
+    spool = spool_of(decoded)
+    known = (draft.ledgers[spool][1] if spool in draft.ledgers else None) or Ledger()
     refused = draft.refused_before.setdefault(spool, {})
-    new = _what_is_new(decoded, known.ranges, refused)
+    new = _what_is_new(decoded, known, refused)
+    applied: set[int] = set()
+    refusals: list[Rejected] = []
     if new.records or new.unknown_kinds or new.malformed or _is_empty(decoded):
-        draft.feed(schools, _heard(report, received_at))
-    applied, refusals = _apply_records(draft, report, new.records, schools, received_at)
+        applied, refusals = _apply_records(draft, report, new.records, schools, received_at)
     applied |= new.unknown_kinds
     refusals += new.malformed
     _enter(draft, report, known, applied, refusals)
-    _count(draft, decoded, applied, new.unknown_kinds, refusals)
-    return _answer(decoded, draft.ledgers[spool][1].ranges, refused)
+    _count(draft, decoded, applied, new, refusals)
+    return _answer(decoded, draft.ledgers[spool][1], refused, known.closed_through)
 
 
 class _New(NamedTuple):
@@ -42,13 +43,15 @@ class _New(NamedTuple):
     records: list[Record]
     unknown_kinds: set[int]
     malformed: list[Rejected]
+    closed_count: int
+    """Sequences of gaps that were closed: refused, and nothing more is kept of them."""
 
 
-def _what_is_new(decoded: DecodedReport, committed: Ranges, refused: Mapping[int, str]) -> _New:
+def _what_is_new(decoded: DecodedReport, known: Ledger, refused: Mapping[int, str]) -> _New:
     taken: set[int] = set()
 
     def is_new(n: int) -> bool:
-        if n in taken or n in refused or _contains(committed, n):
+        if n in taken or n in refused or n <= known.closed_through or contains(known.ranges, n):
             return False
         taken.add(n)
         return True
@@ -57,6 +60,7 @@ def _what_is_new(decoded: DecodedReport, committed: Ranges, refused: Mapping[int
         records=[r for r in decoded.records if is_new(r.sequence)],
         unknown_kinds={n for n in decoded.unknown_kinds if is_new(n)},
         malformed=[r for r in decoded.rejected if is_new(r.sequence)],
+        closed_count=len({n for n in sequences(decoded) if n <= known.closed_through and n not in refused}),
     )
 
 
@@ -70,37 +74,77 @@ def _heard(report: Report, received_at: float) -> Heard:
     )
 
 
+class _Routed(NamedTuple):
+    record: Record
+    dated: Dated | None
+    schools: tuple[str, ...]
+    event: Observed | None
+    """None = no clock can date it: it enters the ledger and judges nothing."""
+
+
 def _apply_records(
     draft: Draft, report: Report, records: list[Record], schools: tuple[str, ...], received_at: float
 ) -> tuple[set[int], list[Rejected]]:
     """Feed records in the order in which they were observed; return the sequences applied, and those refused."""
+    routed, refusals = _route_all(draft, report, records, schools, received_at)
+    heard = _heard(report, received_at)
+    events: dict[str, list[Event]] = {school: [heard] for school in schools}
+    for each in routed:
+        if each.event is not None:
+            for school in each.schools:
+                events[school].append(each.event)
+    applied = routed
+    if not draft.feed(events):
+        draft.tally[metrics.STEP_BUGS] += not draft.feed({school: [heard] for school in schools})
+        applied = [each for each in routed if _feed_alone(draft, each)]
+        failed = {r.record.sequence for r in routed} - {r.record.sequence for r in applied}
+        draft.tally[metrics.STEP_BUGS] += len(failed)
+        refusals += [Rejected(sequence=n, reason="internal") for n in sorted(failed)]
+    for each in applied:
+        _keep(draft, report, each)
+    return {each.record.sequence for each in applied}, refusals
+
+
+def _route_all(
+    draft: Draft, report: Report, records: list[Record], schools: tuple[str, ...], received_at: float
+) -> tuple[list[_Routed], list[Rejected]]:
     dates = date_records(report, records, received_at)
-    applied: set[int] = set()
+    late_before = received_at - max(draft.policy.late_after_s, LATE_INTERVALS * report.report_interval_s)
+    known = {school: draft.school(school) for school in schools}
+    newcomers = Newcomers()
+    routed: list[_Routed] = []
     refusals: list[Rejected] = []
     for record in sorted(records, key=lambda r: _order(r, dates)):
+        dated = dates[record.sequence]
         try:
-            _apply_record(draft, report, record, dates[record.sequence], schools)
+            routes = route(record.observation, known, draft.policy, newcomers)
         except RefusedError as refusal:
             refusals.append(Rejected(sequence=record.sequence, reason=refusal.reason))
-        else:
-            applied.add(record.sequence)
-    return applied, refusals
+            continue
+        event = None
+        if dated is not None:
+            event = Observed(
+                gateway=report.gateway,
+                observation=record.observation,
+                classroom=routes[0].classroom,
+                observed_at=dated.observed_at,
+                late=dated.observed_at < late_before,
+            )
+        routed.append(_Routed(record, dated, tuple(r.school for r in routes), event))
+    return routed, refusals
 
 
-def _apply_record(draft: Draft, report: Report, record: Record, dated: Dated | None, schools: tuple[str, ...]) -> None:
-    routes = route(record.observation, {s: draft.school(s) for s in schools}, draft.policy)
-    if dated is None:
+def _feed_alone(draft: Draft, each: _Routed) -> bool:
+    """A bug on one record must not harm the others of its report."""
+    return each.event is None or draft.feed({school: [each.event] for school in each.schools})
+
+
+def _keep(draft: Draft, report: Report, each: _Routed) -> None:
+    """Count an applied record, and keep what of it is history."""
+    record, dated, event = each.record, each.dated, each.event
+    if dated is None or event is None:
         draft.tally[metrics.RECORDS_UNDATABLE] += 1
         return
-    observed = Observed(
-        gateway=report.gateway,
-        observation=record.observation,
-        classroom=routes[0].classroom,
-        observed_at=dated.observed_at,
-        late=dated.observed_at < draft.now - draft.policy.late_after_s,
-    )
-    if not draft.feed([r.school for r in routes], observed):
-        raise RefusedError("internal")
     if isinstance(record.observation, Bandwidth):
         result = BandwidthResult(
             gateway=report.gateway,
@@ -113,7 +157,7 @@ def _apply_record(draft: Draft, report: Report, record: Record, dated: Dated | N
     if dated.quality == "good":
         draft.delays_s.append(max(0.0, draft.now - dated.observed_at))
     draft.tally[metrics.RECORDS_ESTIMATED] += dated.quality == "estimated"
-    draft.tally[metrics.RECORDS_LATE] += observed.late
+    draft.tally[metrics.RECORDS_LATE] += event.late
 
 
 def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refusals: list[Rejected]) -> None:
@@ -121,44 +165,60 @@ def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refus
     stored = draft.ledgers[spool][0] if spool in draft.ledgers else None
     drops = _drops(report.dropped)
     after = Ledger(
-        ranges=union(known.ranges, ranges(list(applied))),
+        ranges=union(known.ranges, ranges([*applied, *(r.sequence for r in refusals)])),
         applied_records=known.applied_records + len(applied),
         rejected_records=known.rejected_records + len(refusals),
+        closed_through=known.closed_through,
+        closed_records=known.closed_records,
         declared_drops={
             r: max(drops.get(r, 0), known.declared_drops.get(r, 0)) for r in {*drops, *known.declared_drops}
         },
     )
+    after = with_gaps_closed(after, draft.policy.ranges_per_spool_max)
     draft.ledgers[spool] = (stored, after)
     draft.refused_before[spool].update({r.sequence: r.reason for r in refusals})
     draft.refusals += [(spool, refusal) for refusal in refusals]
+    draft.tally[metrics.LEDGER_GAPS_CLOSED] += after.closed_records > known.closed_records
     for reason, count in after.declared_drops.items():
         draft.tally[metrics.RECORDS_DECLARED_DROPPED.labels(reason)] += count - known.declared_drops.get(reason, 0)
 
 
-def _count(
-    draft: Draft, decoded: DecodedReport, applied: set[int], unknown: set[int], refusals: list[Rejected]
-) -> None:
+def _count(draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, refusals: list[Rejected]) -> None:
     sent = len(decoded.records) + len(decoded.unknown_kinds) + len(decoded.rejected)
-    new = len(applied) + len(refusals)
+    entered = len(applied) + len(refusals)
     draft.tally[metrics.MESSAGES_ACCEPTED] += 1
-    draft.tally[metrics.MESSAGES_DUPLICATE] += sent > 0 and new == 0
+    draft.tally[metrics.MESSAGES_DUPLICATE] += sent > 0 and entered == 0
     draft.tally[metrics.RECORDS_ACCEPTED] += len(applied)
-    draft.tally[metrics.RECORDS_UNKNOWN_KIND] += len(unknown)
-    draft.tally[metrics.RECORDS_DUPLICATE] += sent - new
+    draft.tally[metrics.RECORDS_UNKNOWN_KIND] += len(new.unknown_kinds)
+    draft.tally[metrics.RECORDS_DUPLICATE] += sent - entered - new.closed_count
     draft.tally[metrics.RECORDS_REJECTED.labels("nameless")] += decoded.nameless_count
+    draft.tally[metrics.RECORDS_REJECTED.labels("inventory")] += new.closed_count
     for refusal in refusals:
         draft.tally[metrics.RECORDS_REJECTED.labels(refusal.reason)] += 1
 
 
-def _answer(decoded: DecodedReport, committed: Ranges, refused: Mapping[int, str]) -> Ack:
-    sent = sorted(
-        {r.sequence for r in decoded.records} | set(decoded.unknown_kinds) | {r.sequence for r in decoded.rejected}
-    )
+def _answer(decoded: DecodedReport, ledger: Ledger, refused: Mapping[int, str], closed_through: int) -> Ack:
+    """Name what is durable and what was refused; of what lies below a gap closed before nobody knows which it was.
+
+    An agent still holds such a record only if it was never answered, so to call it refused, and counted, is no lie.
+    """
+    sent = sorted(set(sequences(decoded)))
+    reasons = {n: refused.get(n) or ("inventory" if n <= closed_through else None) for n in sent}
     return Ack(
         spool_id=decoded.report.spool_id,
-        committed=ranges([n for n in sent if _contains(committed, n)]),
-        rejected=tuple(Rejected(sequence=n, reason=refused[n]) for n in sent if n in refused),
+        committed=ranges([n for n in sent if reasons[n] is None and contains(ledger.ranges, n)]),
+        rejected=tuple(Rejected(sequence=n, reason=reason) for n, reason in reasons.items() if reason is not None),
     )
+
+
+def spool_of(decoded: DecodedReport) -> Spool:
+    return decoded.report.gateway, decoded.report.spool_id
+
+
+def sequences(decoded: DecodedReport) -> list[int]:
+    """All that the report names."""
+    named = [r.sequence for r in decoded.records] + [r.sequence for r in decoded.rejected]
+    return [*named, *decoded.unknown_kinds]
 
 
 def _is_empty(decoded: DecodedReport) -> bool:
@@ -177,19 +237,3 @@ def _drops(dropped: Mapping[str, int]) -> dict[str, int]:
         known = reason if reason in metrics.DROP_REASONS else "other"
         sums[known] = min(sums.get(known, 0) + count, _COUNT_MAX)
     return sums
-
-
-def union(one: Ranges, other: Ranges) -> Ranges:
-    """Closed, disjoint, ascending ranges that cover exactly what the two cover."""
-    merged: list[tuple[int, int]] = []
-    for first, last in sorted((*one, *other)):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return tuple(merged)
-
-
-def _contains(within: Ranges, n: int) -> bool:
-    index = bisect_right(within, n, key=lambda r: r[0]) - 1
-    return index >= 0 and n <= within[index][1]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.observation import Bandwidth, WindowSummary
@@ -41,7 +42,9 @@ async def add_bandwidth_results(connection: AsyncConnection, results: Sequence[B
         for result in results
     ]
     if rows:
-        await connection.execute(insert(bandwidth_result), rows)
+        # a spool that was forgotten may come back: what it told before is told
+        dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+        await connection.execute(dialect.insert(bandwidth_result).on_conflict_do_nothing(), rows)
 
 
 def _json(windows: WindowSummary | None) -> str | None:

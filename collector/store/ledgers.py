@@ -1,14 +1,19 @@
-"""The ledger: which sequences of which spool are durable, and which were refused and why."""
+"""The ledger: which sequences of which spool are settled, which of them were refused and why.
 
+Bounded, whatever a sender does: so many ranges and so many refusals a spool, so many spools a gateway.
+"""
+
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.report import Rejected
-from collector.store.states import StaleStateError
+from collector.store.states import StaleStateError, changed_count
 from collector.store.tables import ledger, ledger_rejected
 
 Ranges = tuple[tuple[int, int], ...]
@@ -21,11 +26,18 @@ _drops = msgspec.json.Decoder(dict[str, int])
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """``applied_records`` counts what was applied, so that doubling shows: it must equal the length of ``ranges``."""
+    """``ranges`` = what is settled: applied, refused, or in a gap that was closed.
+
+    Doubling shows: applied + rejected + closed records must be as many as ``ranges`` hold. (Refusals fill their gaps:
+    else a gateway of which one record in each report is refused had a range more with each report, for ever.)
+    """
 
     ranges: Ranges = ()
     applied_records: int = 0
     rejected_records: int = 0
+    closed_through: int = 0
+    """Up to here a sequence is settled, and nobody knows any more whether it ever came."""
+    closed_records: int = 0
     declared_drops: Mapping[str, int] = {}
 
 
@@ -38,6 +50,8 @@ async def load(connection: AsyncConnection, spools: Collection[Spool]) -> dict[S
             ranges=_ranges.decode(row.ranges),
             applied_records=row.applied_records,
             rejected_records=row.rejected_records,
+            closed_through=row.closed_through,
+            closed_records=row.closed_records,
             declared_drops=_drops.decode(row.declared_drops),
         )
         for row in rows
@@ -47,41 +61,137 @@ async def load(connection: AsyncConnection, spools: Collection[Spool]) -> dict[S
 async def load_rejected(connection: AsyncConnection, spool: Spool, first: int, last: int) -> dict[int, str]:
     """Return sequence -> reason of what was refused before, within ``first .. last``."""
     table = ledger_rejected.c
-    statement = select(table.sequence, table.reason).where(
-        table.gateway == spool[0], table.spool_id == spool[1], table.sequence.between(first, last)
-    )
+    statement = select(table.sequence, table.reason).where(*_of(table, spool), table.sequence.between(first, last))
     return {row.sequence: row.reason for row in await connection.execute(statement)}
 
 
-async def save(connection: AsyncConnection, spool: Spool, before: Ledger | None, after: Ledger, now: float) -> None:
-    """Store ``after`` in place of ``before`` (None = a spool not heard before).
+async def save(connection: AsyncConnection, changes: Mapping[Spool, tuple[Ledger | None, Ledger]], now: float) -> None:
+    """Store spool -> (what it replaces, what it is); None = a spool not heard before.
 
     Raises:
-        StaleStateError: the store does not hold ``before``.
+        StaleStateError: the store does not hold what is to be replaced.
     """
-    values = {
-        "ranges": _encode(after.ranges).decode(),
-        "applied_records": after.applied_records,
-        "rejected_records": after.rejected_records,
-        "declared_drops": _encode(after.declared_drops).decode(),
-        "updated_at": now,
-    }
-    if before is None:
-        await connection.execute(insert(ledger).values(gateway=spool[0], spool_id=spool[1], **values))
-        return
-    mine = (ledger.c.gateway == spool[0], ledger.c.spool_id == spool[1])
-    unchanged = (
-        ledger.c.applied_records == before.applied_records,
-        ledger.c.rejected_records == before.rejected_records,
-    )
-    if (await connection.execute(update(ledger).where(*mine, *unchanged).values(**values))).rowcount != 1:
-        raise StaleStateError
+    rows = [(before, _row(spool, before or Ledger(), after, now)) for spool, (before, after) in changes.items()]
+    if added := [row for before, row in rows if before is None]:
+        await connection.execute(
+            insert(ledger).values(gateway=bindparam("g"), spool_id=bindparam("s"), **_VALUES), added
+        )
+    if replaced := [row for before, row in rows if before is not None]:
+        mine = (ledger.c.gateway == bindparam("g"), ledger.c.spool_id == bindparam("s"))
+        unchanged = (
+            ledger.c.applied_records == bindparam("was"),
+            ledger.c.rejected_records == bindparam("was_rejected"),
+        )
+        statement = update(ledger).where(*mine, *unchanged).values(_VALUES)
+        if await changed_count(connection, statement, replaced) != len(replaced):
+            raise StaleStateError
 
 
-async def add_rejected(connection: AsyncConnection, refusals: Iterable[tuple[Spool, Rejected]]) -> None:
+async def add_rejected(connection: AsyncConnection, refusals: Iterable[tuple[Spool, Rejected]], now: float) -> None:
     rows = [
-        {"gateway": spool[0], "spool_id": spool[1], "sequence": refusal.sequence, "reason": refusal.reason}
+        {"gateway": spool[0], "spool_id": spool[1], "sequence": refusal.sequence, "reason": refusal.reason, "at": now}
         for spool, refusal in refusals
     ]
     if rows:
         await connection.execute(insert(ledger_rejected), rows)
+
+
+async def forget_rejected(connection: AsyncConnection, spool: Spool, keep_count: int) -> None:
+    """Keep the newest refusals of a spool. An older one that comes again is called settled.
+
+    An agent has one report in flight and sends nothing again that was answered; a report holds at most 2,000 records.
+    """
+    table = ledger_rejected.c
+    newest = select(table.at).where(*_of(table, spool)).order_by(table.at.desc()).offset(keep_count - 1).limit(1)
+    oldest_kept_at = (await connection.execute(newest)).scalar_one_or_none()
+    if oldest_kept_at is not None:
+        await connection.execute(delete(ledger_rejected).where(*_of(table, spool), table.at < oldest_kept_at))
+
+
+async def forget_spools(connection: AsyncConnection, gateway: str, keep_count: int) -> int:
+    """Keep the spools of a gateway that were heard last; return how many were forgotten.
+
+    A gateway has one spool. What was forgotten could be applied again, but its spool is gone: the agent made a new one.
+    """
+    heard = select(ledger.c.spool_id).where(ledger.c.gateway == gateway)
+    newest_first = heard.order_by(ledger.c.updated_at.desc(), ledger.c.spool_id).offset(keep_count)
+    old = list((await connection.execute(newest_first)).scalars())
+    for table in (ledger, ledger_rejected) if old else ():
+        await connection.execute(delete(table).where(table.c.gateway == gateway, table.c.spool_id.in_(old)))
+    return len(old)
+
+
+async def load_heard(connection: AsyncConnection) -> dict[str, float]:
+    """Return gateway -> when a ledger of it was last written."""
+    statement = select(ledger.c.gateway, func.max(ledger.c.updated_at).label("at")).group_by(ledger.c.gateway)
+    return {row.gateway: row.at for row in await connection.execute(statement)}
+
+
+def _of(table: Any, spool: Spool) -> tuple[Any, Any]:
+    return table.gateway == spool[0], table.spool_id == spool[1]
+
+
+_VALUES: Mapping[str, Any] = {
+    "ranges": bindparam("ranges_"),
+    "applied_records": bindparam("applied"),
+    "rejected_records": bindparam("rejected"),
+    "closed_through": bindparam("through"),
+    "closed_records": bindparam("closed"),
+    "declared_drops": bindparam("drops"),
+    "updated_at": bindparam("now"),
+}
+
+
+def _row(spool: Spool, before: Ledger, after: Ledger, now: float) -> dict[str, Any]:
+    return {
+        "g": spool[0],
+        "s": spool[1],
+        "was": before.applied_records,
+        "was_rejected": before.rejected_records,
+        "ranges_": _encode(after.ranges).decode(),
+        "applied": after.applied_records,
+        "rejected": after.rejected_records,
+        "through": after.closed_through,
+        "closed": after.closed_records,
+        "drops": _encode(after.declared_drops).decode(),
+        "now": now,
+    }
+
+
+# --- ranges ---------------------------------------------------------------------------------------------------------
+
+
+def union(one: Ranges, other: Ranges) -> Ranges:
+    """Closed, disjoint, ascending ranges that cover exactly what the two cover."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted((*one, *other)):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return tuple(merged)
+
+
+def contains(within: Ranges, n: int) -> bool:
+    index = bisect_right(within, n, key=lambda r: r[0]) - 1
+    return index >= 0 and n <= within[index][1]
+
+
+def with_gaps_closed(known: Ledger, ranges_max: int) -> Ledger:
+    """Close the lowest gaps until there are no more than ``ranges_max`` ranges.
+
+    A spool's records come in order, and live ones before a backlog: two ranges, and one more wherever the gateway lost
+    some. The lowest gaps are the oldest: of what was lost there nothing will come any more.
+    """
+    surplus = len(known.ranges) - ranges_max
+    if surplus <= 0:
+        return known
+    lowest, above = known.ranges[: surplus + 1], known.ranges[surplus + 1 :]
+    first, last = lowest[0][0], lowest[-1][1]
+    held_count = sum(b - a + 1 for a, b in lowest)
+    return msgspec.structs.replace(
+        known,
+        ranges=((first, last), *above),
+        closed_through=lowest[-1][0] - 1,
+        closed_records=known.closed_records + (last - first + 1) - held_count,
+    )

@@ -1,14 +1,17 @@
 """State of schools: versioned JSON, replaced only by whoever read the revision it replaces."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.state import STATE_VERSION, SchoolState
 from collector.store.tables import school_state
+
+FEW_SCHOOLS = 500
+"""Up to so many are asked for by name; for more the whole table is read."""
 
 _encode = msgspec.json.Encoder().encode
 _school = msgspec.json.Decoder(SchoolState)
@@ -22,35 +25,43 @@ class NewerStoreError(Exception):
     """The store was written by a newer release."""
 
 
-async def load_schools(connection: AsyncConnection, schools: Collection[str]) -> dict[str, tuple[int, SchoolState]]:
-    """Return school -> (revision, state) for those of ``schools`` that were stored before."""
-    rows = await connection.stream(select(school_state))
+class Stored(NamedTuple):
+    """A school's row. ``saved_at``: the collector's clock when it was written."""
+
+    revision: int
+    state: SchoolState
+    saved_at: float
+
+
+async def load_schools(connection: AsyncConnection, schools: Collection[str]) -> dict[str, Stored]:
+    """Return those of ``schools`` that were stored before."""
+    wanted = select(school_state)
+    if len(schools) <= FEW_SCHOOLS:
+        wanted = wanted.where(school_state.c.school.in_(list(schools)))
+    rows = await connection.stream(wanted)
     return {
-        row.school: (row.revision, _known(_school.decode(row.state))) async for row in rows if row.school in schools
+        row.school: Stored(row.revision, _known(_school.decode(row.state)), row.saved_at)
+        async for row in rows
+        if row.school in schools
     }
 
 
-async def save_schools(connection: AsyncConnection, states: Mapping[str, tuple[int, SchoolState]]) -> None:
+async def save_schools(connection: AsyncConnection, states: Mapping[str, tuple[int, SchoolState]], now: float) -> None:
     """Store school -> (revision that is replaced, state).
 
     Raises:
         StaleStateError: a revision in the store is not the one that is replaced.
     """
-    rows = [_row(school, old, state) for school, (old, state) in states.items()]
-    await _save(connection, school_state, "school", rows)
-
-
-def _row(key: str, old: int, state: SchoolState) -> dict[str, Any]:
-    return {"key": key, "old": old, "new": old + 1, "text": _encode(state).decode()}
-
-
-async def _save(connection: AsyncConnection, table: Table, key: str, rows: list[dict[str, Any]]) -> None:
-    values: dict[str, Any] = {"revision": bindparam("new"), "state": bindparam("text")}
+    rows = [
+        {"name": school, "old": old, "new": old + 1, "text": _encode(state).decode(), "now": now}
+        for school, (old, state) in states.items()
+    ]
+    values: dict[str, Any] = {"revision": bindparam("new"), "state": bindparam("text"), "saved_at": bindparam("now")}
     if added := [row for row in rows if row["old"] == 0]:
-        await connection.execute(insert(table).values({key: bindparam("key"), **values}), added)
+        await connection.execute(insert(school_state).values(school=bindparam("name"), **values), added)
     if replaced := [row for row in rows if row["old"] != 0]:
-        mine = (table.c[key] == bindparam("key"), table.c.revision == bindparam("old"))
-        if await changed_count(connection, update(table).where(*mine).values(values), replaced) != len(replaced):
+        mine = (school_state.c.school == bindparam("name"), school_state.c.revision == bindparam("old"))
+        if await changed_count(connection, update(school_state).where(*mine).values(values), replaced) != len(replaced):
             raise StaleStateError
 
 

@@ -10,6 +10,7 @@ school_state = Table(
     Column("school", String(32), primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    Column("saved_at", Double, nullable=False),
 )
 
 ledger = Table(
@@ -22,6 +23,8 @@ ledger = Table(
     Column("rejected_records", BigInteger, nullable=False),
     Column("declared_drops", Text, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("closed_through", BigInteger, nullable=False),
+    Column("closed_records", BigInteger, nullable=False),
 )
 
 ledger_rejected = Table(
@@ -31,6 +34,14 @@ ledger_rejected = Table(
     Column("spool_id", String(32), primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", String(40), nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
 )
 
 verdict_transition = Table(

@@ -2,18 +2,16 @@
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
 
 import pytest
-from prometheus_client import REGISTRY
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from classready.report import Rejected
 from collector.core.hours import Calendar
 from collector.core.policy import Policy
 from collector.core.state import Cause
 from collector.engine import CommitFailedError, UnknownGatewayError
-from collector.engine.writer import BATCH_MAX_REPORTS
+from collector.engine.queue import BATCH_MAX_REPORTS
 from collector.roster import load_roster
 from collector.roster.calendar import hours_of_schools
 from collector.store.ledgers import load
@@ -36,21 +34,9 @@ from tests.support.collecting import (
     start_engine,
     write_roster,
 )
+from tests.support.engines import counted, ledger, rows, running
 
 pytestmark = pytest.mark.usefixtures("every_store")
-
-
-@asynccontextmanager
-async def running(folder, clock=None, text=ROSTER):
-    """An engine at work on the store in ``folder`` with the roster ``text``: (engine, store, clock)."""
-    clock = clock or FakeClock()
-    async with opened(folder) as store:
-        engine = await start_engine(store, folder, clock, text=text)
-        task = asyncio.create_task(engine.run())
-        try:
-            yield engine, store, clock
-        finally:
-            task.cancel()
 
 
 def incidents(engine):
@@ -59,20 +45,6 @@ def incidents(engine):
 
 def members(found):
     return sorted(f"{school}|{m.alert.subject.label}" for school, held in found.schools.items() for m in held)
-
-
-async def rows(store, table):
-    async with store.reader.connect() as connection:
-        return (await connection.execute(select(table))).all()
-
-
-async def ledger(store, gateway="gw-one", spool=SPOOL):
-    async with store.reader.connect() as connection:
-        return (await load(connection, {(gateway, spool)}))[gateway, spool]
-
-
-def counted(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 # --- the ledger -----------------------------------------------------------------------------------------------------
@@ -340,7 +312,7 @@ async def test_silence_needs_no_report(tmp_path):
         assert not engine.schools["s3"].state.gateways["gw-two"].silent
         await engine.tick()
         assert await rows(store, school_state) == before
-        clock.now += 0.2
+        clock.now += 5.1
         await engine.tick()
         assert engine.schools["s3"].state.gateways["gw-two"].silent
 

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 
 from classready.codec import decode_ack
 from classready.report import REPORT_MAX_BYTES
-from collector.engine import CommitFailedError, writer
+from collector.engine import CommitFailedError, intake
 from collector.ingest import http as door
 from collector.ingest.gate import BURST_REPORTS
 from tests.support.collecting import (
@@ -128,14 +128,14 @@ async def test_flood(tmp_path):
 
 async def test_a_report_that_meets_a_bug(tmp_path, monkeypatch):
     """It is refused as such, so that its records come singly; what shared its transaction is taken."""
-    apply_report = writer.apply_report
+    apply_report = intake.apply_report
 
     def buggy(draft, decoded, *arguments):
         if any(r.sequence == 13 for r in decoded.records):
             raise IndexError
         return apply_report(draft, decoded, *arguments)
 
-    monkeypatch.setattr(writer, "apply_report", buggy)
+    monkeypatch.setattr(intake, "apply_report", buggy)
     async with serving(tmp_path) as (post, _):
         bad, good = await asyncio.gather(
             post(body(pings([12, 13]))), post(body(pings([13_000]), gateway="gw-two"), TOKENS["gw-two"])

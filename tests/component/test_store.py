@@ -82,9 +82,9 @@ async def test_store_of_the_first_release(tmp_path):
             found = await states.load_schools(connection, {"s1"})
     assert (old.target, old.classroom, old.beyond, old.windows) == ("uplink", None, None, None)
     assert (new.classroom, new.beyond, new.windows) == ("s1/r1", "metro", '{"count":12,"min_bps":null,' + REST)
-    revision, state = found["s1"]
+    revision, state, saved_at = found["s1"]
     (leg,) = state.uplinks.values()
-    assert (revision, leg.beyond, state.paths, leg.tests[0].windows) == (3, None, {}, None)
+    assert (revision, saved_at, leg.beyond, state.paths, leg.tests[0].windows) == (3, 0.0, None, {}, None)
     assert leg_interval(leg).at_least_bps == 95e6
 
 
@@ -128,29 +128,29 @@ async def test_readers_cannot_write(tmp_path):
     """Nobody but the writer can change anything."""
     async with opened(tmp_path) as store, store.reader.connect() as connection:
         with pytest.raises(DBAPIError, match=r"readonly|read-only"):
-            await states.save_schools(connection, {"a": (0, SchoolState())})
+            await states.save_schools(connection, {"a": (0, SchoolState())}, 0.0)
 
 
 async def test_compare_and_set(tmp_path):
     """A state is replaced only by whoever knew it; otherwise nothing of the transaction stays."""
     async with opened(tmp_path) as store:
         async with store.writer.begin() as connection:
-            await states.save_schools(connection, {"a": (0, SchoolState()), "b": (0, SchoolState())})
-            await states.save_schools(connection, {"a": (1, SchoolState(unlisted={"x": 1.0}))})
+            await states.save_schools(connection, {"a": (0, SchoolState()), "b": (0, SchoolState())}, 5.0)
+            await states.save_schools(connection, {"a": (1, SchoolState(unlisted={"x": 1.0}))}, 6.0)
         with pytest.raises(states.StaleStateError):
             async with store.writer.begin() as connection:
-                await states.save_schools(connection, {"a": (1, SchoolState()), "b": (1, SchoolState())})
+                await states.save_schools(connection, {"a": (1, SchoolState()), "b": (1, SchoolState())}, 7.0)
         async with store.reader.connect() as connection:
             found = await states.load_schools(connection, {"a", "b", "c"})
-        assert {school: revision for school, (revision, _) in found.items()} == {"a": 2, "b": 1}
-        assert found["a"][1].unlisted == {"x": 1.0}
+        assert {school: (row.revision, row.saved_at) for school, row in found.items()} == {"a": (2, 6.0), "b": (1, 5.0)}
+        assert found["a"].state.unlisted == {"x": 1.0}
 
 
 async def test_newer_release(tmp_path):
     """A state of a newer release is not understood half."""
     async with opened(tmp_path) as store:
         async with store.writer.begin() as connection:
-            await states.save_schools(connection, {"a": (0, SchoolState(version=99))})
+            await states.save_schools(connection, {"a": (0, SchoolState(version=99))}, 0.0)
         async with store.reader.connect() as connection:
             with pytest.raises(states.NewerStoreError):
                 await states.load_schools(connection, {"a"})
@@ -161,12 +161,12 @@ async def test_ledger_is_compared_too(tmp_path):
     before, after = Ledger(ranges=((1, 2),), applied_records=2), Ledger(ranges=((1, 3),), applied_records=3)
     async with opened(tmp_path) as store:
         async with store.writer.begin() as connection:
-            await ledgers.save(connection, SPOOL_KEY, None, before, 0.0)
-            await ledgers.save(connection, SPOOL_KEY, before, after, 0.0)
+            await ledgers.save(connection, {SPOOL_KEY: (None, before)}, 0.0)
+            await ledgers.save(connection, {SPOOL_KEY: (before, after)}, 0.0)
             assert await ledgers.load(connection, {SPOOL_KEY, ("gw-two", SPOOL)}) == {SPOOL_KEY: after}
         with pytest.raises(states.StaleStateError):
             async with store.writer.begin() as connection:
-                await ledgers.save(connection, SPOOL_KEY, before, after, 0.0)
+                await ledgers.save(connection, {SPOOL_KEY: (before, after)}, 0.0)
 
 
 @pytest.mark.parametrize(

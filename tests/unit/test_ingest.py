@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from classready.observation import Ping
 from classready.report import Report
@@ -13,7 +14,6 @@ from collector.core.policy import Policy
 from collector.core.state import Classroom, School, SchoolRoster, SchoolState
 from collector.engine.dating import Dated, date_records
 from collector.engine.identity import RefusedError, Route, route
-from collector.engine.reports import union
 from collector.ingest.gate import (
     BURST_REPORTS,
     REPORTS_PER_S,
@@ -22,6 +22,7 @@ from collector.ingest.gate import (
     Gate,
     TooOftenError,
 )
+from collector.store.ledgers import union
 from tests.support.collecting import NOW, SPOOL, awake, port, record
 
 REPORT = Report(gateway="gw-one", spool_id=SPOOL, boot_id="abc", report_interval_s=60, sent_monotonic_s=1_000.0)
@@ -35,7 +36,7 @@ REPORT = Report(gateway="gw-one", spool_id=SPOOL, boot_id="abc", report_interval
         pytest.param({"wall_s": None}, Dated(NOW - 10, "estimated"), id="no clock"),
         pytest.param({"wall_s": 86_400.0}, Dated(NOW - 10, "estimated"), id="1970 cannot be good"),
         pytest.param({"wall_s": NOW + 601}, Dated(NOW - 10, "estimated"), id="future cannot be good"),
-        pytest.param({"wall_s": NOW + 599}, Dated(NOW + 599, "good"), id="a little fast"),
+        pytest.param({"wall_s": NOW + 1}, Dated(NOW - 10, "estimated"), id="nothing is seen after it is told"),
         pytest.param({"wall_s": None, "boot_id": "0"}, None, id="earlier boot"),
         pytest.param({"wall_s": None, "monotonic_s": 1_001.0}, None, id="after the report was sent"),
     ],
@@ -60,6 +61,44 @@ def test_dating_without_a_boot():
     """A sender that does not say its boot is taken to be in the same one."""
     report = Report(gateway="gw-one", spool_id=SPOOL, report_interval_s=60, sent_monotonic_s=1_000.0)
     assert date_records(report, [record(1, wall_s=None)], NOW) == {1: Dated(NOW - 10, "estimated")}
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "fields", "expected"),
+    [
+        pytest.param(NOW + 300, {"wall_s": NOW + 290}, Dated(NOW - 10, "good"), id="a clock five minutes fast"),
+        pytest.param(NOW + 600, {"wall_s": NOW + 590}, Dated(NOW - 10, "good"), id="ten minutes fast"),
+        pytest.param(NOW + 601, {"wall_s": NOW + 591}, Dated(NOW - 10, "estimated"), id="more is not believed"),
+        pytest.param(NOW + 86_400, {"wall_s": NOW - 50}, Dated(NOW - 10, "estimated"), id="nor where it looks right"),
+        pytest.param(NOW + 1e7, {"wall_s": NOW - 50, "boot_id": "0"}, Dated(NOW - 50, "good"), id="earlier boot"),
+        pytest.param(NOW + 1e7, {"wall_s": NOW + 50, "boot_id": "0"}, None, id="earlier boot, in the future"),
+        pytest.param(NOW + 5, {"wall_s": NOW + 20}, Dated(NOW - 10, "estimated"), id="set back before it was sent"),
+        pytest.param(NOW - 3_600, {"wall_s": NOW - 3_610}, Dated(NOW - 3_610, "good"), id="slow, or held by a broker"),
+        pytest.param(NOW, {"wall_s": NOW - 10}, Dated(NOW - 10, "good"), id="right"),
+    ],
+)
+def test_dating_by_a_clock_that_is_ahead(sent_at, fields, expected):
+    """What a clock ahead of ours dates is put back by as much as the report itself is ahead, or dated by receipt."""
+    assert date_records(replace(REPORT, sent_at=sent_at), [record(1, **fields)], NOW)[1] == expected
+
+
+@given(
+    st.floats(-5_000, 5_000),
+    st.lists(st.tuples(st.floats(0, 1_000), st.booleans()), min_size=1, max_size=8),
+    st.one_of(st.none(), st.floats(-5_000, 5_000)),
+)
+def test_dating_keeps_order_and_never_leaves_the_past(skew_s, seen, sent_skew_s):
+    """Whatever a clock says: nothing is dated after its receipt, and what came later is not dated earlier."""
+    records = [
+        record(n, monotonic_s=at, wall_s=NOW + skew_s - (1_000 - at), clock_quality="good" if good else "unknown")
+        for n, (at, good) in enumerate(seen, 1)
+    ]
+    report = replace(REPORT, sent_at=None if sent_skew_s is None else NOW + skew_s)
+    dates = date_records(report, records, NOW)
+    assert all(dated is None or dated.observed_at <= NOW for dated in dates.values())
+    if sent_skew_s is not None:
+        known = [dates[r.sequence].observed_at for r in sorted(records, key=lambda r: r.monotonic_s)]
+        assert all(a <= b + 1e-3 for a, b in pairwise(known))
 
 
 def schools(**unlisted: float) -> dict[str, School]:

@@ -1,0 +1,190 @@
+"""The engine: takes what waits or is due, makes one draft of it, commits it, and only then lets anybody see it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from classready.codec import DecodedReport
+from classready.report import Ack
+from collector.core.policy import Policy
+from collector.core.state import Hours, PolicyChanged, RosterChanged, School
+from collector.core.step import leave
+from collector.engine import resuming
+from collector.engine.bureau import Dispatcher, roster_news
+from collector.engine.clockwork import Clockwork
+from collector.engine.committing import Changed, Committer
+from collector.engine.errors import CommitFailedError
+from collector.engine.intake import Intake
+from collector.engine.pace import Pace
+from collector.engine.queue import Queue
+from collector.engine.registry import Registry, Row
+from collector.engine.timekeeping import Timekeeper
+from collector.engine.writing import Writer
+from collector.roster import Roster
+from collector.settings import Receiver
+from collector.store import outbox
+from collector.store.database import Store
+from collector.store.states import Stored
+
+UNWELL_AFTER_S = 30.0
+"""Without a turn of the clockwork."""
+
+
+class Engine:
+    """The one owner of state, seen from outside: reports, roster and time in, callbacks and answers out."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        receivers: Sequence[Receiver],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        """``monotonic`` shows when ``clock`` was set; without one that is never seen."""
+        self._time = Timekeeper(clock, monotonic)
+        self._registry = Registry(policy)
+        self._writer = Writer(store)
+        self.bureau = Dispatcher(self._writer.exclusive, receivers, lambda: self._registry.policy, clock)
+        self._committer = Committer(self._registry, self._writer, self._time, self.bureau.wake)
+        self._queue = Queue()
+        self._intake = Intake(self._queue, self._committer)
+        self._clockwork = Clockwork(self._committer)
+        self._reloading = asyncio.Lock()
+
+    @property
+    def schools(self) -> Mapping[str, School]:
+        return self._registry.schools
+
+    @property
+    def roster(self) -> Roster:
+        return self._registry.roster
+
+    @property
+    def policy(self) -> Policy:
+        return self._registry.policy
+
+    @property
+    def is_well(self) -> bool:
+        """Whether time passes here, and the store takes what is written."""
+        turned_at = self._clockwork.turned_at
+        turns = turned_at is not None and time.monotonic() - turned_at < UNWELL_AFTER_S
+        return turns and not self._writer.is_failing
+
+    def on_change(self, callback: Changed) -> None:
+        self._committer.on_change.append(callback)
+
+    async def submit(self, gateway: str, decoded: DecodedReport, received_at: float) -> Ack:
+        """Return the ack once the report is durable.
+
+        Raises:
+            UnknownGatewayError: the gateway's fault.
+            NotAppliedError: this report's; nothing of it was kept.
+            QueueFullError, CommitFailedError: ours; the sender keeps the report and comes back.
+        """
+        return await self._queue.put(gateway, decoded, received_at)
+
+    async def mark_sent(self, delivery_id: int) -> None:
+        async with self._writer.exclusive() as connection:
+            await outbox.settle(connection, delivery_id, "sent", None, self._time.now())
+
+    async def mark_refused(self, delivery_id: int, reason: str) -> None:
+        async with self._writer.exclusive() as connection:
+            await outbox.settle(connection, delivery_id, "refused", reason, self._time.now())
+
+    async def mark_deferred(self, delivery_id: int, reason: str, due_at: float) -> None:
+        async with self._writer.exclusive() as connection:
+            await outbox.defer(connection, delivery_id, reason, due_at)
+
+    async def run(self) -> None:
+        """Commit what waits, many reports at a time, until cancelled."""
+        await self._intake.run()
+
+    async def keep_time(self, idle_max_s: float = 1.0) -> None:
+        """Do what is due when it is due, until cancelled; look at the clock at least every ``idle_max_s``."""
+        await self._clockwork.run(idle_max_s)
+
+    async def tick(self) -> None:
+        """Do what is due by now, in schools and bureau.
+
+        Raises:
+            CommitFailedError: what was not done yet is due again soon.
+        """
+        await self._clockwork.tick()
+        await self.bureau.settle()
+
+    async def save(self, within_s: float) -> int:
+        """Store what only moved on, at the end of work; return how many schools there was no time for."""
+        return await self._clockwork.save(within_s)
+
+    # --- roster ------------------------------------------------------------------------------------------------------
+
+    async def replace_roster(self, roster: Roster, hours: Mapping[str, Hours], policy: Policy) -> None:
+        """Judge by another roster, calendar or policy from now on.
+
+        Raises:
+            CommitFailedError: the old ones stay in force.
+        """
+        async with self._reloading:
+            await self.bureau.settle()
+            added = roster.schools.keys() - self.schools.keys()
+            async with self._writer.read() as connection:
+                remembered = await resuming.load(connection, added)
+            others = await self._differing(roster, hours)
+            async with self._writer.turn():
+                gone = self.schools.keys() - roster.schools.keys()
+                draft = self._committer.draft()
+                for name in gone:
+                    draft.leave(name)
+                draft.news += roster_news(self.roster, roster, self.bureau.state.holders)
+                draft.applied = (roster, policy != self.policy)
+                await self._committer.commit(draft)
+                self._put_in_force(roster, hours, policy, remembered, [*added, *others])
+            self._committer.announce(draft, gone)
+            with suppress(CommitFailedError):
+                await self.tick()
+
+    async def _differing(self, roster: Roster, hours: Mapping[str, Hours]) -> list[str]:
+        pace, differing = Pace(), []
+        for name, now in self.schools.items():
+            entry = roster.schools.get(name)
+            if entry is not None and (now.roster != entry or now.hours != hours[name]):
+                differing.append(name)
+            await pace.breathe()
+        return differing
+
+    def _put_in_force(
+        self,
+        roster: Roster,
+        hours: Mapping[str, Hours],
+        policy: Policy,
+        remembered: resuming.Remembered,
+        news: Sequence[str],
+    ) -> None:
+        registry, now = self._registry, self._time.now()
+        is_new_policy, registry.policy, registry.roster = policy != registry.policy, policy, roster
+        for name in news:
+            if name not in registry.schools:
+                school, row = School(roster=roster.schools[name], hours=hours[name]), Row()
+                if stored := remembered.schools.get(name):
+                    school, row = self._returned(replace(school, state=stored.state), stored)
+                registry.enter(name, school, row)
+                if resumed := remembered.resumed(name, roster, now):
+                    registry.tell(name, resumed)
+            registry.tell(name, RosterChanged(roster=roster.schools[name], hours=hours[name]), now)
+        registry.keep(roster.schools)
+        for name in registry.rows.keys() - set(news) if is_new_policy else ():
+            registry.tell(name, PolicyChanged(), now)
+
+    def _returned(self, school: School, stored: Stored) -> tuple[School, Row]:
+        """It was away, unless the bureau holds something of it: whatever it had told was withdrawn then."""
+        row = Row(revision=stored.revision, saved_at=stored.saved_at)
+        if school.roster.school in self.bureau.state.holders:
+            return school, row
+        left = leave(school, self._time.now()).school
+        if left is not school:
+            row.dirty, row.saved_at = True, 0.0  # to be stored with the first commit: it is news
+        return left, row

@@ -1,0 +1,108 @@
+"""From a report that waits to its answer: many in one transaction, each harmed by nothing but itself."""
+
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from classready.codec import DecodedReport
+from classready.report import Ack, Directives
+from collector.core.directives import directives
+from collector.engine import metrics
+from collector.engine.committing import Committer
+from collector.engine.errors import CommitFailedError, NotAppliedError, UnknownGatewayError
+from collector.engine.pace import Pace
+from collector.engine.queue import Queue, Waiting, give, refuse
+from collector.engine.reports import apply_report, sequences, spool_of
+from collector.store import ledgers, states
+
+_log = structlog.get_logger()
+
+
+class Intake:
+    """Works on ``queue``."""
+
+    def __init__(self, queue: Queue, committer: Committer) -> None:
+        self._queue = queue
+        self._committer = committer
+        self._registry = committer.registry
+
+    async def run(self) -> None:
+        """Commit what waits, many reports at a time, until cancelled."""
+        while True:
+            batch = await self._queue.take()
+            try:
+                await self._commit_all(batch)
+            finally:
+                refuse(batch)
+
+    async def _commit_all(self, batch: Sequence[Waiting]) -> None:
+        while batch:
+            batch = batch[await self._commit_some(batch) :]
+
+    async def _commit_some(self, batch: Sequence[Waiting]) -> int:
+        """Answer the first of ``batch``; return how many. One that breaks the transaction is found by halves."""
+        try:
+            return await self._apply(batch)
+        except CommitFailedError:
+            refuse(batch)
+        except states.StaleStateError:
+            raise
+        except Exception:  # noqa: BLE001 - one report that breaks the transaction must not stop the others
+            if len(batch) == 1:
+                _log.exception("report_not_applied", gateway=batch[0].gateway)
+                refuse(batch, NotAppliedError())
+            else:
+                half = len(batch) // 2
+                await self._commit_all(batch[:half])
+                await self._commit_all(batch[half:])
+        return len(batch)
+
+    async def _apply(self, batch: Sequence[Waiting]) -> int:
+        """Commit as many of ``batch`` as a turn has time for; return how many."""
+        known, refused = await self._load_ledgers([w.decoded for w in batch])
+        acks: list[tuple[Waiting, Ack]] = []
+        done: list[Waiting] = []
+        async with self._committer.writer.turn():
+            draft = self._committer.draft()
+            draft.ledgers, draft.refused_before = known, refused
+            pace = Pace()
+            for waiting in batch:
+                done.append(waiting)
+                if gateway := self._registry.roster.gateways.get(waiting.gateway):
+                    ack = apply_report(draft, waiting.decoded, gateway.schools, waiting.received_at)
+                    acks.append((waiting, ack))
+                if await pace.is_over():
+                    break
+            await self._committer.commit(draft)
+        self._committer.announce(draft)
+        metrics.BATCH_RECORDS.observe(sum(len(w.decoded.records) for w in done))
+        for waiting, ack in acks:
+            orders = self._directives(waiting.gateway)
+            give(waiting, msgspec.structs.replace(ack, sent_at=self._committer.time.now(), directives=orders))
+        for waiting in done:
+            refuse([waiting], UnknownGatewayError(waiting.gateway))
+        return len(done)
+
+    async def _load_ledgers(
+        self, reports: Sequence[DecodedReport]
+    ) -> tuple[dict[ledgers.Spool, tuple[ledgers.Ledger | None, ledgers.Ledger]], dict[ledgers.Spool, dict[int, str]]]:
+        """What the store holds of the spools of ``reports``. Nobody but reports changes it, so no turn is needed."""
+        refused: dict[ledgers.Spool, dict[int, str]] = {}
+        async with self._committer.writer.read() as connection:
+            found = await ledgers.load(connection, {spool_of(decoded) for decoded in reports})
+            for decoded in reports:
+                spool, named = spool_of(decoded), sequences(decoded)
+                if spool in found and found[spool].rejected_records and named:
+                    again = await ledgers.load_rejected(connection, spool, min(named), max(named))
+                    refused.setdefault(spool, {}).update(again)
+        return {spool: (ledger, ledger) for spool, ledger in found.items()}, refused
+
+    def _directives(self, gateway: str) -> Directives | None:
+        try:
+            schools = [self._registry.schools[s] for s in self._registry.roster.gateways[gateway].schools]
+            return directives(schools, gateway, self._registry.policy, self._committer.time.now())
+        except Exception:  # noqa: BLE001 - the ack is true without them
+            _log.exception("directives_failed", gateway=gateway)
+            metrics.STEP_BUGS.inc()
+            return None

@@ -1,0 +1,68 @@
+"""Reports that wait for their transaction."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from classready.codec import DecodedReport
+from classready.report import Ack
+from collector.engine import metrics
+from collector.engine.errors import CommitFailedError, QueueFullError
+
+QUEUE_MAX_REPORTS = 512
+BATCH_MAX_REPORTS = 128
+"""In one transaction: with 60,000 bytes a report at most 8 MB of JSON."""
+BATCH_MAX_RECORDS = 8_000
+
+
+class Waiting(NamedTuple):
+    """``received_at`` is the collector's clock; ``answer`` is given when the report is durable, or never will be."""
+
+    gateway: str
+    decoded: DecodedReport
+    received_at: float
+    answer: "asyncio.Future[Ack]"
+
+
+class Queue:
+    """First come, first served; bounded, so that a store that is slow is felt by who sends, not by memory."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Waiting] = asyncio.Queue(QUEUE_MAX_REPORTS)
+        metrics.QUEUE.set_function(self._waiting.qsize)
+        metrics.QUEUE_LIMIT.set(QUEUE_MAX_REPORTS)
+
+    def put(self, gateway: str, decoded: DecodedReport, received_at: float) -> "asyncio.Future[Ack]":
+        """Return the answer to come.
+
+        Raises:
+            QueueFullError: ours; the sender comes back.
+        """
+        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        try:
+            self._waiting.put_nowait(Waiting(gateway, decoded, received_at, answer))
+        except asyncio.QueueFull:
+            raise QueueFullError from None
+        return answer
+
+    async def take(self) -> list[Waiting]:
+        """Wait for a report; return it with all that wait behind it, as far as one transaction may hold."""
+        batch = [await self._waiting.get()]
+        record_count = len(batch[0].decoded.records)
+        while len(batch) < BATCH_MAX_REPORTS and record_count < BATCH_MAX_RECORDS and not self._waiting.empty():
+            batch.append(self._waiting.get_nowait())
+            record_count += len(batch[-1].decoded.records)
+        return batch
+
+
+def give(waiting: Waiting, ack: Ack) -> None:
+    """Answer, unless whoever asked is gone."""
+    if not waiting.answer.done():
+        waiting.answer.set_result(ack)
+
+
+def refuse(batch: Sequence[Waiting], why: Exception | None = None) -> None:
+    """Whatever was not answered was not committed."""
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(why or CommitFailedError())

@@ -1,0 +1,83 @@
+"""The one pen: transactions one after the other, and whether the store takes any."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collector.engine import metrics
+from collector.engine.errors import CommitFailedError
+from collector.store.database import Store
+from collector.store.transaction import StoreAwayError, begin, reading
+
+UNWELL_S = 10.0
+"""After a failure, at least: on a disk that is all but full a small transaction passes where a report does not."""
+
+_log = structlog.get_logger()
+
+
+class Writer:
+    """A turn is held by whoever decides what to write, from reading what is in force until it is true."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._failed_at: float | None = None
+        self._failing = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last transaction failed, or one did a moment ago."""
+        just_now = self._failed_at is not None and time.monotonic() - self._failed_at < UNWELL_S
+        return self._failing or just_now
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for all others, then let none of them write."""
+        async with self._lock:
+            with metrics.WRITER_HELD.time():
+                yield
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, by whoever has the turn.
+
+        Raises:
+            CommitFailedError: the store's fault. What the store says against the content is raised as it is.
+        """
+        try:
+            async with begin(self._store.writer) as connection:
+                yield connection
+        except StoreAwayError as error:
+            self._failing, self._failed_at = True, time.monotonic()
+            metrics.COMMITS_FAILED.inc()
+            metrics.DB_BUSY.inc("locked" in str(error))
+            _log.error("commit_failed", error=str(error))
+            raise CommitFailedError from error
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[AsyncConnection]:
+        """A turn that is one transaction."""
+        async with self.turn(), self.begin() as connection:
+            yield connection
+
+    def took_it(self) -> None:
+        """Something was written; that a transaction without a row ends well proves nothing."""
+        self._failing = False
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Ask the store; needs no turn, and nobody waits for it.
+
+        Raises:
+            CommitFailedError: the store is away.
+        """
+        try:
+            async with reading(self._store.reader) as connection:
+                yield connection
+        except StoreAwayError as error:
+            _log.error("store_not_readable", error=str(error))
+            raise CommitFailedError from error
