@@ -16,8 +16,6 @@ from collector.core.bureau.step import Step, step
 from collector.core.bureau.words import (
     Bureau,
     BureauEvent,
-    Desk,
-    Incident,
     IncidentChanged,
     Notice,
     SchoolChanged,
@@ -111,7 +109,8 @@ class Dispatcher:
             made = self._step([entry.event for entry in queued], now)
             if made is None:
                 return now + BUG_PAUSE_S, False
-            known = await self._save(connection, self._known, made)
+            closed = [e for e in made.effects if isinstance(e, IncidentChanged) and e.change == "closed"]
+            known = await incidents.save(connection, self._known, self.state, made.bureau, closed)
             await alert_changes.remove(connection, [entry.id for entry in queued])
             notices = [effect for effect in made.effects if isinstance(effect, Notice)]
             for notice in notices:
@@ -120,18 +119,6 @@ class Dispatcher:
         self._announce(made, told=bool(notices))
         is_due = made.wake_at is not None and made.wake_at <= now
         return made.wake_at, is_due or len(queued) == CHANGES_PER_TRANSACTION
-
-    async def _save(self, connection: AsyncConnection, known: Revisions, made: Step) -> Revisions:
-        """Write the rows that differ from what is stored, and no others."""
-        closed = [e for e in made.effects if isinstance(e, IncidentChanged) and e.change == "closed"]
-        changed: list[Incident] = []
-        desks: dict[str, Desk] = {}
-        for office, desk in made.bureau.desks.items():
-            before = self.state.desks.get(office, Desk())
-            changed += [i for name, i in desk.incidents.items() if before.incidents.get(name) is not i]
-            if (desk.moves, desk.sent_at) != (before.moves, before.sent_at):
-                desks[office] = desk
-        return await incidents.save(connection, known, changed, closed, desks)
 
     def _announce(self, made: Step, *, told: bool) -> None:
         for effect in made.effects:

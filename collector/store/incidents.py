@@ -1,19 +1,23 @@
-"""Incidents, one row each, and the desks: what else an office's messages rest on. The closed ones are the history."""
+"""Incidents, one row each, and the desks: what else an office's messages rest on. The closed ones are the history.
+
+Members of an open incident stand beside it, a row for each school: one change costs the same however large the outage.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from msgspec.structs import replace
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.step import resume
-from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged
+from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged, Member
 from collector.core.state import DeviceMoved
 from collector.store.states import NewerStoreError, StaleStateError, changed_count
 from collector.store.tables import incident as incident_table
-from collector.store.tables import office_desk
+from collector.store.tables import incident_member, office_desk
 
 
 class Revisions(Struct, frozen=True):
@@ -29,8 +33,12 @@ class _StoredDesk(Struct, frozen=True, kw_only=True):
     sent_at: tuple[float, ...] = ()
 
 
+_Schools = Mapping[str, tuple[Member, ...]]
+_NO_DESK = Desk()
+
 _encode = msgspec.json.Encoder().encode
 _incident = msgspec.json.Decoder(Incident)
+_members = msgspec.json.Decoder(tuple[Member, ...])
 _desk = msgspec.json.Decoder(_StoredDesk)
 
 
@@ -42,41 +50,78 @@ async def load(connection: AsyncConnection) -> tuple[Bureau, Revisions]:
     """
     still_open = select(incident_table).where(incident_table.c.closed_at.is_(None))
     rows = (await connection.execute(still_open.order_by(incident_table.c.opened_at, incident_table.c.id))).all()
-    incidents = [_known(_incident.decode(row.state)) for row in rows]
+    schools: dict[str, dict[str, tuple[Member, ...]]] = {row.id: {} for row in rows}
+    for row in await connection.execute(select(incident_member).order_by(incident_member.c.school)):
+        schools[row.incident][row.school] = _members.decode(row.state)
+    found = [replace(_known(_incident.decode(row.state)), schools=schools[row.id]) for row in rows]
     desk_rows = (await connection.execute(select(office_desk))).all()
-    desks = {row.office: _known(_desk.decode(row.state)) for row in desk_rows}
-    bureau = resume(
-        incidents,
-        {office: Desk(moves=desk.moves, sent_at=desk.sent_at) for office, desk in desks.items()},
-        await _last_number(connection),
-    )
-    return bureau, Revisions({row.id: row.revision for row in rows}, {row.office: row.revision for row in desk_rows})
+    stored = {row.office: _known(_desk.decode(row.state)) for row in desk_rows}
+    desks = {office: Desk(moves=desk.moves, sent_at=desk.sent_at) for office, desk in stored.items()}
+    revisions = Revisions({row.id: row.revision for row in rows}, {row.office: row.revision for row in desk_rows})
+    return resume(found, desks, await _last_number(connection)), revisions
 
 
 async def save(
-    connection: AsyncConnection,
-    known: Revisions,
-    incidents: Iterable[Incident],
-    closed: Iterable[IncidentChanged],
-    desks: Mapping[str, Desk],
+    connection: AsyncConnection, known: Revisions, before: Bureau, after: Bureau, closed: Iterable[IncidentChanged]
 ) -> Revisions:
-    """Store what changed; return the revisions that are known once this is committed.
+    """Store where ``after`` differs from ``before``, and what closed; return what is known once this is committed.
 
     Raises:
         StaleStateError: the store does not hold what is to be replaced.
     """
     ended = {change.incident.id: change for change in closed}
     rows = [_incident_row(change.incident, change.at) for change in ended.values()]
-    rows += [_incident_row(incident, None) for incident in incidents if incident.id not in ended]
-    desk_rows = [
-        {"id": office, "state": _json(_StoredDesk(moves=desk.moves, sent_at=desk.sent_at))}
-        for office, desk in desks.items()
-    ]
+    members, desk_rows = _Members(), list[dict[str, Any]]()
+    for office, desk in after.desks.items():
+        was = before.desks.get(office, _NO_DESK)
+        if desk is was:
+            continue
+        for name, incident in desk.incidents.items():
+            if (prior := was.incidents.get(name)) is not incident:
+                rows.append(_incident_row(incident, None))
+                members.compare(name, prior.schools if prior else {}, incident.schools)
+        if (desk.moves, desk.sent_at) != (was.moves, was.sent_at):
+            stored = _StoredDesk(moves=desk.moves, sent_at=desk.sent_at)
+            desk_rows.append({"id": office, "state": _json(stored)})
+    await members.write(connection, ended)
     kept = await _replace(connection, incident_table, "id", known.incidents, rows)
     return Revisions(
         {name: revision for name, revision in kept.items() if name not in ended},
         await _replace(connection, office_desk, "office", known.desks, desk_rows),
     )
+
+
+class _Members:
+    """The rows of members that differ. Their incident's row differs as well, and its revision guards them."""
+
+    def __init__(self) -> None:
+        self._added: list[dict[str, str]] = []
+        self._replaced: list[dict[str, str]] = []
+        self._gone: list[dict[str, str]] = []
+
+    def compare(self, incident: str, before: _Schools, after: _Schools) -> None:
+        for school, members in after.items():
+            if (was := before.get(school)) is not members:
+                row = {"b_incident": incident, "b_school": school, "b_state": _encode(members).decode()}
+                (self._added if was is None else self._replaced).append(row)
+        self._gone += [{"b_incident": incident, "b_school": school} for school in before if school not in after]
+
+    async def write(self, connection: AsyncConnection, ended: Iterable[str]) -> None:
+        table = incident_member.c
+        mine = (table.incident == bindparam("b_incident"), table.school == bindparam("b_school"))
+        values: dict[str, Any] = {
+            "incident": bindparam("b_incident"),
+            "school": bindparam("b_school"),
+            "state": bindparam("b_state"),
+        }
+        if self._gone:
+            await connection.execute(delete(incident_member).where(*mine), self._gone)
+        if self._replaced:
+            await connection.execute(update(incident_member).where(*mine).values(state=values["state"]), self._replaced)
+        if self._added:
+            await connection.execute(insert(incident_member).values(values), self._added)
+        if all_of := list(ended):
+            await connection.execute(delete(incident_member).where(table.incident.in_(all_of)))
 
 
 async def _replace(
@@ -113,7 +158,7 @@ def _incident_row(incident: Incident, closed_at: float | None) -> dict[str, Any]
         "opened_at": incident.opened_at,
         "closed_at": closed_at,
         "classroom_count": incident.classroom_peak_count,
-        "state": _json(incident) if closed_at is None else None,
+        "state": _json(replace(incident, schools={})) if closed_at is None else None,
     }
 
 

@@ -83,6 +83,14 @@ incident = Table(
     Column("state", Text),
 )
 
+incident_member = Table(
+    "incident_member",
+    metadata,
+    Column("incident", String(200), primary_key=True),
+    Column("school", String(32), primary_key=True),
+    Column("state", Text, nullable=False),
+)
+
 office_desk = Table(
     "office_desk",
     metadata,

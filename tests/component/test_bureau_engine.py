@@ -13,7 +13,7 @@ from collector.engine.bureau import CHANGES_PER_TRANSACTION, Dispatcher
 from collector.settings import ConsoleReceiver
 from collector.store import alert_changes
 from collector.store.states import StaleStateError
-from collector.store.tables import alert_change, incident, office_desk, outbox
+from collector.store.tables import alert_change, incident, incident_member, office_desk, outbox
 from tests.support.collecting import NOW, FakeClock, opened
 from tests.support.samples import alert
 
@@ -92,7 +92,7 @@ async def waiting_count(store) -> int:
 
 async def empty(store) -> None:
     async with store.writer.begin() as connection:
-        for table in (alert_change, incident, office_desk, outbox):
+        for table in (alert_change, incident, incident_member, office_desk, outbox):
             await connection.execute(delete(table))
 
 

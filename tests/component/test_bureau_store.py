@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, select
+from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from collector.core.bureau.step import step
@@ -15,7 +16,7 @@ from collector.store import alert_changes, incidents, outbox
 from collector.store.database import upgrade
 from collector.store.incidents import Revisions
 from collector.store.states import NewerStoreError, StaleStateError
-from collector.store.tables import alert_change, incident, office_desk
+from collector.store.tables import alert_change, incident, incident_member, office_desk
 from tests.support.collecting import NOW, opened
 from tests.support.samples import alert
 from tests.support.stores import address_in
@@ -31,9 +32,8 @@ async def stored(store, bureau, known, events, now):
     """Step and save as the engine does; return what is then known."""
     made = step(bureau, events, now, POLICY)
     closed = [e for e in made.effects if not isinstance(e, Notice) and e.change == "closed"]
-    open_ = [i for desk in made.bureau.desks.values() for i in desk.incidents.values()]
     async with store.writer.begin() as connection:
-        return made.bureau, await incidents.save(connection, known, open_, closed, made.bureau.desks)
+        return made.bureau, await incidents.save(connection, known, bureau, made.bureau, closed)
 
 
 async def rows(store, table):
@@ -59,7 +59,8 @@ async def test_a_bureau_comes_back_as_it_was(tmp_path):
         assert step(found, [], 41.0, POLICY) == step(bureau, [], 41.0, POLICY)
         assert revisions == known
         bureau, known = await stored(store, bureau, known, [], 70.0)
-        assert [(r.id, r.closed_at, r.classroom_count, r.state is None) for r in sorted(await rows(store, incident))] == [
+        found = sorted(await rows(store, incident))
+        assert [(r.id, r.closed_at, r.classroom_count, r.state is None) for r in found] == [
             ("000001", None, 14, False), ("000002", 70.0, 7, True),
         ]  # fmt: skip
         found, _ = await loaded(store)
@@ -81,23 +82,51 @@ async def test_numbers_go_on_after_a_million(tmp_path):
 async def test_rows_are_compared_before_they_are_replaced(tmp_path):
     """Who did not read a row cannot replace it, be it an incident or a desk; nothing of the attempt stays."""
     async with opened(tmp_path) as store:
-        bureau, known = await stored(store, Bureau(), Revisions(), [alert("s1", office="o1")], 0.0)
-        bureau, newer = await stored(store, bureau, known, [alert("s2", office="o1")], 1.0)
-        for stale in (known, Revisions(newer.incidents, {"o1": 1}), Revisions(known.incidents, newer.desks)):
+        first, second, third = (
+            [alert(f"s{n}", office="o1"), DeviceMoved(
+                office="o1", school=f"s{n}", school_name="", classroom="r", before="a:1", after="a:2", at=n
+            )] for n in range(3)
+        )  # fmt: skip
+        bureau, known = await stored(store, Bureau(), Revisions(), first, 0.0)
+        bureau, newer = await stored(store, bureau, known, second, 1.0)
+        before = await loaded(store)
+        for stale in (known, Revisions(newer.incidents, known.desks), Revisions(known.incidents, newer.desks)):
             with pytest.raises(StaleStateError):
-                await stored(store, bureau, stale, [alert("s3", office="o1")], 2.0)
-        assert (await loaded(store))[1] == newer
+                await stored(store, bureau, stale, third, 2.0)
+        assert (await loaded(store)) == before
+        assert before[1] == newer
 
 
-async def test_a_newer_release(tmp_path):
+@pytest.mark.parametrize("table", [incident, office_desk], ids=lambda table: table.name)
+async def test_a_newer_release(tmp_path, table):
     """What a newer release wrote is not understood half."""
+    move = DeviceMoved(office="o1", school="s1", school_name="", classroom="r", before="a:1", after="a:2", at=0.0)
     async with opened(tmp_path) as store:
-        await stored(store, Bureau(), Revisions(), [alert("s1")], 0.0)
+        await stored(store, Bureau(), Revisions(), [alert("s1"), move], 0.0)
         async with store.writer.begin() as connection:
-            text = (await connection.execute(select(office_desk.c.state))).scalar()
-            await connection.execute(office_desk.update().values(state=text.replace('"version":1', '"version":2')))
+            text = (await connection.execute(select(table.c.state))).scalar()
+            await connection.execute(table.update().values(state=text.replace('"version":1', '"version":2')))
         with pytest.raises(NewerStoreError):
             await loaded(store)
+
+
+async def test_only_members_that_changed_are_written(tmp_path):
+    """One school more, one less and one that says more: three rows of members; a closed incident leaves none behind."""
+    async with opened(tmp_path) as store:
+        bureau, known = await stored(store, Bureau(), Revisions(), [alert(f"s{n}") for n in range(9)], 0.0)
+        written = []
+        listen(store.writer.sync_engine, "before_cursor_execute", lambda *given: written.append(given[2]))
+        changes = [alert("s9"), alert("s0", change="closed"), alert("s1", measured=1.0)]
+        bureau, known = await stored(store, bureau, known, changes, 1.0)
+        assert sorted(text.split()[0] for text in written if "incident_member" in text) == [
+            "DELETE",
+            "INSERT",
+            "UPDATE",
+        ]
+        assert sorted(row.school for row in await rows(store, incident_member)) == [f"s{n}" for n in range(1, 10)]
+        over = [alert(f"s{n}", change="closed") for n in range(1, 10)]
+        await stored(store, bureau, known, over, 2.0)
+        assert await rows(store, incident_member) == []
 
 
 async def test_the_queue_keeps_its_order_and_every_kind(tmp_path):

@@ -11,6 +11,7 @@ from collector.text import Names
 from tests.support.samples import NAMES, NOW, alert, notice
 
 ROOM, EXIT = Subject("classroom", name="b2-301"), Subject("exit", name="metro-exit")
+NATIONAL = Subject("platform", "gw1", "national")
 TWO_SCHOOLS = (alert(rooms=7), alert("5114020002", "思蒙镇中心小学", rooms=2, measured=62.19 * MBIT, at=NOW - 60))
 
 
@@ -78,7 +79,7 @@ GOLDEN = [
         notice(
             alert(
                 cause=Cause.PLATFORM_UNREACHABLE,
-                subject=Subject("platform", "gw1", "national"),
+                subject=NATIONAL,
                 measured=None,
                 limit=None,
             ),
@@ -109,6 +110,87 @@ GOLDEN = [
         "自 10月15日 11:50 起\n"
         "请处理:教育局和出口运营商",
         id="an exit is named, with whoever runs it",
+    ),
+    pytest.param(
+        notice(
+            TWO_SCHOOLS[1],
+            replace(TWO_SCHOOLS[0], change="closed", measured=118.0 * MBIT),
+            alert("5114020003", "尚义小学", rooms=1, change="closed", why="withdrawn"),
+            kind="updated",
+            remaining_classrooms=12,
+        ),
+        "【更新】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 2 间教室\n"
+        "1 所学校 7 间教室已恢复\n"
+        "1 所学校 1 间教室不再计入\n"
+        "此事件目前共影响 12 间教室\n"
+        "- 城关小学:7 间教室,实测 118 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
+        "- 尚义小学:1 间教室(b2-301),已免评、撤销或移出名册\n"
+        "请处理:网络运营商",
+        id="what began, recovered and was withdrawn in one message",
+    ),
+    pytest.param(
+        notice(
+            alert(rooms=1, change="closed", why="withdrawn", office="511421"), kind="withdrawn", remaining_classrooms=4
+        ),
+        "【撤销】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 1 间教室不再计入\n"
+        "尚有 4 间教室未恢复\n"
+        "- 城关小学:1 间教室(b2-301),已划转至仁寿县教育和体育局",
+        id="a school that moved to another office",
+    ),
+    pytest.param(
+        notice(
+            replace(TWO_SCHOOLS[0], change="closed"),
+            replace(TWO_SCHOOLS[1], change="closed", why="withdrawn"),
+            kind="resolved",
+            remaining_classrooms=0,
+        ),
+        "【恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 7 间教室已恢复\n"
+        "1 所学校 2 间教室不再计入\n"
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
+        "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),已免评、撤销或移出名册\n"
+        "事件结束,历时 25 分钟",
+        id="over, and not all of it recovered",
+    ),
+    pytest.param(
+        notice(
+            alert(rooms=3, cause=Cause.PLATFORM_UNREACHABLE, subject=NATIONAL, measured=None, limit=None),
+            kind="updated",
+            remaining_classrooms=7,
+            known_classrooms=2,
+        ),
+        "【更新】东坡区教育和体育局:教育平台不可达\n"
+        "1 所学校 3 间教室\n"
+        "其中 2 间此前已告知\n"
+        "此事件目前共影响 7 间教室\n"
+        "- 城关小学:3 间教室(b2-301、b2-302、b2-303),平台 国家中小学智慧教育平台,自 10月15日 11:50 起\n"
+        "请处理:平台方",
+        id="rooms that were affected before",
+    ),
+    pytest.param(
+        notice(
+            alert(cause=Cause.PLATFORM_UNREACHABLE, subject=NATIONAL, measured=None, limit=None, change="closed"),
+            kind="resolved",
+            remaining_classrooms=7,
+            still_classrooms=7,
+        ),
+        "【部分恢复】东坡区教育和体育局:教育平台不可达\n"
+        "1 所学校 7 间教室已恢复\n"
+        "其中 7 间仍受影响\n"
+        "尚有 7 间教室未恢复\n"
+        "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,10月15日 11:50 恢复",
+        id="rooms that another platform goes on to affect",
+    ),
+    pytest.param(
+        notice(alert(direction="up", since=NOW - 3_600)),
+        "【告警】东坡区教育和体育局:学校上联带宽低于要求\n"
+        "1 所学校 7 间教室\n"
+        "- 城关小学:7 间教室,上行,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 11:00 起\n"
+        "请处理:网络运营商",
+        id="the upload, and since when the evidence is bad",
     ),
 ]
 

@@ -142,7 +142,8 @@ def due_at(incident: Incident, policy: Policy) -> float | None:
 
 def tell(incident: Incident, now: float) -> tuple[Incident, Notice]:
     """Say what is news, or all of it as a reminder; return the incident as its office knows it then."""
-    news = {school: members for school, members in incident.schools.items() if any(map(_is_news, members))}
+    whole = dict(sorted(incident.schools.items()))
+    news = {school: members for school, members in whole.items() if any(map(_is_news, members))}
     items, known, still = list[AlertChange](), 0, 0
     schools, after = dict(incident.schools), incident
     for school, members in news.items():
@@ -153,7 +154,7 @@ def tell(incident: Incident, now: float) -> tuple[Incident, Notice]:
         still += len(_rooms(said, "closed") & _told_rooms(heard))
         after = put(after, schools, school, heard)
     if not news:
-        items = [member.alert for members in incident.schools.values() for member in members]
+        items = [member.alert for members in whole.values() for member in members]
     notice = Notice(
         kind=_kind(incident, items) if news else "reminder",
         incident=incident.id,

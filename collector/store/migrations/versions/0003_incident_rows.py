@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - alembic loads these files by path
-"""One row an incident instead of one for the whole bureau, desks beside it, and the queue from schools to bureau.
+"""One row an incident and one a member school instead of one for the whole bureau; desks; the queue to the bureau.
 
 Nothing that the offices were told, or still are to be told, is forgotten. Subjects are taken apart here for the last
 time: from now on they are structs.
@@ -29,6 +29,12 @@ def upgrade() -> None:
         sa.Column("change", sa.Text, nullable=False),
     )
     op.create_table(
+        "incident_member",
+        sa.Column("incident", sa.String(200), primary_key=True),
+        sa.Column("school", sa.String(32), primary_key=True),
+        sa.Column("state", sa.Text, nullable=False),
+    )
+    op.create_table(
         "office_desk",
         sa.Column("office", sa.String(32), primary_key=True),
         sa.Column("revision", sa.BigInteger, nullable=False),
@@ -54,6 +60,10 @@ def upgrade() -> None:
 def _carry_over(connection: sa.Connection, bureau: Json) -> None:
     for old in bureau["incidents"].values():
         incident = _incident(old)
+        for school, members in incident.pop("schools").items():
+            statement = "INSERT INTO incident_member (incident, school, state) VALUES (:incident, :school, :state)"
+            row = {"incident": incident["id"], "school": school, "state": _dump(members)}
+            connection.execute(sa.text(statement), row)
         values = {
             "id": incident["id"],
             "since": incident["since"],
@@ -133,6 +143,7 @@ def downgrade() -> None:
         op.drop_column("incident", column)
     op.execute(sa.text("ALTER TABLE incident RENAME COLUMN id TO incident"))
     op.drop_table("office_desk")
+    op.drop_table("incident_member")
     op.drop_table("alert_change")
     op.create_table(
         "bureau_state",
