@@ -155,15 +155,20 @@ async def test_the_queue_keeps_its_order_and_every_kind(tmp_path):
 # --- the release before -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def old_store(tmp_path):
-    """The tables of then, with the rows of then."""
-    writer = create_async_engine(address_in(tmp_path), poolclass=NullPool)
+async def make_old_store(folder, *statements: str) -> None:
+    """The tables of then, with the rows of then; and what ``statements`` make of them."""
+    writer = create_async_engine(address_in(folder), poolclass=NullPool)
+    rows_of_then = OLD_STORE.read_text(encoding="utf-8").splitlines()
+    inserts = [line for line in rows_of_then if line.startswith("INSERT INTO") and "alembic_version" not in line]
     async with writer.begin() as connection:
         await connection.run_sync(upgrade, "0002")
-        for line in OLD_STORE.read_text(encoding="utf-8").splitlines():
-            if line.startswith("INSERT INTO") and "alembic_version" not in line:
-                await connection.exec_driver_sql(line)
+        for line in [*inserts, *statements]:
+            await connection.exec_driver_sql(line)
+
+
+@pytest.fixture
+async def old_store(tmp_path):
+    await make_old_store(tmp_path)
     return tmp_path
 
 
@@ -186,8 +191,19 @@ async def test_a_store_of_the_release_before(old_store):
         assert subjects == {
             Subject("uplink", "gw-one"), Subject("uplink", "gw-two"), Subject("switch", "gw-one", "sw/1"),
             Subject("segment", "gw-one", "sw1:Gi0/0/24"), Subject("classroom", name="r2"),
-            Subject("classroom", name="r3"), Subject("platform", name="p"), Subject("exit", name="metro/1"),
+            Subject("classroom", name="r3"), Subject("platform", "gw-one", "p"),
+            Subject("platform", "gw-two", "q"), Subject("exit", name="metro/1"),
         }  # fmt: skip
+
+
+async def test_a_platform_that_no_gateway_sees_any_more(tmp_path):
+    """Nothing could ever end such an alert: untold it is forgotten, and its incident is over."""
+    await make_old_store(tmp_path, "DELETE FROM school_state")
+    async with opened(tmp_path) as store:
+        bureau, known = await loaded(store)
+        assert Cause.PLATFORM_UNREACHABLE not in {i.cause for i in bureau.desks["511402"].incidents.values()}
+        assert set(known.incidents) == {"000002", "000003", "000004", "000006", "000007"}
+        assert all(row.closed_at for row in await rows(store, incident) if row.id == "000005")
 
 
 async def test_messages_of_the_release_before(old_store):

@@ -47,8 +47,10 @@ def upgrade() -> None:
     op.add_column("incident", sa.Column("state", sa.Text))
     op.execute(sa.text("UPDATE incident SET since = opened_at"))
     connection = op.get_bind()
+    states = connection.execute(sa.text("SELECT school, state FROM school_state")).all()
+    seen_by = {row.school: _witnesses(json.loads(row.state)) for row in states}
     for row in connection.execute(sa.text("SELECT state FROM bureau_state")).all():
-        _carry_over(connection, json.loads(row.state))
+        _carry_over(connection, json.loads(row.state), seen_by)
     _end_orphans(connection)
     op.drop_table("bureau_state")
     pending = connection.execute(sa.text("SELECT id, notice FROM outbox WHERE state = 'pending'")).all()
@@ -57,10 +59,13 @@ def upgrade() -> None:
         connection.execute(sa.text("UPDATE outbox SET notice = :text WHERE id = :id"), {"text": text, "id": row.id})
 
 
-def _carry_over(connection: sa.Connection, bureau: Json) -> None:
+def _carry_over(connection: sa.Connection, bureau: Json, seen_by: Mapping[str, list[str]]) -> None:
     for old in bureau["incidents"].values():
-        incident = _incident(old)
-        for school, members in incident.pop("schools").items():
+        members_of = {school: members for school, members in _schools(old, seen_by).items() if members}
+        incident = _incident(old, members_of)
+        if not members_of:
+            continue
+        for school, members in members_of.items():
             statement = "INSERT INTO incident_member (incident, school, state) VALUES (:incident, :school, :state)"
             row = {"incident": incident["id"], "school": school, "state": _dump(members)}
             connection.execute(sa.text(statement), row)
@@ -84,20 +89,22 @@ def _end_orphans(connection: sa.Connection) -> None:
     connection.execute(sa.text("UPDATE incident SET closed_at = opened_at WHERE closed_at IS NULL AND state IS NULL"))
 
 
-def _incident(old: Json) -> Json:
+def _schools(old: Json, seen_by: Mapping[str, list[str]]) -> dict[str, list[Json]]:
     told, schools = set(old.get("told", ())), dict[str, list[Json]]()
-    members: Mapping[str, Json] = old.get("members", {})
-    over: Mapping[str, Json] = old.get("resolved_members", {})
-    for key, alert in [*members.items(), *over.items()]:
+    for key, alert in [*old.get("members", {}).items(), *old.get("resolved_members", {}).items()]:
+        members = schools.setdefault(alert["school"], [])
         rooms = alert["classrooms"] if key in told else None
-        schools.setdefault(alert["school"], []).append({"alert": _alert(alert), "told": rooms})
-    opened = [alert for alert in members.values() if alert["change"] == "opened"]
-    began = [alert["at"] for alert in (*members.values(), *over.values())]
-    rooms = {(alert["school"], room) for alert in opened for room in alert["classrooms"]}
-    is_news = any(
-        member["told"] is None or member["alert"]["change"] == "closed" for m in schools.values() for member in m
-    )
-    due_at = old.get("due_at")
+        found = _seen(_alert(alert), seen_by.get(alert["school"], []), is_told=rooms is not None)
+        members += [{"alert": one, "told": rooms} for one in found]
+    return schools
+
+
+def _incident(old: Json, schools: Mapping[str, list[Json]]) -> Json:
+    """The incident without its members: they have rows of their own."""
+    members = [member for found in schools.values() for member in found]
+    opened = [member["alert"] for member in members if member["alert"]["change"] == "opened"]
+    is_news = any(member["told"] is None or member["alert"]["change"] == "closed" for member in members)
+    due_at = old["opened_at"] if old.get("due_at") is None else old["due_at"]
     return {
         "version": 1,
         "id": old["id"],
@@ -105,12 +112,29 @@ def _incident(old: Json) -> Json:
         "office": old["office"],
         "cause": old["cause"],
         "opened_at": old["opened_at"],
-        "since": min([old["opened_at"], *began]),
-        "schools": schools,
-        "classroom_peak_count": len(rooms),
-        "due_at": (old["opened_at"] if due_at is None else due_at) if is_news else None,
+        "since": min([old["opened_at"], *(member["alert"]["at"] for member in members)]),
+        "schools": {},
+        "classroom_peak_count": len({(alert["school"], room) for alert in opened for room in alert["classrooms"]}),
+        "due_at": due_at if is_news else None,
         "notified_at": old.get("notified_at"),
     }
+
+
+def _witnesses(school: Json) -> list[str]:
+    """Whose platform failed was not kept: the gateways that did not reach one, or else the first."""
+    readings = school.get("platforms", {}).values()
+    failing = sorted({reading["gateway"] for reading in readings if reading.get("up") is False})
+    return failing or sorted(school.get("gateways", {}))[:1]
+
+
+def _seen(alert: Json, gateways: list[str], *, is_told: bool) -> list[Json]:
+    """A platform's alert is now about the platform as one gateway sees it. Seen by none, nothing could ever end it."""
+    subject = alert["subject"]
+    if subject["kind"] != "platform" or alert["change"] == "closed":
+        return [alert]
+    if not gateways:
+        return [{**alert, "change": "closed", "why": "withdrawn"}] if is_told else []
+    return [{**alert, "subject": {**subject, "gateway": gateway}} for gateway in gateways]
 
 
 def _alert(old: Json) -> Json:
@@ -132,7 +156,7 @@ def _notice(old: Json) -> Json:
     return {**kept, "since": old["opened_at"], "members": [_alert(alert) for alert in old["members"]]}
 
 
-def _dump(value: Json) -> str:
+def _dump(value: Json | list[Json]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
