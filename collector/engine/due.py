@@ -37,10 +37,15 @@ class DueTimes:
                 return school
         return None
 
-    def has_due(self, now: float) -> bool:
+    def next_at(self) -> float | None:
+        """When the first one is due; None = nobody ever."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
-        return bool(self._heap) and self._heap[0][0] <= now
+        return self._heap[0][0] if self._heap else None
+
+    def has_due(self, now: float) -> bool:
+        next_at = self.next_at()
+        return next_at is not None and next_at <= now
 
     async def wait(self, now: float, longest_s: float) -> None:
         """Return when a school is due, at the latest after ``longest_s``: a wall clock may be set, sleep is not."""

@@ -5,13 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from msgspec.structs import replace
-
 from classready.codec import DecodedReport
 from classready.report import Ack
 from collector.core.policy import Policy
-from collector.core.state import Hours, PolicyChanged, RosterChanged, School
-from collector.core.step import leave
+from collector.core.state import Hours, School
 from collector.engine import resuming
 from collector.engine.bureau import Dispatcher, roster_news
 from collector.engine.clockwork import Clockwork
@@ -20,14 +17,14 @@ from collector.engine.errors import CommitFailedError
 from collector.engine.intake import Intake
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue
-from collector.engine.registry import Registry, Row
+from collector.engine.registry import Registry
+from collector.engine.rostering import InForce, draft_farewell, put_in_force
 from collector.engine.timekeeping import Timekeeper
 from collector.engine.writing import Writer
 from collector.roster import Roster
 from collector.settings import Receiver
 from collector.store import outbox
 from collector.store.database import Store
-from collector.store.states import Stored
 
 UNWELL_AFTER_S = 30.0
 """Without a turn of the clockwork."""
@@ -128,63 +125,30 @@ class Engine:
         Raises:
             CommitFailedError: the old ones stay in force.
         """
+        new = InForce(roster, hours, policy)
         async with self._reloading:
             await self.bureau.settle()
             added = roster.schools.keys() - self.schools.keys()
             async with self._writer.read() as connection:
-                remembered = await resuming.load(connection, added)
-            others = await self._differing(roster, hours)
+                remembered = await resuming.load(connection, added, self._time.now())
+            others = await self._differing(new)
             async with self._writer.turn():
-                gone = self.schools.keys() - roster.schools.keys()
+                holders = self.bureau.state.holders
                 draft = self._committer.draft()
-                for name in gone:
-                    draft.leave(name)
-                draft.news += roster_news(self.roster, roster, self.bureau.state.holders)
-                draft.applied = (roster, policy != self.policy)
+                gone = draft_farewell(draft, self._registry, new)
+                draft.news += roster_news(self.roster, roster, holders)
                 await self._committer.commit(draft)
-                self._put_in_force(roster, hours, policy, remembered, [*added, *others])
+                put_in_force(self._registry, new, [*added, *others], remembered, holders)
             self._committer.announce(draft, gone)
             with suppress(CommitFailedError):
                 await self.tick()
 
-    async def _differing(self, roster: Roster, hours: Mapping[str, Hours]) -> list[str]:
+    async def _differing(self, new: InForce) -> list[str]:
+        """The schools that stay, and for which something is not what it was."""
         pace, differing = Pace(), []
         for name, now in self.schools.items():
-            entry = roster.schools.get(name)
-            if entry is not None and (now.roster != entry or now.hours != hours[name]):
+            entry = new.roster.schools.get(name)
+            if entry is not None and (now.roster != entry or now.hours != new.hours[name]):
                 differing.append(name)
             await pace.breathe()
         return differing
-
-    def _put_in_force(
-        self,
-        roster: Roster,
-        hours: Mapping[str, Hours],
-        policy: Policy,
-        remembered: resuming.Remembered,
-        news: Sequence[str],
-    ) -> None:
-        registry, now = self._registry, self._time.now()
-        is_new_policy, registry.policy, registry.roster = policy != registry.policy, policy, roster
-        for name in news:
-            if name not in registry.schools:
-                school, row = School(roster=roster.schools[name], hours=hours[name]), Row()
-                if stored := remembered.schools.get(name):
-                    school, row = self._returned(replace(school, state=stored.state), stored)
-                registry.enter(name, school, row)
-                if resumed := remembered.resumed(name, roster, now):
-                    registry.tell(name, resumed)
-            registry.tell(name, RosterChanged(roster=roster.schools[name], hours=hours[name]), now)
-        registry.keep(roster.schools)
-        for name in registry.rows.keys() - set(news) if is_new_policy else ():
-            registry.tell(name, PolicyChanged(), now)
-
-    def _returned(self, school: School, stored: Stored) -> tuple[School, Row]:
-        """It was away, unless the bureau holds something of it: whatever it had told was withdrawn then."""
-        row = Row(revision=stored.revision, saved_at=stored.saved_at)
-        if school.roster.school in self.bureau.state.holders:
-            return school, row
-        left = leave(school, self._time.now()).school
-        if left is not school:
-            row.dirty, row.saved_at = True, 0.0  # to be stored with the first commit: it is news
-        return left, row

@@ -1,0 +1,133 @@
+"""A small county driven by hand: what it is told and what it says, with no store and no clock behind it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from classready.codec import MalformedReport
+from classready.report import Rejected
+from collector.core.bureau.words import SchoolGone
+from collector.core.hours import Calendar
+from collector.core.policy import Policy
+from collector.core.state import Cause
+from collector.county import County
+from collector.engine import UnknownGatewayError
+from collector.engine.rostering import InForce
+from collector.roster import load_roster
+from collector.roster.calendar import hours_of_schools
+from tests.support.collecting import NOW, ROSTER, awake, bandwidth, body, port, record, write_roster
+
+POLICY = Policy(
+    observation_school_days=0, group_wait_s=30, confirm_spacing_s=1, raise_after=1, clear_after=1, platform_hold_s=0
+)
+
+
+def given(folder, text=ROSTER, policy=POLICY):
+    roster = load_roster(write_roster(folder, text), {"p": ("p",)})
+    return InForce(roster, hours_of_schools(roster.entries, Calendar(), NOW), policy)
+
+
+def county(folder, language="en"):
+    return County(given(folder), NOW, platforms={"p": "platform"}, language=language)
+
+
+def line_report(first, at, *, passed):
+    """Two tests of the line of s3 and what shows its room well, as gw-two would report them."""
+    monotonic = {"monotonic_s": 990.0}
+    seen = [bandwidth(passed=passed), bandwidth(passed=passed), port("r1"), awake("r1")]
+    records = [record(first + n, one, wall_s=at - 5 + n, **monotonic) for n, one in enumerate(seen)]
+    return body(records, gateway="gw-two", report_interval_s=600.0)
+
+
+def test_a_fault_and_its_end(tmp_path):
+    """Reports go in; verdicts, alerts and messages come out, each at its moment, until all is well again."""
+    place = county(tmp_path)
+    _, outcome = place.report("gw-two", line_report(1, NOW, passed=True), NOW)
+    assert not outcome.alerts
+    ack, outcome = place.report("gw-two", line_report(11, NOW + 2, passed=False), NOW + 2)
+    assert ack.committed == ((11, 14),)
+    assert [(alert.change, alert.cause, alert.school) for alert in outcome.alerts] == [
+        ("opened", Cause.UPLINK_BELOW_REQUIRED, "s3")
+    ]
+    assert ("r1", "ready", "no") in [(v.classroom, v.verdict, v.after) for v in outcome.verdicts]
+    assert not outcome.messages
+    assert Cause.UPLINK_BELOW_REQUIRED in place.schools["s3"].state.classrooms["r1"].verdict.causes
+    assert not place.pass_time(NOW + 5).messages
+    (_, at) = place.report("gw-two", line_report(21, NOW + 40, passed=False), NOW + 40)
+    (told,) = at.messages
+    assert (told.at, told.notice.kind, told.notice.office) == (NOW + 32, "opened", "511402")
+    assert "东坡区" in told.message.title
+    _, outcome = place.report("gw-two", line_report(31, NOW + 44, passed=True), NOW + 44)
+    assert [alert.change for alert in outcome.alerts] == ["closed"]
+    (told,) = place.pass_time(NOW + 100).messages
+    assert (told.at, told.notice.kind) == (NOW + 74, "resolved")
+    assert not place.bureau.holders
+
+
+def test_silence_comes_by_itself(tmp_path):
+    """Time that passes is enough: three intervals after the last report its gateway is silent."""
+    place = county(tmp_path)
+    place.report("gw-two", body(gateway="gw-two", report_interval_s=60.0), NOW)
+    assert not place.pass_time(NOW + 179).alerts
+    assert not place.schools["s3"].state.gateways["gw-two"].silent
+    place.pass_time(NOW + 190)
+    assert place.schools["s3"].state.gateways["gw-two"].silent
+
+
+def test_what_comes_again_counts_once(tmp_path):
+    """Redelivery and refusals are answered as by the collector itself."""
+    place = county(tmp_path)
+    mixed = body([record(1, port("s1/r1")), record(2, awake("s3/r1"))])
+    first, _ = place.report("gw-one", mixed, NOW)
+    state = place.schools["s1"].state
+    again, outcome = place.report("gw-one", mixed, NOW)
+    assert (again.committed, again.rejected) == (first.committed, first.rejected)
+    assert again.rejected == (Rejected(sequence=2, reason="identity"),)
+    assert place.schools["s1"].state is state
+    assert not outcome.verdicts
+
+
+def test_a_school_that_leaves_and_returns(tmp_path):
+    """What was told of it is withdrawn; when it returns, still failing, it is told again."""
+    place = county(tmp_path)
+    place.report("gw-two", line_report(1, NOW, passed=False), NOW)
+    place.report("gw-two", line_report(11, NOW + 2, passed=False), NOW + 2)
+    place.pass_time(NOW + 60)
+    without = ROSTER[: ROSTER.index("  - id: s3")] + ROSTER[ROSTER.index("gateways:") : ROSTER.index("  - {id: gw-two")]
+    outcome = place.change_roster(given(tmp_path, without), NOW + 61)
+    outcome.messages += place.pass_time(NOW + 200).messages
+    assert [alert.change for alert in outcome.alerts] == ["closed"]
+    assert [told.notice.kind for told in outcome.messages] == ["withdrawn"]
+    assert list(place.schools) == ["s1", "s2"]
+    place.change_roster(given(tmp_path), NOW + 201)
+    _, outcome = place.report("gw-two", line_report(21, NOW + 210, passed=False), NOW + 210)
+    assert [alert.change for alert in outcome.alerts] == ["opened"]
+
+
+def test_an_act(tmp_path):
+    """What a person does reaches the bureau without any school."""
+    place = county(tmp_path)
+    place.report("gw-two", line_report(1, NOW, passed=False), NOW)
+    place.report("gw-two", line_report(11, NOW + 2, passed=False), NOW + 2)
+    place.pass_time(NOW + 60)
+    place.act(SchoolGone(school="s3"), NOW + 61)
+    assert not place.bureau.holders
+
+
+def test_who_is_not_let_in(tmp_path):
+    """As over HTTP: bytes that are no report, and a gateway that is not the one it says."""
+    place = county(tmp_path)
+    with pytest.raises(MalformedReport):
+        place.report("gw-one", b"{", NOW)
+    for gateway in ("gw-two", "gw-three"):
+        with pytest.raises(UnknownGatewayError):
+            place.report(gateway, body(), NOW)
+
+
+def test_the_page_about_it():
+    """The example of docs/county.md runs as it stands there."""
+    (code,) = re.findall(r"```python\n(.*?)```", Path("docs/county.md").read_text("utf-8"), re.DOTALL)
+    names = {"body": body(gateway="demo-gw-01")}
+    exec(code, names)
+    assert names["county"].schools["3251140201"].state.gateways["demo-gw-01"].silent
