@@ -13,7 +13,8 @@ import jinja2
 from aiohttp import web
 
 import classready
-from collector.core.state import Classroom, ClassroomState, School
+from collector.core.roster import Classroom
+from collector.core.state import ClassroomState, School
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views import Bureau, SchoolSummary, show, summarise
 from collector.views.office import OfficeSummary, total

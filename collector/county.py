@@ -13,7 +13,8 @@ from classready.codec import decode_report
 from classready.report import Ack
 from collector.core.bureau.step import step as bureau_step
 from collector.core.bureau.words import Bureau, BureauEvent, Notice
-from collector.core.state import AlertChange, School, VerdictChanged
+from collector.core.events import AlertChange, VerdictChanged
+from collector.core.state import School
 from collector.engine.bureau import roster_news
 from collector.engine.draft import Draft
 from collector.engine.errors import UnknownGatewayError

@@ -16,21 +16,15 @@ from msgspec.structs import replace
 from prometheus_client import REGISTRY, generate_latest
 
 from classready.units import bps_to_bytes_per_s
+from collector.core.age import is_fresh
+from collector.core.compliance import compliant
+from collector.core.evidence import Reading
+from collector.core.figures import contention_ratio, counts, segment_contention_ratio, segments_of
+from collector.core.findings import platform_over_gateways
+from collector.core.link import gateway_uplink, link_bps, link_ratio, segment_interval
 from collector.core.policy import Policy
-from collector.core.state import ClassroomState, Direction, PlatformReading, School
-from collector.core.verdict import (
-    compliant,
-    contention_ratio,
-    counts,
-    gateway_uplink,
-    is_fresh,
-    link_bps,
-    link_ratio,
-    platform_state,
-    segment_contention_ratio,
-    segment_interval,
-    segments_of,
-)
+from collector.core.state import ClassroomState, School
+from collector.core.words import Direction
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -271,7 +265,7 @@ def _school(school: School, policy: Policy) -> Found:
 def _segments(school: School, now: float, policy: Policy) -> Found:
     for gateway in school.roster.gateways:
         for segment in segments_of(school, gateway, now, policy):
-            labels, rate_bps = (gateway, segment.name), link_bps(segment_interval(segment))
+            labels, rate_bps = (gateway, segment.seen.name), link_bps(segment_interval(segment))
             yield "school_segment_bytes_per_second", labels, _bytes_per_s(rate_bps)
             yield "school_segment_contention_ratio", labels, segment_contention_ratio(school, segment, policy)
 
@@ -282,29 +276,21 @@ def _platforms(school: School, now: float, policy: Policy) -> Found:
             r for r in school.state.platforms.values() if r.target in targets and r.gateway in school.roster.gateways
         ]
         readings.sort(key=lambda r: targets.index(r.target))
-        yield "platform_up", (platform,), _platform_up(school, platform, readings, now, policy)
-        fetched = [r for r in readings if _fresh(school, r, r.http_at, now, policy)]
-        pinged = [r for r in readings if _fresh(school, r, r.ping_at, now, policy)]
-        for phase, duration_s in (fetched[0].phases_s if fetched else {}).items():
-            yield "platform_http_duration_seconds", (platform, phase), duration_s
-        expiries = [r.certificate_expires_at for r in fetched if r.certificate_expires_at is not None]
+        yield "platform_up", (platform,), _as_bit(platform_over_gateways(school, platform, now, policy))
+        fetched = [r.http for r in readings if r.http and _fresh(school, r.http, now, policy)]
+        pinged = [r.ping for r in readings if r.ping and _fresh(school, r.ping, now, policy)]
+        phases = fetched[0].seen.phases_s if fetched else None
+        for phase in phases.__struct_fields__ if phases else ():
+            yield "platform_http_duration_seconds", (platform, phase), getattr(phases, phase)
+        expiries = [at for r in fetched if (at := r.seen.certificate_expires_at) is not None]
         yield "platform_tls_certificate_expiry_timestamp_seconds", (platform,), min(expiries, default=None)
         for reading in pinged[:1]:
             yield "platform_ping_rtt_seconds", (platform,), reading.rtt_s
             yield "platform_ping_loss_ratio", (platform,), reading.loss_ratio
 
 
-def _platform_up(
-    school: School, platform: str, readings: list[PlatformReading], now: float, policy: Policy
-) -> float | None:
-    """The worst over the gateways that look at the platform at all."""
-    gateways = {reading.gateway for reading in readings}
-    states = {platform_state(school, platform, gateway, now, policy) for gateway in gateways}
-    return 0.0 if "no" in states else _as_bit("yes" if states == {"yes"} else "unknown")
-
-
-def _fresh(school: School, reading: PlatformReading, at: float | None, now: float, policy: Policy) -> bool:
-    return is_fresh(at, school.state.gateways.get(reading.gateway), now, policy)
+def _fresh(school: School, reading: Reading, now: float, policy: Policy) -> bool:
+    return is_fresh(school, reading.observed_at, reading.gateway, now, policy)
 
 
 def _gateways(school: School) -> Found:

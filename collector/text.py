@@ -12,7 +12,8 @@ from typing import Literal
 from msgspec import Struct
 
 from classready.units import MBIT, MBYTE
-from collector.core.state import Cause, Interval
+from collector.core.state import Interval
+from collector.core.words import Cause
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

@@ -1,180 +1,163 @@
-"""When a subject's trouble becomes an alert, and when it ends.
+"""When a finding becomes an alert, and when that ends.
 
-Streaks count observations of that subject, so a single bad one never blames; an unknown one touches neither streak.
+Streaks count new evidence about the subject, so a single bad piece never blames; an unknown one touches neither streak.
 Bandwidth has its own majority rule and silence its own limit: those open and close at once.
 """
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from collector.core.hours import school_days_between
+from collector.core.events import AlertChange
+from collector.core.findings import Finding
+from collector.core.mute import is_observing
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, AlertState, Cause, GatewayState, School
-from collector.core.subject import Subject, SubjectKind
+from collector.core.state import AlertState, School
+from collector.core.subject import Subject
+from collector.core.words import Cause
 
 _AT_ONCE = (Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED)
 
-
-class Sighting(Struct, frozen=True, kw_only=True):
-    """What one event says about one subject and cause. ``bad`` None = unknown.
-
-    ``counts`` is False where nothing new was observed (a Tick): holds may run out, streaks stay.
-    """
-
-    subject: str
-    cause: Cause
-    bad: bool | None
-    gateway: str
-    counts: bool = True
-    late: bool = False
-    classrooms: tuple[str, ...] = ()
-    measured: float | None = None
-    limit: float | None = None
-
-    @property
-    def key(self) -> str:
-        return f"{self.subject}|{self.cause}"
-
-    @property
-    def is_settled(self) -> bool:
-        """Another rule has decided already: a classroom's path, unlike a trunk's speed, is tested."""
-        tested_path = self.cause is Cause.SEGMENT_BELOW_REQUIRED and self.subject.startswith("classroom:")
-        return self.cause in _AT_ONCE or tested_path
+Key = tuple[Subject, Cause]
 
 
 def decide(
-    alert: AlertState, sighting: Sighting, now: float, policy: Policy, *, observing: bool
+    alert: AlertState, finding: Finding, now: float, policy: Policy, *, observing: bool
 ) -> tuple[AlertState, bool | None]:
-    """Return the alert after ``sighting`` and whether to tell: True opened, False closed, None nothing.
+    """Return the alert after ``finding`` and whether to tell: True opened, False closed, None nothing.
 
-    | open | sighting                         | then                                  | tell   |
+    | open | finding                          | then                                  | tell   |
     |------|----------------------------------|---------------------------------------|--------|
-    | any  | unknown                          | as it was                             |        |
-    | no   | bad, enough of them, hold over   | opens; announced unless observing     | opened |
+    | any  | unknown, or told by another      | as it was                             |        |
+    | no   | bad, enough of it, hold over     | opens; announced unless observing     | opened |
+    | no   | bad, by late evidence            | waits for evidence that is not late   |        |
     | yes  | bad, not announced, not observing| announced                             | opened |
-    | yes  | good, enough of them             | closes                                | closed if announced |
+    | yes  | good, enough of it               | closes                                | closed if announced |
     """
-    if sighting.bad is None:
+    if finding.bad == "unknown" or finding.explained:
         return alert, None
-    alert = _count(alert, sighting, now)
+    alert = _count(alert, finding, now)
+    is_bad = finding.bad == "yes"
     if alert.opened_at is None:
-        if sighting.late or not sighting.bad or not _is_due(alert, sighting, now, policy):
+        if finding.late or not is_bad or not is_due(alert, finding, now, policy):
             return alert, None
         return replace(alert, opened_at=now, announced=not observing), None if observing else True
-    if sighting.bad:
+    if is_bad:
         if alert.announced or observing:
             return alert, None
         return replace(alert, announced=True), True
-    if alert.good_streak < (1 if sighting.is_settled else policy.clear_after):
+    if alert.good_streak < (1 if _is_settled(finding) else policy.clear_after):
         return alert, None
-    return AlertState(), False if alert.announced else None
+    return quiet(finding), False if alert.announced else None
 
 
-def _count(alert: AlertState, sighting: Sighting, now: float) -> AlertState:
-    if not sighting.counts:
+def quiet(finding: Finding) -> AlertState:
+    """An alert without a past."""
+    return AlertState(subject=finding.subject, cause=finding.cause)
+
+
+def _count(alert: AlertState, finding: Finding, now: float) -> AlertState:
+    """Only evidence that was not counted before moves a streak; a late one never moves the bad one."""
+    is_bad, at = finding.bad == "yes", finding.evidence_at
+    is_new = at is not None and (alert.evidence_at is None or at > alert.evidence_at)
+    turned = (alert.bad_streak > 0) is not is_bad and _is_settled(finding)
+    if not (is_new or turned) or (is_bad and finding.late):
         return alert
-    if sighting.bad and sighting.late:
-        return alert
-    if sighting.bad:
-        return replace(alert, bad_streak=alert.bad_streak + 1, good_streak=0, bad_since=alert.bad_since or now)
-    return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=None)
+    if is_bad:
+        since = alert.bad_since or at or now
+        return replace(alert, bad_streak=alert.bad_streak + 1, good_streak=0, bad_since=since, evidence_at=at)
+    return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=None, evidence_at=at)
 
 
-def _is_due(alert: AlertState, sighting: Sighting, now: float, policy: Policy) -> bool:
-    if sighting.is_settled:
+def _is_settled(finding: Finding) -> bool:
+    """Another rule has decided already: a classroom's path, unlike a trunk's speed, is tested."""
+    tested_path = finding.cause is Cause.SEGMENT_BELOW_REQUIRED and finding.subject.kind == "classroom"
+    return finding.cause in _AT_ONCE or tested_path
+
+
+def is_due(alert: AlertState, finding: Finding, now: float, policy: Policy) -> bool:
+    if _is_settled(finding):
         return True
-    held_s = now - (alert.bad_since or now)
-    held = held_s >= policy.platform_hold_s if sighting.cause is Cause.PLATFORM_UNREACHABLE else True
-    return alert.bad_streak >= policy.raise_after and held
+    until = held_until(alert, policy)
+    return alert.bad_streak >= policy.raise_after and (until is None or now >= until)
 
 
-def is_observing(school: School, gateway: str, now: float, policy: Policy) -> bool:
-    """观察期: a new gateway is measured and shown, but nobody is told yet."""
-    heard: GatewayState | None = school.state.gateways.get(gateway)
-    if policy.observation_school_days == 0 or heard is None:
-        return False
-    return school_days_between(school.hours, heard.first_committed_at, now) < policy.observation_school_days
+def held_until(alert: AlertState, policy: Policy) -> float | None:
+    """A platform out of reach is a school's alert only after a while; None = nothing holds it."""
+    if alert.cause is not Cause.PLATFORM_UNREACHABLE or alert.bad_since is None:
+        return None
+    return alert.bad_since + policy.platform_hold_s
 
 
 def apply(
-    school: School, sightings: tuple[Sighting, ...], now: float, policy: Policy
-) -> tuple[Mapping[str, AlertState], tuple[AlertChange, ...]]:
-    """Run every sighting through ``decide``; quiet alerts are not kept."""
-    alerts = dict(school.state.alerts)
-    changes: list[AlertChange] = []
-    for sighting in sightings:
-        observing = is_observing(school, sighting.gateway, now, policy)
-        alert, told = decide(alerts.get(sighting.key, AlertState()), sighting, now, policy, observing=observing)
-        if alert == AlertState() or (alert.opened_at is None and not alert.bad_streak):
-            alerts.pop(sighting.key, None)
+    school: School, findings: Iterable[Finding], now: float, policy: Policy, *, all_found: bool
+) -> tuple[tuple[AlertState, ...], tuple[AlertChange, ...]]:
+    """Run every finding through ``decide``; what is bad is remembered, even by evidence that was late.
+
+    ``all_found``: the findings are all that there are, so that an alert without one is about something that is gone.
+    """
+    before: Mapping[Key, AlertState] = {(alert.subject, alert.cause): alert for alert in school.state.alerts}
+    left, changes = dict(before), list[AlertChange]()
+    seen: set[Key] = set()
+    for finding in findings:
+        key = (finding.subject, finding.cause)
+        seen.add(key)
+        prior = before.get(key)
+        if prior is None and finding.bad != "yes":
+            continue
+        observing = is_observing(school, finding.gateway, now, policy)
+        alert, told = decide(prior or quiet(finding), finding, now, policy, observing=observing)
+        if finding.bad == "yes" or alert.opened_at is not None or alert.bad_streak:
+            left[key] = alert
         else:
-            alerts[sighting.key] = alert
+            left.pop(key, None)
         if told is not None:
-            changes.append(_change(school, sighting, alert, now, opened=told))
-    return alerts, tuple(changes)
+            changes.append(_change(school, finding, prior or alert, now, opened=told))
+    if all_found:
+        gone = [alert for key, alert in before.items() if key not in seen]
+        changes += withdrawn(school, gone, now)
+        left = {key: alert for key, alert in left.items() if key in seen}
+    return tuple(left.values()), tuple(changes)
 
 
-def _change(school: School, sighting: Sighting, alert: AlertState, now: float, *, opened: bool) -> AlertChange:
-    is_uplink = sighting.cause in (Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED)
+def taken_back(school: School, now: float) -> tuple[School, tuple[AlertChange, ...]]:
+    """Unsay everything: whoever was told is not the one to tell any more. What still holds is announced anew."""
+    changes = withdrawn(school, school.state.alerts, now)
+    untold = tuple(replace(alert, announced=False) for alert in school.state.alerts)
+    return replace(school, state=replace(school.state, alerts=untold)), changes
+
+
+def withdrawn(school: School, gone: Iterable[AlertState], now: float) -> tuple[AlertChange, ...]:
+    """Take back what was told of ``gone``: exempt, moved, removed, or not heard of any more."""
+    return tuple(
+        AlertChange(
+            change="closed",
+            office=school.roster.office,
+            school=school.roster.school,
+            school_name=school.roster.name,
+            subject=alert.subject,
+            cause=alert.cause,
+            at=now,
+            why="withdrawn",
+            since=alert.bad_since,
+        )
+        for alert in gone
+        if alert.announced
+    )
+
+
+def _change(school: School, finding: Finding, alert: AlertState, now: float, *, opened: bool) -> AlertChange:
     return AlertChange(
         change="opened" if opened else "closed",
         office=school.roster.office,
         school=school.roster.school,
         school_name=school.roster.name,
-        subject=_subject(sighting.subject),
-        cause=sighting.cause,
+        subject=finding.subject,
+        cause=finding.cause,
         at=now,
-        since=alert.bad_since,
-        direction="down" if is_uplink else None,
-        classrooms=sighting.classrooms,
-        measured=sighting.measured,
-        limit=sighting.limit,
+        since=alert.bad_since or finding.evidence_at,
+        classrooms=finding.classrooms,
+        measured=finding.measured,
+        limit=finding.limit,
+        direction=finding.direction,
     )
-
-
-def _subject(written: str) -> Subject:
-    kind, _, name = written.partition(":")
-    if kind in {"switch", "segment"}:
-        gateway, _, name = name.partition("/")
-        return Subject(cast("SubjectKind", kind), gateway, name)
-    return Subject(cast("SubjectKind", kind), *((name, "") if kind in {"gateway", "uplink"} else ("", name)))
-
-
-def without_gone(
-    school: School, alerts: Mapping[str, AlertState], now: float
-) -> tuple[Mapping[str, AlertState], tuple[AlertChange, ...]]:
-    """Close alerts about classrooms, gateways and platforms that the roster no longer lists (or now exempts)."""
-    kept: dict[str, AlertState] = {}
-    changes: list[AlertChange] = []
-    for key, alert in alerts.items():
-        subject, _, cause = key.partition("|")
-        if _is_listed(school, subject):
-            kept[key] = alert
-        elif alert.announced:
-            gone = Sighting(subject=subject, cause=Cause(cause), bad=False, gateway="")
-            changes.append(replace(_change(school, gone, alert, now, opened=False), why="withdrawn"))
-    return kept, tuple(changes)
-
-
-def withdrawn(school: School, now: float) -> tuple[Mapping[str, AlertState], tuple[AlertChange, ...]]:
-    """Take back everything that was announced."""
-    told = {key: alert for key, alert in school.state.alerts.items() if alert.announced}
-    gone = (Sighting(subject=s, cause=Cause(c), bad=False, gateway="") for s, _, c in (k.partition("|") for k in told))
-    closed = (_change(school, g, a, now, opened=False) for g, a in zip(gone, told.values(), strict=True))
-    changes = [replace(change, why="withdrawn") for change in closed]
-    return {**school.state.alerts, **{k: replace(a, announced=False) for k, a in told.items()}}, tuple(changes)
-
-
-def _is_listed(school: School, subject: str) -> bool:
-    kind, _, name = subject.partition(":")
-    if kind == "classroom":
-        room = school.roster.classrooms.get(name)
-        return room is not None and room.exempt is None
-    if kind == "platform":
-        return name in school.roster.platforms
-    if kind == "exit":
-        return any(uplink.beyond == name for uplink in school.state.uplinks.values())
-    return name.partition("/")[0] in school.roster.gateways

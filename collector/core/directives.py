@@ -7,10 +7,11 @@ from itertools import chain
 import msgspec
 
 from classready.report import Directives, Thetas
+from collector.core.evidence import Leg
 from collector.core.hours import next_lessons, school_hours_between
+from collector.core.link import leg_interval, majority, part_state
 from collector.core.policy import Policy
-from collector.core.state import Leg, School
-from collector.core.verdict import leg_interval, part_state, uplink_result
+from collector.core.state import School
 
 QUIET_HORIZON_S = 86_400.0
 
@@ -50,6 +51,6 @@ def _unsettled(school: School, gateway: str, policy: Policy, now: float) -> Iter
         last = leg.tests[-1]
         thetas = policy.theta_down_bps if leg.direction == "down" else policy.theta_up_bps
         undecided = thetas is not None and part_state(leg_interval(leg), thetas) == "unknown"
-        contradicts = uplink_result(leg.tests) is not last.passed
+        contradicts = majority(leg.tests) is not last.passed
         if (undecided or contradicts) and now >= last.observed_at + policy.confirm_spacing_s:
             yield leg

@@ -3,11 +3,13 @@
 from bisect import bisect_right
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import chain
+from math import inf
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from collector.core.state import Hours, SchoolDay
+from collector.core.roster import Hours, SchoolDay
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Date = Annotated[
@@ -58,7 +60,10 @@ def next_lessons(hours: Hours, now: float, horizon_s: float) -> tuple[tuple[floa
 
 
 def school_hours_between(hours: Hours, start: float, end: float) -> float:
-    """Hours of lessons in ``start .. end``: the scale on which evidence ages. 0 when ``end`` is not later."""
+    """Hours of lessons in ``start .. end``: the scale on which evidence ages. 0 when ``end`` is not later.
+
+    The kept days reach as far back as any age limit: what is older than the oldest of them is too old already.
+    """
     if end <= start:
         return 0.0
     seconds = sum(
@@ -83,6 +88,50 @@ def is_school_day(hours: Hours, at: float) -> bool:
 def school_days_between(hours: Hours, start: float, end: float) -> int:
     """School days after the day of ``start``, up to and with the day of ``end``."""
     return _days_until(hours, end) - _days_until(hours, start) if end > start else 0
+
+
+def next_boundary(hours: Hours, after: float) -> float:
+    """When the next lesson begins or ends, or the next school day does (at its midnight); infinite = none is known."""
+    first = _first_day(hours, after)
+    times = [time for day in hours.days[first : first + 3] for time in (_midnight(hours, day), *chain(*day.lessons))]
+    return min((time for time in times if time > after), default=inf)
+
+
+def before_school_hours(hours: Hours, end: float, count_h: float) -> float:
+    """The earliest moment from which there are at most ``count_h`` hours of lessons until ``end``.
+
+    What is older has aged more, so whoever asks for many ages asks once for this. Minus infinity where there never were
+    more lessons.
+    """
+    left_s = count_h * 3_600
+    for day in reversed(hours.days[: _days_until(hours, end) + 1]):
+        for start, stop in reversed(day.lessons):
+            span_s = max(0.0, min(stop, end) - start)
+            if span_s > left_s:
+                return min(stop, end) - left_s
+            left_s -= span_s
+    return -inf
+
+
+def after_school_hours(hours: Hours, start: float, count_h: float) -> float:
+    """The last moment at which no more than ``count_h`` hours of lessons have gone by since ``start``."""
+    left_s = count_h * 3_600
+    for day in hours.days[_first_day(hours, start) :]:
+        for begin, stop in day.lessons:
+            span_s = max(0.0, stop - max(begin, start))
+            if span_s > left_s:
+                return max(begin, start) + left_s
+            left_s -= span_s
+    return inf
+
+
+@lru_cache(maxsize=4096)
+def _day_number(iso_date: str) -> int:
+    return (date.fromisoformat(iso_date) - date(1970, 1, 1)).days
+
+
+def _midnight(hours: Hours, day: SchoolDay) -> float:
+    return _day_number(day.date) * DAY_S - hours.utc_offset_s
 
 
 def _days_until(hours: Hours, at: float) -> int:

@@ -24,7 +24,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     confirm_spacing_s: Positive = 60.0
     """Bandwidth tests closer together than this count as one; a first failure is tested again after it."""
     late_after_s: Positive = 180.0
-    """Evidence older than this when it arrives changes verdicts but opens no alert."""
+    """Evidence older than this when it arrives changes verdicts but opens no alert; at least three report intervals."""
     silent_after_intervals: AtLeastOne = 3
     """A gateway is silent after so many of its report intervals without a commit."""
     awake_window_s: Positive = 60.0
@@ -41,6 +41,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A shortfall takes `compliant` away (and enough gives it back) on so many different school days."""
     compliant_max_age_school_days: AtLeastOne = 20
     """`compliant` becomes unknown when its evidence is older than so many school days."""
+    forget_after_school_days: AtLeastOne = 10
+    """A switch, trunk, test or device not told of for so many school days, while its gateway reports, is gone."""
     raise_after: AtLeastOne = 3
     """So many bad observations in a row open an alert; an uplink follows its majority rule instead."""
     clear_after: AtLeastOne = 2
@@ -66,6 +68,16 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many spools of a gateway are remembered, those heard last; a sound gateway has one for as long as its disk."""
     rejections_per_spool_max: Annotated[int, Meta(ge=2_000, le=100_000)] = 4_000
     """So many refused records of a spool are remembered one by one, those refused last; for a while twice as many."""
+    switches_per_gateway_max: AtLeastOne = 200
+    """Switches that one gateway may name; further ones are refused (``inventory``)."""
+    segments_per_gateway_max: AtLeastOne = 200
+    """Trunks and access points that one gateway may name; further ones are refused (``inventory``)."""
+    targets_per_gateway_max: AtLeastOne = 64
+    """Platforms' addresses that one gateway may fetch or ping; further ones are refused (``inventory``)."""
+    tests_per_gateway_max: AtLeastOne = 400
+    """Bandwidth targets of one gateway, each direction for itself; further ones are refused (``inventory``)."""
+    exits_per_gateway_max: AtLeastOne = 8
+    """Exits of the metropolitan network that one gateway may test; further ones are refused (``inventory``)."""
 
     @property
     def theta_down_bps(self) -> tuple[float, float]:
@@ -74,6 +86,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def theta_up_bps(self) -> tuple[float, float] | None:
         return None if self.required_up_bps is None else self._thetas(self.required_up_bps)
+
+    def late_after(self, report_interval_s: float) -> float:
+        """Seconds: where reports come every five minutes, a record of four minutes ago is not late."""
+        return max(self.late_after_s, 3 * report_interval_s)
 
     def _thetas(self, required_bps: int) -> tuple[float, float]:
         return (1 - self.tolerance_ratio) * required_bps, float(required_bps)

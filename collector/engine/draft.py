@@ -8,8 +8,9 @@ from prometheus_client import Counter as Metric
 
 from classready.report import Rejected
 from collector.core.bureau.words import BureauEvent
+from collector.core.events import Event, SchoolEffect, VerdictChanged
 from collector.core.policy import Policy
-from collector.core.state import Event, School, SchoolEffect, VerdictChanged
+from collector.core.state import School
 from collector.core.step import Step, leave, step
 from collector.engine.metrics import STEP_BUGS
 from collector.roster import Roster

@@ -8,7 +8,8 @@ from contextlib import suppress
 from classready.codec import DecodedReport
 from classready.report import Ack
 from collector.core.policy import Policy
-from collector.core.state import Hours, School
+from collector.core.roster import Hours
+from collector.core.state import School
 from collector.engine import resuming
 from collector.engine.bureau import Dispatcher, roster_news
 from collector.engine.clockwork import Clockwork

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from classready.ids import split_classroom_ref
 from classready.observation import Bandwidth, Device, Observation, Port
+from collector.core.inventory import Name, count, is_known, limit, names_in
 from collector.core.policy import Policy
 from collector.core.state import School
 
@@ -28,16 +29,41 @@ class Newcomers:
     def __init__(self) -> None:
         self.rooms: set[tuple[str, str]] = set()
         """(school, room)."""
+        self.names: set[Name] = set()
 
 
 def route(
-    observation: Observation, schools: Mapping[str, School], policy: Policy, newcomers: Newcomers | None = None
+    gateway: str,
+    observation: Observation,
+    schools: Mapping[str, School],
+    policy: Policy,
+    newcomers: Newcomers | None = None,
 ) -> Sequence[Route]:
-    """Return the schools of the gateway that ``observation`` is about: all, or the one whose classroom it names.
+    """Return the schools of ``gateway`` that ``observation`` is about: all, or the one whose classroom it names.
 
     Raises:
-        RefusedError: a foreign school, or more unlisted classrooms than the policy allows.
+        RefusedError: a foreign school, or more of something than the policy allows one gateway to name.
     """
+    newcomers = newcomers or Newcomers()
+    routes = _routes(observation, schools, policy, newcomers)
+    for name in names_in(gateway, observation):
+        for found in routes:
+            _admit_name(name, schools[found.school], policy, newcomers)
+    return routes
+
+
+def _admit_name(name: Name, school: School, policy: Policy, newcomers: Newcomers) -> None:
+    if is_known(school.state, name) or name in newcomers.names:
+        return
+    new_count = sum(new.kind == name.kind for new in newcomers.names)
+    if count(school.state, name) + new_count >= limit(policy, name.kind):
+        raise RefusedError("inventory")
+    newcomers.names.add(name)
+
+
+def _routes(
+    observation: Observation, schools: Mapping[str, School], policy: Policy, newcomers: Newcomers
+) -> Sequence[Route]:
     ref = observation.classroom if isinstance(observation, Port | Device | Bandwidth) else None
     if ref is None:
         return [Route(school, None) for school in schools]
@@ -46,7 +72,7 @@ def route(
     if school is None:
         raise RefusedError("identity")
     if room not in school.roster.classrooms:
-        _admit(room, school, schools, policy, newcomers or Newcomers())
+        _admit(room, school, schools, policy, newcomers)
     return [Route(school.roster.school, room)]
 
 

@@ -5,8 +5,9 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+from collector.core.events import Event
 from collector.core.policy import Policy
-from collector.core.state import Event, School
+from collector.core.state import School
 from collector.engine.draft import Draft
 from collector.engine.due import DueTimes
 from collector.engine.transaction import SAVE_AFTER_S

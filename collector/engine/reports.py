@@ -6,7 +6,7 @@ from typing import NamedTuple
 from classready.codec import DecodedReport, ranges
 from classready.observation import Bandwidth
 from classready.report import Ack, Record, Rejected, Report
-from collector.core.state import Event, Heard, Observed
+from collector.core.events import Event, Heard, Observed
 from collector.engine import metrics
 from collector.engine.dating import Dated, date_records
 from collector.engine.draft import Draft
@@ -14,8 +14,6 @@ from collector.engine.identity import Newcomers, RefusedError, route
 from collector.store.history import BandwidthResult
 from collector.store.ledgers import Ledger, Spool, contains, union, with_gaps_closed
 
-LATE_INTERVALS = 3
-"""A gateway is not late before it would be silent: with reports every 300 s most records are older than 180 s."""
 _COUNT_MAX = 2**53
 
 
@@ -109,7 +107,7 @@ def _route_all(
     draft: Draft, report: Report, records: list[Record], schools: tuple[str, ...], received_at: float
 ) -> tuple[list[_Routed], list[Rejected]]:
     dates = date_records(report, records, received_at)
-    late_before = received_at - max(draft.policy.late_after_s, LATE_INTERVALS * report.report_interval_s)
+    late_before = received_at - draft.policy.late_after(report.report_interval_s)
     known = {school: draft.school(school) for school in schools}
     newcomers = Newcomers()
     routed: list[_Routed] = []
@@ -117,7 +115,7 @@ def _route_all(
     for record in sorted(records, key=lambda r: _order(r, dates)):
         dated = dates[record.sequence]
         try:
-            routes = route(record.observation, known, draft.policy, newcomers)
+            routes = route(report.gateway, record.observation, known, draft.policy, newcomers)
         except RefusedError as refusal:
             refusals.append(Rejected(sequence=record.sequence, reason=refusal.reason))
             continue

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.core.state import Resumed
+from collector.core.events import Resumed
 from collector.roster import Roster
 from collector.store import heartbeat, ledgers, states
 from collector.store.states import Stored

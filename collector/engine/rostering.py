@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from collector.core.events import PolicyChanged, RosterChanged
 from collector.core.policy import Policy
-from collector.core.state import Hours, PolicyChanged, RosterChanged, School
+from collector.core.roster import Hours
+from collector.core.state import School
 from collector.core.step import leave
 from collector.engine.draft import Draft
 from collector.engine.registry import Registry, Row

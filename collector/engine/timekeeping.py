@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from collector.core.state import Resumed
+from collector.core.events import Resumed
 
 STEP_MIN_S = 60.0
 """NTP slews smaller errors away; a larger one is a clock that was set, or a machine that slept meanwhile."""

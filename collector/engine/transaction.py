@@ -5,6 +5,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.core.facts import is_news
 from collector.core.state import School, SchoolState
 from collector.engine import metrics
 from collector.engine.draft import Draft
@@ -21,11 +22,6 @@ class Stored(Protocol):
     revision: int
     saved_at: float
     dirty: bool
-
-
-def is_news(before: SchoolState | None, after: SchoolState) -> bool:
-    """Whether ``after`` must be stored with this commit; None = nothing of the school was stored yet."""
-    return after is not before
 
 
 def to_save(draft: Draft, rows: Mapping[str, Stored], *, everything: bool = False) -> dict[str, SchoolState]:

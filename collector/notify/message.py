@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.core.bureau.words import Notice
-from collector.core.state import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import SubjectKind
 from collector.text import ACTORS, Language, Names, duration, moment, rate, say
 

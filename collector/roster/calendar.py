@@ -16,7 +16,7 @@ import structlog
 
 from collector.core.hours import Calendar, Weekday
 from collector.core.policy import Policy
-from collector.core.state import Hours, SchoolDay
+from collector.core.roster import Hours, SchoolDay
 from collector.roster.files import SchoolEntry
 
 PAST_DAYS = 60

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from classready.settings import Loaded, Problem, SettingsError
-from collector.core.state import Classroom, SchoolRoster
+from collector.core.roster import Classroom, SchoolRoster
 from collector.roster.files import GatewayEntry, SchoolEntry
 from collector.roster.reading import Known, Office, read_office
 

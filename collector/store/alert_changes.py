@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.words import BureauEvent, SchoolChanged, SchoolGone
-from collector.core.state import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved
 from collector.store.tables import alert_change
 
 _KINDS: Mapping[str, type[Any]] = {

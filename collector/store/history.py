@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.observation import Bandwidth, WindowSummary
-from collector.core.state import VerdictChanged
+from collector.core.events import VerdictChanged
 from collector.store.tables import audit, bandwidth_result, verdict_transition
 
 _FIELDS = tuple(c.name for c in bandwidth_result.columns if c.name in Bandwidth.__struct_fields__)

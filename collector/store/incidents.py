@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.step import resume
 from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged, Member
-from collector.core.state import DeviceMoved
+from collector.core.events import DeviceMoved
 from collector.store.states import NewerStoreError, StaleStateError, changed_count
 from collector.store.tables import incident as incident_table
 from collector.store.tables import incident_member, office_desk

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from classready.observation import WindowSummary
-from collector.core.state import BandwidthTest, Direction, Interval, Leg, UplinkState
-from collector.core.verdict import leg_interval
+from classready.observation import Bandwidth, WindowSummary
+from collector.core.evidence import BandwidthTest, Leg, UplinkState
+from collector.core.link import leg_interval, test_interval
+from collector.core.state import Interval
+from collector.core.words import Direction
 from collector.text import Language, ago, capacity, duration, rate, reason, say, size
 
 
@@ -84,50 +86,47 @@ def leg_text(leg: Leg, language: Language) -> str:
     return known if beyond is None else say("evidence.beyond", language, exit=beyond, known=known)
 
 
+_OF_THE_TEST = tuple(name for name in TestView.__struct_fields__ if name in Bandwidth.__struct_fields__)
+
+
 def _test(test: BandwidthTest, now: float, language: Language) -> TestView:
-    interval = Interval(test.at_least_bps, test.at_most_bps, test.estimate_bps)
+    interval = test_interval(test)
     return TestView(
         observed_at=test.observed_at,
         age_text=ago(test.observed_at, now, language),
         passed=test.passed,
-        mode=test.mode,
-        bytes=test.bytes,
-        seconds=test.seconds,
-        theta0_bps=test.theta0_bps,
-        theta1_bps=test.theta1_bps,
-        bucket_bytes=test.bucket_bytes,
-        loss_ratio=test.loss_ratio,
-        windows=test.windows,
         capacity=capacity_view(interval, language),
         text=_test_text(test, capacity(interval, language), language),
         evidence_text=" · ".join(evidence_of_test(test, language)),
+        **{name: getattr(test.seen, name) for name in _OF_THE_TEST},
     )
 
 
 def _test_text(test: BandwidthTest, measured: str, language: Language) -> str:
     text = f"{say('test.passed' if test.passed else 'test.failed', language)} {measured}"
-    if test.bytes is None or test.seconds is None:
+    seen = test.seen
+    if seen.bytes is None or seen.seconds is None:
         return text
-    used = "test.watched" if test.mode == "passive" else "test.cost"
-    cost = say(used, language, bytes=size(test.bytes, language), seconds=duration(test.seconds, language))
+    used = "test.watched" if seen.mode == "passive" else "test.cost"
+    cost = say(used, language, bytes=size(seen.bytes, language), seconds=duration(seen.seconds, language))
     return f"{text} · {cost}"
 
 
 def evidence_of_test(test: BandwidthTest, language: Language) -> Iterator[str]:
     """Result, method, thresholds, and what the line did meanwhile, as far as the agent said so."""
-    interval = Interval(test.at_least_bps, test.at_most_bps, test.estimate_bps)
-    yield _test_text(test, capacity(interval, language), language)
-    if test.mode is not None:
-        yield say(f"mode.{test.mode}", language)
-    if test.theta0_bps is not None and test.theta1_bps is not None:
-        low, high = rate(test.theta0_bps, language), rate(test.theta1_bps, language)
+    seen = test.seen
+    yield _test_text(test, capacity(test_interval(test), language), language)
+    if seen.mode is not None:
+        yield say(f"mode.{seen.mode}", language)
+    if seen.theta0_bps is not None and seen.theta1_bps is not None:
+        low, high = rate(seen.theta0_bps, language), rate(seen.theta1_bps, language)
         yield say("test.thetas", language, low=low, high=high)
-    if test.bucket_bytes is not None:
-        yield say("test.bucket", language, bytes=size(test.bucket_bytes, language))
-    if test.loss_ratio is not None:
-        yield say("test.loss", language, ratio=f"{test.loss_ratio * 100:.1f}".removesuffix(".0"))
-    if test.windows is not None:
-        yield from _windows_evidence(test.windows, language)
+    if seen.bucket_bytes is not None:
+        yield say("test.bucket", language, bytes=size(seen.bucket_bytes, language))
+    if seen.loss_ratio is not None:
+        yield say("test.loss", language, ratio=f"{seen.loss_ratio * 100:.1f}".removesuffix(".0"))
+    if seen.windows is not None:
+        yield from _windows_evidence(seen.windows, language)
 
 
 def _windows_evidence(windows: WindowSummary, language: Language) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from collector.core.state import Cause
+from collector.core.words import Cause
 from collector.text import Language, say
 from collector.views.summary import CauseCount, SchoolSummary
 from collector.views.urgency import NEEDS, Counts, Need, need_of

@@ -5,24 +5,15 @@ from typing import Literal
 
 from msgspec import Struct
 
+from collector.core.compliance import compliant
+from collector.core.evidence import DeviceReading, Leg
+from collector.core.figures import segments_on_the_way
+from collector.core.link import grade_of, link_bps
 from collector.core.policy import Policy
-from collector.core.state import (
-    Basis,
-    Cause,
-    Classroom,
-    ClassroomState,
-    CompliantValue,
-    DeviceReading,
-    DeviceStateName,
-    Grade,
-    Interval,
-    Leg,
-    LinkState,
-    NextStep,
-    School,
-    VerdictValue,
-)
-from collector.core.verdict import compliant, gateway_of, grade_of, link_bps, segments_on_the_way
+from collector.core.roster import Classroom
+from collector.core.state import ClassroomState, Interval, School
+from collector.core.wiring import gateway_of
+from collector.core.words import Basis, Cause, CompliantValue, DeviceStateName, Grade, LinkState, NextStep, VerdictValue
 from collector.text import ACTORS, Actor, Language, ago, capacity, say
 from collector.views.bandwidth import Capacity, capacity_view, evidence_of_test, leg_text
 from collector.views.wiring import port_facts, segment_text
@@ -196,7 +187,7 @@ def _evidence(school: School, room: Classroom, policy: Policy, now: float, langu
             newest = leg.tests[-1]
             tested = " · ".join(evidence_of_test(newest, language))
             text = say("evidence.tested", language, known=leg_text(leg, language), test=tested)
-            add(kind, grade_of(newest), newest.observed_at, text)
+            add(kind, grade_of(leg, newest), newest.observed_at, text)
     return tuple(found)
 
 

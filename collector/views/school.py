@@ -5,9 +5,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from collector.core.figures import contention_ratio, segments_of
 from collector.core.policy import Policy
-from collector.core.state import Basis, Classroom, School
-from collector.core.verdict import contention_ratio, segments_of
+from collector.core.roster import Classroom
+from collector.core.state import School
+from collector.core.words import Basis
 from collector.text import Language, Names, ago, rate, say
 from collector.views.bandwidth import UplinkView, uplink_view
 from collector.views.platform import PlatformView, platform_view

@@ -4,8 +4,9 @@ from collections import Counter
 
 from msgspec import Struct
 
-from collector.core.state import Cause, School
-from collector.core.verdict import counts
+from collector.core.figures import counts
+from collector.core.state import School
+from collector.core.words import Cause
 from collector.text import Language, Names, say
 from collector.views.urgency import Counts, Need, need_of
 

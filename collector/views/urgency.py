@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from collector.core.state import Cause, CompliantValue
+from collector.core.words import Cause, CompliantValue
 
 _CAUSES = tuple(Cause)
 _ROOMS: tuple[CompliantValue, ...] = ("no", "unknown", "yes", "exempt")

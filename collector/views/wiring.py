@@ -4,9 +4,14 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from classready.observation import Port, Segment
+from collector.core.evidence import PortReading, SegmentReading
+from collector.core.figures import segment_contention_ratio
+from collector.core.link import segment_interval
 from collector.core.policy import Policy
-from collector.core.state import Classroom, PortReading, School, SegmentReading
-from collector.core.verdict import rooms_behind, segment_contention_ratio, segment_interval, sharing_port
+from collector.core.roster import Classroom
+from collector.core.state import School
+from collector.core.wiring import rooms_behind, sharing_port
 from collector.text import Language, ago, rate, say
 from collector.views.bandwidth import Capacity, capacity_view
 
@@ -29,8 +34,8 @@ def segment_view(
 ) -> SegmentView:
     return SegmentView(
         gateway=segment.gateway,
-        segment=segment.name,
-        if_name=segment.if_name,
+        segment=segment.seen.name,
+        if_name=segment.seen.if_name,
         capacity=capacity_view(segment_interval(segment), language),
         classrooms=len(rooms_behind(school, segment)),
         contention_ratio=segment_contention_ratio(school, segment, policy),
@@ -41,10 +46,10 @@ def segment_view(
 
 
 def segment_text(school: School, segment: SegmentReading, policy: Policy, language: Language) -> str:
-    if_name = segment.if_name or ""
-    where = {"switch": segment.name.removesuffix(f":{if_name}"), "port": if_name}
+    if_name = segment.seen.if_name or ""
+    where = {"switch": segment.seen.name.removesuffix(f":{if_name}"), "port": if_name}
     parts = [
-        _negotiated_text(segment, where, language),
+        _negotiated_text(segment.seen, where, language),
         say("evidence.segment_shared", language, count=len(rooms_behind(school, segment))),
     ]
     if (ratio := segment_contention_ratio(school, segment, policy) or 0) > 1:
@@ -64,13 +69,13 @@ def port_facts(school: School, room: Classroom, port: PortReading, language: Lan
 
 
 def _port_text(port: PortReading, language: Language) -> str:
-    where = {"switch": port.switch or "", "port": port.if_name or ""}
-    if port.oper_up is False:
+    where = {"switch": port.seen.switch or "", "port": port.seen.if_name or ""}
+    if port.seen.oper_up is False:
         return say("evidence.port_down", language, **where).strip()
-    return _negotiated_text(port, where, language)
+    return _negotiated_text(port.seen, where, language)
 
 
-def _negotiated_text(reading: PortReading | SegmentReading, where: Mapping[str, str], language: Language) -> str:
-    duplex = {True: "full_duplex", False: "half_duplex", None: "duplex_unknown"}[reading.full_duplex]
-    speed = rate(reading.speed_bps, language) if reading.speed_bps else say("evidence.speed_unknown", language)
+def _negotiated_text(seen: Port | Segment, where: Mapping[str, str], language: Language) -> str:
+    duplex = {True: "full_duplex", False: "half_duplex", None: "duplex_unknown"}[seen.full_duplex]
+    speed = rate(seen.speed_bps, language) if seen.speed_bps else say("evidence.speed_unknown", language)
     return say("evidence.port", language, **where, speed=speed, duplex=say(f"evidence.{duplex}", language)).strip()

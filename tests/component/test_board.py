@@ -19,7 +19,17 @@ from collector.exposition import Exposition
 from collector.text import Names
 from collector.views import Bureau
 from collector.views.urgency import Counts
-from tests.support.samples import NAMES, NOW, demo_school, leg_school, silenced, uplink, with_state
+from tests.support.samples import (
+    NAMES,
+    NOW,
+    demo_school,
+    leg_school,
+    platform,
+    port_reading,
+    silenced,
+    uplink,
+    with_state,
+)
 
 Client = TestClient[web.Request, web.Application]
 
@@ -86,16 +96,17 @@ def poisoned(payload: str) -> School:
     states = {
         k: replace(
             s,
-            port=s.port and replace(s.port, switch=payload, if_name=payload),
+            port=s.port and port_reading("gw", switch=payload, if_name=payload),
             last_port=None,
-            device=s.device and replace(s.device, facts={payload: payload}),
+            device=s.device
+            and replace(s.device, seen=s.device.seen and replace(s.device.seen, facts={payload: payload})),
         )
         for k, s in school.state.classrooms.items()
     }
     school = replace(school, roster=replace(school.roster, classrooms=rooms))
     gateway = school.roster.gateways[0]
     tested = replace(uplink(gateway), last_unmeasured_at=NOW, last_unmeasured_reason=payload)
-    failing = {k: replace(p, up=False, reason=payload) for k, p in school.state.platforms.items()}
+    failing = {k: platform(p.gateway, p.target, up=False, reason=payload) for k, p in school.state.platforms.items()}
     return with_state(school, classrooms=states, platforms=failing, uplinks={"u": tested}, unlisted={payload: NOW})
 
 

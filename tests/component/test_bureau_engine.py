@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Row, delete, event, func, select
 
 from collector.core.bureau.words import SchoolChanged, SchoolGone
+from collector.core.events import DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import Cause, DeviceMoved
+from collector.core.words import Cause
 from collector.engine.bureau import CHANGES_PER_TRANSACTION, Dispatcher
 from collector.settings import ConsoleReceiver
 from collector.store import alert_changes

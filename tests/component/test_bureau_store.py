@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau, Notice, SchoolChanged, SchoolGone
+from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, Cause, DeviceMoved
 from collector.core.subject import Subject
+from collector.core.words import Cause
 from collector.store import alert_changes, incidents, outbox
 from collector.store.database import upgrade
 from collector.store.incidents import Revisions

@@ -10,7 +10,7 @@ from classready.report import Rejected
 from collector.core.bureau.words import SchoolGone
 from collector.core.hours import Calendar
 from collector.core.policy import Policy
-from collector.core.state import Cause
+from collector.core.words import Cause
 from collector.county import County
 from collector.engine import UnknownGatewayError
 from collector.engine.rostering import InForce
@@ -100,9 +100,10 @@ def test_a_school_that_leaves_and_returns(tmp_path):
     assert [alert.change for alert in outcome.alerts] == ["closed"]
     assert [told.notice.kind for told in outcome.messages] == ["withdrawn"]
     assert list(place.schools) == ["s1", "s2"]
-    place.change_roster(given(tmp_path), NOW + 201)
+    outcome = place.change_roster(given(tmp_path), NOW + 201)
+    assert [alert.change for alert in outcome.alerts] == ["opened"], "what was known when it left still holds"
     _, outcome = place.report("gw-two", line_report(21, NOW + 210, passed=False), NOW + 210)
-    assert [alert.change for alert in outcome.alerts] == ["opened"]
+    assert outcome.alerts == []
 
 
 def test_an_act(tmp_path):

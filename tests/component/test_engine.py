@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from classready.report import Rejected
+from collector.core import directives
+from collector.core.fold import link
 from collector.core.hours import Calendar
-from collector.core.policy import Policy
-from collector.core.state import Cause
+from collector.core.words import Cause
 from collector.engine import CommitFailedError, UnknownGatewayError
 from collector.engine.queue import BATCH_MAX_REPORTS
 from collector.roster import load_roster
@@ -199,18 +200,12 @@ async def test_failed_commit_leaves_nothing(tmp_path):
         assert seen
 
 
-class BrokenPolicy(Policy, frozen=True, kw_only=True):
-    """A bug wherever a link is judged."""
-
-    @property
-    def theta_down_bps(self):
-        raise ZeroDivisionError
-
-
-async def test_a_bug_harms_one_record(tmp_path):
+async def test_a_bug_harms_one_record(tmp_path, monkeypatch):
     """A record on which the core fails is refused as ``internal``; its neighbours and the engine go on."""
     async with opened(tmp_path) as store:
-        engine = await start_engine(store, tmp_path, FakeClock(), BrokenPolicy())
+        monkeypatch.setattr(link, "test", lambda *_: 1 / 0)
+        monkeypatch.setattr(directives, "Thetas", lambda **_: 1 / 0)
+        engine = await start_engine(store, tmp_path, FakeClock())
         task = asyncio.create_task(engine.run())
         ack = await engine.submit("gw-one", report([record(1), record(2, bandwidth(passed=True)), record(3)]), NOW)
         await engine.tick()
@@ -299,7 +294,7 @@ async def test_final_state_does_not_depend_on_order(tmp_path):
             for one in records:
                 await engine.submit("gw-one", report([one]), NOW)
             found.append(engine.schools["s1"].state.classrooms["r1"].last_port)
-    assert {reading.speed_bps for reading in found} == {10**9}
+    assert {reading.seen.speed_bps for reading in found} == {10**9}
 
 
 async def test_silence_needs_no_report(tmp_path):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from collector.core.state import Heard, Observed, Resumed, RosterChanged
+from collector.core.events import Heard, Observed, Resumed, RosterChanged
 from collector.engine import transaction
 from collector.engine.due import DueTimes
 from collector.engine.timekeeping import Timekeeper

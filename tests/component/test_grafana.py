@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collector.core.state import Cause
+from collector.core.words import Cause
 from collector.exposition import Exposition
 from collector.text import say
 from tests.support import grafana

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from collector.core.bureau.words import Notice
-from collector.core.state import Cause
+from collector.core.words import Cause
 from collector.notify.contract import Deferred, Refused
 from collector.outbox import Outbox
 from collector.settings import ConsoleReceiver

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from classready.observation import Bandwidth, WindowSummary
+from collector.core.link import leg_interval
 from collector.core.state import SchoolState
-from collector.core.verdict import leg_interval
 from collector.store import history, ledgers, states
 from collector.store.database import StoreAddressError, migrations, store_url, upgrade
 from collector.store.ledgers import Ledger
@@ -84,7 +84,7 @@ async def test_store_of_the_first_release(tmp_path):
     assert (new.classroom, new.beyond, new.windows) == ("s1/r1", "metro", '{"count":12,"min_bps":null,' + REST)
     revision, state, saved_at = found["s1"]
     (leg,) = state.uplinks.values()
-    assert (revision, saved_at, leg.beyond, state.paths, leg.tests[0].windows) == (3, 0.0, None, {}, None)
+    assert (revision, saved_at, leg.beyond, state.paths, leg.tests[0].seen.windows) == (3, 0.0, None, {}, None)
     assert leg_interval(leg).at_least_bps == 95e6
 
 

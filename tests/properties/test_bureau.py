@@ -19,9 +19,10 @@ from collector.core.bureau.words import (
     SchoolChanged,
     SchoolGone,
 )
+from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, Cause, DeviceMoved
 from collector.core.subject import Subject
+from collector.core.words import Cause
 
 POLICY = Policy(group_wait_s=30, message_window_s=300, messages_per_window=3, reminder_after_s=2_000)
 EXAMPLES = settings(max_examples=150, deadline=None)

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classready.observation import Outcome, Port, Reason
-from collector.core.state import AlertChange, Cause, SchoolState, Tick
-from collector.core.verdict import legs_interval, line_legs, part_state
-from tests.support.school import GATEWAY, POLICY, Story, bandwidth, device, exit_test, http, path_test, port
+from collector.core.events import AlertChange
+from collector.core.link import legs_interval, line_legs, part_state
+from collector.core.state import SchoolState
+from collector.core.words import Cause
+from tests.support.school import GATEWAY, POLICY, Story, Tick, bandwidth, device, exit_test, http, path_test, port
 
 ROOMS = st.sampled_from(["r1", "r2", "r9"])
 ACTIONS = st.one_of(
@@ -99,9 +101,13 @@ def test_redelivery_changes_nothing(history):
 @given(HISTORIES)
 def test_paths_and_lines_are_apart(history):
     """Tests inside the school change nothing that is known of its line, and the other way round."""
-    both = play(Story(), history).school.state
-    assert play(Story(), _at_their_times(history, "path")).school.state.uplinks == both.uplinks
-    assert play(Story(), _at_their_times(history, "saw")).school.state.paths == both.paths
+
+    def left(of: list[Any]) -> SchoolState:
+        return play(Story(), of).event(Tick()).school.state
+
+    both = left(history)
+    assert left(_at_their_times(history, "path")).uplinks == both.uplinks
+    assert left(_at_their_times(history, "saw")).paths == both.paths
 
 
 @EXAMPLES

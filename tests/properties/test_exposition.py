@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.core.evidence import GatewayState
 from collector.core.policy import Policy
-from collector.core.state import GatewayState
 from collector.exposition import Exposition
 from tests.support.samples import NOW, demo_school, with_state
 

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from collector.core.state import Cause, Classroom, ClassroomState, NextStep, School, Verdict
+from collector.core.roster import Classroom
+from collector.core.state import ClassroomState, School, Verdict
+from collector.core.words import Cause, NextStep
 from collector.text import Names
 from tests.support.samples import (
     NAMES,

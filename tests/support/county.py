@@ -10,18 +10,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from classready.units import MBIT
-from collector.core.state import (
-    Cause,
-    Classroom,
-    ClassroomState,
-    Direction,
-    NextStep,
-    School,
-    SchoolRoster,
-    SchoolState,
-    UplinkState,
-    Verdict,
-)
+from collector.core.evidence import UplinkState
+from collector.core.roster import Classroom, SchoolRoster
+from collector.core.state import ClassroomState, School, SchoolState, Verdict
+from collector.core.words import Cause, Direction, NextStep
 from collector.text import Names
 from tests.support.samples import (
     HOURS,
@@ -104,8 +96,9 @@ def _school(plan: Plan, now: float) -> School:
     )
     speaking = [line for line in plan.lines if line.heard == "yes"]
     readings = [
-        replace(
-            platform(line.gateway, target),
+        platform(
+            line.gateway,
+            target,
             http_at=now - 20,
             ping_at=now - 20,
             up=name not in plan.platforms_down,

@@ -9,8 +9,9 @@ from typing import Any
 from prometheus_client import REGISTRY
 from sqlalchemy import Row, Table, select
 
+from collector.core.events import Event
 from collector.core.policy import Policy
-from collector.core.state import Event, School
+from collector.core.state import School
 from collector.core.step import Step
 from collector.engine import Engine, draft
 from collector.store.database import Store

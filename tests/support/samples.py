@@ -4,36 +4,37 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from classready.observation import WindowSummary
+from classready.observation import (
+    Bandwidth,
+    Device,
+    Http,
+    Outcome,
+    Phases,
+    Ping,
+    Port,
+    Rtt,
+    Segment,
+    WindowSummary,
+)
 from classready.units import MBIT
 from collector.core.bureau.words import Notice
-from collector.core.state import (
-    AlertChange,
+from collector.core.events import AlertChange
+from collector.core.evidence import (
     BandwidthTest,
-    Basis,
-    Cause,
-    Classroom,
-    ClassroomState,
-    Clauses,
     DeviceReading,
     GatewayState,
-    Grade,
-    Hours,
-    Interval,
-    Latch,
-    NextStep,
+    HttpReading,
     PathState,
+    PingReading,
     PlatformReading,
     PortReading,
-    School,
-    SchoolDay,
-    SchoolRoster,
-    SchoolState,
     SegmentReading,
     UplinkState,
-    Verdict,
 )
+from collector.core.roster import Classroom, Hours, SchoolDay, SchoolRoster
+from collector.core.state import ClassroomState, Clauses, Interval, Latch, School, SchoolState, Verdict
 from collector.core.subject import Subject
+from collector.core.words import Basis, Cause, Grade, NextStep
 from collector.text import Names
 
 NOW = 1_760_500_800.0
@@ -51,6 +52,19 @@ PORT_GOOD = Interval(1_000.0 * MBIT, 1_000.0 * MBIT)
 LINK_GOOD: dict[Basis, Interval] = {"port": PORT_GOOD, "reach": GOOD, "share": Interval(13.5 * MBIT)}
 
 
+def port_reading(gateway: str, age_s: float = 40, **changes: Any) -> PortReading:
+    seen = Port(
+        classroom="b2-301", outcome=Outcome.ANSWERED, switch="sw1", if_name="Gi0/3", admin_up=True, oper_up=True,
+        speed_bps=1_000 * MBIT, full_duplex=True,
+    )  # fmt: skip
+    return PortReading(observed_at=NOW - age_s, gateway=gateway, seen=replace(seen, **changes))
+
+
+def device_reading(gateway: str, state: Any = "awake", seen_by: Any = "snmp") -> DeviceReading:
+    seen = Device(classroom="b2-301", outcome=Outcome.ANSWERED, state=state, seen_by=seen_by)
+    return DeviceReading(observed_at=NOW - 25, gateway=gateway, state=state, seen=seen)
+
+
 def classroom_ready(gateway: str, **changes: Any) -> ClassroomState:
     verdict = Verdict(
         ready="yes",
@@ -61,15 +75,12 @@ def classroom_ready(gateway: str, **changes: Any) -> ClassroomState:
         device_up=True,
         ready_since=NOW - 5_400,
     )
-    port = PortReading(
-        observed_at=NOW - 40, gateway=gateway, switch="sw1", if_name="Gi0/3", admin_up=True, oper_up=True,
-        speed_bps=1_000 * MBIT, full_duplex=True, in_lesson=True,
-    )  # fmt: skip
+    port = port_reading(gateway)
     state = ClassroomState(
         gateway=gateway,
         port=port,
         last_port=port,
-        device=DeviceReading(observed_at=NOW - 25, gateway=gateway, state="awake", seen_by="snmp"),
+        device=device_reading(gateway),
         last_awake_at=NOW - 25,
         watched_since=NOW - 86_400,
         verdict=verdict,
@@ -81,8 +92,7 @@ def classroom_ready(gateway: str, **changes: Any) -> ClassroomState:
 def classroom_slow(gateway: str) -> ClassroomState:
     """A 10M half-duplex port with its device awake."""
     good = classroom_ready(gateway)
-    assert good.port is not None
-    port = replace(good.port, speed_bps=10 * MBIT, full_duplex=False, if_name="Gi0/7")
+    port = port_reading(gateway, speed_bps=10 * MBIT, full_duplex=False, if_name="Gi0/7")
     slow = Interval(None, 10.0 * MBIT, None, half_duplex=True)
     verdict = replace(
         good.verdict,
@@ -104,7 +114,7 @@ def classroom_away(gateway: str) -> ClassroomState:
         causes=(Cause.DEVICE_OFFLINE,),
         device_up=False,
     )
-    device = DeviceReading(observed_at=NOW - 25, gateway=gateway, state="away", seen_by="icmp")
+    device = device_reading(gateway, "away", "icmp")
     return replace(good, device=device, verdict=verdict)
 
 
@@ -117,22 +127,23 @@ def classroom_unknown(gateway: str) -> ClassroomState:
         device_up=True,
         ready_since=NOW - 7_000,
     )
-    device = DeviceReading(observed_at=NOW - 25, gateway=gateway, state="awake", seen_by="icmp")
+    device = device_reading(gateway, "awake", "icmp")
     return ClassroomState(gateway=gateway, device=device, last_awake_at=NOW - 25, verdict=verdict)
 
 
 def bandwidth_test(age_s: float, *, passed: bool = True, **changes: Any) -> BandwidthTest:
-    test = BandwidthTest(
-        observed_at=NOW - age_s,
+    seen = Bandwidth(
+        target="bureau",
+        direction="down",
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
         mode="drain",
-        passed=passed,
         at_least_bps=95.0 * MBIT if passed else None,
         at_most_bps=None if passed else 100.0 * MBIT,
         estimate_bps=None if passed else 80.4 * MBIT,
         bytes=1_240_000,
         seconds=0.104,
     )
-    return replace(test, **changes)
+    return BandwidthTest(observed_at=NOW - age_s, seen=replace(seen, **changes))
 
 
 EVIDENCE: dict[str, Any] = {
@@ -170,32 +181,36 @@ def leg_school() -> School:
 
 
 def trunk(gateway: str, **changes: Any) -> SegmentReading:
-    reading = SegmentReading(
-        observed_at=NOW - 40,
-        gateway=gateway,
-        name="sw1:uplink",
-        if_name="Gi0/24",
-        switches=("sw1",),
-        speed_bps=100 * MBIT,
-        full_duplex=True,
+    seen = Segment(
+        name="sw1:uplink", outcome=Outcome.ANSWERED, if_name="Gi0/24", speed_bps=100 * MBIT, full_duplex=True
     )
-    return replace(reading, **changes)
+    of_reading = {name: changes.pop(name) for name in ("switches", "observed_at") if name in changes}
+    reading = SegmentReading(observed_at=NOW - 40, gateway=gateway, switches=("sw1",), seen=replace(seen, **changes))
+    return replace(reading, **of_reading)
 
 
 def platform(gateway: str, target: str, **changes: Any) -> PlatformReading:
-    reading = PlatformReading(
+    """What was fetched and pinged; ``http_at``, ``ping_at`` None = it was not."""
+    http_at, ping_at = changes.pop("http_at", NOW - 20), changes.pop("ping_at", NOW - 22)
+    rtt_s, loss_ratio = changes.pop("rtt_s", 0.0213), changes.pop("loss_ratio", 0.0)
+    up = changes.pop("up", True)
+    seen = Http(
+        target=target,
+        outcome={True: Outcome.ANSWERED, False: Outcome.NO_ANSWER, None: Outcome.UNMEASURED}[up],
+        status=200,
+        phases_s=Phases(resolve=0.004, connect=0.021, tls=0.043, processing=0.08, transfer=0.012),
+        certificate_expires_at=NOW + 60 * 86_400,
+    )
+    http = replace(seen, **changes)
+    received_count = None if loss_ratio is None else round(1_000 * (1 - loss_ratio))
+    rtt = None if rtt_s is None else Rtt(median=rtt_s)
+    ping = Ping(target=target, outcome=Outcome.ANSWERED, sent_count=1_000, received_count=received_count, rtt_s=rtt)
+    return PlatformReading(
         gateway=gateway,
         target=target,
-        http_at=NOW - 20,
-        up=True,
-        status=200,
-        phases_s={"resolve": 0.004, "connect": 0.021, "tls": 0.043, "processing": 0.08, "transfer": 0.012},
-        certificate_expires_at=NOW + 60 * 86_400,
-        ping_at=NOW - 22,
-        rtt_s=0.0213,
-        loss_ratio=0.0,
+        http=None if http_at is None else HttpReading(observed_at=http_at, gateway=gateway, seen=http),
+        ping=None if ping_at is None else PingReading(observed_at=ping_at, gateway=gateway, seen=ping),
     )
-    return replace(reading, **changes)
 
 
 def gateway_heard(**changes: Any) -> GatewayState:

@@ -5,17 +5,10 @@ from typing import Any
 
 from classready.observation import Bandwidth, Device, Http, Outcome, Port, Reason, Segment
 from classready.units import MBIT
+from collector.core.events import Event, Heard, Observed
 from collector.core.policy import Policy
-from collector.core.state import (
-    Classroom,
-    Event,
-    Heard,
-    Hours,
-    Observed,
-    School,
-    SchoolDay,
-    SchoolRoster,
-)
+from collector.core.roster import Classroom, Hours, SchoolDay, SchoolRoster
+from collector.core.state import School
 from collector.core.step import step
 
 TZ = timezone(timedelta(hours=8))
@@ -60,6 +53,10 @@ def school(**changes: Any) -> School:
     return School(roster=roster(**changes), hours=weekdays())
 
 
+class Tick:
+    """Time passed: the step is called without events."""
+
+
 class Story:
     """A school and what happened to it, told event by event; the clock moves only when told."""
 
@@ -68,10 +65,12 @@ class Story:
         self.now = now
         self.policy = policy
         self.effects: list[Any] = []
+        self.wake_at: float | None = None
 
-    def event(self, event: Event, now: float | None = None) -> "Story":
+    def event(self, event: Event | Tick, now: float | None = None) -> "Story":
         self.now = self.now if now is None else now
-        self.school, effects, _ = step(self.school, [event], self.now, self.policy)
+        events = [] if isinstance(event, Tick) else [event]
+        self.school, effects, self.wake_at = step(self.school, events, self.now, self.policy)
         self.effects += effects
         return self
 

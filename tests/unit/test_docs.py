@@ -12,7 +12,7 @@ import pytest
 from agent.probes import PROBES
 from classready.observation import KINDS, Outcome, Phases, Reason, Rtt
 from classready.report import Ack, Directives, Record, Rejected, Report, Thetas
-from collector.core.state import Cause
+from collector.core.words import Cause
 from collector.notify import NOTIFIERS
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ import collector
 from agent import metrics as agent_metrics
 from classready.units import MBIT
 from collector.core.policy import Policy
-from collector.core.state import Cause, School
+from collector.core.state import School
+from collector.core.words import Cause
 from collector.exposition import FAMILIES, ROLL_UP, Exposition
 from tests.support.samples import (
     NAMES,

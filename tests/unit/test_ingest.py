@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from classready.observation import Ping
 from classready.report import Report
 from collector.core.policy import Policy
-from collector.core.state import Classroom, School, SchoolRoster, SchoolState
+from collector.core.roster import Classroom, SchoolRoster
+from collector.core.state import School, SchoolState
 from collector.engine.dating import Dated, date_records
 from collector.engine.identity import RefusedError, Route, route
 from collector.ingest.gate import (
@@ -120,29 +121,29 @@ def schools(**unlisted: float) -> dict[str, School]:
 )
 def test_route(observation, expected):
     """A record goes to the school it names, or to all of the gateway where it names none."""
-    assert route(observation, schools(), Policy()) == expected
+    assert route("gw", observation, schools(), Policy()) == expected
 
 
 @pytest.mark.parametrize("room", ["s3/r1", "r2", "new"])
 def test_route_refused(room):
     """A foreign school, and a room that could be of two schools or of none, are refused."""
     with pytest.raises(RefusedError, match="identity"):
-        route(port(room), schools(), Policy())
+        route("gw", port(room), schools(), Policy())
 
 
 def test_route_unlisted_cap():
     """Unlisted rooms are kept up to a cap; those known already stay welcome."""
     policy = Policy(classrooms_per_gateway_max=2)
     known = schools(u1=1.0, u2=1.0)
-    assert route(port("s1/u1"), known, policy) == [Route("s1", "u1")]
+    assert route("gw", port("s1/u1"), known, policy) == [Route("s1", "u1")]
     with pytest.raises(RefusedError, match="inventory"):
-        route(port("s2/u3"), known, policy)
+        route("gw", port("s2/u3"), known, policy)
 
 
 def test_route_single_school():
     """On a gateway of one school no room needs to be qualified, listed or not."""
     only = {"s1": schools()["s1"]}
-    assert route(port("new"), only, Policy()) == [Route("s1", "new")]
+    assert route("gw", port("new"), only, Policy()) == [Route("s1", "new")]
 
 
 RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 5)).map(lambda t: (t[0], t[0] + t[1])), max_size=8)

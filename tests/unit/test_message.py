@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from classready.units import MBIT
-from collector.core.state import Cause, DeviceMoved
+from collector.core.events import DeviceMoved
 from collector.core.subject import Subject
+from collector.core.words import Cause
 from collector.notify.message import clean, fit, render
 from collector.text import Names
 from tests.support.samples import NAMES, NOW, alert, notice

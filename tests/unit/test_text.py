@@ -9,7 +9,8 @@ import pytest
 from classready.observation import Reason
 from classready.units import MBIT
 from collector import text
-from collector.core.state import Cause, Grade, Interval, NextStep
+from collector.core.state import Interval
+from collector.core.words import Cause, Grade, NextStep
 from tests.support.samples import NOW
 
 COLLECTOR = Path(text.__file__).parent

@@ -5,7 +5,8 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from collector.core.state import Cause, CompliantValue, School
+from collector.core.state import School
+from collector.core.words import Cause, CompliantValue
 from collector.text import Names
 from collector.views.office import OfficeSummary, total
 from collector.views.summary import summarise

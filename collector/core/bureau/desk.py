@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from collector.core.bureau import incidents, moves, pace
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.words import BureauEffect, Desk, Incident, IncidentChanged
+from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, DeviceMoved
 
 
 class OpenDesk:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
+from collector.core.events import AlertChange
 from collector.core.policy import Policy
-from collector.core.state import AlertChange
 
 Members = tuple[Member, ...]
 

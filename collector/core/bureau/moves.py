@@ -1,8 +1,8 @@
 """Devices that changed their switch port: nothing is wrong, and a rewired building is one piece of news."""
 
 from collector.core.bureau.words import Notice
+from collector.core.events import DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import DeviceMoved
 
 Moves = tuple[DeviceMoved, ...]
 

@@ -21,8 +21,8 @@ from collector.core.bureau.words import (
     SchoolChanged,
     SchoolGone,
 )
+from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, DeviceMoved
 
 OFFICES_PER_STEP = 4
 """So many offices are told in one step; if more are due, ``wake_at`` is not later than now. A province whose line fails

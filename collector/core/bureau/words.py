@@ -10,7 +10,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from collector.core.state import AlertChange, Cause, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved
+from collector.core.words import Cause
 
 STATE_VERSION = 1
 

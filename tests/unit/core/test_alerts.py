@@ -1,41 +1,62 @@
 """Hysteresis: when trouble becomes an alert, when it ends, and who is told."""
 
+from typing import Any
+
 import pytest
 
 from classready.observation import Http, Outcome, Port, Reason
-from collector.core.alerts import Sighting, decide
+from collector.core.alerts import decide
+from collector.core.events import AlertChange, PlatformFault, RosterChanged
+from collector.core.findings import Finding
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, AlertState, Cause, Classroom, PlatformFault, RosterChanged, Tick
-from tests.support.school import GATEWAY, POLICY, Story, at, device, roster
+from collector.core.roster import Classroom
+from collector.core.state import AlertState
+from collector.core.subject import Subject
+from collector.core.words import Cause, VerdictValue
+from tests.support.school import GATEWAY, POLICY, Story, Tick, at, device, roster
 
-OPEN = AlertState(bad_streak=3, opened_at=1.0, bad_since=1.0, announced=True)
-UNTOLD = AlertState(bad_streak=3, opened_at=1.0, bad_since=1.0, announced=False)
+SUBJECT = Subject("classroom", name="r1")
 
 
-def sighting(*, bad: bool | None, cause: Cause = Cause.PORT_DOWN, late: bool = False, counts: bool = True) -> Sighting:
-    return Sighting(subject="classroom:r1", cause=cause, bad=bad, gateway=GATEWAY, late=late, counts=counts)
+def alert(*, cause: Cause = Cause.PORT_DOWN, **fields: Any) -> AlertState:
+    """A past whose newest evidence is of the moment 5."""
+    return AlertState(subject=SUBJECT, cause=cause, evidence_at=5.0, **fields)
+
+
+OPEN = alert(bad_streak=3, opened_at=1.0, bad_since=1.0, announced=True)
+UNTOLD = alert(bad_streak=3, opened_at=1.0, bad_since=1.0, announced=False)
+
+
+def finding(
+    bad: VerdictValue, *, cause: Cause = Cause.PORT_DOWN, late: bool = False, at: float = 6.0, **fields: Any
+) -> Finding:
+    """By evidence that is new, unless told."""
+    return Finding(subject=SUBJECT, cause=cause, bad=bad, gateway=GATEWAY, late=late, evidence_at=at, **fields)
 
 
 @pytest.mark.parametrize(
     ("before", "seen", "observing", "opened", "told"),
     [
-        pytest.param(AlertState(), sighting(bad=True), False, False, None, id="first bad: not yet"),
-        pytest.param(AlertState(bad_streak=2), sighting(bad=True), False, True, True, id="third bad: opens"),
-        pytest.param(AlertState(bad_streak=2), sighting(bad=True, late=True), False, False, None, id="late: no"),
-        pytest.param(AlertState(bad_streak=2), sighting(bad=True), True, True, None, id="opens untold"),
-        pytest.param(UNTOLD, sighting(bad=True, counts=False), False, True, True, id="told when observing ends"),
-        pytest.param(OPEN, sighting(bad=True), False, True, None, id="still bad: silence"),
-        pytest.param(OPEN, sighting(bad=None), False, True, None, id="unknown holds"),
-        pytest.param(OPEN, sighting(bad=False), False, True, None, id="first good: not yet"),
+        pytest.param(alert(), finding("yes"), False, False, None, id="first bad: not yet"),
+        pytest.param(alert(bad_streak=2), finding("yes"), False, True, True, id="third bad: opens"),
+        pytest.param(alert(bad_streak=2), finding("yes", late=True), False, False, None, id="late: no"),
+        pytest.param(alert(bad_streak=2), finding("yes"), True, True, None, id="opens untold"),
+        pytest.param(UNTOLD, finding("yes", at=5.0), False, True, True, id="told when observing ends"),
+        pytest.param(OPEN, finding("yes"), False, True, None, id="still bad: silence"),
+        pytest.param(OPEN, finding("unknown"), False, True, None, id="unknown holds"),
+        pytest.param(OPEN, finding("no"), False, True, None, id="first good: not yet"),
+        pytest.param(alert(bad_streak=2), finding("yes", at=5.0), False, False, None, id="no new evidence"),
+        pytest.param(alert(bad_streak=2), finding("yes", explained=True), False, False, None, id="told by another"),
         pytest.param(
-            AlertState(opened_at=1.0, announced=True, good_streak=1), sighting(bad=False), False, False, False,
+            alert(opened_at=1.0, announced=True, good_streak=1), finding("no"), False, False, False,
             id="second good: closes",
         ),
         pytest.param(
-            AlertState(opened_at=1.0, good_streak=1), sighting(bad=False), False, False, None, id="untold closes untold"
+            alert(opened_at=1.0, good_streak=1), finding("no"), False, False, None, id="untold closes untold"
         ),
         pytest.param(
-            AlertState(), sighting(bad=True, cause=Cause.UPLINK_BELOW_REQUIRED), False, True, True,
+            alert(cause=Cause.UPLINK_BELOW_REQUIRED), finding("yes", cause=Cause.UPLINK_BELOW_REQUIRED), False, True,
+            True,
             id="bandwidth has its own majority: opens at once",
         ),
     ],
@@ -54,7 +75,7 @@ def test_platform_alert_waits_for_its_hold():
     assert story.told(AlertChange) == []
     story.event(Tick(), now=story.now + 100)
     assert [(c.subject.label, c.cause) for c in story.told(AlertChange)] == [
-        ("platform:national", "platform_unreachable")
+        (f"platform:{GATEWAY}/national", "platform_unreachable")
     ]
 
 
@@ -65,10 +86,10 @@ def test_somebody_else_in_its_place_is_a_platform_out_of_reach():
     for _ in range(3):
         story.later(20).heard().saw(portal)
     assert [(c.subject.label, c.cause) for c in story.told(AlertChange)] == [
-        ("platform:national", "platform_unreachable")
+        (f"platform:{GATEWAY}/national", "platform_unreachable")
     ]
     assert story.ready() == "no"
-    assert story.school.state.platforms[f"{GATEWAY}/national"].reason == "not_the_platform"
+    assert story.school.state.platforms[f"{GATEWAY}/national"].http.seen.reason == "not_the_platform"
 
 
 def test_an_unproven_answer_neither_raises_nor_clears():
@@ -78,7 +99,7 @@ def test_an_unproven_answer_neither_raises_nor_clears():
     for _ in range(4):
         story.later(20).heard().saw(unproven)
     assert (story.ready(), story.told(AlertChange)) == ("unknown", [])
-    assert story.school.state.platforms[f"{GATEWAY}/national"].reason == "unproven"
+    assert story.school.state.platforms[f"{GATEWAY}/national"].http.seen.reason == "unproven"
     for _ in range(3):
         story.later(20).heard().platform(up=False)
     for _ in range(4):
@@ -193,7 +214,7 @@ def test_removed_room_closes_its_alert():
     rooms = {"r2": Classroom(id="r2", device="panel")}
     story.event(RosterChanged(roster=roster(classrooms=rooms), hours=story.school.hours))
     assert [c.change for c in story.told(AlertChange)] == ["opened", "closed"]
-    assert story.school.state.alerts == {}
+    assert story.school.state.alerts == ()
 
 
 def test_exempt_room_raises_nothing():

@@ -5,9 +5,10 @@ from typing import Any
 from collector.core.bureau.step import OFFICES_PER_STEP, step
 from collector.core.bureau.words import Bureau as State
 from collector.core.bureau.words import BureauEvent, Incident, IncidentChanged, Notice, SchoolChanged, SchoolGone
+from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, Cause, DeviceMoved
 from collector.core.subject import Subject
+from collector.core.words import Cause
 
 POLICY = Policy(group_wait_s=30)
 UPLINK = Subject("uplink", "gw1")

@@ -2,7 +2,8 @@
 
 from collector.core.directives import directives
 from collector.core.policy import Policy
-from collector.core.state import Hours, School, SchoolDay
+from collector.core.roster import Hours, SchoolDay
+from collector.core.state import School
 from tests.support.school import GATEWAY, POLICY, Story, at, roster
 
 

@@ -7,10 +7,10 @@ from classready.units import MBIT
 from collector.core.bureau.step import step as told_by
 from collector.core.bureau.words import Bureau, Notice
 from collector.core.directives import directives
+from collector.core.events import AlertChange, Heard, Observed, RosterChanged
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, Heard, Observed, RosterChanged, Tick
 from collector.core.step import step
-from tests.support.school import GATEWAY, POLICY, Story, at, bandwidth, exit_test, roster, school
+from tests.support.school import GATEWAY, POLICY, Story, Tick, at, bandwidth, exit_test, roster, school
 
 UNDECIDED = {"outcome": Outcome.UNMEASURED, "at_least_bps": None, "at_most_bps": None}
 
@@ -47,7 +47,7 @@ def test_who_is_blamed(line, beyond, ready, causes):
     """The table of the own line against the test beyond the exit."""
     story = told(line, beyond)
     assert (story.ready(), story.causes()) == (ready, causes)
-    open_causes = {key.partition("|")[2] for key in story.school.state.alerts}
+    open_causes = {alert.cause for alert in story.school.state.alerts}
     assert open_causes == set(causes) - {"not_measured"}
 
 
@@ -134,7 +134,7 @@ def test_exit_from_two_gateways_is_one_subject():
     story.heard().event(Heard(gateway=other, report_interval_s=60))
     story.room_well("r1").room_well("r2").uplink()
     for passed in (True, False, False):
-        story.later(60).heard().saw(exit_test(passed=passed))
+        story.later(60).heard().heard(other).saw(exit_test(passed=passed))
         for seen in (bandwidth(), exit_test()):
             story.event(Observed(gateway=other, observation=seen, classroom=None, observed_at=story.now))
     opened = story.told(AlertChange)
@@ -200,5 +200,5 @@ def test_one_incident_for_all_schools_of_an_office():
 def test_tick_leaves_a_fresh_school_alone():
     """Time that makes nothing old changes no evidence."""
     story = told("P", "FF")
-    after, effects, _ = step(story.school, [Tick()], story.now, POLICY)
+    after, effects, _ = step(story.school, [], story.now, POLICY)
     assert (after.state, effects) == (story.school.state, ())

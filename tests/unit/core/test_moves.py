@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from collector.core.events import DeviceMoved, Observed, VerdictChanged
 from collector.core.policy import Policy
-from collector.core.state import DeviceMoved, Observed, School, VerdictChanged
+from collector.core.state import School
 from collector.core.step import step
-from collector.core.verdict import sharing_port
+from collector.core.wiring import sharing_port
 from tests.support.collecting import port
 from tests.support.samples import NOW, demo_school
 

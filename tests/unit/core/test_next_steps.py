@@ -9,12 +9,16 @@ from msgspec.structs import replace
 
 from classready.observation import Bandwidth, Device, Outcome, Port, Reason
 from collector import text
-from collector.core.state import Classroom, Hours, NextStep, PlatformFault, RosterChanged, SchoolState, Tick
+from collector.core.events import PlatformFault, RosterChanged
+from collector.core.roster import Classroom, Hours
+from collector.core.state import SchoolState
+from collector.core.words import NextStep
 from tests.support.school import (
     GATEWAY,
     MONDAY,
     POLICY,
     Story,
+    Tick,
     at,
     bandwidth,
     device,

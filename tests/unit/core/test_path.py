@@ -5,9 +5,11 @@ import pytest
 from classready.observation import Outcome, Reason, Segment
 from classready.units import MBIT
 from collector.core.directives import directives
+from collector.core.events import AlertChange, Heard, Observed, RosterChanged
 from collector.core.policy import Policy
-from collector.core.state import AlertChange, Classroom, Grade, Heard, NextStep, Observed, RosterChanged, Tick
-from tests.support.school import GATEWAY, POLICY, Story, at, bandwidth, device, path_test, roster, school, trunk
+from collector.core.roster import Classroom
+from collector.core.words import Grade, NextStep
+from tests.support.school import GATEWAY, POLICY, Story, Tick, at, bandwidth, device, path_test, roster, school, trunk
 
 
 def after(story: Story, results: str, room: str = "r1", **fields: object) -> Story:

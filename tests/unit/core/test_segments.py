@@ -4,8 +4,12 @@ import pytest
 
 from classready.observation import Outcome, Segment
 from classready.units import MBIT
-from collector.core.state import AlertChange, Classroom, Grade, Interval
-from collector.core.verdict import rooms_behind, segment_contention_ratio, segments_of
+from collector.core.events import AlertChange
+from collector.core.figures import segment_contention_ratio, segments_of
+from collector.core.roster import Classroom
+from collector.core.state import Interval
+from collector.core.wiring import rooms_behind
+from collector.core.words import Grade
 from tests.support.school import GATEWAY, MONDAY, POLICY, Story, device, path_test, port, school, trunk
 
 THREE_ROOMS = {f"r{i}": Classroom(id=f"r{i}", device="whiteboard") for i in (1, 2, 3)}
@@ -128,4 +132,4 @@ def test_what_was_told_long_ago_is_history():
 def test_an_older_version_of_an_agent():
     """Without the fields that came later, the name alone says whose trunk it is."""
     (seen,) = Story().saw(Segment(name="sw1:GE24", outcome=Outcome.ANSWERED)).school.state.segments.values()
-    assert (seen.switches, seen.if_name) == (("sw1",), None)
+    assert (seen.switches, seen.seen.if_name) == (("sw1",), None)

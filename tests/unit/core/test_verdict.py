@@ -4,18 +4,14 @@ import pytest
 
 from classready.observation import Bandwidth, Outcome, Port, Reason, Segment
 from classready.units import MBIT
+from collector.core.events import RosterChanged, VerdictChanged
+from collector.core.evidence import BandwidthTest
+from collector.core.figures import contention_ratio, counts
+from collector.core.link import link_bps, link_ratio, majority, part_state, port_interval
 from collector.core.policy import Policy
-from collector.core.state import BandwidthTest, Classroom, Interval, RosterChanged, Tick, VerdictChanged
-from collector.core.verdict import (
-    contention_ratio,
-    counts,
-    link_bps,
-    link_ratio,
-    part_state,
-    port_interval,
-    uplink_result,
-)
-from tests.support.school import MONDAY, POLICY, Story, at, device, port, roster, school
+from collector.core.roster import Classroom
+from collector.core.state import Interval
+from tests.support.school import MONDAY, POLICY, Story, Tick, at, bandwidth, device, port, roster, school
 
 THETAS = (95.0 * MBIT, 100.0 * MBIT)
 
@@ -56,13 +52,8 @@ def test_part_state(part, expected):
 )
 def test_uplink_majority(results, expected):
     """Two equal results of the last three decide; a single pass is enough, a single fail is not."""
-    tests = tuple(
-        BandwidthTest(
-            observed_at=i, mode="drain", passed=r == "P", at_least_bps=None, at_most_bps=None, estimate_bps=None
-        )
-        for i, r in enumerate(results)
-    )
-    assert uplink_result(tests) is expected
+    tests = tuple(BandwidthTest(observed_at=i, seen=bandwidth(passed=r == "P")) for i, r in enumerate(results))
+    assert majority(tests) is expected
 
 
 def test_port_interval_is_the_slower_end():
@@ -137,7 +128,7 @@ def test_10m_port_of_a_sleeping_device_is_no_evidence():
     story.now = evening
     story.heard().platform().saw(port("r1", 10), "r1").later(5).saw(device("r1", answered=False), "r1")
     assert story.ready() == "yes"
-    assert story.school.state.classrooms["r1"].port.speed_bps == 1000 * MBIT
+    assert story.school.state.classrooms["r1"].port.seen.speed_bps == 1000 * MBIT
 
 
 @pytest.mark.parametrize("by_traffic", [False, True])
@@ -149,15 +140,15 @@ def test_waking_board_leaves_no_10m_reading_behind(by_traffic):
         story.saw(port("r1", 1000, in_octets=900), "r1").later(10).saw(port("r1", 1000, in_octets=1900), "r1")
     else:
         story.saw(device("r1"), "r1")
-    assert story.school.state.classrooms["r1"].port.speed_bps == 1000 * MBIT
+    assert story.school.state.classrooms["r1"].port.seen.speed_bps == 1000 * MBIT
     story.later(10).heard().room_well("r1", 100)
-    assert story.school.state.classrooms["r1"].port.speed_bps == 100 * MBIT
+    assert story.school.state.classrooms["r1"].port.seen.speed_bps == 100 * MBIT
 
 
 def test_awake_too_long_after_a_reading_discards_it():
     """A reading older than the awake window never becomes evidence."""
     story = Story().all_well().later(30).saw(port("r1", 10), "r1").later(61).saw(device("r1"), "r1")
-    assert story.school.state.classrooms["r1"].port.speed_bps == 1000 * MBIT
+    assert story.school.state.classrooms["r1"].port.seen.speed_bps == 1000 * MBIT
 
 
 def test_growing_octets_prove_awake():

@@ -1,0 +1,110 @@
+"""What goes into a school's step, and what comes out of it."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from classready.observation import Observation
+from collector.core.roster import Hours, SchoolRoster
+from collector.core.subject import Subject
+from collector.core.words import Cause, Direction, ShownValue, Source
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """One record about this school. ``classroom`` is already split from its school; ``late`` may not open an alert."""
+
+    gateway: str
+    observation: Observation
+    classroom: str | None
+    observed_at: float
+    late: bool = False
+    source: Source = "gateway"
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """A report of ``gateway`` was committed: it is not silent."""
+
+    gateway: str
+    report_interval_s: float
+    clock_skew_s: float | None = None
+    spool_records: int | None = None
+    agent_version: str = ""
+
+
+class Resumed(Struct, frozen=True, kw_only=True):
+    """The collector itself was away (a restart; its clock was set forward): that span ages nothing short-lived."""
+
+    away_from: float
+    away_to: float
+
+
+class RosterChanged(Struct, frozen=True, kw_only=True):
+    roster: SchoolRoster
+    hours: Hours
+
+
+class PolicyChanged(Struct, frozen=True):
+    """The policy passed to ``step`` is a new one: judge again."""
+
+
+class PlatformFault(Struct, frozen=True, kw_only=True):
+    platform: str
+    on: bool
+
+
+Event = Observed | Heard | Resumed | RosterChanged | PolicyChanged | PlatformFault
+
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+class VerdictChanged(Struct, frozen=True, kw_only=True):
+    """A transition for the exact, small history that is kept for years."""
+
+    office: str
+    school: str
+    classroom: str
+    verdict: Literal["ready", "compliant"]
+    before: ShownValue
+    after: ShownValue
+    causes: tuple[Cause, ...]
+    at: float
+
+
+class AlertChange(Struct, frozen=True, kw_only=True):
+    """``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
+
+    ``why`` of a closed one: withdrawn = its subject or its rooms are no longer listed, judged or heard of.
+    """
+
+    change: Literal["opened", "closed"]
+    office: str
+    school: str
+    school_name: str
+    subject: Subject
+    cause: Cause
+    at: float
+    why: Literal["recovered", "withdrawn"] = "recovered"
+    since: float | None = None
+    """When the evidence first was bad."""
+    classrooms: tuple[str, ...] = ()
+    measured: float | None = None
+    limit: float | None = None
+    direction: Direction | None = None
+
+
+class DeviceMoved(Struct, frozen=True, kw_only=True):
+    """The device of a classroom is connected elsewhere now; ``before`` and ``after`` are ``switch:port``."""
+
+    office: str
+    school: str
+    school_name: str
+    classroom: str
+    before: str
+    after: str
+    at: float
+
+
+SchoolEffect = VerdictChanged | AlertChange | DeviceMoved

@@ -1,0 +1,99 @@
+"""Bandwidth tests: of the school's line, of an exit beyond it, or of the way to a room."""
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from classready.observation import Bandwidth, Outcome
+from collector.core.age import newest_at
+from collector.core.events import Observed
+from collector.core.evidence import BandwidthTest, Leg, PathState, UplinkState
+from collector.core.folded import Folded, is_newer
+from collector.core.policy import Policy
+
+SPACING_TOLERANCE_RATIO = 0.01
+"""Two tests a clock's slew short of ``confirm_spacing_s`` apart still count as two."""
+KEPT_TESTS = 3
+"""The majority is of these."""
+
+_Leg = TypeVar("_Leg", bound=Leg)
+
+
+def test(folded: Folded, event: Observed, seen: Bandwidth) -> None:
+    """With a classroom the way inside the school was tested, else the line."""
+    source = "" if event.source == "gateway" else f"/{event.source}"
+    key = f"{event.gateway}/{seen.target}/{seen.direction or 'down'}{source}"
+    if event.classroom is None:
+        _line(folded, event, seen, key)
+    else:
+        _path(folded, event, seen, key, event.classroom)
+
+
+def _line(folded: Folded, event: Observed, seen: Bandwidth, key: str) -> None:
+    """A test of the school's own line, or of that and an exit."""
+    fresh = UplinkState(
+        gateway=event.gateway,
+        target=seen.target,
+        direction=seen.direction or "down",
+        source=event.source,
+        beyond=seen.beyond,
+    )
+    before = folded.state.uplinks.get(key)
+    after = _tested(folded, before, fresh, event, seen)
+    if after is not before:
+        folded.put("uplinks", key, after)
+        folded.everybody = True
+
+
+def _path(folded: Folded, event: Observed, seen: Bandwidth, key: str, room_id: str) -> None:
+    fresh = PathState(
+        gateway=event.gateway,
+        target=seen.target,
+        direction=seen.direction or "down",
+        source=event.source,
+        classroom=room_id,
+    )
+    before = folded.state.paths.get(key)
+    after = _tested(folded, before, fresh, event, seen)
+    if after is before:
+        return
+    folded.put("paths", key, after)
+    folded.rooms |= {room_id} if before is None else {room_id, before.classroom}
+    room = folded.room(room_id)
+    if after.tests and room.gateway is None:
+        folded.put("classrooms", room_id, replace(room, gateway=event.gateway))
+        folded.everybody = True
+
+
+def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, seen: Bandwidth) -> _Leg:
+    """Return the leg with what was seen; the same one where that is nothing new.
+
+    A target that now tests another way starts anew.
+    """
+    if before is not None and _is_other(before, fresh):
+        if event.observed_at <= newest_at(before):
+            return before
+        before = None
+    leg = before or fresh
+    if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
+        if not is_newer(event.observed_at, leg.last_unmeasured_at, folded.now):
+            return leg
+        reason = seen.reason.value if seen.reason else None
+        return replace(leg, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason)
+    if not _counts(leg, event.observed_at, folded.now, folded.policy):
+        return leg
+    result = BandwidthTest(observed_at=event.observed_at, seen=seen, late=event.late)
+    kept = tuple(test for test in leg.tests if test.observed_at <= folded.now)
+    return replace(leg, tests=(*kept, result)[-KEPT_TESTS:])
+
+
+def _is_other(before: Leg, fresh: Leg) -> bool:
+    return replace(before, tests=(), last_unmeasured_at=None, last_unmeasured_reason=None) != fresh
+
+
+def _counts(leg: Leg, observed_at: float, now: float, policy: Policy) -> bool:
+    """Only a newer test counts, and only one that is apart enough from the last to be a second opinion."""
+    if not leg.tests or leg.tests[-1].observed_at > now:
+        return True
+    spacing_s = policy.confirm_spacing_s * (1 - SPACING_TOLERANCE_RATIO)
+    return observed_at - leg.tests[-1].observed_at >= spacing_s

@@ -1,0 +1,53 @@
+"""What lies on the way inside a school: switches that answer or do not, and trunks."""
+
+from classready.observation import Outcome, Port, Segment
+from collector.core.events import Observed
+from collector.core.evidence import SegmentReading, SwitchReading
+from collector.core.folded import Folded, is_newer
+
+
+def switch(folded: Folded, event: Observed, seen: Port) -> None:
+    """All ports of one poll carry the same time: the first of them tells whether the switch answered."""
+    if seen.switch is None or seen.outcome not in (Outcome.ANSWERED, Outcome.NO_ANSWER):
+        return
+    key = f"{event.gateway}/{seen.switch}"
+    before = folded.state.switches.get(key)
+    if before is not None and not is_newer(event.observed_at, before.observed_at, folded.now):
+        return
+    reachable = seen.outcome is Outcome.ANSWERED
+    after = SwitchReading(
+        observed_at=event.observed_at,
+        gateway=event.gateway,
+        late=event.late,
+        switch=seen.switch,
+        reachable=reachable,
+    )
+    was_reachable = before is None or before.reachable
+    stale = before is None or not folded.is_fresh(before.observed_at, event.gateway)
+    folded.everybody |= was_reachable is not reachable or (not reachable and stale)
+    folded.put("switches", key, after)
+
+
+def segment(folded: Folded, event: Observed, seen: Segment) -> None:
+    """A name with a colon is of the switch before it (docs/wire.md)."""
+    key = f"{event.gateway}/{seen.name}"
+    before = folded.state.segments.get(key)
+    if seen.outcome is not Outcome.ANSWERED:
+        return
+    if not is_newer(event.observed_at, before.observed_at if before else None, folded.now):
+        return
+    owner, colon, _ = seen.name.partition(":")
+    after = SegmentReading(
+        observed_at=event.observed_at,
+        gateway=event.gateway,
+        late=event.late,
+        seen=seen,
+        switches=tuple(dict.fromkeys((owner, *(seen.switches or ())))) if colon else None,
+    )
+    same = before is not None and _facts(before) == _facts(after)
+    folded.everybody |= not (same and folded.is_port_valid(before.observed_at if before else None))
+    folded.put("segments", key, after)
+
+
+def _facts(reading: SegmentReading) -> tuple[object, ...]:
+    return reading.switches, reading.seen.speed_bps, reading.seen.full_duplex, reading.seen.if_name

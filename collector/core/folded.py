@@ -1,0 +1,72 @@
+"""A school while the events of one round are put in: each part is copied when first written, so the step stays pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from collector.core.age import is_fresh, ports_valid_from
+from collector.core.events import AlertChange, DeviceMoved
+from collector.core.policy import Policy
+from collector.core.state import ClassroomState, School, SchoolState
+
+NOBODY: Final = ClassroomState()
+
+
+class Folded:
+    """``rooms`` must be judged again, or ``everybody``; ``moved`` and ``taken_back`` are news of their own."""
+
+    def __init__(self, school: School, now: float, policy: Policy) -> None:
+        self.school = school
+        self.now = now
+        self.policy = policy
+        self.rooms: set[str] = set()
+        self.everybody = False
+        self.moved: list[DeviceMoved] = []
+        self.taken_back: tuple[AlertChange, ...] = ()
+        self._ports_valid_from: float | None = None
+        self._written: dict[str, dict[str, Any]] = {}
+
+    @property
+    def state(self) -> SchoolState:
+        return self.school.state
+
+    def room(self, room_id: str) -> ClassroomState:
+        return self.school.state.classrooms.get(room_id, NOBODY)
+
+    def put(self, part: str, key: str, value: Any) -> None:
+        """Write one entry of a mapping of the state."""
+        mine = self._written.get(part)
+        if mine is None:
+            mine = self._written[part] = dict(getattr(self.school.state, part))
+            self.set(**{part: mine})
+        mine[key] = value
+
+    def drop(self, part: str, keys: set[str]) -> None:
+        if keys:
+            kept: Mapping[str, Any] = getattr(self.school.state, part)
+            self._written[part] = {key: value for key, value in kept.items() if key not in keys}
+            self.set(**{part: self._written[part]})
+
+    def become(self, school: School) -> None:
+        """Go on from another value."""
+        self.school = school
+        self._written.clear()
+
+    def set(self, **fields: Any) -> None:
+        """Replace whole fields of the state."""
+        self.school = replace(self.school, state=replace(self.school.state, **fields))
+
+    def is_port_valid(self, at: float | None) -> bool:
+        """Whether what a cable negotiated at ``at`` is still evidence."""
+        if self._ports_valid_from is None:
+            self._ports_valid_from = ports_valid_from(self.school, self.now, self.policy)
+        return at is not None and at >= self._ports_valid_from
+
+    def is_fresh(self, at: float | None, gateway: str) -> bool:
+        return is_fresh(self.school, at, gateway, self.now, self.policy)
+
+
+def is_newer(observed_at: float, before: float | None, now: float) -> bool:
+    """Whether evidence replaces what is known. What lies in the future was dated by a clock that was wrong."""
+    return before is None or observed_at > before or before > now

@@ -1,0 +1,77 @@
+"""How much one gateway may name. Every key of the state that a sender chooses has a cap, so that nobody else pays."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from classready.observation import Bandwidth, Http, Observation, Ping, Port, Segment
+from collector.core.policy import Policy
+from collector.core.state import SchoolState
+
+Kind = Literal["switch", "segment", "target", "test", "exit"]
+
+
+class Name(NamedTuple):
+    """Something that a gateway named: where its evidence is kept."""
+
+    kind: Kind
+    gateway: str
+    key: str
+
+
+def names_in(gateway: str, observation: Observation) -> Iterator[Name]:
+    """What would take a place in the state of a school; rooms have a cap of their own."""
+    match observation:
+        case Port(switch=str(name)):
+            yield Name("switch", gateway, f"{gateway}/{name}")
+        case Segment(name=name):
+            yield Name("segment", gateway, f"{gateway}/{name}")
+        case Http(target=name) | Ping(target=name):
+            yield Name("target", gateway, f"{gateway}/{name}")
+        case Bandwidth(target=name, direction=direction, beyond=beyond):
+            yield Name("test", gateway, f"{gateway}/{name}/{direction or 'down'}")
+            if beyond is not None:
+                yield Name("exit", gateway, beyond)
+        case _:
+            return
+
+
+def is_known(state: SchoolState, name: Name) -> bool:
+    """Nearly every record is about something that is."""
+    match name.kind:
+        case "switch":
+            return name.key in state.switches
+        case "segment":
+            return name.key in state.segments
+        case "target":
+            return name.key in state.platforms
+        case "test":
+            return name.key in state.uplinks or name.key in state.paths
+        case "exit":
+            return any((leg.gateway, leg.beyond) == (name.gateway, name.key) for leg in state.uplinks.values())
+
+
+def count(state: SchoolState, name: Name) -> int:
+    """How many of its kind the same gateway has named before."""
+    match name.kind:
+        case "switch":
+            gateways = [switch.gateway for switch in state.switches.values()]
+        case "segment":
+            gateways = [segment.gateway for segment in state.segments.values()]
+        case "target":
+            gateways = [platform.gateway for platform in state.platforms.values()]
+        case "test":
+            gateways = [leg.gateway for leg in (*state.uplinks.values(), *state.paths.values())]
+        case "exit":
+            gateways = [g for g, _ in {(leg.gateway, leg.beyond) for leg in state.uplinks.values() if leg.beyond}]
+    return gateways.count(name.gateway)
+
+
+def limit(policy: Policy, kind: Kind) -> int:
+    limits: dict[Kind, int] = {
+        "switch": policy.switches_per_gateway_max,
+        "segment": policy.segments_per_gateway_max,
+        "target": policy.targets_per_gateway_max,
+        "test": policy.tests_per_gateway_max,
+        "exit": policy.exits_per_gateway_max,
+    }
+    return limits[kind]

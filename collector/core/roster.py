@@ -1,0 +1,42 @@
+"""What should exist: a school as its roster lists it, and its hours. Files and calendars are read by the shell."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Classroom(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str = ""
+    access: Literal["wired", "wifi", "cellular"] = "wired"
+    device: str | None = None
+    """The kind of interactive device listed; None = none listed."""
+    exempt: str | None = None
+    """Why this room is not judged; None = it is."""
+
+
+class SchoolRoster(Struct, frozen=True, kw_only=True):
+    office: str
+    school: str
+    name: str = ""
+    kind: Literal["city", "hub", "base", "point"] = "base"
+    rural_weak: bool = False
+    classrooms: Mapping[str, Classroom] = {}
+    gateways: tuple[str, ...] = ()
+    platforms: Mapping[str, tuple[str, ...]] = {}
+    """Platform id -> the agents' targets that make it up."""
+
+
+class SchoolDay(Struct, frozen=True):
+    """One school day in the school's own time zone. ``lessons``: sorted, disjoint spans of Unix seconds, maybe none."""
+
+    date: str
+    lessons: tuple[tuple[float, float], ...] = ()
+
+
+class Hours(Struct, frozen=True):
+    """The school's days, oldest first, far enough into past and future for every rule; the shell renews it daily."""
+
+    days: tuple[SchoolDay, ...] = ()
+    utc_offset_s: float = 28_800.0

@@ -1,0 +1,67 @@
+"""A gateway may name so much, and no more; what is known stays known."""
+
+from typing import Any
+
+import pytest
+
+from classready.observation import Http, Outcome, Ping
+from collector.core.policy import Policy
+from collector.engine.identity import Newcomers, RefusedError, route
+from tests.support.school import GATEWAY, Story, bandwidth, device, exit_test, http, path_test, port, trunk
+
+POLICY = Policy(
+    switches_per_gateway_max=2, segments_per_gateway_max=2, targets_per_gateway_max=2, tests_per_gateway_max=3,
+    exits_per_gateway_max=2,
+)  # fmt: skip
+
+
+def ping(target: str) -> Ping:
+    return Ping(target=target, outcome=Outcome.ANSWERED, sent_count=1, received_count=1)
+
+
+FULL: dict[str, tuple[list[Any], Any, list[Any]]] = {
+    "switches": ([port("r1", switch=f"sw{n}") for n in (1, 2)], port("r1", switch="sw3"), [port("r1", switch="sw2")]),
+    "no switch named": ([port("r1", switch=f"sw{n}") for n in (1, 2)], None, [port("r1", switch=None)]),
+    "trunks": ([trunk(name=f"sw{n}:up") for n in (1, 2)], trunk(name="sw3:up"), [trunk(name="sw1:up")]),
+    "fetched": ([http(target=f"t{n}") for n in (1, 2)], http(target="t3"), [http(target="t1"), ping("t2")]),
+    "pinged": ([ping(f"t{n}") for n in (1, 2)], ping("t3"), [Http(target="t1", outcome=Outcome.ANSWERED)]),
+    "tests": (
+        [bandwidth(target="a"), bandwidth(target="a", direction="up"), path_test(target="b")],
+        bandwidth(target="c"),
+        [bandwidth(target="a"), path_test(target="b")],
+    ),
+    "exits": ([exit_test("x"), exit_test("y")], exit_test("z", target="beyond-x"), [exit_test("x"), bandwidth()]),
+    "devices": ([], None, [device("r1")]),
+}
+"""(told before, one too many, still welcome)."""
+
+
+def is_refused(story: Story, seen: Any, gateway: str = GATEWAY, newcomers: Newcomers | None = None) -> bool:
+    try:
+        route(gateway, seen, {"s1": story.school}, POLICY, newcomers)
+    except RefusedError as refusal:
+        return refusal.reason == "inventory"
+    return False
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_full(kind: str) -> None:
+    """Beyond the cap a new name is refused; a known one, and another gateway's, never."""
+    before, more, welcome = FULL[kind]
+    story = Story(policy=POLICY).heard()
+    for seen in before:
+        assert not is_refused(story, seen)
+        story.saw(seen, getattr(seen, "classroom", None))
+    if more is not None:
+        assert is_refused(story, more)
+        assert not is_refused(story, more, "another")
+    assert not any(is_refused(story, seen) for seen in welcome)
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_full_within_one_report(kind: str) -> None:
+    """What one report names for the first time counts before any state shows it."""
+    before, more, welcome = FULL[kind]
+    story, newcomers = Story(policy=POLICY).heard(), Newcomers()
+    refused = [is_refused(story, seen, newcomers=newcomers) for seen in (*before, *([more] if more else []), *welcome)]
+    assert refused == [False] * len(before) + ([True] if more else []) + [False] * len(welcome)
