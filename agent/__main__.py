@@ -101,12 +101,13 @@ def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # n
     settings = _load(config)
     chosen = _choose(settings, target)
     from agent.once import probe_once
+    from agent.probes import PROBES
     from agent.probes.contract import silent
     from classready import logs
     from classready.observation import Outcome
 
     logs.configure(level="warning")
-    observations = asyncio.run(probe_once(settings, chosen, _steps(err=as_json) if explain else silent))
+    observations = asyncio.run(probe_once(settings, PROBES, chosen, _steps(err=as_json) if explain else silent))
     _print_json(observations) if as_json else _print_table(observations)
     if any(o.outcome in {Outcome.NO_ANSWER, Outcome.FAIL, Outcome.UNMEASURED} for o in observations):
         sys.exit(EXIT_FINDING)

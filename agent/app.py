@@ -5,7 +5,7 @@ import contextlib
 import functools
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from agent.courier import Courier
 from agent.links import open_link
 from agent.loading import load_settings
 from agent.metrics import Metrics
-from agent.once import ear
-from agent.probes.bandwidth.meter import Meter
-from agent.probes.contract import deaf
-from agent.runner import Probes, Runner
+from agent.probes import Table, make_all
+from agent.probes.contract import Probe
+from agent.probes.tools import Tools
+from agent.runner import Runner
 from agent.settings import LIVE_INTERVALS, AgentSettings
 from agent.spool import Spool
 from classready import __version__
@@ -34,7 +34,7 @@ LAST_REPORT_S = 5.0
 _log = structlog.get_logger()
 
 
-async def run(path: Path, settings: AgentSettings, probes: Probes) -> None:
+async def run(path: Path, settings: AgentSettings, table: Table) -> None:
     """Run until SIGTERM or SIGINT. SIGHUP loads the settings again; wrong ones are logged and change nothing."""
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -45,7 +45,7 @@ async def run(path: Path, settings: AgentSettings, probes: Probes) -> None:
     clock = Clock(boot_id())
     following: AgentSettings | None = settings
     while following is not None:
-        following = await _session(following, probes, clock, numbers, lambda: _next_settings(path, signals, numbers))
+        following = await _session(following, table, clock, numbers, lambda: _next_settings(path, signals, numbers))
 
 
 async def _next_settings(
@@ -68,7 +68,7 @@ async def _next_settings(
 
 async def _session(
     settings: AgentSettings,
-    probes: Probes,
+    table: Table,
     clock: Clock,
     numbers: Metrics,
     next_settings: Callable[[], Awaitable[AgentSettings | None]],
@@ -79,6 +79,8 @@ async def _session(
         spool = await Spool.open(state_dir, settings.spool, live_s=LIVE_INTERVALS * settings.report_interval_s)
         stack.push_async_callback(spool.close)
         link = await stack.enter_async_context(open_link(settings.link, settings.gateway, __version__))
+        tools = Tools(settings, clock.now_s, numbers)
+        probes = make_all(table, settings.targets, tools)
         runner = Runner(settings, probes, clock, spool.append, numbers)
         runner.directives = directives.load(state_dir)
         courier = Courier(
@@ -89,11 +91,13 @@ async def _session(
             metrics=numbers,
             on_directives=functools.partial(_direct, runner, state_dir),
         )
-        runner.on_bandwidth = courier.hurry
+        runner.on_urgent = courier.hurry
         async with asyncio.TaskGroup() as group:
             probing = group.create_task(runner.run(), name="runner")
-            parts = [("courier", courier.run()), *_parts(settings, runner, spool, clock, numbers)]
-            rest = [group.create_task(part, name=name) for name, part in parts]
+            parts = {"courier": courier.run, **tools.services, **_parts(settings, probes, runner, spool)}
+            if settings.metrics_file is not None:
+                parts["metrics"] = functools.partial(textfile.keep_writing, settings, spool, clock, numbers)
+            rest = [group.create_task(part(), name=name) for name, part in parts.items()]
             notify("READY=1")
             _log.info("ready", gateway=settings.gateway, targets=len(settings.targets))
             following = await next_settings()
@@ -106,24 +110,16 @@ async def _session(
 
 
 def _parts(
-    settings: AgentSettings, runner: Runner, spool: Spool, clock: Clock, numbers: Metrics
-) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
-    """Yield what runs beside probing and reporting, as far as the settings ask for it."""
-    meter = Meter(settings.targets, clock.now_s)
-    runner.samples_since = meter.since
-    yield "meter", meter.run()
-    hearing = ear(settings, numbers)
-    runner.hear = hearing.hear if hearing else deaf
-    if hearing is not None:
-        yield "hearing", hearing.run()
+    settings: AgentSettings, probes: Sequence[Probe], runner: Runner, spool: Spool
+) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    """What runs beside probing and reporting, by name."""
+    is_well = functools.partial(_is_well, runner, spool)
+    parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {"watchdog": lambda: feed_watchdog(is_well)}
     if settings.traps is not None:
         from agent.traps import Receiver
 
-        yield "traps", Receiver(settings.traps, settings.targets, runner.hurry).run()
-    yield "watchdog", feed_watchdog(functools.partial(_is_well, runner, spool))
-    if settings.metrics_file is not None:
-        path, interval_s = Path(settings.metrics_file), settings.report_interval_s
-        yield "metrics", textfile.keep_writing(path, spool, clock, numbers, interval_s)
+        parts["traps"] = Receiver(settings.traps, probes, runner.hurry).run
+    return parts
 
 
 async def _is_well(runner: Runner, spool: Spool) -> bool:

@@ -1,9 +1,11 @@
-"""Runs each target when it is due, within its deadline, and writes what came of it to the spool."""
+"""Runs each probe when it is due, within its deadline, and writes what came of it to the spool.
+
+All that it knows of a probe stands in ``probes.contract``; what kinds there are, only ``probes`` knows.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
@@ -12,17 +14,13 @@ from msgspec.structs import replace
 from agent import schedule
 from agent.clock import Clock, Reading
 from agent.metrics import Metrics
-from agent.probes import contract
-from agent.probes.bandwidth import gate
-from agent.probes.contract import Context, Heard, Probe, Sample, Unmeasured, deaf
-from agent.settings import AgentSettings, BandwidthTarget, TargetSettings, WhiteboardTarget
+from agent.probes.contract import Context, Probe
+from agent.settings import AgentSettings
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
 from classready.report import Directives, Record
 
-Probes = Mapping[type[Any], tuple[Probe[Any], Unmeasured[Any]]]
 Append = Callable[[Sequence[Record]], Awaitable[None]]
-SamplesSince = Callable[[str, float], Sequence[Sample]]
 
 WAIT_MAX_S = 60.0
 """Sleep in pieces: the event loop's clock stands still while the machine is suspended."""
@@ -36,28 +34,20 @@ _log = structlog.get_logger()
 _decoder: msgspec.json.Decoder[Observation] = msgspec.json.Decoder(Observation)
 
 
-def deadline_s(target: TargetSettings) -> float:
-    """Seconds a probe of ``target`` may take; a bandwidth test that is repeated quickly still has its full time."""
-    if isinstance(target, BandwidthTarget) and target.deadline_s is None:
-        return contract.LONGEST_S
-    return contract.deadline_s(target)
-
-
-async def observe(probes: Probes, target: TargetSettings, context: Context, clock: Clock) -> list[Observation]:
-    """Probe ``target`` once. Whatever happens inside the probe, observations fit for the wire come out."""
-    probe, unmeasured = probes[type(target)]
+async def observe(probe: Probe, context: Context, clock: Clock) -> list[Observation]:
+    """Observe once. Whatever happens inside the probe, observations fit for the wire come out."""
     started_s = clock.now_s()
-    limit = asyncio.timeout(deadline_s(target))
+    limit = asyncio.timeout(probe.deadline_s)
     try:
         async with limit:
-            found = await probe(target, context)
+            found = await probe.observe(context)
         return [_finish(observation, clock.now_s() - started_s) for observation in found]
     except Exception as error:  # noqa: BLE001 - a bug in one probe must not end the others
         if limit.expired():
-            found = unmeasured(target, "deadline", f"no result within {deadline_s(target):g} s")
+            found = probe.unmeasured("deadline", f"no result within {probe.deadline_s:g} s")
         else:
-            _log.exception("probe_failed", target=target.name)
-            found = unmeasured(target, "probe_bug", type(error).__name__)
+            _log.exception("probe_failed", target=probe.target.name)
+            found = probe.unmeasured("probe_bug", type(error).__name__)
     return [_finish(observation, clock.now_s() - started_s) for observation in found]
 
 
@@ -76,56 +66,52 @@ def _finish(observation: Observation, elapsed_s: float) -> Observation:
 
 
 class _Progress:
-    """Where one target stands. Times are on the boot clock; ``wake`` ends its waiting."""
+    """Where one probe stands. Times are on the boot clock; ``wake`` ends its waiting."""
 
-    def __init__(self, target: TargetSettings, due_s: float) -> None:
-        self.target, self.due_s = target, due_s
+    def __init__(self, probe: Probe, due_s: float) -> None:
+        self.probe, self.due_s = probe, due_s
         self.wake = asyncio.Event()
         self.started_s: float | None = None
         self.finished_s: float | None = None
-        self.verdict_s = 0.0
-        """When the last PASS or FAIL came: what counters say of the time before has been reported."""
         self.running = False
         self.inconclusive = False
         self.silent = False
         """Nobody answered the last time: the next one may take all its time, too."""
         self.waits_for_hours = False
-        """A load was wanted outside the hours for it."""
+        """What it put off, it may do only at its next opening."""
 
 
 class Runner:
-    """One loop per target; at most ``concurrency`` probes and one bandwidth test run at a time.
+    """One loop per probe; at most ``concurrency`` of them, and one that loads the line, run at a time.
 
-    Targets that were silent the last time have as many slots of their own, so that they never delay living ones.
+    Those that were silent the last time have as many slots of their own, so that they never delay living ones.
     """
 
-    def __init__(self, settings: AgentSettings, probes: Probes, clock: Clock, append: Append, metrics: Metrics) -> None:
-        self._settings, self._probes, self._clock = settings, probes, clock
+    def __init__(
+        self, settings: AgentSettings, probes: Sequence[Probe], clock: Clock, append: Append, metrics: Metrics
+    ) -> None:
+        self._settings, self._clock = settings, clock
         self._append, self._metrics = append, metrics
         self.directives: Directives | None = None
-        self.on_bandwidth: Callable[[], None] = _nobody_waits
-        """Called when the result of a bandwidth test is in the spool."""
-        self.samples_since: SamplesSince = _nobody_counts
-        """What the counters of a target's port have shown since a moment of the boot clock."""
-        self.hear: Callable[[WhiteboardTarget], Heard] = deaf
-        """What a whiteboard has said on the school's broker."""
+        self.on_urgent: Callable[[], None] = _nobody_waits
+        """Called when the result of an urgent probe is in the spool."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._silent_slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
         self._stopping = False
-        self._progress = {target.name: _Progress(target, self._first_due_s(target)) for target in settings.targets}
+        self._progress = {probe.target.name: _Progress(probe, self._first_due_s(probe)) for probe in probes}
 
-    def _phase(self, target: TargetSettings) -> float:
-        return schedule.phase(self._settings.gateway, target.name)
+    def _phase(self, probe: Probe) -> float:
+        return schedule.phase(self._settings.gateway, probe.target.name)
 
-    def _first_due_s(self, target: TargetSettings) -> float:
-        return schedule.first_start(self._clock.now_s(), target.interval_s, self._phase(target))
+    def _first_due_s(self, probe: Probe) -> float:
+        return schedule.first_start(self._clock.now_s(), probe.target.interval_s, self._phase(probe))
 
     async def run(self) -> None:
         """Probe until ``stop``; then finish what is running."""
         async with asyncio.TaskGroup() as group:
             for progress in self._progress.values():
-                group.create_task(self._keep_observing(progress), name=progress.target.name)
+                group.create_task(self._keep_observing(progress), name=progress.probe.target.name)
 
     def stop(self) -> None:
         self._stopping = True
@@ -135,8 +121,8 @@ class Runner:
     async def _keep_observing(self, progress: _Progress) -> None:
         while True:
             await self._wait(progress)
-            # The test's turn comes first, so that a waiting bandwidth test never holds a slot.
-            turn = self._one_load if isinstance(progress.target, BandwidthTarget) else contextlib.nullcontext()
+            # The turn comes first, so that a load that waits for another one never holds a slot.
+            turn = self._one_load if progress.probe.loads_line else contextlib.nullcontext()
             slots = self._silent_slots if progress.silent else self._slots
             async with turn, slots:
                 if self._stopping:
@@ -154,21 +140,17 @@ class Runner:
         reading = self._clock.read()
         progress.wake.clear()
         progress.running, progress.started_s = True, reading.monotonic_s
-        samples = self.samples_since(progress.target.name, progress.verdict_s)
-        context = replace(self._context(reading), samples=samples)
-        observations = await observe(self._probes, progress.target, context, self._clock)
+        observations = await observe(progress.probe, self._context(reading), self._clock)
         if observations:
             await self._append([self._record(observation, reading) for observation in observations])
-        if isinstance(progress.target, BandwidthTarget):
-            self.on_bandwidth()
+        if progress.probe.urgent:
+            self.on_urgent()
         progress.running, progress.finished_s = False, self._clock.now_s()
         # A switch whose devices were all seen on other switches has nothing to tell: it is not silent for that.
         outcomes = {observation.outcome for observation in observations}
         progress.inconclusive = outcomes <= {Outcome.UNMEASURED}
         progress.silent = outcomes == {Outcome.NO_ANSWER}
         progress.waits_for_hours = any(observation.reason is Reason.OUTSIDE_HOURS for observation in observations)
-        if outcomes & {Outcome.PASS, Outcome.FAIL}:
-            progress.verdict_s = progress.finished_s
         self._count(observations)
 
     def _context(self, reading: Reading) -> Context:
@@ -176,7 +158,6 @@ class Runner:
             settings=self._settings,
             directives=self.directives,
             clock_good=reading.quality == "good",
-            hear=self.hear,
         )
 
     def _record(self, observation: Observation, reading: Reading) -> Record:
@@ -201,19 +182,20 @@ class Runner:
 
     def _plan(self, progress: _Progress) -> None:
         assert progress.started_s is not None
-        interval_s, now_s = progress.target.interval_s, self._clock.now_s()
-        progress.due_s = schedule.next_start(progress.started_s, now_s, interval_s, self._phase(progress.target))
-        if progress.waits_for_hours and isinstance(progress.target, BandwidthTarget):
-            progress.due_s = min([progress.due_s, *self._moments_s(progress.target)])
+        interval_s, now_s = progress.probe.target.interval_s, self._clock.now_s()
+        progress.due_s = schedule.next_start(progress.started_s, now_s, interval_s, self._phase(progress.probe))
+        if progress.waits_for_hours and (moment_s := self._moment_s(progress.probe)) is not None:
+            progress.due_s = min(progress.due_s, moment_s)
 
-    def _moments_s(self, target: BandwidthTarget) -> list[float]:
-        """The moment of ``target`` in the next span in which a load may be sent; none while the time is unknown."""
+    def _moment_s(self, probe: Probe) -> float | None:
+        """The moment of ``probe`` in its next opening; None where there is none, or the time of day is unknown."""
         reading = self._clock.read()
         if reading.quality != "good":
-            return []
-        openings = gate.openings(target, self._context(reading), reading.wall_s)
-        moments = [schedule.moment(*opening, self._phase(target)) for opening in openings[:1]]
-        return [reading.monotonic_s + moment_s - reading.wall_s for moment_s in moments]
+            return None
+        opening = probe.next_opening(self._context(reading), reading.wall_s)
+        if opening is None:
+            return None
+        return reading.monotonic_s + schedule.moment(*opening, self._phase(probe)) - reading.wall_s
 
     def direct(self, directives: Directives, asked_at_s: float) -> None:
         """Obey the collector. ``asked_at_s``: when the report that it answers was taken from the spool."""
@@ -226,9 +208,9 @@ class Runner:
                 progress.wake.set()
 
     def _catch_up(self) -> None:
-        """Run the bandwidth tests that came too early to know their thresholds, instead of an interval later."""
+        """Run what came too early to know what is asked of it, instead of an interval later."""
         for progress in self._progress.values():
-            if isinstance(progress.target, BandwidthTarget) and progress.started_s is not None:
+            if progress.probe.needs_directives and progress.started_s is not None:
                 progress.wake.set()
 
     def _may_retest(self, progress: _Progress, asked_at_s: float) -> bool:
@@ -240,7 +222,7 @@ class Runner:
             return True
         since_s = self._clock.now_s() - progress.finished_s
         if progress.waits_for_hours:
-            return since_s > progress.target.interval_s
+            return since_s > progress.probe.target.interval_s
         if progress.inconclusive:
             return since_s > INCONCLUSIVE_INTERVALS * self._settings.report_interval_s
         return progress.finished_s < asked_at_s or since_s > RETEST_AGAIN_S
@@ -261,11 +243,7 @@ def _nobody_waits() -> None:
     """Nothing to be told."""
 
 
-def _nobody_counts(_target: str, _since_s: float) -> Sequence[Sample]:
-    return ()
-
-
 def _latest_s(progress: _Progress) -> float:
     if progress.running and progress.started_s is not None:
-        return progress.started_s + deadline_s(progress.target)
+        return progress.started_s + progress.probe.deadline_s
     return progress.due_s

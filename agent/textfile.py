@@ -7,20 +7,21 @@ import structlog
 
 from agent.clock import Clock
 from agent.metrics import Metrics
+from agent.settings import AgentSettings
 from agent.spool import Spool
 
 _log = structlog.get_logger()
 
 
-async def keep_writing(path: Path, spool: Spool, clock: Clock, numbers: Metrics, interval_s: float) -> None:
+async def keep_writing(settings: AgentSettings, spool: Spool, clock: Clock, numbers: Metrics) -> None:
     """Write until cancelled; a file that cannot be written costs only the numbers."""
     while True:
         await _gather(spool, clock, numbers)
         try:
-            write(numbers, path)
+            write(numbers, Path(str(settings.metrics_file)))
         except OSError as error:
-            _log.warning("metrics_not_written", path=str(path), error=str(error))
-        await asyncio.sleep(interval_s)
+            _log.warning("metrics_not_written", path=settings.metrics_file, error=str(error))
+        await asyncio.sleep(settings.report_interval_s)
 
 
 async def _gather(spool: Spool, clock: Clock, numbers: Metrics) -> None:

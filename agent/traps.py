@@ -7,7 +7,7 @@ import asyncio
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -15,7 +15,8 @@ from pysnmp.entity import config
 from pysnmp.entity.engine import SnmpEngine
 from pysnmp.entity.rfc3413 import ntfrcv
 
-from agent.settings import SwitchTarget, TargetSettings, Traps, WhiteboardTarget
+from agent.probes.contract import Probe
+from agent.settings import Traps
 from agent.snmp.pysnmp_driver import Udp
 
 UDP_DOMAIN = (1, 3, 6, 1, 6, 1, 1)
@@ -26,14 +27,14 @@ _log = structlog.get_logger()
 
 
 class Receiver:
-    """``hurry`` is called with the name of each target whose host has sent something."""
+    """``hurry`` is called with the name of each target whose ``trap_host`` has sent something."""
 
-    def __init__(self, settings: Traps, targets: Iterable[TargetSettings], hurry: Callable[[str], None]) -> None:
+    def __init__(self, settings: Traps, probes: Sequence[Probe], hurry: Callable[[str], None]) -> None:
         self._settings, self._hurry = settings, hurry
         self._targets: dict[str, list[str]] = {}
-        for target in targets:
-            if isinstance(target, SwitchTarget | WhiteboardTarget):
-                self._targets.setdefault(target.host, []).append(target.name)
+        for probe in probes:
+            if probe.trap_host is not None:
+                self._targets.setdefault(probe.trap_host, []).append(probe.target.name)
         self._complained_s = float("-inf")
 
     async def run(self) -> None:

@@ -1,28 +1,35 @@
-"""What a probe is: an async function from a target and its context to observations.
+"""What a probe is: one target, made ready, that observes it again and again.
+
+A kind of probe is a function from a target and the session's tools to a ``Probe``, with its line in ``PROBES``. What it
+remembers from one observation to the next lives behind that function and ends with the session. Everything that the
+runner needs to know of a probe stands in ``Probe``: it asks no probe what kind it is.
 
 A target that does not answer is an observation (NO_ANSWER). What could not be measured (no permission, a missing tool,
 outside its hours) is UNMEASURED with a reason. A probe raises only for a bug of its own; the runner turns that into
 UNMEASURED(probe_bug) by way of ``unmeasured``.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from agent.settings import AgentSettings, Target, WhiteboardTarget
+from agent.probes.tools import Tools
+from agent.settings import AgentSettings, Target
 from classready.observation import Observation
 from classready.report import Directives
 
 TargetT_contra = TypeVar("TargetT_contra", bound=Target, contravariant=True)
 
-
-def silent(_line: str) -> None:
-    """The default ``explain``: nobody is watching."""
-
+Span = tuple[float, float]
+"""From and to, in wall time."""
 
 LONGEST_S = 30.0
 """No probe takes longer, unless its target sets ``deadline_s``."""
+
+
+def silent(_line: str) -> None:
+    """The default ``explain``: nobody is watching."""
 
 
 def deadline_s(target: Target) -> float:
@@ -35,65 +42,55 @@ def patience_s(target: Target) -> float:
     return 0.8 * deadline_s(target)
 
 
-class Sample(Struct, frozen=True, kw_only=True):
-    """What a port had carried in all, layer-1 bytes, at a moment of the boot clock.
-
-    The counters show the port as it was at most ``stale_s`` before. Samples of different ``port`` are of different
-    counters. ``limit_bps`` is its negotiated speed, None where it has none.
-    """
-
-    at_s: float
-    stale_s: float
-    port: str
-    limit_bps: float | None
-    down_bytes: int
-    up_bytes: int
-
-
-class Heard(Struct, frozen=True, kw_only=True):
-    """What a device's own messages on the school's broker prove.
-
-    ``state`` None: nothing, and ``detail`` says why. ``gone``: its last will says that it is not connected.
-    """
-
-    state: Literal["awake", "asleep"] | None = None
-    gone: bool = False
-    nic_speed_bps: int | None = None
-    facts: dict[str, str] = {}
-    detail: str = ""
-
-
-def deaf(_target: WhiteboardTarget) -> Heard:
-    """The default ``hear``: nobody listens to a broker."""
-    return Heard(detail="nobody listens to the school's broker (set broker)")
-
-
 class Context(Struct, frozen=True, kw_only=True):
-    """What a probe may know beside its target.
+    """What holds at the moment of one observation.
 
     ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage
     return is progress, and the next one takes its place. ``clock_good``: whether wall time is known to be right.
-    ``directives`` are the collector's last ones, None when it never answered. ``samples`` are those of the target's
-    port, oldest first: all since its last verdict, and not older than two hours. ``hear``: what a whiteboard has
-    said on the school's broker.
+    ``directives`` are the collector's last ones, None when it never answered. ``on_demand``: a person asks.
     """
 
     settings: AgentSettings
     directives: Directives | None
     clock_good: bool
     on_demand: bool = False
-    samples: Sequence[Sample] = ()
-    hear: Callable[[WhiteboardTarget], Heard] = deaf
     explain: Callable[[str], None] = silent
 
 
-class Probe(Protocol[TargetT_contra]):
-    async def __call__(self, target: TargetT_contra, context: Context) -> Sequence[Observation]:
-        """Observe ``target`` once. The caller owns the deadline and cancels what exceeds it."""
-        ...
+async def settled() -> None:
+    """The default ``settle``: the probe asks, so there is nothing to wait for."""
 
 
-class Unmeasured(Protocol[TargetT_contra]):
-    def __call__(self, target: TargetT_contra, reason: str, detail: str) -> Sequence[Observation]:
-        """What is reported for ``target`` when the probe itself could not finish: every subject it serves."""
+def never(_context: Context, _now: float) -> Span | None:
+    """The default ``next_opening``: the probe runs at any hour, so there is none to wait for."""
+
+
+class Probe(Struct, frozen=True, kw_only=True):
+    """A target and how to observe it; the caller owns the deadline and cancels what exceeds it.
+
+    ``unmeasured(reason, detail)`` is what is reported when ``observe`` itself could not finish: every subject of it.
+    """
+
+    target: Target
+    observe: Callable[[Context], Awaitable[Sequence[Observation]]]
+    unmeasured: Callable[[str, str], Sequence[Observation]]
+    deadline_s: float
+    """When the runner cancels an observation."""
+    loads_line: bool = False
+    """It would spoil another probe that loads the line, and the other one this: only one of them runs at a time."""
+    urgent: bool = False
+    """What it finds is reported at once: somebody waits for it, or it was dear."""
+    needs_directives: bool = False
+    """Without the collector's directives it can find nothing out: it runs again as soon as there are the first."""
+    trap_host: str | None = None
+    """An SNMP trap from this address makes it run at once."""
+    next_opening: Callable[[Context, float], Span | None] = never
+    """When it may next do what it put off with OUTSIDE_HOURS, seen from a moment of wall time; None = nobody knows."""
+    settle: Callable[[], Awaitable[None]] = settled
+    """Wait, not for long, until a probe that only listens could have heard something: before a single observation."""
+
+
+class Make(Protocol[TargetT_contra]):
+    def __call__(self, target: TargetT_contra, tools: Tools, /) -> Probe:
+        """Make the probe of ``target``. Nothing is opened, sent or waited for yet."""
         ...

@@ -10,13 +10,15 @@ import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from time import perf_counter
 
 from msgspec import Struct, field
 
 from agent import dial, http1, tls, urls
 from agent.probes import genuine
-from agent.probes.contract import Context, patience_s
+from agent.probes.contract import Context, Probe, deadline_s, patience_s
+from agent.probes.tools import Tools
 from agent.settings import HttpTarget
 from classready import __version__
 from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text, error_text
@@ -73,7 +75,16 @@ class _Attempt(Struct):
         self.context.explain(f"{phase}: {seconds * 1000:.1f} ms")
 
 
-async def probe(target: HttpTarget, context: Context) -> Sequence[Observation]:
+def make(target: HttpTarget, _tools: Tools) -> Probe:
+    return Probe(
+        target=target,
+        observe=partial(observe, target),
+        unmeasured=partial(unmeasured, target),
+        deadline_s=deadline_s(target),
+    )
+
+
+async def observe(target: HttpTarget, context: Context) -> Sequence[Observation]:
     """One ``Http``. ANSWERED = an acceptable status, of the platform; oddities after it stand in ``detail``.
 
     Silence in the middle of an answer that promised more is no answer: so looks a line that drops large packets.

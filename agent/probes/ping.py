@@ -1,16 +1,27 @@
 """Loss, round-trip time and jitter by ICMP echo."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from statistics import fmean, median
 
-from agent.probes.contract import Context, patience_s
+from agent.probes.contract import Context, Probe, deadline_s, patience_s
 from agent.probes.icmp import Echoes, Unanswered, echo
+from agent.probes.tools import Tools
 from agent.settings import PingTarget
 from classready.observation import Observation, Outcome, Ping, Reason, Rtt, clean_text
 
 
-async def probe(target: PingTarget, context: Context) -> Sequence[Observation]:
+def make(target: PingTarget, _tools: Tools) -> Probe:
+    return Probe(
+        target=target,
+        observe=partial(observe, target),
+        unmeasured=partial(unmeasured, target),
+        deadline_s=deadline_s(target),
+    )
+
+
+async def observe(target: PingTarget, context: Context) -> Sequence[Observation]:
     """One ``Ping``: ANSWERED as soon as one echo came back, from whichever address of the host."""
     context.explain(
         f"{target.host}: {target.count} echoes, one each {target.packet_interval_s:g} s, waiting {target.timeout_s:g} s"

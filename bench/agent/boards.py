@@ -13,8 +13,8 @@ from typing import Any, Final
 import aiomqtt
 from msgspec import Struct
 
-from agent.hearing import Hearing
 from agent.metrics import Metrics
+from agent.probes.whiteboard.hearing import Hearing
 from agent.settings import Broker, Mqtt, WhiteboardTarget
 from bench.agent.processes import free_port, module, started
 from bench.lines import Metric, say

@@ -13,9 +13,11 @@ from statistics import median
 from typing import Final
 
 from agent import snmp
+from agent.metrics import Metrics
 from agent.probes import switch
 from agent.probes.contract import Context
-from agent.probes.switch.poll import KNOWN_FOR_S, forget
+from agent.probes.switch.poll import KNOWN_FOR_S
+from agent.probes.tools import Tools
 from agent.settings import AgentSettings, HttpLink, Snmp, SwitchTarget
 from bench.agent.exporters import Exporter, snmp_exporter
 from bench.agent.processes import SNMP_EXPORTER, absent, cpu_s, fetch, module, started
@@ -131,10 +133,10 @@ def _scraper(exporter: Exporter, address: str) -> Poller:
 
 async def _repeatedly(target: SwitchTarget, context: Context, count: int) -> float:
     """Names are searched for once in ``_POLLS`` polls, as at one poll a minute."""
-    forget()
+    probe = switch.make(target, Tools(context.settings, time.monotonic, Metrics()))
     before_s = time.process_time()
     for _ in range(count):
-        observations = await switch.probe(target, context)
+        observations = await probe.observe(context)
         if {o.outcome for o in observations} != {Outcome.ANSWERED}:
             raise RuntimeError("a port did not answer")
     return (time.process_time() - before_s) / count

@@ -27,13 +27,13 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from agent import schedule
 from agent.probes.bandwidth import by_counters, gate, learned, passive
 from agent.probes.bandwidth.meter import Meter
+from agent.probes.bandwidth.passive import Sample
 from agent.probes.bandwidth.udp import DRAIN_AGAIN_RATIO
-from agent.probes.contract import Context, Sample
+from agent.probes.contract import Context
 from agent.settings import AgentSettings, BandwidthTarget, HourSpan, HttpLink
 from classready.bandwidth.decider import START_RATIO, TEST_RATIO
 from classready.observation import Reason
@@ -188,25 +188,26 @@ class _Agent:
         self.due_s = schedule.first_start(_at(OPENS), INTERVAL_S, self._phase)
 
     def observe(self, meter: Meter, now_s: float) -> Evidence:
-        context = replace(self._context, samples=meter.since(self.target.name, self._verdict_s))
-        evidence = self._judge(context, now_s)
+        samples = meter.since(self.target.name, self._verdict_s)
+        evidence = self._judge(samples, now_s)
         self.due_s = schedule.next_start(now_s, now_s, INTERVAL_S, self._phase)
         if evidence == "unmeasured" and self._waits_for_hours:
-            openings = gate.openings(self.target, context, now_s)[:1]
+            openings = gate.openings(self.target, self._context, now_s)[:1]
             self.due_s = min([self.due_s, *(schedule.moment(*opening, self._phase) for opening in openings)])
         else:
             self._verdict_s = now_s
         self.evidence.append(evidence)
         return evidence
 
-    def _judge(self, context: Context, now_s: float) -> Evidence:
+    def _judge(self, samples: Sequence[Sample], now_s: float) -> Evidence:
+        context = self._context
         state_dir = Path(context.settings.state_dir)
-        if by_counters(self.target, context, THETAS_BPS, now_s) is not None:
+        if by_counters(self.target, samples, context, THETAS_BPS, now_s) is not None:
             return "passive"
         bucket_bytes, _ = learned.known(state_dir, self.target.name, now_s, _INTERFACE)
         self._waits_for_hours = gate.not_now(self.target, context, now_s) is not None
         if self._waits_for_hours:
-            return "quick" if self._quick_in_lesson(context, now_s) else "unmeasured"
+            return "quick" if self._quick_in_lesson(samples, now_s) else "unmeasured"
         if bucket_bytes is not None and self._dice.random() >= DRAIN_AGAIN_RATIO:
             return "quick"
         if gate.drained_today(self.target, context, now_s, learned.recall(state_dir, self.target.name)) is not None:
@@ -217,9 +218,10 @@ class _Agent:
             learned.note(state_dir, self.target.name, plateau_bps=self._line_bps, plateau_at_s=now_s)
         return "drain"
 
-    def _quick_in_lesson(self, context: Context, now_s: float) -> bool:
+    def _quick_in_lesson(self, samples: Sequence[Sample], now_s: float) -> bool:
+        context = self._context
         remembered = learned.recall(Path(context.settings.state_dir), self.target.name)
-        use_bps = passive.use_bps(context.samples, self.target.direction, now_s)
+        use_bps = passive.use_bps(samples, self.target.direction, now_s)
         needed_bps = None if use_bps is None else use_bps + TEST_RATIO * THETAS_BPS[1]
         why_not = gate.not_even_quick(self.target, context, now_s, remembered, needed_bps)
         assert why_not is None or why_not[0] is Reason.OUTSIDE_HOURS

@@ -25,7 +25,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from agent.probes.bandwidth import probe
+from agent.probes.bandwidth import observe
 from agent.probes.contract import Context
 from agent.settings import AgentSettings, BandwidthTarget, HttpLink
 from classready.bandwidth import pacing, windows
@@ -66,7 +66,7 @@ async def _probe(specification: Specification) -> None:
     print("ready", flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         cpu_s, started_s = time.process_time(), time.monotonic()
-        observation = (await probe(target, context))[0]
+        observation = (await observe(target, (), context))[0]
         answer = Answer(
             observation=observation,
             cpu_seconds=time.process_time() - cpu_s,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from agent import snmp
 from agent.probes.bandwidth import meter, passive
-from agent.probes.contract import Sample
+from agent.probes.bandwidth.passive import Sample
 from agent.settings import BandwidthTarget, Snmp, UplinkPort
 from bench.demo.snmp_devices import Devices, Switch
 from classready.observation import Bandwidth, Outcome
@@ -39,9 +39,8 @@ async def main(interface, state_dir):
     meter = Meter([target], Clock("0" * 32).now_s)
     task = asyncio.create_task(meter.run())
     await asyncio.sleep({WATCHED_S})
-    context = Context(settings=replace(SETTINGS, state_dir=state_dir), directives=DIRECTIVES, clock_good=True,
-                      samples=meter.since("wan", 0.0))
-    [seen] = await bandwidth.probe(target, context)
+    context = Context(settings=replace(SETTINGS, state_dir=state_dir), directives=DIRECTIVES, clock_good=True)
+    [seen] = await bandwidth.observe(target, meter.since("wan", 0.0), context)
     task.cancel()
     print(encode(seen).decode())
 

@@ -54,7 +54,7 @@ async def serving(key: bytes | None = None, **settings):
 
 async def observe(target: BandwidthTarget, context: Context = CONTEXT) -> Bandwidth:
     """Test once; the observation must survive the wire."""
-    (observation,) = await bandwidth.probe(target, context)
+    (observation,) = await bandwidth.observe(target, (), context)
     return msgspec.json.decode(encode(observation), type=Bandwidth)
 
 
@@ -368,7 +368,7 @@ async def test_a_cancelled_test_ends_at_once() -> None:
     async with serving() as port:
         loading = asyncio.Event()
         context = replace(CONTEXT, explain=lambda line: loading.set() if "arrived" in line else None)
-        task = asyncio.create_task(bandwidth.probe(replace(TARGET, port=port), context))
+        task = asyncio.create_task(bandwidth.observe(replace(TARGET, port=port), (), context))
         await asyncio.wait_for(loading.wait(), 5)
         before = responder.counters.tests.labels("stopped")._value.get()
         task.cancel()

@@ -10,9 +10,9 @@ import random
 
 import pytest
 
-from agent.hearing import Hearing
 from agent.links import Acked, Keep, open_link
 from agent.metrics import Metrics
+from agent.probes.whiteboard.hearing import Hearing
 from agent.settings import Broker, Mqtt, MqttLink, Profile, Switching, WhiteboardTarget
 from classready.mqtt import Client
 from classready.tasks import end

@@ -13,11 +13,12 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from agent.hearing import Hearing, hearing
 from agent.metrics import Metrics
 from agent.once import probe_once
-from agent.probes.contract import Heard
+from agent.probes import PROBES
 from agent.probes.whiteboard import discovery
+from agent.probes.whiteboard.hearing import Hearing, hearing
+from agent.probes.whiteboard.panel import Heard
 from agent.settings import (
     AgentSettings,
     Broker,
@@ -76,7 +77,7 @@ def _settings(broker: SchoolBroker, tmp_path: Path, profile: str = "panel", **ch
 
 
 async def _probe(settings: AgentSettings) -> Device:
-    (device,) = await probe_once(settings, settings.targets[0])
+    (device,) = await probe_once(settings, PROBES, settings.targets[0])
     assert isinstance(device, Device)
     return device
 
@@ -114,7 +115,7 @@ async def test_awake_asleep_and_gone(broker: SchoolBroker, tmp_path: Path) -> No
 
 async def test_a_retained_message_alone(broker: SchoolBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be years old: nothing is claimed, and the reason says so."""
-    monkeypatch.setattr("agent.once.LISTEN_S", 0.5)
+    monkeypatch.setattr("agent.probes.whiteboard.LISTEN_S", 0.5)
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.publish("panel/301/state", b'{"power": "on"}', qos=1, retain=True)
     device = await _probe(_settings(broker, tmp_path))
@@ -188,7 +189,7 @@ async def test_the_broker_restarts(broker: SchoolBroker, tmp_path: Path) -> None
 
 async def test_without_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens there: the probe ends in time, with a reason."""
-    monkeypatch.setattr("agent.once.LISTEN_S", 0.5)
+    monkeypatch.setattr("agent.probes.whiteboard.LISTEN_S", 0.5)
     absent = SchoolBroker(tmp_path)
     device = await _probe(_settings(absent, tmp_path))
     assert (device.outcome, device.reason) == (Outcome.UNMEASURED, Reason.NO_DATA)
@@ -275,7 +276,7 @@ async def test_what_exceeds_a_bound_is_told(
     broker: SchoolBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A message that is too long, or does not fit beside the others, is counted, and the reason says so."""
-    monkeypatch.setattr("agent.hearing.MESSAGES_MAX_BYTES", 10_000)
+    monkeypatch.setattr("agent.probes.whiteboard.hearing.MESSAGES_MAX_BYTES", 10_000)
     numbers = Metrics()
     counted = partial(numbers.get, "classready_agent_broker_messages_refused_total")
     async with aiomqtt.Client("127.0.0.1", broker.port) as client, _ear(broker, tmp_path, numbers) as hear:

@@ -10,24 +10,23 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from agent import network, snmp
-from agent.probes import switch
-from agent.probes.switch import bridge, lldp, names, poll
+from agent.probes.switch import bridge, lldp, names
 from agent.settings import Snmp, SwitchTarget
 from agent.snmp import Device, gufo_driver, pysnmp_driver
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment
 from tests.support.lying_agents import Bulkless, Disordered, Stingy, WrongTypes, as_text, shuffled
-from tests.support.probing import SETTINGS, context, wired
+from tests.support.probing import SETTINGS, Session, context, wired
 
 WALKS = Path(os.environ.get("CLASSREADY_WALKS") or Path(__file__).parents[2].parent / "shared" / "walks")
 OWN = Path(__file__).parents[1] / "data" / "snmp"
+_sessions: list[Session] = []
+"""The last one is the present one."""
 BOARD, GATEWAY = "a4:5d:36:00:11:22", "02:00:00:00:00:01"
 
 
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
 async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    monkeypatch.setattr(poll, "_sightings", {})
-    poll.forget()
     monkeypatch.setattr(network, "ways_out", lambda _host, _port: (GATEWAY,))
     monkeypatch.setattr(network, "arp", lambda: {"10.51.2.31": BOARD})
     snmp.use(request.param)
@@ -37,8 +36,10 @@ async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 async def devices() -> AsyncIterator[Devices]:
+    _sessions.append(Session())
     async with Devices() as devices:
         yield devices
+    _sessions.clear()
 
 
 async def _target(simulated: Devices, agent: Agent, name: str = "sw1", **changes: Any) -> SwitchTarget:
@@ -49,7 +50,7 @@ async def _target(simulated: Devices, agent: Agent, name: str = "sw1", **changes
 
 async def _probe(target: SwitchTarget, *others: SwitchTarget, told: list[str] | None = None) -> list[Observation]:
     around = replace(context(told=told), settings=replace(SETTINGS, targets=(target, *others)))
-    return wired(await switch.probe(target, around))
+    return wired(await _sessions[-1].probe(target).observe(around))
 
 
 @pytest.mark.parametrize("ref", [BOARD, "A4-5D-36-00-11-22", "a45d.3600.1122", "10.51.2.31"])
@@ -292,12 +293,16 @@ async def test_an_address_table_that_is_too_long(devices: Devices) -> None:
 
 
 async def test_a_switch_that_was_renamed(devices: Devices) -> None:
-    """What was seen on a switch that the settings no longer know keeps nobody from telling of the device."""
+    """What was seen on a switch that the settings no longer know keeps nobody from telling of the device.
+
+    Other settings are another session.
+    """
     sw = Switch()
     sw.plug(BOARD, 7)
     target = await _target(devices, sw, trunks=())
     await _probe(target)
     sw.unplug(BOARD)
+    _sessions.append(Session())
     (port,) = await _probe(replace(target, name="sw-a"))
     assert (port.outcome, port.switch) == (Outcome.UNMEASURED, "sw-a")
 

@@ -8,6 +8,7 @@ import pytest
 from agent.settings import PingTarget, SwitchTarget, Traps, WhiteboardTarget
 from agent.traps import Receiver
 from tests.support.mosquitto import free_port
+from tests.support.probing import made
 
 pytestmark = pytest.mark.servers("snmptrap")
 
@@ -27,7 +28,7 @@ class Ear:
         self.port = free_port()
         self.hurried: list[str] = []
         settings = Traps(host="127.0.0.1", port=self.port, community="school")
-        self.receiver = Receiver(settings, TARGETS, self.hurried.append)
+        self.receiver = Receiver(settings, [made(target) for target in TARGETS], self.hurried.append)
 
     async def send(self, program: str, *arguments: str, community: str = "school") -> int:
         command = [program, "-m", "", "-r", "1", "-t", "1", "-c", community, *arguments]
@@ -89,6 +90,6 @@ async def test_garbage(ear: Ear) -> None:
 
 async def test_a_port_that_is_taken(ear: Ear) -> None:
     """It is told, and the rest of the agent goes on."""
-    other = Receiver(Traps(host="127.0.0.1", port=ear.port), TARGETS, print)
+    other = Receiver(Traps(host="127.0.0.1", port=ear.port), [], print)
     async with asyncio.timeout(5):
         await other.run()

@@ -10,7 +10,7 @@ import sys
 import msgspec
 from msgspec.structs import replace
 
-from agent.probes.bandwidth import probe
+from agent.probes.bandwidth import observe
 from agent.probes.contract import Context
 from agent.settings import AgentSettings, BandwidthTarget, HttpLink
 from classready.codec import encode
@@ -33,7 +33,7 @@ async def _probe(state_dir: str) -> None:
     context = Context(settings=settings, directives=DIRECTIVES, clock_good=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         target = msgspec.json.decode(line, type=BandwidthTarget)
-        print(encode((await probe(target, context))[0]).decode(), flush=True)
+        print(encode((await observe(target, (), context))[0]).decode(), flush=True)
 
 
 if __name__ == "__main__":

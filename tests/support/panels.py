@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.probes.contract import Heard
 from agent.probes.whiteboard.announced import Announced
-from agent.probes.whiteboard.panel import Message, hear
+from agent.probes.whiteboard.panel import Heard, Message, hear
 
 NOW_S = 1000.0
 FRESH_S = 180.0

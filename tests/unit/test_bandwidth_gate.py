@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,13 +19,16 @@ from msgspec.structs import replace
 from agent import schedule
 from agent.clock import Clock, Reading
 from agent.metrics import Metrics
-from agent.probes import bandwidth
+from agent.probes import PROBES, bandwidth, make_all
 from agent.probes.bandwidth import exchange, gate, iperf3, learned, tcp, udp
 from agent.probes.bandwidth.exchange import nothing
 from agent.probes.bandwidth.learned import Learned
-from agent.probes.contract import Context, Sample
+from agent.probes.bandwidth.meter import Meter
+from agent.probes.bandwidth.passive import Sample
+from agent.probes.contract import Context
+from agent.probes.tools import Tools
 from agent.runner import Runner
-from agent.settings import BandwidthTarget
+from agent.settings import AgentSettings, BandwidthTarget
 from classready.observation import Bandwidth, Outcome, Reason
 from classready.units import MBYTE
 from tests.support.bandwidth_ends import DIRECTIVES, SETTINGS
@@ -208,9 +211,11 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     return Ends(monkeypatch)
 
 
-async def observe(target: BandwidthTarget, state_dir: Path, context: Context = CONTEXT, **changes: object) -> Bandwidth:
+async def observe(
+    target: BandwidthTarget, state_dir: Path, samples: Sequence[Sample] = (), **changes: object
+) -> Bandwidth:
     settings = replace(SETTINGS, state_dir=str(state_dir))
-    (seen,) = await bandwidth.probe(target, replace(context, settings=settings, **changes))
+    (seen,) = await bandwidth.observe(target, samples, replace(CONTEXT, settings=settings, **changes))
     return seen
 
 
@@ -475,12 +480,17 @@ class SchoolClock(Clock):
         return Reading(monotonic_s=self.boot_s, wall_s=self.offset_s + self.boot_s, quality="good")
 
 
+def runner_of(settings: AgentSettings, clock: SchoolClock) -> Runner:
+    probes = make_all(PROBES, settings.targets, Tools(settings, clock.now_s, Metrics()))
+    return Runner(settings, probes, clock, None, Metrics())
+
+
 def day_of_tests(gateway: str, interval_s: float, from_clock: str) -> Iterator[tuple[str, str]]:
     """Follow the runner's plan for a day: (time, outcome) of each run; the gate decides, nothing is sent."""
     target = replace(TARGET, interval_s=interval_s)
     settings = replace(SETTINGS, gateway=gateway, targets=(target,))
     clock = SchoolClock(at(from_clock))
-    runner = Runner(settings, {}, clock, None, Metrics())
+    runner = runner_of(settings, clock)
     runner.directives = DIRECTIVES
     [progress] = runner._progress.values()
     while progress.due_s < 86_400:
@@ -511,7 +521,7 @@ def test_who_waits_for_its_hours_is_not_hurried() -> None:
     """The collector's wish for a retest does not fill lessons with empty answers."""
     target = replace(TARGET, interval_s=7_200.0)
     clock = SchoolClock(at("09:00"))
-    runner = Runner(replace(SETTINGS, targets=(target,)), {}, clock, None, Metrics())
+    runner = runner_of(replace(SETTINGS, targets=(target,)), clock)
     [progress] = runner._progress.values()
     progress.finished_s, progress.inconclusive, progress.waits_for_hours = 0.0, True, True
     clock.boot_s = 3_600.0
@@ -522,31 +532,28 @@ def test_who_waits_for_its_hours_is_not_hurried() -> None:
     assert progress.wake.is_set()
 
 
-async def test_counters_are_asked_for_what_came_since_the_last_verdict() -> None:
+async def test_counters_are_asked_for_what_came_since_the_last_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe gets the samples of its target; a window that has proved a line once proves it no more."""
     asked: list[tuple[str, float]] = []
     given: list[object] = []
 
-    def samples_since(name: str, at_s: float) -> list[Sample]:
+    def since(_meter: Meter, name: str, at_s: float) -> list[Sample]:
         asked.append((name, at_s))
         return [Sample(at_s=at_s, stale_s=2.0, port="1", limit_bps=None, down_bytes=0, up_bytes=0)]
 
-    async def probe(target: BandwidthTarget, context: Context) -> list[Bandwidth]:
-        given.append(context.samples)
-        outcome = Outcome.PASS if len(given) == 2 else Outcome.UNMEASURED
-        return [nothing(target, outcome, Reason.NO_DATA, "")]
-
-    async def append(_records: object) -> None:
+    async def observed(_target: BandwidthTarget, samples: list[Sample], _context: Context) -> list[Bandwidth]:
+        given.append(samples)
         clock.boot_s += 1
+        outcome = Outcome.PASS if len(given) == 2 else Outcome.UNMEASURED
+        return [nothing(TARGET, outcome, Reason.NO_DATA, "")]
 
     clock = SchoolClock(NOON)
     clock.boot_s = 100.0
-    runner = Runner(
-        replace(SETTINGS, targets=(TARGET,)), {BandwidthTarget: (probe, bandwidth.unmeasured)}, clock, append, Metrics()
-    )
-    runner.samples_since = samples_since
-    [progress] = runner._progress.values()
+    monkeypatch.setattr(Meter, "since", since)
+    monkeypatch.setattr(bandwidth, "observe", observed)
+    settings = replace(SETTINGS, targets=(TARGET,))
+    [probe] = make_all(PROBES, settings.targets, Tools(settings, clock.now_s, Metrics()))
     for _ in range(3):
-        await runner._observe_once(progress)
+        await probe.observe(replace(CONTEXT, settings=settings))
     assert asked == [("wan", 0.0), ("wan", 0.0), ("wan", 102.0)]
     assert [samples[0].at_s for samples in given] == [0.0, 0.0, 102.0]

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from agent.loading import load_settings
 from agent.probes import bandwidth
 from agent.probes.bandwidth import learned, meter, passive
-from agent.probes.contract import Context, Sample
+from agent.probes.bandwidth.passive import Sample
+from agent.probes.contract import Context
 from agent.settings import BandwidthTarget, Snmp, UplinkPort
 from classready.observation import Outcome, Reason
 from classready.settings import SettingsError
@@ -175,7 +176,7 @@ async def test_a_port_that_negotiated_too_little(
     """FAIL for nothing below theta0 or with half duplex; what is unknown or down says nothing."""
     monkeypatch.setattr(meter, "_NET", tmp_path)
     interface(tmp_path, **files)
-    (seen,) = wired(await bandwidth.probe(TARGET, context(tmp_path)))
+    (seen,) = wired(await bandwidth.observe(TARGET, (), context(tmp_path)))
     if at_most_bps is None:
         assert (seen.outcome, seen.reason) == (Outcome.UNMEASURED, Reason.NO_DATA)
     else:
@@ -198,9 +199,9 @@ def test_virtual_interfaces_negotiate_nothing(tmp_path: Path, monkeypatch: pytes
 # --- the probe ------------------------------------------------------------------------------------------------------
 
 
-def context(state_dir: Path, samples: Sequence[Sample] = (), **changes: object) -> Context:
+def context(state_dir: Path, **changes: object) -> Context:
     settings = replace(SETTINGS, state_dir=str(state_dir))
-    whole = Context(settings=settings, directives=DIRECTIVES, clock_good=True, samples=samples)
+    whole = Context(settings=settings, directives=DIRECTIVES, clock_good=True)
     return replace(whole, **changes)
 
 
@@ -208,8 +209,8 @@ async def test_a_pass_costs_nothing(tmp_path: Path) -> None:
     """All evidence is there, and it goes over the wire; also in the middle of a lesson."""
     lesson = replace(DIRECTIVES, quiet=((0.0, 4e9),))
     for directives in (DIRECTIVES, lesson):
-        asked = context(tmp_path, counted(150, 150), directives=directives)
-        (seen,) = wired(await bandwidth.probe(replace(TARGET, mode="auto"), asked))
+        asked = context(tmp_path, directives=directives)
+        (seen,) = wired(await bandwidth.observe(replace(TARGET, mode="auto"), counted(150, 150), asked))
         assert (seen.outcome, seen.mode, seen.bytes, seen.seconds) == (Outcome.PASS, "passive", 0, 20.0)
         assert seen.at_least_bps == pytest.approx((150 * 20 - 48) / 22 * MBIT)
         assert (seen.theta0_bps, seen.theta1_bps, seen.bucket_bytes) == (*THETAS, 6 * MBYTE)
@@ -222,7 +223,7 @@ async def test_a_fresh_bucket_makes_it_sharper(tmp_path: Path) -> None:
     learned.keep(tmp_path, "wan", 64_000, now_s, "line")
 
     def seen(at_s: float) -> Outcome:
-        return bandwidth.by_counters(TARGET, context(tmp_path, counted(118)), THETAS, at_s).outcome
+        return bandwidth.by_counters(TARGET, counted(118), context(tmp_path), THETAS, at_s).outcome
 
     assert (seen(now_s), seen(now_s + learned.FRESH_S + 1)) == (Outcome.PASS, Outcome.UNMEASURED)
 
@@ -238,7 +239,7 @@ async def test_a_fresh_bucket_makes_it_sharper(tmp_path: Path) -> None:
 )
 async def test_what_counters_cannot_prove(changes: dict[str, str | None], words: str, tmp_path: Path) -> None:
     """What is sent may be dropped behind the port; a room, an exit or an unnamed port is not the line."""
-    (seen,) = await bandwidth.probe(replace(TARGET, **changes), context(tmp_path, counted(500, 500)))
+    (seen,) = await bandwidth.observe(replace(TARGET, **changes), counted(500, 500), context(tmp_path))
     assert (seen.outcome, seen.reason) == (Outcome.UNMEASURED, Reason.NO_DATA)
     assert words in seen.detail
     assert (seen.classroom, seen.beyond) == (changes.get("classroom"), changes.get("beyond"))
@@ -247,8 +248,8 @@ async def test_what_counters_cannot_prove(changes: dict[str, str | None], words:
 async def test_a_person_wants_a_test(tmp_path: Path) -> None:
     """On demand the counters are only quoted."""
     told: list[str] = []
-    asked = context(tmp_path, counted(500), on_demand=True, explain=told.append)
-    (seen,) = await bandwidth.probe(TARGET, asked)
+    asked = context(tmp_path, on_demand=True, explain=told.append)
+    (seen,) = await bandwidth.observe(TARGET, counted(500), asked)
     assert seen.outcome == Outcome.UNMEASURED
     assert "500.0 Mbit/s used for 10 s" in told[0]
 
@@ -332,6 +333,6 @@ def test_the_port_of_a_switch_needs_whole_credentials(tmp_path: Path) -> None:
 
 async def test_a_named_method_is_not_replaced(tmp_path: Path) -> None:
     """Whoever sets ``drain`` gets drain tests, whatever the counters prove."""
-    asked = context(tmp_path, counted(500))
-    assert bandwidth.by_counters(replace(TARGET, mode="drain"), asked, THETAS, 0.0) is None
-    assert bandwidth.by_counters(replace(TARGET, mode="auto"), asked, THETAS, 0.0) is not None
+    asked = context(tmp_path)
+    assert bandwidth.by_counters(replace(TARGET, mode="drain"), counted(500), asked, THETAS, 0.0) is None
+    assert bandwidth.by_counters(replace(TARGET, mode="auto"), counted(500), asked, THETAS, 0.0) is not None

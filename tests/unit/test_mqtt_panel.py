@@ -2,8 +2,7 @@
 
 import pytest
 
-from agent.probes.contract import Heard
-from agent.probes.whiteboard.panel import Availability, Message, Panel, Switch, hear
+from agent.probes.whiteboard.panel import Availability, Heard, Message, Panel, Switch, hear
 from agent.probes.whiteboard.profile import panel
 from agent.probes.whiteboard.values import Unreadable, at, decoded, steps, text_of
 from agent.settings import Profile, Source, Switching

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent import snmp
-from agent.probes import switch
 from agent.probes.switch import mib, poll
 from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError, Value
 from classready.observation import Observation, Outcome, Port, Reason, Segment
-from tests.support.probing import context, wired
+from tests.support.probing import Session, context, wired
+
+_sessions: list[Session] = []
+"""What the probe of a test remembers."""
 
 
 class Table:
@@ -42,8 +44,8 @@ class Table:
 
 @pytest.fixture
 def table() -> Iterator[Table]:
-    poll.forget()
     table = Table()
+    _sessions[:] = [Session()]
     before = list(snmp._drivers)
     snmp._drivers[:] = [table]
     yield table
@@ -53,7 +55,7 @@ def table() -> Iterator[Table]:
 async def _probe(ports: Sequence[str], trunks: Sequence[str] = ()) -> list[Observation]:
     bound = {name: f"r{i}" for i, name in enumerate(ports)}
     target = SwitchTarget(name="sw1", host="192.0.2.1", ports=bound, trunks=tuple(trunks))
-    return wired(await switch.probe(target, context()))
+    return wired(await _sessions[-1].probe(target).observe(context()))
 
 
 async def _one(name: str = "GE1") -> Port:

@@ -57,7 +57,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
 
 async def _probe(**changes: Any) -> Device:
     target = WhiteboardTarget(name="board", host="192.0.2.9", classroom="b2-301", **changes)
-    (device,) = wired(await whiteboard.probe(target, context()))
+    (device,) = wired(await whiteboard.observe(target, whiteboard.deaf, context()))
     assert isinstance(device, Device)
     return device
 

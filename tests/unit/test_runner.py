@@ -3,19 +3,36 @@
 import asyncio
 import contextlib
 import itertools
+from functools import partial
 
 import msgspec
 import pytest
 
 from agent.clock import Clock
 from agent.metrics import Metrics
-from agent.probes.contract import Context
-from agent.runner import Runner, deadline_s, observe
+from agent.probes.contract import Context, Probe
+from agent.probes.contract import deadline_s as usual_deadline_s
+from agent.runner import Runner, observe
 from agent.settings import AgentSettings, BandwidthTarget, HttpLink, PingTarget
 from classready.observation import Bandwidth, Outcome, Ping, Reason
 from classready.report import Directives
+from tests.support import probing
 
 LINK = HttpLink(url="http://127.0.0.1:1", token_file="x")
+
+
+def made(probe, target):
+    """A probe of ``target`` by one function, treated as a test of the line or as anything else."""
+    is_load = isinstance(target, BandwidthTarget)
+    return Probe(
+        target=target,
+        observe=partial(probe, target),
+        unmeasured=partial(unmeasured, target),
+        deadline_s=usual_deadline_s(target),
+        loads_line=is_load,
+        urgent=is_load,
+        needs_directives=is_load,
+    )
 
 
 def unmeasured(target, reason, detail):
@@ -28,7 +45,7 @@ class Desk:
 
     def __init__(self, probe, targets, **settings):
         self.settings = AgentSettings(gateway="gw-1", link=LINK, targets=tuple(targets), **settings)
-        self.probes = {PingTarget: (probe, unmeasured), BandwidthTarget: (probe, unmeasured)}
+        self.probes = [made(probe, target) for target in targets]
         self.records = []
         self.clock = Clock("0" * 32)
         self.runner = Runner(self.settings, self.probes, self.clock, self.append, Metrics())
@@ -74,7 +91,7 @@ def load(name, interval_s=0.05):
 async def once(probe, target):
     desk = Desk(probe, [target])
     context = Context(settings=desk.settings, directives=None, clock_good=False)
-    return await observe(desk.probes, target, context, desk.clock)
+    return await observe(desk.probes[0], context, desk.clock)
 
 
 async def test_starts_keep_their_distance_and_records_carry_the_clocks():
@@ -290,7 +307,7 @@ async def test_bandwidth_results_are_told_once_they_are_safe():
     """The courier is hurried after the record of a bandwidth test is in the spool, and by no other probe."""
     told = []
     desk = Desk(answered, [load("uplink", interval_s=0.05), ping("page", interval_s=0.01)])
-    desk.runner.on_bandwidth = lambda: told.append(len(desk.seen("uplink")))
+    desk.runner.on_urgent = lambda: told.append(len(desk.seen("uplink")))
     async with desk.running():
         await until(lambda: len(told) == 3 and len(desk.seen("page")) > 3)
     assert told[:3] == [1, 2, 3]
@@ -331,7 +348,7 @@ async def test_stalled_only_when_overdue():
 )
 def test_deadlines(target, expected_s):
     """As set, else the interval up to 30 s; a bandwidth test always has 30 s."""
-    assert deadline_s(target) == expected_s
+    assert probing.made(target).deadline_s == expected_s
 
 
 async def test_a_hurried_probe_runs_at_once_and_once():

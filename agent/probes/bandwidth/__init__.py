@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from agent import network
 from agent.probes.bandwidth import gate, learned, meter, passive, udp
 from agent.probes.bandwidth.exchange import Test, Unfinished, connect, nothing, resolve
 from agent.probes.bandwidth.gate import Load, WhyNot
-from agent.probes.contract import Context
+from agent.probes.bandwidth.meter import Meter
+from agent.probes.bandwidth.passive import Sample
+from agent.probes.contract import LONGEST_S, Context, Probe
+from agent.probes.tools import Tools
 from agent.settings import BandwidthTarget
 from classready.bandwidth.decider import TEST_RATIO
 from classready.observation import Bandwidth, Outcome, Reason, clean_text
@@ -32,10 +36,42 @@ _UNDECIDED = {Reason.NO_DATA, Reason.TIME_LIMIT, Reason.SENDER_LIMITED, Reason.R
 _UNHEARD = {Reason.TIMEOUT, Reason.REFUSED}
 
 
-async def probe(target: BandwidthTarget, context: Context) -> Sequence[Bandwidth]:
+def make(target: BandwidthTarget, tools: Tools) -> Probe:
+    """A test that is repeated quickly still has its full time; only one moves bytes at a time."""
+    return Probe(
+        target=target,
+        observe=_Line(target, tools.share(meter.of_session), tools.now_s).observe,
+        unmeasured=partial(unmeasured, target),
+        deadline_s=target.deadline_s or LONGEST_S,
+        loads_line=True,
+        urgent=True,
+        needs_directives=True,
+        next_opening=partial(gate.next_opening, target),
+    )
+
+
+class _Line:
+    """What is kept of a line between two observations: when it was last judged, on the boot clock of ``now_s``.
+
+    What counters say of the time before has been reported: a window that has proved the line proves it no more.
+    """
+
+    def __init__(self, target: BandwidthTarget, meter: Meter, now_s: Callable[[], float]) -> None:
+        self._target, self._meter, self._now_s = target, meter, now_s
+        self._judged_s = 0.0
+
+    async def observe(self, context: Context) -> Sequence[Bandwidth]:
+        samples = self._meter.since(self._target.name, self._judged_s)
+        found = await observe(self._target, samples, context)
+        if {each.outcome for each in found} & {Outcome.PASS, Outcome.FAIL}:
+            self._judged_s = self._now_s()
+        return found
+
+
+async def observe(target: BandwidthTarget, samples: Sequence[Sample], context: Context) -> Sequence[Bandwidth]:
     """Answer by the cheapest evidence there is: negotiated speed, counters, and at last a load if this is the time."""
     started_s = time.monotonic()
-    seen = await _observe(target, context)
+    seen = await _observe(target, samples, context)
     elapsed_s = time.monotonic() - started_s
     return [replace(seen, classroom=target.classroom, beyond=target.beyond, elapsed_s=elapsed_s)]
 
@@ -45,7 +81,7 @@ def unmeasured(target: BandwidthTarget, reason: str, detail: str) -> Sequence[Ba
     return [replace(seen, classroom=target.classroom, beyond=target.beyond)]
 
 
-async def _observe(target: BandwidthTarget, context: Context) -> Bandwidth:
+async def _observe(target: BandwidthTarget, samples: Sequence[Sample], context: Context) -> Bandwidth:
     thetas_bps = getattr(context.directives.theta, target.direction) if context.directives is not None else None
     if thetas_bps is None or not 0 < thetas_bps[0] < thetas_bps[1]:
         return _not(target, Reason.NO_POLICY, "the collector has not said what is required of this direction")
@@ -54,7 +90,7 @@ async def _observe(target: BandwidthTarget, context: Context) -> Bandwidth:
         context.explain(f"fail: {failed.detail}")
         return failed
     now_s = time.time()
-    if (found := by_counters(target, context, thetas_bps, now_s)) is not None:
+    if (found := by_counters(target, samples, context, thetas_bps, now_s)) is not None:
         return found
     try:
         key = read_secret(Path(target.key_file)).encode() if target.key_file is not None else b""
@@ -71,7 +107,7 @@ async def _observe(target: BandwidthTarget, context: Context) -> Bandwidth:
         may_drain_again=not gate.quiet(context, now_s),
         may_learn=not context.on_demand,
     )
-    return await _by_load(test, context, now_s)
+    return await _by_load(test, samples, context, now_s)
 
 
 def _negotiated(target: BandwidthTarget) -> tuple[int | None, bool | None]:
@@ -80,7 +116,11 @@ def _negotiated(target: BandwidthTarget) -> tuple[int | None, bool | None]:
 
 
 def by_counters(
-    target: BandwidthTarget, context: Context, thetas_bps: tuple[float, float], now_s: float
+    target: BandwidthTarget,
+    samples: Sequence[Sample],
+    context: Context,
+    thetas_bps: tuple[float, float],
+    now_s: float,
 ) -> Bandwidth | None:
     """Pass by the counters, or say that they prove nothing where nothing else is wanted; None = go on.
 
@@ -95,7 +135,7 @@ def by_counters(
         words = "counters are only read where interface or uplink_port is set"
     else:
         remembered = learned.recall(Path(context.settings.state_dir), target.name)
-        proof = passive.best(context.samples, target.direction, learned.fresh_bucket_bytes(remembered, now_s))
+        proof = passive.best(samples, target.direction, learned.fresh_bucket_bytes(remembered, now_s))
         words = passive.text(proof)
         context.explain(f"{words} (the running agent watches them)" if context.on_demand else words)
         if proof is not None and passive.proves(proof, thetas_bps) and not context.on_demand:
@@ -103,11 +143,11 @@ def by_counters(
     return _not(target, Reason.NO_DATA, words) if target.mode == "passive" else None
 
 
-async def _by_load(test: Test, context: Context, now_s: float) -> Bandwidth:
+async def _by_load(test: Test, samples: Sequence[Sample], context: Context, now_s: float) -> Bandwidth:
     target, in_lesson = test.target, gate.quiet(context, now_s)
     load: Load = "streams" if target.mode in {"tcp", "iperf3"} else "drain"
     if (why_not := gate.not_now(target, context, now_s)) is not None:
-        why_not = await asyncio.to_thread(_not_even_quick, test, context, now_s) if in_lesson else why_not
+        why_not = await asyncio.to_thread(_not_even_quick, test, samples, context, now_s) if in_lesson else why_not
         if why_not is not None:
             return _not(target, *why_not)
         load = "quick"
@@ -135,11 +175,11 @@ async def _by_streams(test: Test, context: Context, now_s: float) -> Bandwidth:
     return await _load(replace(test, target=replace(test.target, mode="tcp")), context, "streams", now_s)
 
 
-def _not_even_quick(test: Test, context: Context, now_s: float) -> WhyNot | None:
+def _not_even_quick(test: Test, samples: Sequence[Sample], context: Context, now_s: float) -> WhyNot | None:
     """Say why not even a quick test may be made in this lesson. Blocking, for a name must be resolved."""
     target = test.target
     remembered = learned.recall(test.state_dir, target.name)
-    use_bps = passive.use_bps(context.samples, target.direction, time.clock_gettime(time.CLOCK_BOOTTIME))
+    use_bps = passive.use_bps(samples, target.direction, time.clock_gettime(time.CLOCK_BOOTTIME))
     needed_bps = use_bps + TEST_RATIO * test.thetas_bps[1] if use_bps is not None else None
     why_not = gate.not_even_quick(target, context, now_s, remembered, needed_bps)
     if why_not is None and not _on_line(test, remembered.line):

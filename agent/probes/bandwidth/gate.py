@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from agent.probes.bandwidth import learned
 from agent.probes.bandwidth.learned import Learned
-from agent.probes.contract import Context
+from agent.probes.contract import Context, Span
 from agent.settings import BandwidthTarget, HourSpan
 from classready.bandwidth import streams
 from classready.bandwidth.decider import QUICK_MAX_BUCKET_BYTES, QUICK_MAX_BYTES
@@ -33,7 +33,6 @@ _ALL_DAY: Final[HourSpan] = ("00:00", "24:00")
 _DAY: Final = timedelta(days=1)
 
 Load = Literal["quick", "drain", "streams"]
-Span = tuple[float, float]
 WhyNot = tuple[Reason, str]
 
 
@@ -128,6 +127,10 @@ def openings(target: BandwidthTarget, context: Context, now: float) -> list[Span
     free = (part for span in allowed for part in _without(span, quiet_spans))
     ahead = ((max(start, now), end) for start, end in free if end > now)
     return sorted((start, end) for start, end in ahead if end - start >= OPENING_MIN_S)
+
+
+def next_opening(target: BandwidthTarget, context: Context, now: float) -> Span | None:
+    return next(iter(openings(target, context, now)), None)
 
 
 def _outside_hours(target: BandwidthTarget, context: Context, now: float) -> WhyNot | None:

@@ -14,7 +14,8 @@ from typing import Final
 import structlog
 
 from agent import snmp
-from agent.probes.contract import Sample
+from agent.probes.bandwidth.passive import Sample
+from agent.probes.tools import Tools
 from agent.settings import BandwidthTarget, TargetSettings, UplinkPort
 from agent.snmp import SnmpError, Value
 from classready.observation import clean_text
@@ -48,6 +49,13 @@ _log = structlog.get_logger()
 def source_of(target: TargetSettings) -> Source | None:
     """Return what counts the line of ``target``; None = nothing that the settings name."""
     return target.uplink_port or target.interface if isinstance(target, BandwidthTarget) else None
+
+
+def of_session(tools: Tools) -> "Meter":
+    """Read as long as the session what its settings name."""
+    meter = Meter(tools.settings.targets, tools.now_s)
+    tools.services["meter"] = meter.run
+    return meter
 
 
 class Meter:

@@ -14,7 +14,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from agent.probes.contract import Sample
 from agent.settings import BandwidthTarget
 from classready.bandwidth.decider import BUCKET_BYTES
 from classready.observation import Bandwidth, Outcome, clean_text
@@ -26,6 +25,21 @@ LONGEST_S: Final = 300.0
 """The longer, the less B and delta take away: a full line of 100 Mbit/s is proved after a minute and a half."""
 USE_S: Final = 60.0
 _RECENT_S = 45.0
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """What a port had carried in all, layer-1 bytes, at a moment of the boot clock.
+
+    The counters show the port as it was at most ``stale_s`` before. Samples of different ``port`` are of different
+    counters. ``limit_bps`` is its negotiated speed, None where it has none.
+    """
+
+    at_s: float
+    stale_s: float
+    port: str
+    limit_bps: float | None
+    down_bytes: int
+    up_bytes: int
 
 
 class Proof(Struct, frozen=True, kw_only=True):

@@ -6,12 +6,15 @@ which port, ``place`` decides from that, ``mib`` reads the ports that matter. He
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from msgspec.structs import asdict, replace
 
 from agent import snmp
-from agent.probes.contract import Context, patience_s
-from agent.probes.switch.poll import Found, last_sighting, poll_switch
+from agent.probes.contract import Context, Probe, deadline_s, patience_s
+from agent.probes.switch.poll import Found, Memory, poll_switch
+from agent.probes.switch.sightings import Sightings
+from agent.probes.tools import Tools
 from agent.settings import SwitchTarget
 from agent.snmp import SnmpError
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment, clean_text
@@ -20,23 +23,38 @@ RECOGNISED = "uplink"
 """What the trunk on the way out is called where the settings name none: the same whichever port it is today."""
 
 
-async def probe(target: SwitchTarget, context: Context) -> Sequence[Observation]:
+def make(target: SwitchTarget, tools: Tools) -> Probe:
+    """Switches of a session tell each other where a device was seen: it is told of once."""
+    memory = Memory(snmp.Device(host=target.host, settings=target.snmp), tools.share(_no_sightings))
+    return Probe(
+        target=target,
+        observe=partial(observe, target, memory),
+        unmeasured=partial(unmeasured, target, memory.sightings),
+        deadline_s=deadline_s(target),
+        trap_host=target.host,
+    )
+
+
+def _no_sightings(_tools: Tools) -> Sightings:
+    return Sightings()
+
+
+async def observe(target: SwitchTarget, memory: Memory, context: Context) -> Sequence[Observation]:
     """One ``Port`` per classroom and one ``Segment`` per trunk on the way."""
-    device = snmp.Device(host=target.host, settings=target.snmp)
-    context.explain(f"switch {target.name} at {device}")
+    context.explain(f"switch {target.name} at {memory.device}")
     try:
         async with asyncio.timeout(patience_s(target)):
-            found = await poll_switch(target, device, context)
+            found = await poll_switch(target, memory, context)
     except TimeoutError:
-        error = SnmpError(Reason.TIMEOUT, f"{device}: not finished within {patience_s(target):g} s")
-        return _all_failed(target, error, context)
+        error = SnmpError(Reason.TIMEOUT, f"{memory.device}: not finished within {patience_s(target):g} s")
+        return _all_failed(target, memory.sightings, error, context)
     except SnmpError as error:
-        return _all_failed(target, error, context)
+        return _all_failed(target, memory.sightings, error, context)
     return [*_ports(target, found, context), *_devices(target, found, context), *_segments(target, found, context)]
 
 
-def unmeasured(target: SwitchTarget, reason: str, detail: str) -> Sequence[Observation]:
-    return _everything(target, Outcome.UNMEASURED, Reason(reason), detail)
+def unmeasured(target: SwitchTarget, sightings: Sightings, reason: str, detail: str) -> Sequence[Observation]:
+    return _everything(target, sightings, Outcome.UNMEASURED, Reason(reason), detail)
 
 
 def _ports(target: SwitchTarget, found: Found, context: Context) -> Iterable[Observation]:
@@ -125,20 +143,24 @@ def segment_name(target: SwitchTarget, trunk: str) -> str:
     return f"{target.name}:{clean_text(trunk)}"[-64:]
 
 
-def _all_failed(target: SwitchTarget, error: SnmpError, context: Context) -> Sequence[Observation]:
+def _all_failed(
+    target: SwitchTarget, sightings: Sightings, error: SnmpError, context: Context
+) -> Sequence[Observation]:
     """Silence is a switch out of reach; one that answers wrongly is there, and only its ports are not known."""
     context.explain(error.detail)
     outcome = Outcome.NO_ANSWER if error.silent else Outcome.UNMEASURED
-    return _everything(target, outcome, error.reason, error.detail)
+    return _everything(target, sightings, outcome, error.reason, error.detail)
 
 
-def _everything(target: SwitchTarget, outcome: Outcome, reason: Reason, detail: str) -> Sequence[Observation]:
+def _everything(
+    target: SwitchTarget, sightings: Sightings, outcome: Outcome, reason: Reason, detail: str
+) -> Sequence[Observation]:
     """A device that was last seen on another switch is told of there."""
     bound = [Port(classroom=room, switch=target.name, if_name=name) for name, room in target.ports.items()]
     devices = [
         Port(classroom=room, switch=target.name, if_name=last.port if last else None)
         for ref, room in target.devices.items()
-        if (last := last_sighting(ref)) is None or last.switch == target.name
+        if (last := sightings.last(ref)) is None or last.switch == target.name
     ]
     names = [RECOGNISED] if _has_only_a_way(target) else target.trunks or ()
     trunks = [Segment(name=segment_name(target, name)) for name in names]

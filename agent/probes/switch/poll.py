@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,12 +13,11 @@ from agent.probes.switch import bridge, lldp, mib, names, place
 from agent.probes.switch.mib import Reading
 from agent.probes.switch.names import Names
 from agent.probes.switch.place import Asked, Place, Sighting, View
+from agent.probes.switch.sightings import Sightings, key
 from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError
 from classready.ids import canonical_mac
 from classready.observation import Reason
-
-_log = structlog.get_logger()
 
 KNOWN_FOR_S = 600.0
 """For so long names are not searched for, only looked at where they were: ifIndex may move whenever a switch restarts.
@@ -35,11 +33,13 @@ class Known(Struct, frozen=True, kw_only=True):
     view: View | None = None
 
 
-_known: dict[tuple[Device, tuple[str, ...], bool], Known] = {}
-"""By switch, bound names, and whether the way out is looked for."""
+class Memory:
+    """What a probe keeps of its switch from poll to poll; ``sightings`` are those of all switches of the session."""
 
-_sightings: dict[str, Sighting] = {}
-"""Device -> where it was last seen, on any switch, by this process."""
+    def __init__(self, device: Device, sightings: Sightings) -> None:
+        self.device, self.sightings = device, sightings
+        self.known: Known | None = None
+        """None: search for everything."""
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -56,39 +56,34 @@ class Found(Struct, frozen=True, kw_only=True):
     """ifIndexes whose power over Ethernet has failed."""
 
 
-async def poll_switch(target: SwitchTarget, device: Device, context: Context) -> Found:
+async def poll_switch(target: SwitchTarget, memory: Memory, context: Context) -> Found:
     """Ask the switch for all that ``target`` needs.
 
     Raises:
         SnmpError: it did not answer, refused us, or answers nothing that can be read.
     """
+    device = memory.device
     bound, now_s = (*target.ports, *(target.trunks or ())), time.monotonic()
-    key = (device, bound, target.trunks is None)
-    known = _known.pop(key, None)
+    known, memory.known = memory.known, None
     if known is not None and now_s - known.found_s < KNOWN_FOR_S:
         try:
-            found, view = await _poll(target, device, known, context, check=True)
+            found, view = await _poll(target, memory, known, context, check=True)
         except mib.ChangedError as error:
             context.explain(str(error))
         else:
-            _known[key] = replace(known, view=view)
+            memory.known = replace(known, view=view)
             return found
     named = await names.find(device, bound, context.explain)
     known = Known(found_s=now_s, names=named)
-    found, _ = await _poll(target, device, known, context, check=False)
+    found, _ = await _poll(target, memory, known, context, check=False)
     if not named.problems:
         # Without the view: the first look may come before this machine has spoken to the other switches.
-        _known[key] = known
+        memory.known = known
     return found
 
 
-def forget() -> None:
-    """Search for everything at the next poll."""
-    _known.clear()
-
-
 async def _poll(
-    target: SwitchTarget, device: Device, known: Known, context: Context, *, check: bool
+    target: SwitchTarget, memory: Memory, known: Known, context: Context, *, check: bool
 ) -> tuple[Found, View]:
     """``check``: whether everything still is as it is known.
 
@@ -96,10 +91,10 @@ async def _poll(
         SnmpError: as ``poll_switch``.
         ChangedError: it is not.
     """
-    named, view = known.names, known.view
+    device, named, view = memory.device, known.names, known.view
     if view is None or target.devices:
         view = await _view(target, device, named, context)
-    devices, sightings = _places(target, view, context)
+    devices, sightings = _places(target, view, memory.sightings, context)
     placed = {there.index for there in devices.values()} | {view.way}
     indexes = sorted({*named.indexes.values(), *(index for index in placed if index is not None)})
     readings = await mib.read(
@@ -111,7 +106,7 @@ async def _poll(
     if check and view.way is not None and readings[view.way].oper_up is False:
         raise mib.ChangedError(f"{named.name(view.way)}, which was the way out, is down")
     for ref, sighting in sightings.items():
-        _remember(ref, sighting)
+        memory.sightings.note(ref, sighting)
     some_down = any(reading.oper_up is False for reading in readings.values())
     faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
     base_ports = view.base_ports or (await bridge.base_ports(device, context.explain) if faulty else {})
@@ -124,11 +119,6 @@ async def _poll(
         power_faults=frozenset(base_ports.get(port, port) for port in faulty),
     )
     return found, view
-
-
-def last_sighting(ref: str) -> Sighting | None:
-    """Where the device that the settings call ``ref`` was last seen."""
-    return _sightings.get(_key(ref))
 
 
 async def _view(target: SwitchTarget, device: Device, named: Names, context: Context) -> View:
@@ -198,17 +188,16 @@ async def _neighbours(
         return {}
 
 
-def _places(target: SwitchTarget, view: View, context: Context) -> tuple[dict[str, Place], dict[str, Sighting]]:
+def _places(
+    target: SwitchTarget, view: View, seen: Sightings, context: Context
+) -> tuple[dict[str, Place], dict[str, Sighting]]:
     """Each device that this switch has to tell of, and where each was last seen now."""
     found: dict[str, Place] = {}
     sightings: dict[str, Sighting] = {}
-    switches = {target.name, *(each.name for each in context.settings.targets)}
     for ref in target.devices:
         mac = canonical_mac(ref) or view.macs.get(ref)
         there = place.find(mac, view) if mac else _without_mac(ref, view)
-        last = last_sighting(ref)
-        if last is not None and last.switch not in switches:
-            last = None
+        last = seen.last(ref)
         settled, sighting = place.settle(there, last, view, _asked(target, ref, context))
         if sighting is not None:
             sightings[ref] = sighting
@@ -228,22 +217,10 @@ def _without_mac(ref: str, view: View) -> Place:
 def _asked(target: SwitchTarget, ref: str, context: Context) -> Asked:
     """The first switch that lists a device tells of it when nobody knows where it is."""
     switches = (t for t in context.settings.targets if isinstance(t, SwitchTarget))
-    listing = [t.name for t in switches if _key(ref) in map(_key, t.devices)]
+    listing = [t.name for t in switches if key(ref) in map(key, t.devices)]
     return Asked(
         switch=target.name,
         first=not listing or listing[0] == target.name,
         interval_s=target.interval_s,
         now_s=time.monotonic(),
     )
-
-
-def _remember(ref: str, now: Sighting) -> None:
-    last = last_sighting(ref)
-    if last is not None and (last.switch, last.port) != (now.switch, now.port):
-        _log.info("device_moved", device=ref, was=f"{last.switch}:{last.port}", now=f"{now.switch}:{now.port}")
-    _sightings[_key(ref)] = now
-
-
-def _key(ref: str) -> str:
-    """The same device in any notation."""
-    return canonical_mac(ref) or ref

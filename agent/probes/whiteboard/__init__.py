@@ -5,14 +5,17 @@ drops everything looks the same.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from agent import dial, network, snmp
-from agent.probes.contract import Context, patience_s
+from agent.probes.contract import Context, Probe, deadline_s, patience_s, settled
 from agent.probes.icmp import Unanswered, echo, resolve
+from agent.probes.tools import Tools
+from agent.probes.whiteboard.panel import Heard
 from agent.settings import WhiteboardTarget
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Observation, Outcome, Reason, clean_text
@@ -43,6 +46,13 @@ ARP_VERIFIED_S = 9.0
 in the last 15 to 45 s (arp(7), ``base_reachable_time``): a device that has just gone may be told awake once more."""
 
 
+LISTEN_S = 5.0
+"""How long a single probe waits for what the school's broker tells."""
+
+Hear = Callable[[], Heard]
+"""What the device has said on the school's broker by now."""
+
+
 class _Silence(Struct, frozen=True):
     """One way of asking that brought nothing."""
 
@@ -52,14 +62,40 @@ class _Silence(Struct, frozen=True):
     """Its last will says that it left."""
 
 
-async def probe(target: WhiteboardTarget, context: Context) -> Sequence[Observation]:
+def make(target: WhiteboardTarget, tools: Tools) -> Probe:
+    """What it says over MQTT, one listener of the session hears, which is there only if something names it."""
+    hear: Hear = deaf
+    settle: Callable[[], Awaitable[None]] = settled
+    if target.mqtt is not None:
+        from agent.probes.whiteboard.hearing import of_session  # the MQTT library is imported only where it is needed
+
+        hearing = tools.share(of_session)
+        if hearing is not None:
+            hear = partial(hearing.hear, target)
+            settle = partial(hearing.until_heard, target, LISTEN_S)
+    return Probe(
+        target=target,
+        observe=partial(observe, target, hear),
+        unmeasured=partial(unmeasured, target),
+        deadline_s=deadline_s(target),
+        trap_host=target.host,
+        settle=settle,
+    )
+
+
+def deaf() -> Heard:
+    """What is heard where nobody listens to a broker."""
+    return Heard(detail="nobody listens to the school's broker (set broker)")
+
+
+async def observe(target: WhiteboardTarget, hear: Hear, context: Context) -> Sequence[Observation]:
     """One ``Device``."""
     if target.snmp is None and not target.icmp and target.mqtt is None:
         return unmeasured(target, Reason.NO_DATA, "neither mqtt nor snmp nor icmp is set for this device")
     patience = patience_s(target) - (ARP_VERIFIED_S if target.arp else 0)
     share_s = patience / (2 if target.snmp and target.icmp else 1)
     silences: list[_Silence] = []
-    for ask in (_by_mqtt, _by_snmp, _by_icmp, _by_arp):
+    for ask in (partial(_by_mqtt, hear), _by_snmp, _by_icmp, _by_arp):
         found = await ask(target, share_s, context)
         if isinstance(found, Device):
             return [found]
@@ -75,11 +111,11 @@ def unmeasured(target: WhiteboardTarget, reason: str, detail: str) -> Sequence[O
     ]
 
 
-async def _by_mqtt(target: WhiteboardTarget, _share_s: float, context: Context) -> Device | _Silence | None:
+async def _by_mqtt(hear: Hear, target: WhiteboardTarget, _share_s: float, context: Context) -> Device | _Silence | None:
     """What it said itself. Where its last will says that it is not connected, others may still see it."""
     if target.mqtt is None:
         return None
-    heard = context.hear(target)
+    heard = hear()
     if heard.state is None:
         return _Silence(Reason.UNREACHABLE if heard.gone else Reason.NO_DATA, heard.detail, gone=heard.gone)
     context.explain(f"over MQTT: {heard.state}, {heard.facts}")

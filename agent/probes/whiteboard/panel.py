@@ -10,7 +10,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from agent.probes.contract import Heard
 from agent.probes.whiteboard.values import Read, Unreadable, shown
 from classready.observation import clean_text
 from classready.units import MBIT
@@ -18,6 +17,19 @@ from classready.units import MBIT
 FRESH_INTERVALS = 3
 """A message that is younger says how the device is now."""
 _NUMBER_MAX = 10**12
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What a device's own messages on the school's broker prove.
+
+    ``state`` None: nothing, and ``detail`` says why. ``gone``: its last will says that it is not connected.
+    """
+
+    state: Literal["awake", "asleep"] | None = None
+    gone: bool = False
+    nic_speed_bps: int | None = None
+    facts: dict[str, str] = {}
+    detail: str = ""
 
 
 class Message(Struct, frozen=True, kw_only=True):

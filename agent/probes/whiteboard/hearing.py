@@ -19,10 +19,10 @@ import structlog
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.metrics import Metrics
-from agent.probes.contract import Heard
+from agent.probes.tools import Tools
 from agent.probes.whiteboard import discovery, profile
 from agent.probes.whiteboard.announced import Announced
-from agent.probes.whiteboard.panel import FRESH_INTERVALS, Message, Panel, hear
+from agent.probes.whiteboard.panel import FRESH_INTERVALS, Heard, Message, Panel, hear
 from agent.settings import AgentSettings, Broker, Mqtt, Profile, WhiteboardTarget
 from classready.mqtt import Client
 from classready.settings import read_secret
@@ -280,6 +280,14 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+def of_session(tools: Tools) -> Hearing | None:
+    """Listen as long as the session to what its settings name; None where there is no broker."""
+    heard = hearing(tools.settings, tools.metrics)
+    if heard is not None:
+        tools.services["hearing"] = heard.run
+    return heard
 
 
 def hearing(settings: AgentSettings, numbers: Metrics) -> Hearing | None:
