@@ -33,6 +33,8 @@ class Done(Struct, frozen=True, kw_only=True):
     """What became of an order. Latencies count from the moment at which a report was due."""
 
     seconds: float
+    answered_s: float
+    """From the beginning to the last answer."""
     sent_count: int
     committed_count: int
     latency_p50_s: float | None

@@ -9,8 +9,8 @@ import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -57,8 +57,12 @@ class _Gateways:
             await asyncio.sleep(max(0.0, school.sent_s + GAP_S - time.monotonic()))
             school.sent_s = time.monotonic()
             tally.sent()
-            with tally.timing(due_s, school) as note:
-                note(await link.send(school, school.report(order.kind, time.time(), order.interval_s)))
+            committed = False
+            try:
+                with suppress(OSError):
+                    committed = await link.send(school, school.report(order.kind, time.time(), order.interval_s))
+            finally:
+                tally.note(due_s, school, committed=committed)
             self._free.append(school)
 
         try:
@@ -104,6 +108,7 @@ class _Tally:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._began_s, self._cpu_before_s = time.monotonic(), time.process_time()
+        self._answered_s = self._began_s
         self._tell_at_s = self._began_s + _TELL_EVERY_S
         self._latencies_s: list[float] = []
         self._sent_count = self._committed_count = 0
@@ -112,9 +117,10 @@ class _Tally:
         self._sent_count += 1
 
     def note(self, due_s: float, school: School, *, committed: bool) -> None:
+        now_s = time.monotonic()
         if committed:
             school.acknowledged()
-        now_s = time.monotonic()
+            self._answered_s = now_s
         self._latencies_s.append(now_s - due_s)
         self._committed_count += committed
         if now_s > self._tell_at_s:
@@ -122,26 +128,11 @@ class _Tally:
             passed_s = now_s - self._began_s
             say(f"  {self._order.what} {self._order.link}: {self._committed_count} reports in {passed_s:.0f} s")
 
-    @contextmanager
-    def timing(self, due_s: float, school: School) -> Iterator[Callable[[bool], None]]:
-        """Yields what takes the result; a connection that broke or was given up has none and is not committed."""
-        committed = False
-
-        def note(result: bool) -> None:  # noqa: FBT001
-            nonlocal committed
-            committed = result
-
-        try:
-            yield note
-        except OSError:
-            pass
-        finally:
-            self.note(due_s, school, committed=committed)
-
     def done(self) -> Done:
         ordered: list[float] | list[None] = sorted(self._latencies_s) or [None]
         return Done(
             seconds=time.monotonic() - self._began_s,
+            answered_s=self._answered_s - self._began_s,
             sent_count=self._sent_count,
             committed_count=self._committed_count,
             latency_p50_s=ordered[len(ordered) // 2],

@@ -21,7 +21,7 @@ class Load(Struct, frozen=True, kw_only=True):
 
     @property
     def committed_per_s(self) -> float:
-        return self.done.committed_count / self.done.seconds
+        return self.done.committed_count / self.done.answered_s if self.done.committed_count else 0.0
 
     @property
     def cpu_share(self) -> float:

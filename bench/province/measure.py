@@ -48,7 +48,10 @@ def _saturated(world: World, name: str, order: Order) -> Iterator[Line]:
     _must_have_committed(best.done, 1)
     cheapest_s = min(load.cpu_s / load.done.committed_count for load in loads if load.done.committed_count)
     several = {"n": len(loads), "statistic": "best"}
-    yield world.line(name, f"reports_per_second_{name}", best.committed_per_s, "1/s", **several, **best.shares())
+    refused = best.done.sent_count - best.done.committed_count
+    note = f"{refused} of {best.done.sent_count} not committed" if refused else None
+    metric = f"reports_per_second_{name}"
+    yield world.line(name, metric, best.committed_per_s, "1/s", **several, **best.shares(), note=note)
     yield world.line(name, "report_cpu_seconds", cheapest_s, "seconds", **several)
 
 
@@ -65,7 +68,6 @@ def steady(world: World) -> Iterator[Line]:
 
 def _steady_lines(world: World, loads: list[Load]) -> Iterator[Line]:
     middle = sorted(loads, key=lambda load: load.cpu_share)[len(loads) // 2]
-    latencies = [load.done.latency_p99_s for load in loads if load.done.latency_p99_s is not None]
     several = {"n": len(loads), "statistic": "median", **middle.shares()}
     kept_up = all(load.done.committed_count >= 0.98 * load.done.sent_count for load in loads)
     note = f"{world.offered_per_s:.1f} reports/s offered" + ("" if kept_up else ", more than it could take")
@@ -73,7 +75,10 @@ def _steady_lines(world: World, loads: list[Load]) -> Iterator[Line]:
     extrapolated = "" if world.schools == PROVINCE_SCHOOLS else f", extrapolated from {world.schools} schools"
     province = median(_province_share(world, load) for load in loads)
     yield world.line("steady", "cpu_share_province", province, "ratio", **several, note=note + extrapolated)
-    yield world.line("steady", "report_latency_p99_seconds", median(latencies), "seconds", **several, note=note)
+    for name in ("p50", "p99"):
+        latencies = [getattr(load.done, f"latency_{name}_s") for load in loads]
+        value = median(latency for latency in latencies if latency is not None)
+        yield world.line("steady", f"report_latency_{name}_seconds", value, "seconds", **several, note=note)
 
 
 def _province_share(world: World, load: Load) -> float:
@@ -186,4 +191,3 @@ PARTS: Final[dict[str, Callable[[World], Iterator[Line]]]] = {
     "lesson": lesson,
     "idle": idle,
 }
-"""In the order in which they are measured; before them all, ``fill``."""

@@ -11,7 +11,7 @@ import pytest
 
 from bench.province import chart
 from bench.province import roster as province
-from bench.province.__main__ import ORDER, PARTS, options, pace
+from bench.province.__main__ import FILL, ORDER, PARTS, options, pace
 from bench.province.fleet import Order
 from bench.province.gateways import _at_a_rate
 from bench.province.growth import growth
@@ -240,7 +240,7 @@ def test_the_table_has_a_column_for_each_size() -> None:
 def test_options() -> None:
     """Parts run in their own order; unknown ones are refused; --seconds is for all windows."""
     assert options(["--parts", "idle,http"]).parts == ["http", "idle"]
-    assert set(ORDER) == set(PARTS)
+    assert {FILL, *ORDER} == set(PARTS)
     assert (options(["--quick"]).schools, options([]).schools) == ([1_000], [1_000, 5_000, 20_000])
     assert pace(options(["--quick", "--seconds", "2"])).offered_s == 2.0
     assert pace(options([])).offered_s == REPORT_INTERVAL_S
