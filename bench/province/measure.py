@@ -14,6 +14,8 @@ from bench.province.roster import ROOMS, offices, write_roster
 from bench.province.watch import Watch, scraping, watching
 from bench.province.world import World
 
+FILL_INTERVAL_S: Final = 3_600.0
+"""What the first reports announce: nobody is silent before everybody has reported, however long that takes."""
 FAREWELL_INTERVAL_S: Final = 1.0
 """What the last reports announce: so everybody is silent three seconds later, and not three minutes."""
 _SILENT_LIMIT_S: Final = 1_200.0
@@ -22,7 +24,7 @@ _SETTLE_S: Final = 2.0
 
 def fill(world: World) -> Iterator[Line]:
     """The first report of every school: over HTTP, by the collector's own ways and no other."""
-    load = _run(world, Order(what="round", kind="first"))
+    load = _run(world, Order(what="round", kind="first", interval_s=FILL_INTERVAL_S))
     _must_have_committed(load.done, world.schools)
     rooms = sum(world.collector.rooms_ready(office) for office in offices(world.schools))
     if rooms != ROOMS * world.schools:
