@@ -74,7 +74,7 @@ def _legend(first: Sequence[Line], now: Sequence[Line]) -> Iterator[str]:
     for place, (name, lines) in enumerate({"first": first, "now": now}.items()):
         if lines:
             newest = max(lines, key=lambda line: line.schools)
-            text = f"{name}: {newest.schools:,} schools, commit {newest.commit}"
+            text = f"{name}: up to {newest.schools:,} schools, commit {newest.commit}"
             yield f'<circle cx="{_LEFT + 6}" cy="{12 + 16 * place}" r="4" fill="{_COLOURS[name]}"/>'
             yield f'<text x="{_LEFT + 16}" y="{16 + 16 * place}">{escape(text)}</text>'
 
