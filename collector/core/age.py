@@ -21,12 +21,22 @@ def fresh_until(at: float, window_s: float, away: Away | None) -> float:
     return until + away.end - max(at, away.start)
 
 
-def is_fresh(school: School, at: float | None, gateway: str, now: float, policy: Policy) -> bool:
-    """Device and platform evidence is good for a few report intervals of the gateway that told it."""
+def fresh_from(window_s: float, now: float, away: Away | None) -> float:
+    """The earliest date that is at most ``window_s`` old at ``now``."""
+    if away is None or now - away.end > window_s:
+        return now - window_s
+    return now - window_s - (away.end - away.start)
+
+
+def fresh_window_s(school: School, gateway: str, policy: Policy) -> float | None:
+    """Device and platform evidence is good for a few report intervals of the gateway that told it; None = unheard."""
     heard = school.state.gateways.get(gateway)
-    if at is None or heard is None:
-        return False
-    return seconds_since(at, now, school.away) <= policy.fresh_intervals * heard.report_interval_s
+    return None if heard is None else policy.fresh_intervals * heard.report_interval_s
+
+
+def is_fresh(school: School, at: float | None, gateway: str, now: float, policy: Policy) -> bool:
+    window_s = fresh_window_s(school, gateway, policy)
+    return at is not None and window_s is not None and at >= fresh_from(window_s, now, school.away)
 
 
 def ports_valid_from(school: School, now: float, policy: Policy) -> float:

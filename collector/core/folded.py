@@ -1,12 +1,14 @@
 """A school while the events of one round are put in: each part is copied when first written, so the step stays pure."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from collector.core.age import is_fresh, ports_valid_from
+from collector.core.age import fresh_from, fresh_window_s, ports_valid_from
 from collector.core.events import AlertChange, DeviceMoved
+from collector.core.evidence import GatewayState
 from collector.core.policy import Policy
 from collector.core.state import ClassroomState, School, SchoolState
 
@@ -24,6 +26,7 @@ class Folded:
         self.everybody = False
         self.moved: list[DeviceMoved] = []
         self.taken_back: tuple[AlertChange, ...] = ()
+        self._fresh_from: dict[str, float] = {}
         self._ports_valid_from: float | None = None
         self._written: dict[str, dict[str, Any]] = {}
 
@@ -42,6 +45,11 @@ class Folded:
             self.set(**{part: mine})
         mine[key] = value
 
+    def hear(self, gateway: str, heard: GatewayState) -> None:
+        """How long its evidence is fresh depends on the interval that it announces."""
+        self.put("gateways", gateway, heard)
+        self._fresh_from.pop(gateway, None)
+
     def drop(self, part: str, keys: set[str]) -> None:
         if keys:
             kept: Mapping[str, Any] = getattr(self.school.state, part)
@@ -52,6 +60,7 @@ class Folded:
         """Go on from another value."""
         self.school = school
         self._written.clear()
+        self._fresh_from.clear()
 
     def set(self, **fields: Any) -> None:
         """Replace whole fields of the state."""
@@ -63,8 +72,14 @@ class Folded:
             self._ports_valid_from = ports_valid_from(self.school, self.now, self.policy)
         return at is not None and at >= self._ports_valid_from
 
-    def is_fresh(self, at: float | None, gateway: str) -> bool:
-        return is_fresh(self.school, at, gateway, self.now, self.policy)
+    def is_fresh(self, at: float, gateway: str) -> bool:
+        """Asked for nearly every record: the limit is worked out once a gateway."""
+        limit = self._fresh_from.get(gateway)
+        if limit is None:
+            window_s = fresh_window_s(self.school, gateway, self.policy)
+            limit = inf if window_s is None else fresh_from(window_s, self.now, self.school.away)
+            self._fresh_from[gateway] = limit
+        return at >= limit
 
 
 def is_newer(observed_at: float, before: float | None, now: float) -> bool:

@@ -146,7 +146,7 @@ def _hear(folded: Folded, event: Heard) -> None:
         spool_records=event.spool_records,
         agent_version=event.agent_version,
     )
-    folded.put("gateways", event.gateway, heard)
+    folded.hear(event.gateway, heard)
     same = before is not None and not before.silent and before.report_interval_s == event.report_interval_s
     folded.everybody |= not same
 

@@ -5,12 +5,14 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.core.age import fresh_from, fresh_until, seconds_since
 from collector.core.hours import (
     after_school_hours,
     before_school_hours,
     next_boundary,
     school_hours_between,
 )
+from collector.core.state import Away
 from tests.support.school import at, weekdays
 
 HOURS = weekdays(count=40)
@@ -44,3 +46,19 @@ def test_boundary(now):
     edges = [edge for day in HOURS.days for lesson in day.lessons for edge in lesson]
     edges += [at(f"{day.date} 00:00") for day in HOURS.days]
     assert not [edge for edge in edges if now < edge < until]
+
+
+@given(
+    st.integers(-500, 500).map(float), st.integers(0, 500).map(float), st.integers(0, 300).map(float),
+    st.tuples(st.integers(-400, 400), st.integers(0, 300)).map(lambda a: Away(a[0], a[0] + a[1])) | st.none(),
+)  # fmt: skip
+def test_fresh_from_and_until(at_s, now, window_s, away):
+    """Three ways to ask the same: how many seconds, not before when, and until when."""
+    if at_s > now or (away and away.end > now):
+        return
+    fresh = seconds_since(at_s, now, away) <= window_s
+    assert fresh is (at_s >= fresh_from(window_s, now, away))
+    if fresh:
+        assert fresh_until(at_s, window_s, away) >= now
+    elif away is None or at_s >= away.end or now >= away.end:
+        assert fresh_until(at_s, window_s, away) < now
