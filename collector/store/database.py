@@ -147,7 +147,13 @@ def _pragmas(connection: Any, *settings: str) -> None:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables up to ``revision``; those of an earlier release keep their rows."""
+    """Bring the tables up to ``revision``; those of an earlier release keep their rows.
+
+    All of it or nothing: Python's driver begins no transaction for statements that change tables, and a box that lost
+    its power half way would never start again (docs.python.org/3/library/sqlite3.html, transaction control).
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
     command.upgrade(migrations(connection), revision)
 
 

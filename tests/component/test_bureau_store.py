@@ -1,9 +1,10 @@
 """What the bureau knows, in the store: row by row, compared before it is replaced, nothing of an old release lost."""
 
+from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, select
+from sqlalchemy import NullPool, select, text
 from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -105,8 +106,8 @@ async def test_a_newer_release(tmp_path, table):
     async with opened(tmp_path) as store:
         await stored(store, Bureau(), Revisions(), [alert("s1"), move], 0.0)
         async with store.writer.begin() as connection:
-            text = (await connection.execute(select(table.c.state))).scalar()
-            await connection.execute(table.update().values(state=text.replace('"version":1', '"version":2')))
+            state = (await connection.execute(select(table.c.state))).scalar()
+            await connection.execute(table.update().values(state=state.replace('"version":1', '"version":2')))
         with pytest.raises(NewerStoreError):
             await loaded(store)
 
@@ -195,6 +196,39 @@ async def test_a_store_of_the_release_before(old_store):
             Subject("classroom", name="r3"), Subject("platform", "gw-one", "p"),
             Subject("platform", "gw-two", "q"), Subject("exit", name="metro/1"),
         }  # fmt: skip
+
+
+class PowerLost(BaseException):
+    """Nothing of this transaction is heard of again."""
+
+
+async def test_an_upgrade_that_is_cut_off(old_store):
+    """Stopped before any statement of it the store is as it was, and the next start brings it up to date."""
+    writer = create_async_engine(address_in(old_store), poolclass=NullPool)
+    left = 0
+
+    def reach(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise PowerLost
+
+    listen(writer.sync_engine, "before_cursor_execute", reach)
+    for point in count(1):
+        left = point
+        try:
+            async with writer.begin() as connection:
+                await connection.run_sync(upgrade)
+        except PowerLost:
+            left = 0
+            async with writer.begin() as connection:
+                assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+                assert (await connection.execute(text("SELECT revision FROM bureau_state"))).all()
+        else:
+            break
+    assert point > 40
+    async with opened(old_store) as store:
+        assert len((await loaded(store))[1].incidents) == 6
 
 
 async def test_a_platform_that_no_gateway_sees_any_more(tmp_path):
