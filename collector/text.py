@@ -452,7 +452,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_exit": ("出口 {exit}", "exit {exit}"),
     "chat.item_up": ("上行", "upload"),
     "chat.item_moved_away": ("已划转至{office}", "moved to {office}"),
-    "chat.item_withdrawn": ("已免评、撤销或移出名册", "exempt, removed or no longer listed"),
+    "chat.item_withdrawn": (
+        "已免评、移出名册、更换或改接",
+        "exempt, no longer listed, replaced or connected elsewhere",
+    ),
     "chat.item_measured": ("实测 {measured}", "measured {measured}"),
     "chat.item_limit": ("要求 {limit}", "required {limit}"),
     "chat.item_since": ("自 {time} 起", "since {time}"),

@@ -77,6 +77,11 @@ class Dispatcher:
                 _log.warning("bureau_not_committed", error=repr(error)[:200])
                 await asyncio.sleep(RETRY_S)
                 continue
+            except Exception:  # noqa: BLE001 - it must stop neither reports nor messages, and nothing of it is lost
+                _log.exception("bureau_failed")
+                STEP_BUGS.inc()
+                await asyncio.sleep(SLEEP_MAX_S)
+                continue
             wait_s = SLEEP_MAX_S if wake_at is None else min(SLEEP_MAX_S, max(0.0, wake_at - self._clock()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):

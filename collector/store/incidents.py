@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.step import resume
@@ -52,7 +53,8 @@ async def load(connection: AsyncConnection) -> tuple[Bureau, Revisions]:
     rows = (await connection.execute(still_open.order_by(incident_table.c.opened_at, incident_table.c.id))).all()
     schools: dict[str, dict[str, tuple[Member, ...]]] = {row.id: {} for row in rows}
     for row in await connection.execute(select(incident_member).order_by(incident_member.c.school)):
-        schools[row.incident][row.school] = _members.decode(row.state)
+        if row.incident in schools:
+            schools[row.incident][row.school] = _members.decode(row.state)
     found = [replace(_known(_incident.decode(row.state)), schools=schools[row.id]) for row in rows]
     desk_rows = (await connection.execute(select(office_desk))).all()
     stored = {row.office: _known(_desk.decode(row.state)) for row in desk_rows}
@@ -83,12 +85,13 @@ async def save(
         if (desk.moves, desk.sent_at) != (was.moves, was.sent_at):
             stored = _StoredDesk(moves=desk.moves, sent_at=desk.sent_at)
             desk_rows.append({"id": office, "state": _json(stored)})
-    await members.write(connection, ended)
-    kept = await _replace(connection, incident_table, "id", known.incidents, rows)
-    return Revisions(
-        {name: revision for name, revision in kept.items() if name not in ended},
-        await _replace(connection, office_desk, "office", known.desks, desk_rows),
-    )
+    try:
+        kept = await _replace(connection, incident_table, "id", known.incidents, rows)
+        desks = await _replace(connection, office_desk, "office", known.desks, desk_rows)
+        await members.write(connection, ended)
+    except IntegrityError as error:  # a row that should be new is there
+        raise StaleStateError from error
+    return Revisions({name: revision for name, revision in kept.items() if name not in ended}, desks)
 
 
 class _Members:

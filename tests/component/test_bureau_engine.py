@@ -174,6 +174,8 @@ async def test_another_writer_is_noticed_and_overcome(tmp_path):
     async with opened(tmp_path) as store:
         clock, begin = FakeClock(), begin_on(store, Countdown())
         one, two = (Dispatcher(begin, RECEIVERS, lambda: POLICY, clock) for _ in range(2))
+        for bureau in (one, two):
+            await bureau.settle()
         for number, bureau in enumerate((one, two, one, two)):
             async with store.writer.begin() as connection:
                 await alert_changes.append(connection, [alert(f"s{number}", office="o1")], NOW)
@@ -191,12 +193,17 @@ async def test_another_writer_is_noticed_and_overcome(tmp_path):
         assert '"remaining_classrooms":28' in (await told(store))[0][1]
 
 
+BROKEN: list[bool] = []
+
+
 class BrokenPolicy(Policy, frozen=True, kw_only=True):
-    """A bug wherever a new alert is put off."""
+    """A bug wherever a new alert is put off, from some moment on."""
 
     @property
     def group_wait_s(self):
-        raise ZeroDivisionError
+        if BROKEN:
+            raise ZeroDivisionError
+        return 30.0
 
 
 class BrokenPace(Policy, frozen=True, kw_only=True):
@@ -210,14 +217,14 @@ class BrokenPace(Policy, frozen=True, kw_only=True):
 async def test_a_bug_harms_one_change(tmp_path):
     """What the core cannot fold is left out and counted; its neighbours are folded, and the queue moves on."""
     async with opened(tmp_path) as store:
-        policy = [POLICY]
-        bureau = Dispatcher(begin_on(store, Countdown()), RECEIVERS, lambda: policy[0], FakeClock())
-        for given, events in ((POLICY, [alert("s1", office="o1")]), (BrokenPolicy(), [alert("s2", office="o2"),
-                                                                     alert("s1", change="closed")])):  # fmt: skip
-            policy[0] = given
+        policy = BrokenPolicy()
+        bureau = Dispatcher(begin_on(store, Countdown()), RECEIVERS, lambda: policy, FakeClock())
+        for events in ([alert("s1", office="o1")], [alert("s2", office="o2"), alert("s1", change="closed")]):
             async with store.writer.begin() as connection:
                 await alert_changes.append(connection, events, NOW)
             await bureau.settle()
+            BROKEN.append(True)
+        BROKEN.clear()
         assert (await waiting_count(store), bureau.state.holders) == (0, {})
 
 

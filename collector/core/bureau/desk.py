@@ -65,8 +65,13 @@ class OpenDesk:
         if (schools := self._own.get(incident.id)) is None:
             schools = self._own[incident.id] = dict(incident.schools)
         incident = incidents.put(incident, schools, school, members)
-        due_at = None if not incident.tally.news_count else incident.due_at or self._now + self._policy.group_wait_s
-        self._keep(replace(incident, due_at=due_at))
+        self._keep(replace(incident, due_at=self._due_at(incident)))
+
+    def _due_at(self, incident: Incident) -> float | None:
+        """When its news may go: the first of them waits for others, and none of them puts it off."""
+        if not incident.tally.news_count:
+            return None
+        return self._now + self._policy.group_wait_s if incident.due_at is None else incident.due_at
 
     def _keep(self, incident: Incident) -> None:
         """Hold ``incident``, or let it go if nobody belongs to it and nobody waits for its end."""

@@ -43,8 +43,8 @@ def step(bureau: Bureau, events: Sequence[BureauEvent], now: float, policy: Poli
     Whatever comes twice counts once, and the end of something that never began is nothing.
     """
     draft = _Draft(bureau, now, policy)
-    if now < bureau.as_of:
-        draft.forget_the_future()
+    if now < bureau.as_of or policy != bureau.policy:
+        draft.look_everywhere()
     for event in events:
         draft.fold(event)
     return draft.told()
@@ -144,7 +144,8 @@ class _Draft:
         else:
             self._own_holders[school] = office
 
-    def forget_the_future(self) -> None:
+    def look_everywhere(self) -> None:
+        """Nothing that was worked out about times holds any more."""
         for office in self._bureau.desks:
             self._desk(office).forget_the_future()
 
@@ -156,7 +157,13 @@ class _Draft:
         for _, office in due[:OFFICES_PER_STEP]:
             effects += self._desk(office).speak()
             desks[office] = self._desk(office).closed()
-        bureau = Bureau(desks=desks, holders=self._holders, incident_count=self._incident_count, as_of=self._now)
+        bureau = Bureau(
+            desks=desks,
+            holders=self._holders,
+            incident_count=self._incident_count,
+            as_of=self._now,
+            policy=self._policy,
+        )
         times = [desk.next_at for desk in desks.values() if desk.next_at is not None]
         return Step(bureau, tuple(effects), min(times, default=None))
 

@@ -5,12 +5,12 @@ What one change costs so depends on its own desk and never on how much fails els
 """
 
 from collections.abc import Mapping
-from math import inf
 from typing import Literal
 
 from msgspec import Struct
 
 from collector.core.events import AlertChange, DeviceMoved
+from collector.core.policy import Policy
 from collector.core.words import Cause
 
 STATE_VERSION = 1
@@ -106,8 +106,10 @@ class Bureau(Struct, frozen=True, kw_only=True):
     """School with an open alert -> the office whose desk has it, and it has them all."""
     incident_count: int = 0
     """The number of the last incident ever opened."""
-    as_of: float = inf
-    """The time of the last step; infinite after a start: what is later than now was written by a wrong clock."""
+    as_of: float = 0.0
+    """The time of the last step: what is dated later than the next one was written by a wrong clock."""
+    policy: Policy | None = None
+    """That of the last step, which every ``next_at`` rests on; None after a start."""
 
 
 # --- effects --------------------------------------------------------------------------------------------------------

@@ -370,6 +370,28 @@ def test_a_clock_that_was_ahead_holds_nothing_back():
     assert {(n.at, n.kind) for n in bureau.wait(1_001 + 86_400)} == {(1_000 + 86_400, "reminder")}
 
 
+def test_another_policy_counts_at_once():
+    """Where a wait or a limit is shortened, what is due by the new one does not wait for the old one."""
+    bureau = Bureau(Policy(group_wait_s=600, reminder_after_s=50_000))
+    bureau.step(0, change("s1"), change("s2", office="511403"))
+    bureau.wait(700)
+    bureau.step(900, change("s3"))
+    bureau.policy = Policy(group_wait_s=30, reminder_after_s=400)
+    assert [(n.office, n.kind) for n in bureau.step(1_000)] == [("511403", "reminder")]
+    assert [(n.at, n.office, n.kind) for n in bureau.wait(1_040)] == [(1_030, "511402", "updated")]
+
+
+def test_an_incident_without_rooms():
+    """A gateway that serves no judged room is told all the same, with no rooms."""
+    bureau = Bureau()
+    bureau.step(0, change(classrooms=(), cause=Cause.GATEWAY_SILENT))
+    (notice,) = bureau.wait(60)
+    assert (notice.remaining_classrooms, len(notice.members)) == (0, 1)
+    bureau.step(100, change(kind="closed", classrooms=(), cause=Cause.GATEWAY_SILENT))
+    assert [n.kind for n in bureau.wait(200)] == ["resolved"]
+    assert [h.incident.classroom_peak_count for h in bureau.history] == [0, 0]
+
+
 def test_who_waits_longest_is_told_first():
     """An old incident with ever new members does not keep the end of another one waiting."""
     bureau = Bureau(Policy(group_wait_s=10, messages_per_window=1, message_window_s=100))
