@@ -125,6 +125,8 @@ class Leg(Struct, frozen=True, kw_only=True):
     target: str
     direction: Direction
     source: Source = "gateway"
+    told_at: float = 0.0
+    """When it last said anything: a target that says nothing for long is no longer asked."""
     tests: tuple[BandwidthTest, ...] = ()
     last_unmeasured_at: float | None = None
     last_unmeasured_reason: str | None = None

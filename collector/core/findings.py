@@ -17,6 +17,7 @@ from collector.core.link import (
     Line,
     Tested,
     divided,
+    exits_of,
     legs_interval,
     link_bps,
     part_state,
@@ -94,8 +95,11 @@ def _gateways(common: Shared) -> Iterator[Finding]:
 
 
 def _uplinks(common: Shared) -> Iterator[Finding]:
+    targets = {leg.gateway for leg in common.school.state.uplinks.values()}
     for gateway, lines in common.lines.items():
-        if states := [(line, _uplink_state(common, gateway, line)) for line in lines if line.uplink.was_tested]:
+        if gateway in targets:
+            tested_lines = [line for line in lines if line.uplink.was_tested] or lines[:1]
+            states = [(line, _uplink_state(common, gateway, line)) for line in tested_lines]
             yield _of_lines(common, Subject("uplink", gateway), Cause.UPLINK_BELOW_REQUIRED, gateway, states)
 
 
@@ -139,7 +143,8 @@ def _is_asked(common: Shared, gateway: str) -> bool:
 
 def _exits(common: Shared) -> Iterator[Finding]:
     """One exit for the whole school: short if it is from any of its gateways, for the rooms of those."""
-    names = sorted({name for lines in common.lines.values() for line in lines for name in line.exits})
+    school = common.school
+    names = sorted({name for gateway in school.roster.gateways for name in exits_of(school, gateway)})
     for name in names:
         parts = [
             (gateway, line.direction, line.exits[name])
@@ -147,7 +152,13 @@ def _exits(common: Shared) -> Iterator[Finding]:
             for line in lines
             if name in line.exits
         ]
-        yield _exit(common, name, parts)
+        if parts:
+            yield _exit(common, name, parts)
+        else:
+            # asked for, and nothing it found is young enough to say anything
+            yield Finding(
+                subject=Subject("exit", name=name), cause=Cause.EXIT_BELOW_REQUIRED, bad="unknown", gateway=""
+            )
 
 
 def _exit(common: Shared, name: str, parts: list[tuple[str, Direction, Tested]]) -> Finding:
@@ -336,7 +347,9 @@ def _path(case: Case, port: Interval | None) -> Finding | None:
     tested_ways = ((line, path_tested(case, line)) for line in case.lines)
     parts = [(line, part) for line, part in tested_ways if part.was_tested]
     if not parts:
-        return None
+        legs = case.school.state.paths.values()
+        asked = any((leg.classroom, leg.gateway) == (case.room.id, case.gateway) for leg in legs)
+        return _of_room(case, Cause.SEGMENT_BELOW_REQUIRED, "unknown", None) if asked else None
     found = ((line, part) for wish in ("short", "unknown") for line, part in parts if part.state == wish)
     line, part = next(found, parts[0])
     explained = port is not None and (port.half_duplex or (port.at_most_bps or 0.0) < case.policy.theta_down_bps[0])

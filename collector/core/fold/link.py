@@ -74,21 +74,21 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
         if event.observed_at <= newest_at(before):
             return before
         before = None
-    leg = before or fresh
+    leg = replace(before or fresh, told_at=max(event.observed_at, before.told_at if before else 0.0))
     if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
         if not is_newer(event.observed_at, leg.last_unmeasured_at, folded.now):
-            return leg
+            return before or leg
         reason = seen.reason.value if seen.reason else None
         return replace(leg, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason)
     if not _counts(leg, event.observed_at, folded.now, folded.policy):
-        return leg
+        return leg if before is None or leg.told_at > before.told_at else before
     result = BandwidthTest(observed_at=event.observed_at, seen=seen, late=event.late)
     kept = tuple(test for test in leg.tests if test.observed_at <= folded.now)
     return replace(leg, tests=(*kept, result)[-KEPT_TESTS:])
 
 
 def _is_other(before: Leg, fresh: Leg) -> bool:
-    return replace(before, tests=(), last_unmeasured_at=None, last_unmeasured_reason=None) != fresh
+    return replace(before, told_at=0.0, tests=(), last_unmeasured_at=None, last_unmeasured_reason=None) != fresh
 
 
 def _counts(leg: Leg, observed_at: float, now: float, policy: Policy) -> bool:

@@ -19,6 +19,7 @@ from tests.support.school import (
     device,
     exit_test,
     http,
+    path_test,
     port,
     roster,
     school,
@@ -234,3 +235,25 @@ def test_a_device_that_is_asked_again_after_weeks_starts_anew() -> None:
     assert story.school.state.classrooms["r1"].watched_since is None
     story.heard().saw(device("r1", answered=False), "r1")
     assert "device_absent" not in story.causes()
+
+
+@pytest.mark.parametrize(
+    ("seen", "room", "label"),
+    [
+        (bandwidth(passed=False), None, f"uplink:{GATEWAY}"),
+        (exit_test(passed=False), None, "exit:metro"),
+        (path_test(passed=False), "r1", "classroom:r1"),
+    ],
+)
+def test_a_test_that_brings_nothing_any_more_clears_nothing(seen: Bandwidth, room: str | None, label: str) -> None:
+    """Three school days without a result: what failed before is history, and still nobody says that it is well."""
+    story = Story().all_well()
+    for _ in range(2):
+        story.later(60).heard().uplink(passed=seen.beyond is not None or room is not None).saw(seen, room)
+    for day in ("24", "25", "26"):
+        for hour in ("09", "11", "15"):
+            story.now = at(f"2026-11-{day} {hour}:00")
+            busy = replace(seen, outcome=Outcome.UNMEASURED, reason=Reason.PEER_BUSY, at_most_bps=None)
+            story.heard().saw(busy, room).event(Tick())
+    assert label in {alert.subject.label for alert in story.school.state.alerts}
+    assert ("closed", label) not in labels(story)

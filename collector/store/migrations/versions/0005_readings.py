@@ -70,8 +70,15 @@ def _without_none(**fields: Any) -> State:
 def _leg(leg: State, own: State, **of_test: str) -> State:
     common = {name: leg[name] for name in ("gateway", "target", "direction")}
     kept = {name: leg.get(name) for name in ("last_unmeasured_at", "last_unmeasured_reason")}
+    told = [leg.get("last_unmeasured_at") or 0.0, *(test["observed_at"] for test in leg.get("tests", ()))]
     named = {"target": leg["target"], "direction": leg["direction"], "beyond": leg.get("beyond"), **of_test}
-    return {**common, **own, **kept, "tests": [_test(test, named) for test in leg.get("tests", ())]}
+    return {
+        **common,
+        **own,
+        **kept,
+        "told_at": max(told),
+        "tests": [_test(test, named) for test in leg.get("tests", ())],
+    }
 
 
 def _test(test: State, named: State) -> State:

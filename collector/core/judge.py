@@ -1,0 +1,109 @@
+"""Judging the rooms of a school and its alerts, after a round was folded in; and what of it is another than before."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec.structs import replace
+
+from collector.core import alerts, findings
+from collector.core.case import Shared, case_of, shared
+from collector.core.compliance import aged, compliant, latched
+from collector.core.due import next_due
+from collector.core.events import SchoolEffect, VerdictChanged
+from collector.core.findings import Finding
+from collector.core.folded import NOBODY, Folded
+from collector.core.next_step import step_unheard
+from collector.core.roster import Classroom
+from collector.core.state import ClassroomState, School, Verdict
+from collector.core.verdict import link_of, unheard, verdict_of
+from collector.core.words import Cause, NextStep, ShownValue
+
+_VERDICTS: tuple[Literal["ready", "compliant"], ...] = ("ready", "compliant")
+
+
+def judge(before: School, folded: Folded, rooms: Iterable[str] | None) -> tuple[School, tuple[SchoolEffect, ...]]:
+    """Judge the named rooms (None = all), and the alerts on what was found."""
+    now, policy = folded.now, folded.policy
+    common = shared(folded.school, now, policy)
+    found = list(findings.of_school(common))
+    of_school = tuple(found)
+    for room_id in folded.school.roster.classrooms if rooms is None else rooms:
+        room = folded.school.roster.classrooms.get(room_id)
+        if room is not None:
+            state, of_room = _judged(common, room, of_school)
+            found += of_room
+            if state != folded.room(room_id):
+                folded.put("classrooms", room_id, state)
+    left, changes = alerts.apply(folded.school, found, now, policy, all_found=rooms is None)
+    if left != folded.state.alerts:
+        folded.set(alerts=left)
+    school = folded.school
+    if rooms is None:
+        school = replace(school, judged_at=now, wake_at=next_due(school, now, policy))
+    else:
+        school = replace(school, wake_at=min(school.wake_at, next_due(school, now, policy)))
+    return school, (*_transitions(before, school, now), *folded.taken_back, *changes, *folded.moved)
+
+
+def _judged(
+    common: Shared, room: Classroom, of_school: tuple[Finding, ...]
+) -> tuple[ClassroomState, tuple[Finding, ...]]:
+    """The room with both its verdicts, and the findings about it alone."""
+    school, now, policy = common.school, common.now, common.policy
+    state = school.state.classrooms.get(room.id, NOBODY)
+    latch = aged(school, state.latch, now, policy)
+    case = case_of(common, room)
+    if case is None:
+        verdict = unheard(Cause.NOT_MEASURED, step_unheard(school))
+        return replace(state, verdict=_since(state, verdict, now), latch=latch), ()
+    mine = findings.of_room(case)
+    if case.heard.silent:
+        verdict = unheard(Cause.GATEWAY_SILENT, NextStep.CHECK_GATEWAY)
+        return replace(state, verdict=_since(state, verdict, now), latch=latch), mine
+    concerned = (*mine, *(finding for finding in of_school if room.id in finding.classrooms))
+    link = link_of(case, concerned)
+    latch = latched(case, latch, link, concerned)
+    is_proven = room.exempt is not None or latch.value != "unknown"
+    verdict = verdict_of(case, link, concerned, is_proven=is_proven)
+    return replace(state, verdict=_since(state, verdict, now), latch=latch), mine
+
+
+def _since(state: ClassroomState, verdict: Verdict, now: float) -> Verdict:
+    unchanged = state.verdict.ready == verdict.ready and state.verdict.ready_since is not None
+    return replace(verdict, ready_since=state.verdict.ready_since if unchanged else now)
+
+
+# --- what changed ---------------------------------------------------------------------------------------------------
+
+
+def _transitions(before: School, after: School, now: float) -> tuple[VerdictChanged, ...]:
+    """Of both verdicts, as they are shown: exempt and removed rooms change, too."""
+    changed: list[VerdictChanged] = []
+    relisted = before.roster is not after.roster
+    for room_id in dict.fromkeys((*before.roster.classrooms, *after.roster.classrooms)):
+        if not relisted and before.state.classrooms.get(room_id) is after.state.classrooms.get(room_id):
+            continue
+        verdict = after.state.classrooms.get(room_id, NOBODY).verdict
+        for name, was, became in zip(_VERDICTS, _shown(before, room_id), _shown(after, room_id), strict=True):
+            if was != became:
+                changed.append(
+                    VerdictChanged(
+                        office=after.roster.office,
+                        school=after.roster.school,
+                        classroom=room_id,
+                        verdict=name,
+                        before=was,
+                        after=became,
+                        causes=verdict.causes,
+                        at=now,
+                    )
+                )
+    return tuple(changed)
+
+
+def _shown(school: School, room_id: str) -> tuple[ShownValue, ShownValue]:
+    room = school.roster.classrooms.get(room_id)
+    if room is None:
+        return "removed", "removed"
+    state = school.state.classrooms.get(room_id, NOBODY)
+    return ("exempt" if room.exempt is not None else state.verdict.ready), compliant(room, state)
