@@ -69,7 +69,7 @@ bench-bandwidth: venv ## the 100 Mbit/s verdict on labelled lines, beside iperf3
 bench-agent: venv ## the agent's processor time, memory and round-trip times, beside exporters and fping (root; BENCH="--quick")
 	@$(BIN)/python -m bench.agent $(BENCH)
 
-bench-collector: venv ## what the collector's parts cost: a report decoded, a roster loaded (BENCH="--quick")
+bench-collector: venv ## what the collector's parts cost: a report decoded, a roster loaded, a page scraped (BENCH="--quick")
 	@$(BIN)/python -m bench.collector $(BENCH)
 
 bench-province: venv ## one collector under a province: reports, silence, restart, scrapes (BENCH="--quick" and the like)

@@ -586,6 +586,19 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "grafana.room_device": ("大屏开机", "Device awake"),
     "grafana.room_link": ("教室接入带宽(端口、全程、均分)", "Classroom link (port, reach, share)"),
     "grafana.room_ratio": ("判定依据与要求之比", "Deciding basis over required"),
+    "grafana.required": ("要求", "Required"),
+    "grafana.incidents": ("未结事件", "Open incidents"),
+    "grafana.firing": ("已通知", "told"),
+    "grafana.pending": ("待通知", "not told yet"),
+    "grafana.in_lesson": ("上课中", "In a lesson"),
+    "grafana.version": ("版本", "Version"),
+    "grafana.platform_name": ("平台名称", "Platform name"),
+    "grafana.room_name": ("班级", "Class"),
+    "grafana.evidence": ("判定依据的测量时间", "When the evidence was measured"),
+    "grafana.port": ("端口", "Port"),
+    "grafana.line": ("线路", "Line"),
+    "grafana.inside": ("校内", "Inside the school"),
+    "grafana.device": ("设备", "Device"),
 }
 
 

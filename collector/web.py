@@ -1,9 +1,10 @@
 """What Prometheus scrapes, health, and who may read what; the pages are ``board``'s."""
 
+import asyncio
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,9 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import Counter
 
 from collector import board
-from collector.exposition import CONTENT_TYPE, Exposition
+from collector.exposition import END_OF_OPENMETRICS, Exposition
+from collector.exposition.negotiation import OPENMETRICS, TEXT, wants_gzip, wants_openmetrics
+from collector.exposition.pieces import Piece, gzipped, plain
 from collector.views import Bureau
 
 REFRESH_HEADER = "X-Classready-Refresh"
@@ -57,17 +60,18 @@ async def _ready(ready: Callable[[], bool], _request: web.Request) -> web.Respon
 
 
 def _metrics_routes(bureau: Bureau, exposition: Exposition) -> list[web.RouteDef]:
-    async def own(_request: web.Request) -> web.Response:
-        return _exposed(exposition.self_metrics(_offices(bureau)))
+    async def own(request: web.Request) -> web.Response:
+        openmetrics = wants_openmetrics(_header(request, "Accept"))
+        return await _exposed(request, exposition.self_metrics(_offices(bureau), openmetrics=openmetrics))
 
     async def office(request: web.Request) -> web.Response:
         office_id = request.match_info["office"]
         if office_id not in _offices(bureau):
             raise web.HTTPNotFound
-        return _exposed(exposition.office(office_id))
+        return await _exposed(request, exposition.office(office_id, bureau.clock()))
 
-    async def everything(_request: web.Request) -> web.Response:
-        return _exposed(exposition.everything())
+    async def everything(request: web.Request) -> web.Response:
+        return await _exposed(request, exposition.everything(bureau.clock()))
 
     async def discovery(request: web.Request) -> web.Response:
         return web.json_response([_target(request.host, office_id) for office_id in _offices(bureau)])
@@ -80,10 +84,19 @@ def _metrics_routes(bureau: Bureau, exposition: Exposition) -> list[web.RouteDef
     ]
 
 
-def _exposed(text: bytes) -> web.Response:
-    response = web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
-    response.enable_compression()
-    return response
+async def _exposed(request: web.Request, pieces: Sequence[Piece]) -> web.Response:
+    headers = {"Content-Type": TEXT, "Vary": "Accept, Accept-Encoding"}
+    if wants_openmetrics(_header(request, "Accept")):
+        pieces = (*pieces, END_OF_OPENMETRICS)
+        headers["Content-Type"] = OPENMETRICS
+    if wants_gzip(_header(request, "Accept-Encoding")):
+        return web.Response(body=gzipped(pieces), headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(body=await asyncio.to_thread(plain, pieces), headers=headers)
+
+
+def _header(request: web.Request, name: str) -> str:
+    """A header that is sent twice is one list (RFC 9110 section 5.3)."""
+    return ",".join(request.headers.getall(name, ()))
 
 
 def _target(host: str, office_id: str) -> dict[str, Any]:

@@ -55,6 +55,8 @@ BOUND_WORDS = {"estimate": (zh("bound.estimate"), ""), "at_least": (zh("bound.at
 YES_NO = {"0": (zh("no"), RED), "1": (zh("yes"), GREEN)}
 AWAKE = {"0": (zh("no"), GREY), "1": (zh("yes"), GREEN)}
 """A screen that is off is no fault: teachers switch it off at noon."""
+IN_LESSON = AWAKE
+"""Neither is better."""
 RATIO_STEPS: Steps = ((None, RED), (0.9, AMBER), (1, GREEN))
 """Every classroom is to have its device and its line: only all of them is green."""
 
@@ -129,13 +131,14 @@ def _office_row() -> Sequence[Any]:
         _counts("ready", ("yes", "no", "unknown")),
         _counts("compliant", ("yes", "no", "unknown", "exempt")),
         figures(
-            "compliant_ratio", Column(_ratio(SCHOOL), zh("compliant_ratio"), RATIO, RATIO_STEPS, decimals=1), span=4
+            "compliant_ratio", Column(_ratio(SCHOOL), zh("compliant_ratio"), RATIO, RATIO_STEPS, decimals=1), span=3
         ),
         figures(
             "not_scraped",
             Column(not_scraped, zh("not_scraped"), steps=((None, GREEN), (1, RED)), decimals=0),
-            span=4,
+            span=3,
         ),
+        _incidents(),
         _offices(),
         grid(
             "main_causes",
@@ -160,7 +163,22 @@ def _counts(verdict: str, verdict_states: Sequence[str]) -> Any:
         )
         for state in verdict_states
     )
-    return figures(verdict, *columns, span=8)
+    return figures(verdict, *columns, span=7)
+
+
+def _incidents() -> Any:
+    """None of a kind has no sample: where its office is scraped, that is a zero."""
+    none = f"0 * count(classready_office_info{{{OFFICE}}})"
+    columns = (
+        Column(
+            f'sum(classready_incidents{{{OFFICE},state="{state}"}}) or {none}',
+            title,
+            steps=((None, GREY), (1, colour)),
+            decimals=0,
+        )
+        for state, title, colour in (("firing", zh("firing"), RED), ("pending", zh("pending"), AMBER))
+    )
+    return figures("incidents", *columns, span=4)
 
 
 def _offices() -> Any:
@@ -245,6 +263,7 @@ def _school_row() -> Sequence[Any]:
     page_time = f"sum by (office, school, platform) (classready_platform_http_duration_seconds{{{SCHOOL}}})"
     rtt = f"classready_platform_ping_rtt_seconds{{{SCHOOL}}}"
     loss = f"classready_platform_ping_loss_ratio{{{SCHOOL}}}"
+    in_lesson = f"classready_school_in_lesson{{{SCHOOL}}}"
     gateway_up = f"classready_gateway_up{{{SCHOOL}}}"
     return (
         graph("uplink", BITS, *_uplinks()),
@@ -253,7 +272,8 @@ def _school_row() -> Sequence[Any]:
         graph("platform_http", "s", Query(_drawn(page_time), platform)),
         graph("platform_rtt", "s", Query(_drawn(rtt), platform), span=6),
         graph("platform_loss", RATIO, Query(_drawn(loss), platform), span=6),
-        states("gateway_up", Query(_drawn(gateway_up), "{{name}} {{gateway}}"), YES_NO),
+        states("gateway_up", Query(_drawn(gateway_up), "{{name}} {{gateway}}"), YES_NO, span=6),
+        states("in_lesson", Query(_drawn(in_lesson), "{{name}} {{school}}"), IN_LESSON, span=6),
         _gateways(),
         _certificates(),
     )
@@ -287,6 +307,7 @@ def _gateways() -> Any:
     def of_gateway(name: str) -> str:
         return f"max by (office, school, gateway) (classready_gateway_{name}{{{SCHOOL}}})"
 
+    version = f"max by (office, school, gateway, version) (classready_gateway_info{{{SCHOOL}}})"
     reported_at = f"1000 * {of_gateway('last_report_timestamp_seconds')}"
     return grid(
         "gateways",
@@ -295,6 +316,7 @@ def _gateways() -> Any:
         Column(reported_at, zh("last_report"), DATE, no_value=zh("never")),
         Column(of_gateway("clock_skew_seconds"), zh("skew"), "s"),
         Column(of_gateway("spool_records"), zh("spool"), decimals=0),
+        Column(version, "", note=Label("version")),
         worst=(zh("gateway_up"), False),
     )
 
@@ -302,12 +324,15 @@ def _gateways() -> Any:
 def _certificates() -> Any:
     series = f"classready_platform_tls_certificate_expiry_timestamp_seconds{{{SCHOOL}}}"
     expiry = f"min by (office, school, platform) ({series})"
+    named = f'label_replace(classready_platform_info{{{SCHOOL}}}, "platform_name", "$1", "name", "(.*)")'
+    joined = f"({expiry} * 0 + 1) * on (office, school, platform) group_left (platform_name) {named}"
     days_left = f"floor(({expiry} - time()) / 86400)"
     return grid(
         "certificates",
         [*_SCHOOL, Label("platform")],
         Column(_named(days_left), zh("days_left"), steps=((None, RED), (7, AMBER), (30, GREEN)), decimals=0),
         Column(f"1000 * {expiry}", zh("expires"), DATE),
+        Column(f"max by (office, school, platform, platform_name) ({joined})", "", note=Label("platform_name")),
         worst=(zh("days_left"), False),
     )
 
@@ -337,9 +362,25 @@ def _classroom_row() -> Sequence[Any]:
                 Query(_drawn(f'{link},basis="{basis}"}}'), f"{room} {say(f'basis.{basis}', 'zh')}")
                 for basis in ("port", "reach", "share")
             ),
+            Query(f'8 * max(classready_required_bytes_per_second{{direction="down"}}){FEW}', zh("required")),
         ),
         graph("room_ratio", "short", Query(_drawn(f"classready_classroom_link_ratio{{{ROOM}}}"), room)),
+        _evidence(),
     )
+
+
+def _evidence() -> Any:
+    """How old each part is that a room's verdict rests on; a room of which nothing is known is in it, too."""
+    info = f'label_replace(classready_classroom_info{{{ROOM}}}, "room_name", "$1", "name", "(.*)")'
+    series = f"classready_classroom_evidence_timestamp_seconds{{{ROOM}"
+    parts = {"port": zh("port"), "uplink": zh("line"), "path": zh("inside"), "device": zh("device")}
+    dates = (
+        Column(f'1000 * max by (office, school, classroom) ({series},part="{part}"}}){FEW}', title, DATE)
+        for part, title in parts.items()
+    )
+    rooms = f"max by (office, school, classroom, room_name) ({info})"
+    rows = [*_SCHOOL, Label("classroom"), Label("room_name")]
+    return grid("evidence", rows, Column(_drawn(rooms), ""), *dates, worst=(zh("school"), False))
 
 
 if __name__ == "__main__":

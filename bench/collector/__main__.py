@@ -6,11 +6,12 @@ JSON lines on stdout, progress on stderr. Where a line has a peer, it is the sam
 import argparse
 from collections.abc import Callable, Sequence
 
-from bench.collector import decoding, rosters
+from bench.collector import decoding, pages, rosters
 from bench.lines import Metric, json_line, say
 
 PARTS: dict[str, Callable[[bool], list[Metric]]] = {
     "decode": lambda quick: decoding.measure(times=20 if quick else 300),
+    "pages": lambda quick: pages.measure(school_count=50 if quick else 2_000),
     "roster": lambda quick: rosters.measure(school_counts=(50,) if quick else (1_000, 20_000)),
 }
 

@@ -43,7 +43,7 @@ def school_report() -> bytes:
                 observation=observation,
             )
         )
-        for n, observation in enumerate(_observations(), 1)
+        for n, observation in enumerate(observations(), 1)
     ]
     head = Report(
         gateway="gw-5114020001",
@@ -57,18 +57,21 @@ def school_report() -> bytes:
     return encode_report(head, records)
 
 
-def _observations() -> Iterator[Observation]:
+def observations(seed: int = 0) -> Iterator[Observation]:
+    """Two a room, and what there is once; counters grow with ``seed``, and times differ."""
+    shift = seed % 997 / 1e5
     for n in range(ROOMS):
         room, seen = f"b2-{301 + n}", {"outcome": Outcome.ANSWERED, "elapsed_s": 0.0123}
         yield Port(
             **seen, classroom=room, switch="sw1", if_name=f"GigabitEthernet1/0/{n}", admin_up=True, oper_up=True,
-            speed_bps=1_000 * MBIT, full_duplex=True, in_octets=9_876_543_210 + n, out_octets=123_456_789_012,
+            speed_bps=1_000 * MBIT, full_duplex=True, in_octets=9_876_543_210 + n + 1_000 * seed,
+            out_octets=123_456_789_012,
             in_error_count=0, out_error_count=0, fcs_error_count=0, alignment_error_count=0, late_collision_count=0,
         )  # fmt: skip
         yield Device(**seen, classroom=room, state="awake", seen_by="snmp")
-    rtt = Rtt(min=0.0201, median=0.0213, max=0.0312)
+    rtt = Rtt(min=0.0201, median=0.0213 + shift, max=0.0512)
     yield Ping(target="smartedu", outcome=Outcome.ANSWERED, sent_count=5, received_count=5, rtt_s=rtt, jitter_s=0.001)
-    phases = Phases(resolve=0.0112, connect=0.0209, tls=0.0431, processing=0.0502, transfer=0.0123)
+    phases = Phases(resolve=0.0112, connect=0.0209 + shift, tls=0.0431, processing=0.0502 + shift, transfer=0.0123)
     yield Http(target="smartedu", outcome=Outcome.ANSWERED, phases_s=phases, status=200, certificate_expires_at=1.8e9)
     yield Segment(name="sw1:uplink", if_name="Gi1/0/24", speed_bps=1_000 * MBIT, full_duplex=True, in_octets=1)
     yield Bandwidth(

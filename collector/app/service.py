@@ -65,7 +65,7 @@ class Service:
         self.engine = Engine(
             store, configuration.settings.policy, configuration.settings.receivers, time.time, time.monotonic
         )
-        self.exposition = Exposition(configuration.settings.policy)
+        self.exposition = Exposition(configuration.settings.policy, bureau=lambda: self.engine.bureau.state)
         self.engine.on_change(self._expose)
         self.gate = Gate()
         self._reloading = asyncio.Lock()
@@ -101,6 +101,7 @@ class Service:
         hours = await asyncio.to_thread(hours_of_schools, entries, calendar, time.time(), settings.policy)
         await self.engine.replace_roster(configuration.roster, hours, settings.policy)
         self.exposition.policy = settings.policy
+        self.exposition.platform_names = {p.id: p.name for p in settings.platforms}
         for school in self.engine.schools.values():
             self.exposition.update(school, time.time())
         self.configuration = configuration

@@ -22,6 +22,10 @@ class SchoolRoster(Struct, frozen=True, kw_only=True):
     name: str = ""
     kind: Literal["city", "hub", "base", "point"] = "base"
     rural_weak: bool = False
+    operator: str | None = None
+    """Who provides the line."""
+    hub: str | None = None
+    """The hub school (中心校) that it belongs to."""
     classrooms: Mapping[str, Classroom] = {}
     gateways: tuple[str, ...] = ()
     platforms: Mapping[str, tuple[str, ...]] = {}

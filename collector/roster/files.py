@@ -44,7 +44,7 @@ class SchoolEntry(_Strict, frozen=True, kw_only=True):
     rural_weak: bool = False
     """Whether it is on the list of weak rural schools: with the same need it stands first on the board."""
     operator: Text | None = None
-    """Who provides the line. Not used yet."""
+    """Who provides the line; shown in `classready_school_info`."""
     contract_down_bps: Annotated[int, Meta(gt=0)] | None = None
     """What the contract promises. Not used yet."""
     contract_up_bps: Annotated[int, Meta(gt=0)] | None = None

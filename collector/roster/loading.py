@@ -124,6 +124,8 @@ def _school(office: str, entry: SchoolEntry, gateways: tuple[str, ...], platform
         name=entry.name,
         kind=entry.kind,
         rural_weak=entry.rural_weak,
+        operator=entry.operator,
+        hub=entry.hub,
         classrooms={c.id: Classroom(**msgspec.structs.asdict(c)) for c in entry.classrooms},
         gateways=gateways,
         platforms=platforms,

@@ -75,13 +75,13 @@ def figures(shown: dict[str, Any]) -> list[tuple[str, str, str]]:
 def test_the_gateway_table_has_one_row_a_gateway(monitored: Monitored) -> None:
     """Thirteen gateways are thirteen rows, the silent ones first, with a date, and words where nothing is known."""
     table = board(monitored).show(zh("gateways"))[zh("gateways")]
-    assert table["columns"] == ["名称", "单位", "学校", "网关", "网关在线", "最近上报", "时钟偏差", "积压记录"]
+    assert table["columns"] == ["名称", "单位", "学校", "网关", "网关在线", "最近上报", "时钟偏差", "积压记录", "版本"]
     rows = texts(table)
     assert sorted(row[3] for row in rows) == sorted(line.gateway for line in GATEWAYS)
-    assert rows[1] == ["东坡中学", "511402", "5114020003", "gw-c1", "否", "从未上报", "", ""]
+    assert rows[1] == ["东坡中学", "511402", "5114020003", "gw-c1", "否", "从未上报", "", "", ""]
     assert rows[0][:5] == ["实验小学", "511402", "5114020002", "gw-b1", "否"]
     assert {row[4] for row in rows[2:]} == {"是"}
-    assert {tuple(row[6:]) for row in rows[2:]} == {("200 ms", "0")}
+    assert {tuple(row[6:]) for row in rows[2:]} == {("200 ms", "0", "0.1.0")}
     dated = [row[5] for row in rows if row[3] != "gw-c1"]
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", text) for text in dated)
     assert [row[4]["colour"] for row in table["rows"]] == ["red", "red"] + 11 * ["green"]
@@ -127,7 +127,7 @@ def test_every_table_is_one_frame_of_named_columns_without_repeated_rows(monitor
     """No "Value", no technical label; what names a row names it once."""
     shown = board(monitored).show()
     tables = {title: panel for title, panel in shown.items() if "columns" in panel}
-    assert len(tables) == 7
+    assert len(tables) == 8
     for title, table in tables.items():
         assert table["frames"] == 1, title
         assert not [c for c in table["columns"] if re.match(r"[ -~]*$", c)], (title, table["columns"])
@@ -162,6 +162,7 @@ def test_causes_are_chinese_and_there_is_a_word_for_each(monitored: Monitored) -
 def test_certificates_end_on_a_date_and_the_first_to_end_stands_first(monitored: Monitored) -> None:
     """Days are counted down, an expired one is below zero."""
     rows = texts(board(monitored).show(zh("certificates"))[zh("certificates")])
+    assert {(row[3], row[6]) for row in rows} == {("national", "national"), ("sichuan", "sichuan")}
     assert [row[2:5] for row in rows[:4]] == [
         ["5114230002", "national", "-3"],
         ["5114230002", "sichuan", "-3"],
@@ -170,6 +171,24 @@ def test_certificates_end_on_a_date_and_the_first_to_end_stands_first(monitored:
     ]
     assert len(rows) == 14
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", row[5]) for row in rows)
+
+
+def test_what_a_rooms_verdict_rests_on_is_dated(monitored: Monitored) -> None:
+    """Every room is there by the name of its class; what was not measured is blank, as all is of a silent school."""
+    table = board(monitored).show(zh("evidence"))[zh("evidence")]
+    assert table["columns"] == ["名称", "单位", "学校", "教室", "班级", "端口", "线路", "校内", "设备"]
+    rows = {(row[2], row[3]): row[4:] for row in texts(table)}
+    assert len(rows) == len(table["rows"]) == sum(len(plan.rooms) for plan in PLANS)
+    name, port, line, inside, device = rows["5114020001", "b1"]
+    assert (name, inside) == ("三年级1班", "")
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", text) for text in (port, line, device))
+    assert rows["5114020002", "b1"] == ["三年级1班", "", "", "", ""]
+
+
+def test_incidents_are_none_where_none_is_open(monitored: Monitored) -> None:
+    """A zero, in grey: the offices are scraped, and nothing is open."""
+    shown = board(monitored).show(zh("incidents"))[zh("incidents")]
+    assert figures(shown) == [("已通知", "0", "#7b8794"), ("待通知", "0", "#7b8794")]
 
 
 def test_links_lead_from_office_to_school_and_the_board_follows(monitored: Monitored) -> None:
@@ -246,7 +265,7 @@ def test_every_series_of_a_graph_has_a_name_of_its_own_in_chinese(monitored: Mon
     """Two lines of one name cannot be told apart; codes of the metrics are no words."""
     shown = board(monitored).show()
     graphs = {title: panel["series"] for title, panel in shown.items() if "series" in panel}
-    assert len(graphs) == 12
+    assert len(graphs) == 13
     codes = re.compile(r"\b(down|up|estimate|at_least|port|reach|share|classready_\w+)\b|\{|\}")
     for title, series in graphs.items():
         names = [one["title"] for one in series]
@@ -381,7 +400,7 @@ def test_victoria_metrics_answers_every_panel_as_prometheus_does(monitored: Moni
     for title, panel in ours.items():
         if "rows" in panel:
             # The day counts and the dates move with the clock; all else is the same text.
-            static = [n for n, c in enumerate(panel["columns"]) if c not in {"最近上报", "到期"}]
+            static = [n for n, c in enumerate(panel["columns"]) if c not in {"最近上报", "到期", "线路"}]
             assert _cells(theirs[title], static) == _cells(panel, static), title
         elif "figures" in panel:
             assert theirs[title] == panel, title

@@ -69,6 +69,25 @@ def test_the_token_goes_where_the_file_says(start: Start, tmp_path: Path) -> Non
         database.wait("up == 1", 4)
 
 
+@pytest.mark.servers("curl")
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])
+def test_curl_reads_the_joined_gzip(tmp_path: Path, accept: str) -> None:
+    """Of every page, byte for byte what it is without compression."""
+    port = free_port()
+    with serving(county(time.time()), NAMES, port):
+        for page in ("office/511402", "office/511421", "all"):
+            asked = ["curl", "-sSf", "-H", f"Accept: {accept}", f"http://127.0.0.1:{port}/metrics/{page}"]
+            text = subprocess.run(asked, capture_output=True, check=True, timeout=30).stdout
+            packed = subprocess.run(
+                [*asked, "-H", "Accept-Encoding: gzip"], capture_output=True, check=True, timeout=30
+            )
+            unpacked = subprocess.run([*asked, "--compressed"], capture_output=True, check=True, timeout=30).stdout
+            assert unpacked == text
+            assert text.count(b"\n") > 100
+            assert packed.stdout.startswith(b"\x1f\x8b")
+            assert len(packed.stdout) < len(text)
+
+
 def _as_its_comment_says(text: str, token: Path) -> str:
     """The file with the line of its comment in both jobs and in discovery, and the token's own path."""
     (told,) = re.findall(r"^#   (authorization: .*)$", text, re.MULTILINE)

@@ -157,10 +157,10 @@ def _legs(line: Line, now: float) -> Iterator[UplinkState]:
     for direction, estimate, at_least in directions:
         if estimate is None and at_least is None:
             continue
-        test = replace(
-            bandwidth_test(600),
-            observed_at=now - 600,
+        test = bandwidth_test(
+            600,
             estimate_bps=None if estimate is None else estimate * MBIT,
             at_least_bps=None if at_least is None else at_least * MBIT,
         )
+        test = replace(test, observed_at=now - 600)
         yield UplinkState(gateway=line.gateway, target="bureau", direction=direction, tests=(test,))

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 import collector
 from agent import metrics as agent_metrics
 from classready.units import MBIT
+from collector.core.bureau.words import Bureau, Desk, Incident, Tally
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.words import Cause
-from collector.exposition import FAMILIES, ROLL_UP, Exposition
+from collector.exposition import END_OF_OPENMETRICS, FAMILIES, ROLL_UP, Exposition
+from collector.exposition.pieces import plain
+from collector.exposition.samples import GROUPS
 from tests.support.samples import (
     NAMES,
     NOW,
@@ -52,7 +56,15 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 
 def of(school: School) -> dict[tuple[str, ...], float]:
-    return samples(expose(school).office("511402"))
+    return samples(office(expose(school)))
+
+
+def office(exposition: Exposition, name: str = "511402", now: float = NOW) -> bytes:
+    return plain(exposition.office(name, now))
+
+
+def own(exposition: Exposition) -> bytes:
+    return plain(exposition.self_metrics(NAMES.offices))
 
 
 def test_a_school_as_prometheus_sees_it() -> None:
@@ -70,7 +82,14 @@ def test_a_school_as_prometheus_sees_it() -> None:
         ("classroom_link_ratio", "b2-301"): 0.95,
         ("classroom_device_up", "b2-301"): 1,
         ("classroom_device_up", "b2-306"): 0,
-        ("school_info", "城关小学", "hub"): 1,
+        ("school_info", "城关小学", "hub", "", "", "false"): 1,
+        ("classroom_info", "b2-301", "三年级1班"): 1,
+        ("classroom_info", "lab-1", "旧实验室"): 1,
+        ("platform_info", "sichuan", "sichuan"): 1,
+        ("classroom_evidence_timestamp_seconds", "b2-301", "port"): NOW - 40,
+        ("classroom_evidence_timestamp_seconds", "b2-301", "device"): NOW - 25,
+        ("classroom_evidence_timestamp_seconds", "b2-301", "uplink"): NOW - 1_800,
+        ("school_in_lesson",): 1,
         ("school_classrooms", "ready", "yes"): 4,
         ("school_classrooms", "ready", "no"): 2,
         ("school_classrooms", "ready", "unknown"): 1,
@@ -87,6 +106,7 @@ def test_a_school_as_prometheus_sees_it() -> None:
         ("gateway_last_report_timestamp_seconds", GATEWAY): NOW - 12,
         ("gateway_clock_skew_seconds", GATEWAY): 0.2,
         ("gateway_spool_records", GATEWAY): 0,
+        ("gateway_info", GATEWAY, "0.1.0"): 1,
     }
     assert {key: found.get(key) for key in expected} == expected
     assert found[("school_uplink_contention_ratio",)] == pytest.approx(7 * 100 / 95)
@@ -98,8 +118,13 @@ def test_unknown_and_exempt_have_no_sample() -> None:
     found = of(demo_school())
     unknown = {name for name, *labels in found if labels[:1] == ["b2-307"]}
     exempt = {name for name, *labels in found if labels[:1] == ["lab-1"]}
-    assert unknown == {"classroom_cause", "classroom_device_up"}
-    assert exempt == set()
+    assert unknown == {
+        "classroom_info",
+        "classroom_cause",
+        "classroom_device_up",
+        "classroom_evidence_timestamp_seconds",
+    }
+    assert exempt == {"classroom_info"}, "a name is not measured"
     assert not [key for key in found if "b9-101" in key]
 
 
@@ -116,8 +141,12 @@ def test_a_silent_gateway_stops_its_measured_series() -> None:
         "classroom_cause",
         "school_classrooms",
         "school_info",
+        "classroom_info",
+        "platform_info",
+        "school_in_lesson",
         "gateway_up",
         "gateway_last_report_timestamp_seconds",
+        "gateway_info",
     }
 
 
@@ -163,6 +192,7 @@ def test_stale_ping_and_http_leave_on_their_own() -> None:
     found = of(with_state(school, platforms={f"{GATEWAY}/sc-smartedu": reading}))
     names = {name for name, *labels in found if labels[:1] == ["sichuan"]}
     assert names == {
+        "platform_info",
         "platform_up",
         "platform_http_duration_seconds",
         "platform_tls_certificate_expiry_timestamp_seconds",
@@ -181,50 +211,140 @@ def test_nonfinite_values_are_left_out() -> None:
 def test_offices_are_apart_and_a_moved_school_is_in_one_of_them() -> None:
     """A school that changes its office leaves nothing behind; a removed one leaves nothing at all."""
     exposition = expose(demo_school(), demo_school(office="511421", school="s2"))
-    assert b'school="s2"' not in exposition.office("511402")
-    assert b'school="s2"' in exposition.everything()
+    assert b'school="s2"' not in office(exposition)
+    assert b'school="s2"' in plain(exposition.everything(NOW))
     exposition.update(demo_school(office="511421"), NOW)
-    assert exposition.office("511402") == b""
+    assert office(exposition) == b""
+    assert samples(own(exposition))["office_classrooms", "ready", "yes"] == 8
     exposition.remove("s2")
     exposition.remove("s2")
-    assert b'school="s2"' not in exposition.everything() + exposition.self_metrics(NAMES.offices)
+    assert b'school="s2"' not in plain(exposition.everything(NOW)) + own(exposition)
+    assert samples(own(exposition))["office_classrooms", "ready", "yes"] == 4
+    exposition.remove("5114020001")
+    assert b"office_classrooms{" not in own(exposition)
 
 
 def test_families_are_grouped_with_one_help_and_type() -> None:
-    """The format asks for each family to stand together."""
-    text = expose(demo_school(), demo_school(school="s2")).office("511402").decode()
-    names = [line.split("{")[0] for line in text.splitlines() if not line.startswith("#")]
-    runs = [name for n, name in enumerate(names) if n == 0 or names[n - 1] != name]
-    assert len(runs) == len(set(runs))
-    assert len(re.findall("^# TYPE ", text, re.MULTILINE)) == len(runs)
+    """The format asks for each family to stand together, on a page of several offices, too."""
+    exposition = expose(demo_school(), demo_school(school="s2"), demo_school(school="s3", office="511421"))
+    for text in (office(exposition).decode(), plain(exposition.everything(NOW)).decode()):
+        names = [line.split("{")[0] for line in text.splitlines() if not line.startswith("#")]
+        runs = [name for n, name in enumerate(names) if n == 0 or names[n - 1] != name]
+        assert len(runs) == len(set(runs))
+        assert len(re.findall("^# TYPE ", text, re.MULTILINE)) == len(runs)
 
 
 def test_the_office_roll_up_adds_up() -> None:
     """Zeros are shown: a state that empties must not keep its last number."""
-    text = expose(demo_school(), demo_school(school="s2")).self_metrics(NAMES.offices)
-    found = samples(text)
+    exposition = expose(demo_school(), demo_school(school="s2"))
+    found = samples(own(exposition))
     assert found["office_classrooms", "ready", "yes"] == 8
     assert found["office_classrooms", "ready", "no"] == 4
-    assert (
-        samples(expose(silenced(demo_school())).self_metrics(NAMES.offices))["office_classrooms", "ready", "yes"] == 0
-    )
+    for school in ("5114020001", "s2"):
+        exposition.update(silenced(demo_school(school=school)), NOW)
+    assert samples(own(exposition))["office_classrooms", "ready", "yes"] == 0
 
 
 def test_offices_and_schools_are_named_by_their_ids_where_they_have_no_name() -> None:
-    """A board joins names to numbers: every office and school has exactly one, whatever is in it."""
-    found = samples(expose().self_metrics({"511402": 'a "b"\\\n', "511421": ""}))
+    """A board joins names to numbers: every office, school, room and platform has exactly one, whatever is in it."""
+    found = samples(plain(expose().self_metrics({"511402": 'a "b"\\\n', "511421": ""})))
     assert [labels for name, *labels in found if name == "office_info"] == [['a "b"\\\n'], ["511421"]]
-    assert of(demo_school(name=""))["school_info", "5114020001", "hub"] == 1
+    nameless = demo_school(name="")
+    rooms = {name: replace(room, name="") for name, room in nameless.roster.classrooms.items()}
+    found = of(replace(nameless, roster=replace(nameless.roster, classrooms=rooms)))
+    assert found["school_info", "5114020001", "hub", "", "", "false"] == 1
+    assert found["classroom_info", "b2-301", "b2-301"] == 1
+
+
+def test_what_the_roster_says_of_a_school_and_the_settings_of_a_platform() -> None:
+    """Operator, hub school and the mark of a weak rural school are labels; a platform has the name of the settings."""
+    school = demo_school()
+    told = replace(school.roster, operator="电信", hub="s1", rural_weak=True)
+    exposition = Exposition(Policy(), NAMES.platforms)
+    exposition.update(replace(school, roster=told), NOW)
+    found = samples(office(exposition))
+    assert found["school_info", "城关小学", "hub", "电信", "s1", "true"] == 1
+    assert found["platform_info", "national", "国家中小学智慧教育平台"] == 1
 
 
 def test_bytes_are_kept_until_the_school_changes() -> None:
     """A scrape does no rendering: only an update does."""
     exposition = expose(demo_school())
-    before = exposition.office("511402")
+    before = office(exposition)
     exposition.policy = Policy(required_down_bps=50 * MBIT)
-    assert exposition.office("511402") == before
+    assert office(exposition) == before
     exposition.update(demo_school(), NOW)
-    assert exposition.office("511402") != before
+    assert office(exposition) != before
+
+
+def test_a_lesson_begins_and_ends_on_the_page_by_itself() -> None:
+    """Nothing need happen in a school for it to be in a lesson."""
+    exposition = expose(demo_school(), silenced(demo_school(school="s2")))
+    shown = []
+    for now in (NOW, NOW + 5 * 3_600 - 1, NOW + 5 * 3_600, NOW):
+        text = office(exposition, now=now).decode()
+        shown.append(re.findall(r"^classready_school_in_lesson{.*} (\S+)$", text, re.MULTILINE))
+    assert shown == [["1.0", "1.0"], ["1.0", "1.0"], ["0.0", "0.0"], ["1.0", "1.0"]]
+
+
+def test_what_is_required_is_on_the_collectors_own_page() -> None:
+    """Upload only where the policy asks for it."""
+    assert [key for key in samples(own(expose())) if key[0].startswith("required")] == [
+        ("required_bytes_per_second", "down")
+    ]
+    found = samples(own(expose(policy=Policy(required_up_bps=20 * MBIT))))
+    assert (found["required_bytes_per_second", "down"], found["required_bytes_per_second", "up"]) == (12.5e6, 2.5e6)
+
+
+def test_open_incidents_are_counted() -> None:
+    """By office and cause, told or not yet; what only waits to be told as over is not open."""
+
+    def incident(number: int, cause: Cause, notified_at: float | None, open_count: int = 1) -> Incident:
+        tally = Tally(open_count=open_count)
+        return Incident(
+            id=f"{number}", scope="office", office="511402", cause=cause, opened_at=NOW, since=NOW,
+            tally=tally, notified_at=notified_at,
+        )  # fmt: skip
+
+    found = [
+        incident(1, Cause.PORT_DOWN, NOW),
+        incident(2, Cause.PORT_DOWN, NOW),
+        incident(3, Cause.PORT_DOWN, None),
+        incident(4, Cause.GATEWAY_SILENT, NOW, open_count=0),
+    ]
+    bureau = Bureau(desks={"511402": Desk(incidents={each.id: each for each in found})})
+    text = plain(Exposition(Policy(), bureau=lambda: bureau).self_metrics({})).decode()
+    assert re.findall(r"^classready_incidents.*$", text, re.MULTILINE) == [
+        'classready_incidents{office="511402",cause="port_down",actor="",state="firing"} 2.0',
+        'classready_incidents{office="511402",cause="port_down",actor="",state="pending"} 1.0',
+    ]
+
+
+def test_every_family_of_a_school_is_of_one_group() -> None:
+    """A metric in no group is never shown, one in two is shown by whichever changed last."""
+    grouped = sorted(metric for group in GROUPS for metric in group.metrics)
+    assert grouped == sorted(family.name.removeprefix("classready_") for family in FAMILIES)
+
+
+def test_openmetrics_is_read_by_its_own_parser() -> None:
+    """The strict parser takes every page; names and values are those of the text format."""
+    exposition = expose(demo_school(), silenced(demo_school(school="s2", name=HOSTILE)))
+    page = exposition.office("511402", NOW)
+    text = plain([*page, END_OF_OPENMETRICS]).decode()
+    strict = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in openmetrics.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    usual = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(plain(page).decode())
+        for sample in family.samples
+    }
+    assert strict == usual
+    own_page = plain([*exposition.self_metrics(NAMES.offices, openmetrics=True), END_OF_OPENMETRICS]).decode()
+    assert "classready_office_info" in {f.name for f in openmetrics.text_string_to_metric_families(own_page)}
+    assert own_page.count("# EOF") == 1
 
 
 @pytest.mark.servers("promtool")
@@ -235,7 +355,7 @@ def test_promtool_is_silent(name: str) -> None:
     school = demo_school(school=name, gateways=(HOSTILE,))
     heard = {HOSTILE: gateway_heard()}
     exposition = expose(with_state(school, gateways=heard), silenced(demo_school(school="s2")))
-    for text in (exposition.office("511402"), exposition.everything(), exposition.self_metrics(NAMES.offices)):
+    for text in (office(exposition), plain(exposition.everything(NOW)), own(exposition)):
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
         assert b"\nup{job=" not in text

@@ -1,0 +1,316 @@
+"""From the core's structs to samples: the only part of the exposition that knows what a school is made of.
+
+A value that is not known has no sample; it is never 0. Samples come in groups that change together, and a group says
+what it is made from: while that stays the same, nothing of it is rendered again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from classready.units import bps_to_bytes_per_s
+from collector.core.age import is_fresh
+from collector.core.bureau.words import Bureau, Incident
+from collector.core.compliance import compliant
+from collector.core.evidence import Leg, Reading
+from collector.core.figures import contention_ratio, counts, segment_contention_ratio, segments_of
+from collector.core.findings import platform_over_gateways
+from collector.core.hours import in_lesson
+from collector.core.link import (
+    decisive_test,
+    gateway_uplink,
+    line_legs,
+    link_bps,
+    link_ratio,
+    path_legs,
+    segment_interval,
+)
+from collector.core.policy import Policy
+from collector.core.state import ClassroomState, School
+from collector.core.wiring import gateway_of
+from collector.core.words import Direction
+
+Found = Iterator[tuple[str, tuple[str, ...], float | None]]
+"""Metric without its prefix, labels after office and school, value (None = no sample)."""
+Counts = Mapping[tuple[str, str], int]
+"""Keyed (verdict, state), zeros included."""
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What samples depend on beside their school."""
+
+    policy: Policy
+    platform_names: Mapping[str, str] = {}
+
+
+class Group(NamedTuple):
+    """``made_from`` returns what the samples follow from, to be compared; None = they may change at any time."""
+
+    metrics: tuple[str, ...]
+    made_from: Callable[[School, float, Setting], Any]
+    samples: Callable[[School, float, Setting], Found]
+
+
+# --- what the roster says -------------------------------------------------------------------------------------------
+
+
+def _names(school: School, _now: float, setting: Setting) -> Found:
+    roster = school.roster
+    rural_weak = "true" if roster.rural_weak else "false"
+    labels = (roster.name or roster.school, roster.kind, roster.operator or "", roster.hub or "", rural_weak)
+    yield "school_info", labels, 1.0
+    for room in roster.classrooms.values():
+        yield "classroom_info", (room.id, room.name or room.id), 1.0
+    for platform in roster.platforms:
+        yield "platform_info", (platform, setting.platform_names.get(platform) or platform), 1.0
+
+
+# --- what is judged -------------------------------------------------------------------------------------------------
+
+
+def _verdicts(school: School) -> tuple[Any, ...]:
+    rooms = school.state.classrooms
+    return tuple((room.verdict, room.latch.value) for name in school.roster.classrooms if (room := rooms.get(name)))
+
+
+def _judged(school: School, _now: float, setting: Setting) -> Found:
+    return chain(_classrooms(school, setting.policy), _classroom_counts(school))
+
+
+def _classrooms(school: School, policy: Policy) -> Found:
+    for room in school.roster.classrooms.values():
+        state = school.state.classrooms.get(room.id, ClassroomState())
+        verdict = state.verdict
+        link = {basis: link_bps(interval) for basis, interval in verdict.link.items()}
+        if room.exempt is None:
+            yield "classroom_compliant", (room.id,), _as_bit(compliant(room, state))
+            yield "classroom_ready", (room.id,), _as_bit(verdict.ready)
+            yield from (("classroom_cause", (room.id, cause), 1.0) for cause in verdict.causes)
+        for basis, rate_bps in link.items():
+            yield "classroom_link_bytes_per_second", (room.id, basis), _bytes_per_s(rate_bps)
+        yield "classroom_link_ratio", (room.id,), link_ratio(verdict, policy)
+        yield "classroom_device_up", (room.id,), None if verdict.device_up is None else float(verdict.device_up)
+
+
+def _classroom_counts(school: School) -> Found:
+    for key, count in classroom_counts(school).items():
+        yield "school_classrooms", key, float(count)
+
+
+def classroom_counts(school: School) -> Counts:
+    return {(verdict, state): n for verdict, states in counts(school).items() for state, n in states.items()}
+
+
+# --- what is measured -----------------------------------------------------------------------------------------------
+
+
+def _measured(school: School, now: float, setting: Setting) -> Found:
+    audible, policy = _audible(school), setting.policy
+    return chain(
+        _evidence(audible),
+        _lines(audible, policy),
+        _segments(audible, now, policy),
+        _platforms(audible, now, policy),
+        _gateways(audible),
+    )
+
+
+def _audible(school: School) -> School:
+    """The school without what a silent gateway measured, and with a failing platform as it was measured."""
+    state = school.state
+    silent = {name for name, gateway in state.gateways.items() if gateway.silent}
+    return replace(
+        school,
+        state=replace(
+            state,
+            uplinks={key: uplink for key, uplink in state.uplinks.items() if uplink.gateway not in silent},
+            segments={key: segment for key, segment in state.segments.items() if segment.gateway not in silent},
+            platforms={key: reading for key, reading in state.platforms.items() if reading.gateway not in silent},
+            platform_faults=(),
+        ),
+    )
+
+
+def _evidence(school: School) -> Found:
+    """When each part of the evidence was measured that a verdict can rest on now: of a silent gateway, none can."""
+    heard = {name for name, gateway in school.state.gateways.items() if not gateway.silent}
+    lines = {name: _tested_at(line_legs(school, name, "down")) for name in school.roster.gateways if name in heard}
+    for room in school.roster.classrooms.values():
+        gateway = gateway_of(school, room.id)
+        if room.exempt is not None or gateway not in lines:
+            continue
+        state = school.state.classrooms.get(room.id, ClassroomState())
+        port_at = state.port.observed_at if state.port else None
+        if state.nic_speed_bps is not None:  # the device's own card is evidence of the port, too
+            port_at = _newest(port_at, state.last_awake_at)
+        parts = {
+            "port": port_at,
+            "uplink": lines[gateway],
+            "path": _tested_at(path_legs(school, room.id, gateway, "down")),
+            "device": state.device.observed_at if state.device else None,
+        }
+        for part, at in parts.items():
+            yield "classroom_evidence_timestamp_seconds", (room.id, part), None if at is None else round(at, 3)
+
+
+def _tested_at(legs: Iterable[Leg]) -> float | None:
+    return _newest(*(test.observed_at for leg in legs if (test := decisive_test(leg))))
+
+
+def _newest(*times: float | None) -> float | None:
+    return max((at for at in times if at is not None), default=None)
+
+
+def _lines(school: School, policy: Policy) -> Found:
+    directions: tuple[Direction, ...] = ("down", "up")
+    for gateway in school.roster.gateways:
+        for direction in directions:
+            interval = gateway_uplink(school, gateway, direction)
+            for bound, rate_bps in (("estimate", interval.estimate_bps), ("at_least", interval.at_least_bps)):
+                yield "school_uplink_bytes_per_second", (gateway, direction, bound), _bytes_per_s(rate_bps)
+    yield "school_uplink_contention_ratio", (), contention_ratio(school, policy)
+
+
+def _segments(school: School, now: float, policy: Policy) -> Found:
+    for gateway in school.roster.gateways:
+        for segment in segments_of(school, gateway, now, policy):
+            labels, rate_bps = (gateway, segment.seen.name), link_bps(segment_interval(segment))
+            yield "school_segment_bytes_per_second", labels, _bytes_per_s(rate_bps)
+            yield "school_segment_contention_ratio", labels, segment_contention_ratio(school, segment, policy)
+
+
+def _platforms(school: School, now: float, policy: Policy) -> Found:
+    for platform, targets in school.roster.platforms.items():
+        readings = [
+            r for r in school.state.platforms.values() if r.target in targets and r.gateway in school.roster.gateways
+        ]
+        readings.sort(key=lambda r: targets.index(r.target))
+        yield "platform_up", (platform,), _as_bit(platform_over_gateways(school, platform, now, policy))
+        fetched = [r.http for r in readings if r.http and _fresh(school, r.http, now, policy)]
+        pinged = [r.ping for r in readings if r.ping and _fresh(school, r.ping, now, policy)]
+        phases = fetched[0].seen.phases_s if fetched else None
+        for phase in phases.__struct_fields__ if phases else ():
+            yield "platform_http_duration_seconds", (platform, phase), getattr(phases, phase)
+        expiries = [at for r in fetched if (at := r.seen.certificate_expires_at) is not None]
+        yield "platform_tls_certificate_expiry_timestamp_seconds", (platform,), min(expiries, default=None)
+        for reading in pinged[:1]:
+            yield "platform_ping_rtt_seconds", (platform,), reading.rtt_s
+            yield "platform_ping_loss_ratio", (platform,), reading.loss_ratio
+
+
+def _fresh(school: School, reading: Reading, now: float, policy: Policy) -> bool:
+    return is_fresh(school, reading.observed_at, reading.gateway, now, policy)
+
+
+def _gateways(school: School) -> Found:
+    for name in school.roster.gateways:
+        gateway = school.state.gateways.get(name)
+        yield "gateway_up", (name,), float(gateway is not None and not gateway.silent)
+        if gateway is None:
+            continue
+        yield "gateway_info", (name, gateway.agent_version), 1.0 if gateway.agent_version else None
+        yield "gateway_last_report_timestamp_seconds", (name,), gateway.last_committed_at
+        if not gateway.silent:
+            yield "gateway_clock_skew_seconds", (name,), gateway.clock_skew_s
+            yield "gateway_spool_records", (name,), gateway.spool_records
+
+
+# --- what the clock says --------------------------------------------------------------------------------------------
+
+
+def lessons_at(now: float) -> Callable[[School], bool]:
+    """Whether a school is in a lesson, worked out once for all that share their hours."""
+    known: dict[int, bool] = {}
+
+    def is_in_lesson(school: School) -> bool:
+        key = id(school.hours)
+        if key not in known:
+            known[key] = in_lesson(school.hours, now)
+        return known[key]
+
+    return is_in_lesson
+
+
+def _lesson(school: School, now: float, _setting: Setting) -> Found:
+    yield "school_in_lesson", (), float(in_lesson(school.hours, now))
+
+
+GROUPS = (
+    Group(
+        ("school_info", "classroom_info", "platform_info"),
+        lambda school, _now, setting: (school.roster, setting.platform_names),
+        _names,
+    ),
+    Group(
+        (
+            "classroom_compliant",
+            "classroom_ready",
+            "classroom_cause",
+            "classroom_link_bytes_per_second",
+            "classroom_link_ratio",
+            "classroom_device_up",
+            "school_classrooms",
+        ),
+        lambda school, _now, setting: (school.roster, _verdicts(school), setting.policy),
+        _judged,
+    ),
+    Group(
+        (
+            "classroom_evidence_timestamp_seconds",
+            "school_uplink_bytes_per_second",
+            "school_uplink_contention_ratio",
+            "school_segment_bytes_per_second",
+            "school_segment_contention_ratio",
+            "platform_up",
+            "platform_ping_rtt_seconds",
+            "platform_ping_loss_ratio",
+            "platform_http_duration_seconds",
+            "platform_tls_certificate_expiry_timestamp_seconds",
+            "gateway_up",
+            "gateway_last_report_timestamp_seconds",
+            "gateway_clock_skew_seconds",
+            "gateway_spool_records",
+            "gateway_info",
+        ),
+        lambda _school, _now, _setting: None,
+        _measured,
+    ),
+    Group(("school_in_lesson",), lambda school, now, _setting: in_lesson(school.hours, now), _lesson),
+)
+
+
+# --- what is told beside the collector's own metrics ----------------------------------------------------------------
+
+
+def required(policy: Policy) -> Iterator[tuple[tuple[str, ...], float]]:
+    for direction, rate_bps in (("down", policy.required_down_bps), ("up", policy.required_up_bps)):
+        if rate_bps is not None:
+            yield (direction,), bps_to_bytes_per_s(rate_bps)
+
+
+def incidents(bureau: Bureau) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Who acts is not decided yet: an empty label is an absent one. What only waits to be told as over is not open."""
+    found = Counter(
+        (office, incident.cause, "", _stage(incident))
+        for office, desk in bureau.desks.items()
+        for incident in desk.incidents.values()
+        if incident.tally.open_count
+    )
+    return ((labels, float(count)) for labels, count in found.items())
+
+
+def _stage(incident: Incident) -> str:
+    """Whether anybody was told of it yet."""
+    return "pending" if incident.notified_at is None else "firing"
+
+
+def _as_bit(value: str) -> float | None:
+    return {"yes": 1.0, "no": 0.0}.get(value)
+
+
+def _bytes_per_s(rate_bps: float | None) -> float | None:
+    return None if rate_bps is None else bps_to_bytes_per_s(rate_bps)
