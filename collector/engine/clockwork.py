@@ -119,7 +119,7 @@ class Clockwork:
             return
         async with self._writer.exclusive() as connection:
             await heartbeat.beat(connection, now)
-        self._writer.took_it()
+        self._writer.took_a_beat()
         self._beaten_at = now
 
     async def save(self, within_s: float) -> int:

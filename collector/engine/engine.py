@@ -27,6 +27,8 @@ from collector.settings import Receiver
 from collector.store import outbox
 from collector.store.database import Store
 
+ANSWER_MAX_S = 30.0
+"""Whoever waits longer is told to come again: a store that hangs must not collect open requests."""
 UNWELL_AFTER_S = 30.0
 """Without a turn of the clockwork."""
 
@@ -66,11 +68,16 @@ class Engine:
         return self._registry.policy
 
     @property
-    def is_well(self) -> bool:
-        """Whether time passes here, and the store takes what is written."""
+    def is_alive(self) -> bool:
+        """Whether time passes here, or cannot because of the store, which no restart would mend."""
         turned_at = self._clockwork.turned_at
         turns = turned_at is not None and time.monotonic() - turned_at < UNWELL_AFTER_S
-        return turns and not self._writer.is_failing
+        return turns or self._writer.is_failing
+
+    @property
+    def is_well(self) -> bool:
+        """Whether time passes here, and the store takes what is written."""
+        return self.is_alive and not self._writer.is_failing
 
     def on_change(self, callback: Changed) -> None:
         self._committer.on_change.append(callback)
@@ -83,7 +90,11 @@ class Engine:
             NotAppliedError: this report's; nothing of it was kept.
             QueueFullError, CommitFailedError: ours; the sender keeps the report and comes back.
         """
-        return await self._queue.put(gateway, decoded, received_at)
+        try:
+            async with asyncio.timeout(ANSWER_MAX_S):
+                return await self._queue.put(gateway, decoded, received_at)
+        except TimeoutError:
+            raise CommitFailedError from None
 
     async def mark_sent(self, delivery_id: int) -> None:
         async with self._writer.exclusive() as connection:

@@ -66,6 +66,10 @@ class Writer:
 
     def took_it(self) -> None:
         """Something was written; that a transaction without a row ends well proves nothing."""
+        self._failing, self._failed_at = False, None
+
+    def took_a_beat(self) -> None:
+        """Something small was written: that does not end the doubt at once."""
         self._failing = False
 
     @asynccontextmanager

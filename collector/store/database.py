@@ -7,7 +7,6 @@ PostgreSQL: a server that goes away and comes back is an ordinary thing, and no 
 """
 
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,13 +68,15 @@ def file_problem(url: URL) -> str | None:
 
 
 class Store(NamedTuple):
+    """``writer`` is for ``transaction.begin``, ``reader`` for ``transaction.reading``."""
+
     writer: AsyncEngine
     reader: AsyncEngine
 
 
-async def open_store(url: URL) -> Store:
+async def open_store(url: URL, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Store:
     """Open the store for the one process that writes, tables brought up to date."""
-    return Store(await _open_writer(url), _open_reader(url))
+    return Store(await _open_writer(url, answer_timeout_s), _open_reader(url, answer_timeout_s))
 
 
 async def close_store(store: Store) -> None:
@@ -83,10 +84,10 @@ async def close_store(store: Store) -> None:
     await store.writer.dispose()
 
 
-async def _open_writer(url: URL) -> AsyncEngine:
+async def _open_writer(url: URL, answer_timeout_s: float) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         await _upgrade_server(url)
-        return create_async_engine(url, pool_size=1, max_overflow=0, **_OF_A_SERVER)
+        return create_async_engine(url, pool_size=1, max_overflow=0, **_of_a_server(answer_timeout_s))
     writer = create_async_engine(url, pool_size=1, max_overflow=0)
     event.listen(writer.sync_engine, "connect", _prepare_writer)
     async with writer.begin() as connection:
@@ -101,25 +102,28 @@ async def _upgrade_server(url: URL) -> None:
         await connection.run_sync(upgrade)
 
 
-def _open_reader(url: URL) -> AsyncEngine:
+def _open_reader(url: URL, answer_timeout_s: float) -> AsyncEngine:
     """Open connections that cannot write. The writer must have opened the store before."""
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, execution_options={"postgresql_readonly": True}, **_OF_A_SERVER)
+        return create_async_engine(
+            url, execution_options={"postgresql_readonly": True}, **_of_a_server(answer_timeout_s)
+        )
     read_only = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
     reader = create_async_engine(read_only, pool_size=2)
     event.listen(reader.sync_engine, "connect", _prepare_reader)
     return reader
 
 
-_OF_A_SERVER: Mapping[str, Any] = {
-    "pool_pre_ping": True,  # a connection that died while nobody used it is replaced unseen
-    "connect_args": {
-        "timeout": CONNECT_TIMEOUT_S,
-        "command_timeout": ANSWER_TIMEOUT_S,
-        # as durable as SQLite's FULL, whatever the server's default: an ack lets a gateway delete its record
-        "server_settings": {"application_name": "classready-collector", "synchronous_commit": "on"},
-    },
-}
+def _of_a_server(answer_timeout_s: float) -> dict[str, Any]:
+    return {
+        "pool_pre_ping": True,  # a connection that died while nobody used it is replaced unseen
+        "connect_args": {
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": answer_timeout_s,
+            # as durable as SQLite's FULL, whatever the server's default: an ack lets a gateway delete its record
+            "server_settings": {"application_name": "classready-collector", "synchronous_commit": "on"},
+        },
+    }
 
 
 def sqlite_has_wal_reset_bug() -> bool:

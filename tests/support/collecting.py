@@ -7,12 +7,12 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from classready.codec import DecodedReport, decode_report, encode, encode_report
 from classready.observation import Bandwidth, Device, Observation, Outcome, Ping, Port
@@ -153,6 +153,14 @@ async def start_engine(
     return engine
 
 
+def wait_until(condition: Callable[[], bool], deadline_s: float = 40.0) -> None:
+    """Block until ``condition`` holds."""
+    until = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < until, "it did not come true in time"
+        time.sleep(0.05)
+
+
 class Collector:
     """The program itself, on a free loopback port, with its state in ``folder``."""
 
@@ -182,6 +190,15 @@ class Collector:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
+
+    def ask(self, path: str, data: bytes | None = None) -> int:
+        """GET, or POST ``data`` as gw-one; return the status."""
+        request = Request(f"{self.url}{path}", data, {"Authorization": f"Bearer {TOKENS['gw-one']}"})
+        try:
+            with urlopen(request, timeout=60, context=self.context) as answer:
+                return int(answer.status)
+        except HTTPError as refusal:
+            return refusal.code
 
     def kill(self) -> None:
         assert self.process

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-TAIL_BYTES = 256
-"""What is kept of the bytes before, so that a marker is seen also across two pieces."""
-
 
 class Way:
-    """Forwards connections at ``port`` to another one; ``cut_count`` says how often ``marker`` ended one."""
+    """Forwards connections at ``port`` to another one; ``cut_count`` says how often ``marker`` ended one.
+
+    The next ``spare_count`` pieces with the marker pass.
+    """
 
     def __init__(self, to_port: int, marker: bytes) -> None:
-        self._to_port, self._marker = to_port, marker
+        self._to_port, self.marker = to_port, marker
         self.port = 0
         self.cut_count = 0
+        self.spare_count = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
@@ -32,12 +33,14 @@ class Way:
         seen = b""
         with suppress(OSError):
             while piece := await reader.read(65_536):
-                seen = seen[-TAIL_BYTES:] + piece
+                seen = seen[1 - len(self.marker) :] + piece  # a marker is seen also across two pieces
                 writer.write(piece)
                 await writer.drain()
-                if watched and self._marker in seen:
-                    self.cut_count += 1
-                    return
+                if watched and self.marker in seen:
+                    self.spare_count -= 1
+                    if self.spare_count < 0:
+                        self.cut_count += 1
+                        return
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ Data is not synced to the disk: what is tested is a server that goes away, never
 import contextlib
 import itertools
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -23,13 +22,15 @@ _SETTINGS: Mapping[str, str] = {
     "autovacuum": "off",
     "fsync": "off",
     "full_page_writes": "off",
-    "listen_addresses": "''",
     "log_min_messages": "warning",
     "max_connections": "60",
     "shared_buffers": "32MB",
     "timezone": "'America/New_York'",
 }
 """A zone that is nobody's here: whoever lets the server convert a time is seen."""
+
+ROLE = "classready"
+"""As docs/postgresql.md makes it: it owns its database, and may do nothing else."""
 
 
 def _command(program: str, *arguments: object) -> list[str]:
@@ -41,29 +42,35 @@ def _command(program: str, *arguments: object) -> list[str]:
 
 
 class Postgres:
-    """A server behind a Unix socket in ``folder``, which must belong to whom it runs as."""
+    """A server behind a Unix socket in ``folder``, which must belong to whom it runs as; also on loopback if told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tcp_port: int | None = None) -> None:
         self.folder = folder
-        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.port = tcp_port or 5432  # also a part of the socket's name
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._call("initdb", "-D", folder / "data", "-E", "UTF8", "--locale=C", "--auth=trust", "--no-sync")
-        self.configure(**_SETTINGS, unix_socket_directories=f"'{folder}'")
-
-    def configure(self, **settings: str) -> None:
-        """Append to the configuration; it holds from the next start on."""
+        address = "''" if tcp_port is None else "'127.0.0.1'"
+        places = {"unix_socket_directories": f"'{folder}'", "listen_addresses": address, "port": str(self.port)}
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+            file.writelines(f"{name} = {value}\n" for name, value in {**_SETTINGS, **places}.items())
 
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
-    @property
-    def pid(self) -> int:
+    def pause(self) -> None:
+        """Let it hear and say nothing until ``resume``; its connections stay."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
         assert self._process is not None
-        return self._process.pid
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, number)
 
     def start(self, deadline_s: float = 30.0) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -90,15 +97,29 @@ class Postgres:
             self._process = None
 
     def url(self, database: str) -> URL:
-        return URL.create("postgresql+asyncpg", self.user, database=database, query={"host": str(self.folder)})
+        place = {"host": str(self.folder), "port": str(self.port)}
+        return URL.create("postgresql+asyncpg", ROLE, database=database, query=place)
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run ``statement`` as the administrator; return rows as lines, columns parted by ``|``."""
-        return self._call("psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-d", database, "-c", statement)
+        return self._call(
+            "psql",
+            "-XqtA",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            self.folder,
+            "-p",
+            self.port,
+            "-d",
+            database,
+            "-c",
+            statement,
+        )
 
-    def make_database(self, template: str = "template0") -> URL:
+    def make_database(self) -> URL:
         name = f"test_{next(self._numbers)}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.sql(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE template0")
         return self.url(name)
 
     def drop_database(self, url: URL) -> None:
@@ -121,16 +142,17 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(tcp_port: int | None = None) -> Iterator[Postgres]:
     """Run a server of one's own for the ``with`` block; nothing of it stays."""
     # not below pytest's own folder, which nobody but root may enter, and short: a socket's path has 107 bytes
     folder = Path(tempfile.mkdtemp(prefix="classready-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, tcp_port)
         server.start()
         try:
+            server.sql(f"CREATE ROLE {ROLE} LOGIN")
             yield server
         finally:
             server.crash()
