@@ -18,6 +18,7 @@ from collector.core.state import ClassroomState, School
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views import Bureau, SchoolSummary, show, summarise
 from collector.views.office import OfficeSummary, total
+from collector.views.undelivered import sentences
 from collector.views.urgency import Counts, most_urgent, most_urgent_room
 
 REFRESH_S = 30
@@ -78,7 +79,9 @@ def _offices(bureau: Bureau, language: Language) -> dict[str, Any]:
         by_office.setdefault(summary.office, []).append(summary)
     offices = [total(own, language, office=office, name=names.office(office)) for office, own in by_office.items()]
     everything = [summary for own in by_office.values() for summary in own]
-    return {"offices": sorted(offices, key=most_urgent), "total": total(everything, language)}
+    undelivered = list(sentences(bureau.undelivered(), language))
+    summed = total(everything, language)
+    return {"offices": sorted(offices, key=most_urgent), "total": summed, "undelivered": undelivered}
 
 
 def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, Any]:

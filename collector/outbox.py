@@ -1,27 +1,44 @@
 """From the outbox to the receivers: each on its own, in order, until it took the message or never will.
 
 Success is the notifier's word alone. A row is written before anything is sent and marked after, so a restart forgets
-nothing and repeats at most the one message it was interrupted in.
+nothing and repeats at most the one message it was interrupted in. What fails on the way to the receiver holds back its
+queue, as long as it takes; what fails because of one message does so only for so many tries.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy.exc import SQLAlchemyError
 
 from collector.core.bureau.words import Notice
 from collector.engine import CommitFailedError, Engine
 from collector.notify.contract import Deferred, Notifier, Refused
 from collector.notify.message import Message
 from collector.store.database import Store
-from collector.store.outbox import Delivery, next_pending, pending_summary
+from collector.store.outbox import Delivery, Lost, lost_since, next_pending, pending_summary
+from collector.store.transaction import StoreAwayError, reading
+from collector.views.undelivered import Undelivered
 
 SEND_TIMEOUT_S = 30.0
 BACKOFF_MAX_S = 300.0
+PAUSE_MAX_S = 600.0
+"""No receiver is ever waited for longer: what is due later was deferred by a clock that was set back since."""
+AHEAD_MAX_S = 60.0
+"""A message dated in the future lets those go first that are due, and is sent at the latest after so long."""
+LOOK_AGAIN_S = 60.0
 STORE_RETRY_S = 1.0
+TRIES_MAX: Mapping[str, int] = {"unknown_code": 6, "http_refused": 6, "internal": 6, "bad_reply": 24}
+"""Tries in a row with an answer that may be about the message itself. With pauses of five minutes: half an hour, and
+two hours where a portal on the way may have answered."""
+PENDING_MAX = 1_000
+"""Per receiver. When a robot comes back after days, a thousand messages take it an hour; older ones help nobody."""
+TOLD_S = 7 * 86_400.0
+"""So long the board tells what was lost."""
 
 SENT = Counter("classready_notifications_sent", "Messages that a receiver confirmed.", ["channel"])
 FAILED = Counter("classready_notifications_requests_failed", "Attempts that failed, each one.", ["channel", "reason"])
@@ -37,6 +54,7 @@ OLDEST_AGE = Gauge(
 )
 
 Clock = Callable[[], float]
+_Result = TypeVar("_Result")
 
 _log = structlog.get_logger()
 
@@ -59,6 +77,10 @@ class Outbox:
         self._clock = clock
         self._news = {name: asyncio.Event() for name in notifiers}
         self._waiting: Mapping[str, tuple[int, float]] = {}
+        self._lost: Mapping[str, Lost] = {}
+        self._failing: dict[str, str] = {}
+        self._tries: dict[str, tuple[int, int]] = {}
+        self._ahead_since_s: dict[str, float] = {}
         for name in notifiers:
             SENT.labels(name)
             LOST.labels(name)
@@ -70,9 +92,25 @@ class Outbox:
         for news in self._news.values():
             news.set()
 
+    def undelivered(self) -> Sequence[Undelivered]:
+        """What people must know of each receiver that does not get its messages."""
+        return [self._undelivered(name) for name in sorted({*self._notifiers, *self._lost})]
+
+    def _undelivered(self, name: str) -> Undelivered:
+        lost = self._lost.get(name)
+        return Undelivered(
+            receiver=name,
+            waiting_count=self._waiting[name][0] if name in self._waiting else 0,
+            oldest_age_s=self._oldest_age_s(name),
+            failing=self._failing.get(name),
+            lost_count=lost.count if lost else 0,
+            lost_at=lost.at if lost else None,
+            lost_reason=lost.reason if lost else "",
+        )
+
     async def run(self) -> None:
         """Deliver until cancelled."""
-        await self._refuse_for_unknown_receivers()
+        await self._insist(self._refuse_for_unknown_receivers)
         async with asyncio.TaskGroup() as group:
             for name in self._notifiers:
                 group.create_task(self._serve(name), name=f"outbox {name}")
@@ -81,28 +119,47 @@ class Outbox:
         news = self._news[name]
         while True:
             news.clear()
+            wait_s = await self._insist(partial(self._deliver_next, name))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await news.wait()
+
+    async def _insist(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Do ``work``, again and again while the store is away."""
+        while True:
             try:
-                wait_s = await self._deliver_next(name)
-            except (SQLAlchemyError, CommitFailedError) as error:
-                _log.warning("outbox_not_reachable", receiver=name, error=str(error)[:200])
-                wait_s = STORE_RETRY_S
-            if wait_s is None:
-                await news.wait()
-            else:
-                await asyncio.sleep(wait_s)
+                return await work()
+            except (StoreAwayError, CommitFailedError) as error:
+                _log.warning("outbox_not_reachable", error=str(error)[:200])
+                await asyncio.sleep(STORE_RETRY_S)
 
     async def _deliver_next(self, name: str) -> float | None:
-        """Try the oldest message of a receiver; return when to look again, None = when there is a new one."""
-        async with self._store.reader.connect() as connection:
-            delivery = await next_pending(connection, name)
+        """Try the message whose turn it is; return when to look again, None = when there is a new one."""
+        async with reading(self._store.reader) as connection:
+            delivery = await next_pending(connection, name, self._clock())
             self._waiting = await pending_summary(connection)
-        PENDING.labels(name).set(self._waiting[name][0] if name in self._waiting else 0)
+        count = self._waiting[name][0] if name in self._waiting else 0
+        PENDING.labels(name).set(count)
         if delivery is None:
+            self._ahead_since_s.pop(name, None)
             return None
-        if (wait_s := delivery.due_at - self._clock()) > 0:
-            return wait_s
-        await self._attempt(delivery)
+        if count > PENDING_MAX:
+            await self._give_up(delivery, "too_many")
+        elif (wait_s := self._wait_s(delivery)) > 0:
+            return min(wait_s, LOOK_AGAIN_S)
+        else:
+            await self._attempt(delivery)
         return 0.0
+
+    def _wait_s(self, delivery: Delivery) -> float:
+        """How long ``delivery`` is not due yet, whatever was done to the clock since its time was set."""
+        ahead_s = delivery.due_at - self._clock()
+        if ahead_s <= 0:
+            return 0.0
+        if delivery.attempt_count:
+            return ahead_s if ahead_s <= PAUSE_MAX_S else 0.0
+        now_s = time.monotonic()
+        return min(ahead_s, self._ahead_since_s.setdefault(delivery.receiver, now_s) + AHEAD_MAX_S - now_s)
 
     def _oldest_age_s(self, name: str) -> float:
         return max(0.0, self._clock() - self._waiting[name][1]) if name in self._waiting else 0.0
@@ -116,9 +173,7 @@ class Outbox:
             await self._defer(delivery, error.reason, str(error), _pause_s(delivery, error))
         except Refused as error:
             FAILED.labels(name, error.reason).inc()
-            LOST.labels(name).inc()
-            _log.error("notification_refused", receiver=name, delivery=delivery.id, reason=str(error))
-            await self._engine.mark_refused(delivery.id, str(error))
+            await self._give_up(delivery, str(error))
         except TimeoutError:
             await self._defer(delivery, "timeout", "timeout", _backoff_s(delivery))
         except Exception:  # noqa: BLE001 - a bug in one notifier must not stop the others, nor lose the message
@@ -127,31 +182,51 @@ class Outbox:
         else:
             SENT.labels(name).inc()
             LAST_SUCCESS.labels(name).set(self._clock())
-            await self._confirm(delivery)
-
-    async def _confirm(self, delivery: Delivery) -> None:
-        """Insist on marking what was sent: forgetting it would send it twice."""
-        while True:
-            try:
-                await self._engine.mark_sent(delivery.id)
-            except CommitFailedError:
-                await asyncio.sleep(STORE_RETRY_S)
-            else:
-                return
+            self._failing.pop(name, None)
+            # insist on marking what was sent: forgetting it would send it twice
+            await self._insist(partial(self._engine.mark_sent, delivery.id))
 
     async def _defer(self, delivery: Delivery, reason: str, text: str, pause_s: float) -> None:
         FAILED.labels(delivery.receiver, reason).inc()
+        self._failing[delivery.receiver] = text
+        if self._is_last_try(delivery, reason):
+            await self._give_up(delivery, text)
+            return
         _log.warning("notification_deferred", receiver=delivery.receiver, delivery=delivery.id, reason=text)
         await self._engine.mark_deferred(delivery.id, text, self._clock() + pause_s)
 
+    def _is_last_try(self, delivery: Delivery, reason: str) -> bool:
+        """Count answers in a row that may be about the message itself. A restart may begin anew: it is rare."""
+        if reason not in TRIES_MAX:
+            self._tries.pop(delivery.receiver, None)
+            return False
+        before_id, before_count = self._tries.get(delivery.receiver, (delivery.id, 0))
+        count = 1 + (before_count if before_id == delivery.id else 0)
+        self._tries[delivery.receiver] = (delivery.id, count)
+        return count >= TRIES_MAX[reason]
+
+    async def _give_up(self, delivery: Delivery, reason: str) -> None:
+        _log.error("notification_refused", receiver=delivery.receiver, delivery=delivery.id, reason=reason)
+        await self._insist(partial(self._engine.mark_refused, delivery.id, reason))
+        LOST.labels(delivery.receiver).inc()
+        await self._insist(self._recount_lost)
+
+    async def _recount_lost(self) -> None:
+        async with reading(self._store.reader) as connection:
+            self._lost = await lost_since(connection, self._clock() - TOLD_S)
+
     async def _refuse_for_unknown_receivers(self) -> None:
         """Settle what waits for receivers that are no longer in the settings."""
-        async with self._store.reader.connect() as connection:
+        await self._recount_lost()
+        async with reading(self._store.reader) as connection:
             waiting = (await pending_summary(connection)).keys() - self._notifiers.keys()
-            for name in waiting:
-                while delivery := await next_pending(connection, name):
-                    _log.warning("notification_refused", receiver=name, delivery=delivery.id, reason="no such receiver")
-                    await self._engine.mark_refused(delivery.id, "no such receiver")
+        for name in waiting:
+            while delivery := await self._first(name):
+                await self._give_up(delivery, "no_such_receiver")
+
+    async def _first(self, name: str) -> Delivery | None:
+        async with reading(self._store.reader) as connection:
+            return await next_pending(connection, name)
 
 
 def _pause_s(delivery: Delivery, error: Deferred) -> float:

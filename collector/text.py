@@ -465,6 +465,23 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "…… 另有 {schools} 所学校 {classrooms} 间教室",
         "... and {schools} more school(s), {classrooms} classroom(s)",
     ),
+    # --- why a message is not delivered -----------------------------------------------------------------------------
+    "delivery.rate": ("机器人发送过于频繁,正在限流", "the robot takes no more for now"),
+    "delivery.busy": ("机器人平台忙", "the robot's platform is busy"),
+    "delivery.timeout": ("机器人没有及时应答", "the robot did not answer in time"),
+    "delivery.unreachable": ("连不上机器人", "the robot cannot be reached"),
+    "delivery.http_status": ("中途返回错误状态", "something on the way answered with an error"),
+    "delivery.redirect": ("被转到别的地址,未跟随", "redirected elsewhere, which is not followed"),
+    "delivery.bad_reply": ("应答不是机器人给的(可能被登录页拦截)", "the answer is not the robot's (a login page?)"),
+    "delivery.http_refused": ("这条通知被中途拒收", "this message was refused on the way"),
+    "delivery.unknown_code": ("机器人返回未知错误码", "an error code of the robot that is not known"),
+    "delivery.internal": ("程序出错,请看采集器日志", "a fault of the program, see its log"),
+    "delivery.too_long": ("通知过长", "the message is too long"),
+    "delivery.invalid_robot": ("机器人已失效,请检查密钥", "there is no such robot; check its key"),
+    "delivery.rejected": ("机器人拒收", "the robot rejects it"),
+    "delivery.too_many": ("积压太多,最早的已放弃", "too many waited, the oldest were given up"),
+    "delivery.no_such_receiver": ("设置里已没有这个接收方", "the settings have no such receiver any more"),
+    "delivery.other": ("其他原因", "another reason"),
     # --- board ------------------------------------------------------------------------------------------------------
     "board.title": ("教室就绪看板", "Classroom readiness"),
     "board.subtitle": ("千兆到校 · 百兆到班", "Gigabit to the school, 100 Mbit/s to the classroom"),
@@ -477,6 +494,15 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "board.not_well": (
         "旧数据:采集器现在存不下新的数据(例如磁盘已满),下面的状态可能早已过时。请看采集器的日志。",
         "Old data: the collector cannot store anything new (its disk may be full); see its log.",
+    ),
+    "board.undelivered": ("未送达的通知", "Messages that did not arrive"),
+    "board.lost": (
+        "接收方“{receiver}”最近七天有 {count} 条通知没有送到,最近一条的原因:{reason}。",
+        "{receiver} never got {count} message(s) of the last seven days; why the last one: {reason}.",
+    ),
+    "board.waiting": (
+        "接收方“{receiver}”有 {count} 条通知在排队,最早的已等 {age},原因:{reason}。仍在重试。",
+        "{count} message(s) wait for {receiver}, the oldest for {age}: {reason}. They are tried again.",
     ),
     "board.need": ("状态", "State"),
     "board.rural_weak": ("薄弱学校", "weak rural school"),
@@ -611,6 +637,13 @@ def reason(code: str, language: Language) -> str:
     """Name the reason an agent gave; one without a text of its own is shown as its code."""
     known = f"reason.{code}"
     return say(known, language) if known in MESSAGES else say("reason.other", language, code=code)
+
+
+def delivery_problem(found: str, language: Language) -> str:
+    """Say why a message was not delivered, from ``word`` or ``word (code)`` as the outbox keeps it."""
+    word, bracket, code = found.partition(" (")
+    known = f"delivery.{word}"
+    return say(known if known in MESSAGES else "delivery.other", language) + bracket + code
 
 
 def rate(rate_bps: float, language: Language) -> str:

@@ -90,9 +90,9 @@ class Service:
         """Whether time passes and the store takes what is written, so that reports can be committed."""
         return self.engine.is_well
 
-    async def is_well_now(self) -> bool:
-        """The same, asked by systemd's watchdog."""
-        return self.is_well()
+    async def is_alive(self) -> bool:
+        """What systemd's watchdog asks: a store that is away gets no better by a restart of ours."""
+        return self.engine.is_alive
 
     async def apply(self, configuration: Configuration) -> None:
         """Bring roster, calendar and policy into force."""
@@ -150,17 +150,22 @@ async def run(configuration: Configuration) -> None:
         service = Service(configuration, store)
         await service.apply(configuration)
         async with ClientSession() as session:
-            await _serve(service, store, _notifiers(configuration, session), stop)
+            notifiers = _notifiers(configuration, session)
+            outbox = Outbox(store, service.engine, notifiers, service.render, time.time)
+            await _serve(service, store, outbox, stop)
     finally:
         await close_store(store)
 
 
-async def _serve(service: Service, store: Store, notifiers: Mapping[str, Notifier], stop: asyncio.Event) -> None:
+async def _serve(service: Service, store: Store, outbox: Outbox, stop: asyncio.Event) -> None:
     """Stop in the order that loses nothing: first the doors, then what works behind them."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part) for part in _parts(service, store, notifiers)]
+        tasks = [group.create_task(part) for part in _parts(service, store, outbox)]
         configuration = service.configuration
-        async with listening(_application(service), configuration.settings.listen, configuration.tls) as (host, port):
+        async with listening(_application(service, outbox), configuration.settings.listen, configuration.tls) as (
+            host,
+            port,
+        ):
             _log.info("listening", host=host, port=port, schools=len(service.engine.schools))
             notify("READY=1")
             await stop.wait()
@@ -173,15 +178,15 @@ async def _serve(service: Service, store: Store, notifiers: Mapping[str, Notifie
             _log.warning("not_saved", schools=left_count)
 
 
-def _parts(service: Service, store: Store, notifiers: Mapping[str, Notifier]) -> Iterator[Coroutine[None, None, None]]:
+def _parts(service: Service, store: Store, outbox: Outbox) -> Iterator[Coroutine[None, None, None]]:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     yield engine.run()
     yield engine.keep_time(settings.tick_s)
     yield engine.bureau.run()
     yield _renew_calendar(service)
     yield _reload_on_hangup(service)
-    yield feed_watchdog(service.is_well_now)
-    yield Outbox(store, engine, notifiers, service.render, time.time).run()
+    yield feed_watchdog(service.is_alive)
+    yield outbox.run()
     if settings.responder:
         key = secrets.get("responder.key_file")
         yield responder.serve(settings.responder, key.encode() if key else None)
@@ -217,7 +222,7 @@ def _notifiers(configuration: Configuration, session: ClientSession) -> dict[str
 # --- HTTP -----------------------------------------------------------------------------------------------------------
 
 
-def _application(service: Service) -> web.Application:
+def _application(service: Service, outbox: Outbox) -> web.Application:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     bureau = Bureau(
         schools=lambda: engine.schools,
@@ -225,6 +230,7 @@ def _application(service: Service) -> web.Application:
         policy=lambda: engine.policy,
         clock=time.time,
         language=settings.language,
+        undelivered=outbox.undelivered,
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])

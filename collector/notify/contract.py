@@ -5,8 +5,9 @@ from typing import Literal, Protocol
 from collector.notify.message import Message
 
 DeferredReason = Literal[
-    "rate", "busy", "timeout", "unreachable", "http_status", "redirect", "bad_reply", "unknown_code"
+    "rate", "busy", "timeout", "unreachable", "http_status", "redirect", "bad_reply", "http_refused", "unknown_code"
 ]
+"""``bad_reply``, ``http_refused`` and ``unknown_code`` may be about the message itself: the outbox ends such tries."""
 RefusedReason = Literal["too_long", "invalid_robot", "rejected"]
 
 

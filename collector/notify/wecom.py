@@ -30,6 +30,10 @@ MINUTE_S = 60.0
 _FINAL: Mapping[int, RefusedReason] = {40008: "rejected", 40058: "too_long", 44004: "rejected", 93000: "invalid_robot"}
 
 
+_ABOUT_THE_MESSAGE = frozenset({400, 411, 413, 414, 415, 422, 431})
+"""HTTP statuses that speak of what was sent; other 4xx speak of the way to the robot (RFC 9110, section 15.5)."""
+
+
 class _Reply(Struct):
     errcode: int
 
@@ -93,6 +97,8 @@ def _judge(status: int, reply: bytes) -> None:
         raise Deferred("rate", retry_after_s=MINUTE_S, code=status)
     if 300 <= status < 400:
         raise Deferred("redirect", retry_after_s=300, code=status)
+    if status in _ABOUT_THE_MESSAGE:
+        raise Deferred("http_refused", retry_after_s=60, code=status)
     if status >= 400:
         raise Deferred("http_status", retry_after_s=30 if status >= 500 else 300, code=status)
     _judge_code(_errcode(reply))

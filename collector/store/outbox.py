@@ -1,11 +1,12 @@
 """Messages on their way: written in the transaction that caused them, settled when the receiver took them."""
 
 from collections.abc import Iterable
+from math import inf
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.words import Notice
@@ -34,10 +35,15 @@ async def add(connection: AsyncConnection, receivers: Iterable[str], notice: Not
         await connection.execute(insert(outbox), rows)
 
 
-async def next_pending(connection: AsyncConnection, receiver: str) -> Delivery | None:
-    """Return the oldest delivery that ``receiver`` has not taken: messages keep their order."""
+async def next_pending(connection: AsyncConnection, receiver: str, now: float = inf) -> Delivery | None:
+    """Return the oldest delivery that ``receiver`` has not taken: messages keep their order.
+
+    One that was never tried and is due later than ``now`` was written by a clock that was wrong: it comes last.
+    """
     pending = (outbox.c.state == "pending", outbox.c.receiver == receiver)
-    row = (await connection.execute(select(outbox).where(*pending).order_by(outbox.c.id).limit(1))).one_or_none()
+    is_ahead = and_(outbox.c.attempt_count == 0, outbox.c.due_at > now)
+    first = select(outbox).where(*pending).order_by(is_ahead, outbox.c.id).limit(1)
+    row = (await connection.execute(first)).one_or_none()
     if row is None:
         return None
     return Delivery(
@@ -48,6 +54,26 @@ async def next_pending(connection: AsyncConnection, receiver: str) -> Delivery |
         attempt_count=row.attempt_count,
         due_at=row.due_at,
     )
+
+
+class Lost(Struct, frozen=True, kw_only=True):
+    """What one receiver never got. ``reason`` and ``at`` are of the last one."""
+
+    count: int
+    at: float
+    reason: str
+
+
+async def lost_since(connection: AsyncConnection, since: float) -> dict[str, Lost]:
+    """Return receiver -> what was refused since then."""
+    refused = (outbox.c.state == "refused", outbox.c.settled_at >= since)
+    columns = (outbox.c.receiver, outbox.c.settled_at, outbox.c.reason)
+    rows = await connection.execute(select(*columns).where(*refused).order_by(outbox.c.settled_at, outbox.c.id))
+    found: dict[str, Lost] = {}
+    for row in rows:
+        count = found[row.receiver].count if row.receiver in found else 0
+        found[row.receiver] = Lost(count=count + 1, at=row.settled_at, reason=row.reason or "")
+    return found
 
 
 async def pending_summary(connection: AsyncConnection) -> dict[str, tuple[int, float]]:

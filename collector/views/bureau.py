@@ -1,11 +1,12 @@
 """Where pages and API get what they show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.text import Language, Names
+from collector.views.undelivered import Undelivered
 
 
 @dataclass(frozen=True)
@@ -17,3 +18,4 @@ class Bureau:
     policy: Callable[[], Policy]
     clock: Callable[[], float]
     language: Language = "zh"
+    undelivered: Callable[[], Sequence[Undelivered]] = tuple

@@ -1,7 +1,8 @@
 """The board: every page with hostile names, both languages, nothing unescaped, nothing inline."""
 
+import dataclasses
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 
@@ -18,6 +19,7 @@ from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
 from collector.views import Bureau
+from collector.views.undelivered import Undelivered
 from collector.views.urgency import Counts
 from tests.support.samples import (
     NAMES,
@@ -48,10 +50,13 @@ PAYLOADS = [
 
 
 @asynccontextmanager
-async def board(*schools: School, names: Names = NAMES, is_well: bool = True) -> AsyncIterator[Client]:
+async def board(
+    *schools: School, names: Names = NAMES, is_well: bool = True, undelivered: Sequence[Undelivered] = ()
+) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
     bureau = Bureau(schools=lambda: found, names=lambda: names, policy=lambda: policy, clock=lambda: NOW)
+    bureau = dataclasses.replace(bureau, undelivered=lambda: undelivered)
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
     app.on_response_prepare.append(pages.add_headers)
@@ -290,3 +295,23 @@ def test_a_bar_is_filled_and_nothing_is_lost_in_it(rooms: tuple[int, ...]) -> No
 def test_nothing_to_count_is_no_bar() -> None:
     """0 of 0 has no share."""
     assert list(shares(Counts())) == []
+
+
+@pytest.mark.parametrize(("language", "told"), [("zh", "没有送到"), ("en", "never got 2 message(s)")])
+async def test_what_did_not_arrive_is_told(language: str, told: str) -> None:
+    """A lost message and a queue that stands still are on the front page, each with its reason."""
+    found = [
+        Undelivered(receiver="well", waiting_count=1, oldest_age_s=5.0),
+        Undelivered(receiver="lost", lost_count=2, lost_at=NOW - 3_600, lost_reason="unknown_code (99999)"),
+        Undelivered(receiver="stuck", waiting_count=7, oldest_age_s=7_200.0, failing="http_status (502)"),
+        Undelivered(receiver="odd", lost_count=1, lost_at=NOW, lost_reason="<b>new</b>"),
+    ]
+    async with board(demo_school(), undelivered=found) as client:
+        page = Tags(await read(client, f"/?lang={language}"))
+        assert told in page.text
+        assert "(99999)" in page.text
+        assert "(502)" in page.text
+        assert "stuck" in page.text
+        assert "well" not in page.text
+    async with board(demo_school()) as client:
+        assert "stuck" not in await read(client, "/")

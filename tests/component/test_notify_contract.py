@@ -143,6 +143,30 @@ def test_body_codes(code: int, error: type[Exception]) -> None:
         wecom._judge(200, b'{"errcode": %d, "errmsg": "x"}' % code)
 
 
+@pytest.mark.parametrize(
+    ("status", "reply", "reason"),
+    [
+        (200, b"", "bad_reply"),
+        (200, b"{}", "bad_reply"),
+        (200, b'{"errcode": "0"}', "bad_reply"),
+        (200, b'{"errcode": null}', "bad_reply"),
+        (200, b"[0]", "bad_reply"),
+        (204, b"", "bad_reply"),
+        (400, b"", "http_refused"),
+        (413, b'{"errcode": 0}', "http_refused"),
+        (404, b"", "http_status"),
+        (407, b"", "http_status"),
+        (429, b"", "rate"),
+        (502, b'{"errcode": 0}', "http_status"),
+    ],
+)
+def test_only_the_robots_own_zero_is_success(status: int, reply: bytes, reason: str) -> None:
+    """An answer without a code is no success, and a status that speaks of the message is told from one of the way."""
+    with pytest.raises(Deferred) as raised:
+        wecom._judge(status, reply)
+    assert raised.value.reason == reason
+
+
 async def test_a_wrong_key_is_refused() -> None:
     """The robot says 93000 to a key it does not know."""
     robot = Robot("another")

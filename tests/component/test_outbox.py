@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select
 
+from collector import outbox as delivery
 from collector.core.bureau.words import Notice
 from collector.core.words import Cause
 from collector.notify.contract import Deferred, Refused
@@ -48,12 +49,27 @@ class Robot:
         self.taken.append(message)
 
 
+class Picky(Robot):
+    """Never takes message "1", and says why; takes all others."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__()
+        self.why = why
+        self.try_count = 0
+
+    async def send(self, message) -> None:
+        if message == "1":
+            self.try_count += 1
+            raise self.why
+        await super().send(message)
+
+
 @asynccontextmanager
-async def delivering(folder, clock, **robots):
+async def delivering(folder, clock, *, render=lambda notice: notice.incident, **robots):
     """An outbox at work for ``robots``; messages are incident ids. Yields (store, outbox)."""
     async with opened(folder) as store:
         engine = await start_engine(store, folder, clock, receivers=[ConsoleReceiver(name=name) for name in robots])
-        outbox = Outbox(store, engine, robots, lambda notice: notice.incident, clock)
+        outbox = Outbox(store, engine, robots, render, clock)
         task = asyncio.create_task(outbox.run())
         try:
             yield store, outbox
@@ -62,10 +78,19 @@ async def delivering(folder, clock, **robots):
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def write(store, outbox, incident: str, *receivers: str) -> None:
+async def write(store, outbox, incident: str, *receivers: str, at: float = NOW) -> None:
     async with store.writer.begin() as connection:
-        await outbox_rows.add(connection, receivers, notice(incident), NOW)
+        await outbox_rows.add(connection, receivers, notice(incident), at)
     outbox.wake()
+
+
+async def let_pass(clock, outbox, condition, step_s: float = 301.0) -> None:
+    """Let the clock run, in steps longer than any pause, until ``condition`` holds."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():
+            clock.now += step_s
+            outbox.wake()
+            await asyncio.sleep(0.01)
 
 
 async def states(store) -> list[tuple[str, str, int]]:
@@ -148,15 +173,181 @@ async def test_refused(tmp_path):
     assert REGISTRY.get_sample_value("classready_notifications_lost_total", {"channel": "r"}) == lost + 1
 
 
-async def test_bug_in_a_notifier(tmp_path):
-    """A notifier that fails in a way nobody thought of loses nothing."""
-    async with delivering(tmp_path, FakeClock(), r=Robot(KeyError("?"))) as (store, outbox):
+@pytest.mark.parametrize(
+    ("why", "tries", "reason"),
+    [
+        pytest.param(Deferred("unknown_code", 300, 99999), 6, "unknown_code (99999)", id="a code nobody knows"),
+        pytest.param(Deferred("http_refused", 60, 413), 6, "http_refused (413)", id="too large for a proxy"),
+        pytest.param(KeyError("?"), 6, "internal", id="a bug in the notifier"),
+        pytest.param(
+            Deferred("bad_reply", 60), 24, "bad_reply", id="no code, no JSON: a firewall that dislikes a word"
+        ),
+    ],
+)
+async def test_one_message_does_not_hold_back_the_others(tmp_path, why, tries, reason):
+    """What may be about a message itself ends after so many tries: lost, counted, told, and the next one goes."""
+    lost = REGISTRY.get_sample_value("classready_notifications_lost_total", {"channel": "r"}) or 0
+    robot, clock = Picky(why), FakeClock()
+    async with delivering(tmp_path, clock, r=robot) as (store, outbox):
+        await write(store, outbox, "1", "r")
+        await write(store, outbox, "2", "r")
+
+        async def settled():
+            assert robot.try_count == tries or not robot.taken
+            return [state for _, state, _ in await states(store)] == ["refused", "sent"]
+
+        await let_pass(clock, outbox, settled)
+        assert (robot.try_count, robot.taken) == (tries, ["2"])
+        [told] = outbox.undelivered()
+        assert (told.receiver, told.lost_count, told.lost_reason, told.failing) == ("r", 1, reason, None)
+    assert REGISTRY.get_sample_value("classready_notifications_lost_total", {"channel": "r"}) == lost + 1
+    async with delivering(tmp_path, clock, r=robot) as (_, outbox):
+
+        async def is_told_after_a_restart():
+            return [(one.lost_count, one.lost_reason) for one in outbox.undelivered()] == [(1, reason)]
+
+        await until(is_told_after_a_restart)
+
+
+async def test_a_message_that_cannot_be_rendered(tmp_path):
+    """A bug in the words of one message is the same as one in its notifier."""
+
+    def render(notice):
+        return {"2": "2"}[notice.incident]
+
+    robot, clock = Robot(), FakeClock()
+    async with delivering(tmp_path, clock, render=render, r=robot) as (store, outbox):
+        await write(store, outbox, "1", "r")
+        await write(store, outbox, "2", "r")
+
+        async def taken():
+            return robot.taken == ["2"]
+
+        await let_pass(clock, outbox, taken)
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        Deferred("http_status", 30, 502),
+        Deferred("http_status", 300, 403),
+        Deferred("busy", 30, -1),
+        Deferred("unreachable", 30),
+        Deferred("redirect", 300, 302),
+        TimeoutError(),
+    ],
+    ids=str,
+)
+async def test_a_dead_robot_loses_nothing(tmp_path, why):
+    """What is the way's fault is kept: all of it, in order, for a day and longer; meanwhile the board says so."""
+    robot, clock = Robot(*[why] * 30), FakeClock()
+    async with delivering(tmp_path, clock, r=robot) as (store, outbox):
+        for incident in ("1", "2", "3"):
+            await write(store, outbox, incident, "r")
+        told = []
+
+        async def all_taken():
+            told.extend(one for one in outbox.undelivered() if one.failing)
+            return robot.taken == ["1", "2", "3"]
+
+        await let_pass(clock, outbox, all_taken, step_s=3_600)
+        assert clock.now - NOW > 86_400
+        assert (told[-1].waiting_count, told[-1].lost_count) == (3, 0)
+        assert told[-1].oldest_age_s > 86_400
+        assert outbox.undelivered()[0].failing is None
+
+
+async def test_tries_are_counted_in_a_row(tmp_path):
+    """A robot that was away in between begins anew: only an answer speaks about the message."""
+    doubt, away = Deferred("unknown_code", 300, 99999), Deferred("unreachable", 30)
+    robot, clock = Robot(*([doubt] * 5 + [away]) * 3), FakeClock()
+    async with delivering(tmp_path, clock, r=robot) as (store, outbox):
         await write(store, outbox, "1", "r")
 
-        async def kept():
+        async def taken():
+            return robot.taken == ["1"]
+
+        await let_pass(clock, outbox, taken)
+
+
+async def test_a_queue_has_an_end(tmp_path, monkeypatch):
+    """Of more than so many messages that wait for one receiver the oldest are given up, and told."""
+    monkeypatch.setattr(delivery, "PENDING_MAX", 3)
+    robot = Robot(*[Deferred("unreachable", 30)] * 10)
+    async with delivering(tmp_path, FakeClock(), r=robot) as (store, outbox):
+        for n in range(1, 7):
+            await write(store, outbox, str(n), "r")
+
+        async def three_are_left():
+            return [state for _, state, _ in await states(store)] == ["refused"] * 3 + ["pending"] * 3
+
+        await until(three_are_left)
+        [told] = outbox.undelivered()
+        assert (told.lost_count, told.lost_reason) == (3, "too_many")
+
+
+DAY_S = 86_400.0
+
+
+async def test_a_message_of_the_future_waits_behind_the_others(tmp_path, monkeypatch):
+    """What a wrong clock dated ahead holds back nobody, wakes up for news, and is itself sent before its date."""
+    monkeypatch.setattr(delivery, "AHEAD_MAX_S", 1.0)
+    robot = Robot()
+    async with delivering(tmp_path, FakeClock(), r=robot) as (store, outbox):
+        await write(store, outbox, "ahead", "r", at=NOW + DAY_S)
+        await write(store, outbox, "also ahead", "r", at=NOW + 2 * DAY_S)
+        for incident in ("1", "2"):
+            await write(store, outbox, incident, "r")
+
+        async def all_taken():
+            return len(robot.taken) == 4
+
+        await until(all_taken)
+        assert robot.taken == ["1", "2", "ahead", "also ahead"]
+
+
+@pytest.mark.parametrize("step_s", [-DAY_S, -DAY_S * 365, DAY_S])
+async def test_the_clock_is_set_while_a_message_is_deferred(tmp_path, step_s):
+    """A message that was to be tried in a minute is not held back for a day, and not forgotten either."""
+    robot, clock = Robot(Deferred("timeout", 60.0)), FakeClock()
+    async with delivering(tmp_path, clock, r=robot) as (store, outbox):
+        await write(store, outbox, "1", "r")
+
+        async def deferred():
             return await states(store) == [("r", "pending", 1)]
 
-        await until(kept)
+        await until(deferred)
+        clock.now += step_s
+        outbox.wake()
+
+        async def taken():
+            return robot.taken == ["1"]
+
+        await until(taken)
+
+
+async def test_a_pause_is_kept_whatever_comes(tmp_path):
+    """News do not shorten the pause that a robot asked for, and do not go before what waits for it."""
+    robot, clock = Robot(Deferred("rate", 60.0, 45009)), FakeClock()
+    async with delivering(tmp_path, clock, r=robot) as (store, outbox):
+        for incident in ("1", "2", "3"):
+            await write(store, outbox, incident, "r")
+
+        async def first_tried():
+            return (await states(store))[0] == ("r", "pending", 1)
+
+        await until(first_tried)
+        for _ in range(20):
+            outbox.wake()
+            await asyncio.sleep(0.005)
+        assert robot.taken == []
+        clock.now += 60.0
+        outbox.wake()
+
+        async def all_taken():
+            return robot.taken == ["1", "2", "3"]
+
+        await until(all_taken)
 
 
 async def test_receiver_gone(tmp_path):
