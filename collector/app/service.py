@@ -152,15 +152,15 @@ async def run(configuration: Configuration) -> None:
         async with ClientSession() as session:
             notifiers = _notifiers(configuration, session)
             outbox = Outbox(store, service.engine, notifiers, service.render, time.time)
-            await _serve(service, store, outbox, stop)
+            await _serve(service, outbox, stop)
     finally:
         await close_store(store)
 
 
-async def _serve(service: Service, store: Store, outbox: Outbox, stop: asyncio.Event) -> None:
+async def _serve(service: Service, outbox: Outbox, stop: asyncio.Event) -> None:
     """Stop in the order that loses nothing: first the doors, then what works behind them."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part) for part in _parts(service, store, outbox)]
+        tasks = [group.create_task(part) for part in _parts(service, outbox)]
         configuration = service.configuration
         async with listening(_application(service, outbox), configuration.settings.listen, configuration.tls) as (
             host,
@@ -178,7 +178,7 @@ async def _serve(service: Service, store: Store, outbox: Outbox, stop: asyncio.E
             _log.warning("not_saved", schools=left_count)
 
 
-def _parts(service: Service, store: Store, outbox: Outbox) -> Iterator[Coroutine[None, None, None]]:
+def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, None]]:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     yield engine.run()
     yield engine.keep_time(settings.tick_s)

@@ -52,7 +52,7 @@ class Writer:
             async with begin(self._store.writer) as connection:
                 yield connection
         except StoreAwayError as error:
-            self._failing, self._failed_at = True, time.monotonic()
+            self._is_away()
             metrics.COMMITS_FAILED.inc()
             metrics.DB_BUSY.inc("locked" in str(error))
             _log.error("commit_failed", error=str(error))
@@ -83,5 +83,9 @@ class Writer:
             async with reading(self._store.reader) as connection:
                 yield connection
         except StoreAwayError as error:
+            self._is_away()
             _log.error("store_not_readable", error=str(error))
             raise CommitFailedError from error
+
+    def _is_away(self) -> None:
+        self._failing, self._failed_at = True, time.monotonic()

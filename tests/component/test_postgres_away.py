@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -41,12 +40,13 @@ async def working(url, folder: Path):
     store = await open_store(url, ANSWER_TIMEOUT_S)
     try:
         engine = await start(store, folder, FakeClock())
-        task = asyncio.create_task(engine.run())
+        tasks = [asyncio.create_task(part) for part in (engine.run(), engine.keep_time(0.1), engine.bureau.run())]
         try:
             yield engine, store
         finally:
-            assert not task.done()
-            task.cancel()
+            assert not [task for task in tasks if task.done()]
+            for task in tasks:
+                task.cancel()
     finally:
         await close_store(store)
 
@@ -147,12 +147,12 @@ async def test_keep_and_come_back(server, tmp_path, trouble):
                     with pytest.raises(CommitFailedError):
                         await engine.submit("gw-one", report([record(2, port("s1/r1", 10**8))]), NOW)
             assert dict(engine.schools) == before
-            assert not store.writes.are_taken(time.monotonic())
+            assert not engine.is_well
         ack = await submitted(engine, 2)
         assert ack.committed == ((2, 2),)
         assert await applied(store) == (((1, 2),), 2)
         await engine.tick()
-        assert store.writes.are_taken(time.monotonic())
+        assert engine.is_well
 
 
 async def test_cut_while_nobody_used_it(server, tmp_path):
@@ -176,9 +176,14 @@ async def test_cut_in_the_middle_again_and_again(server, tmp_path):
         assert await sending == 199
         assert cut_count > 10
         assert await applied(store) == (((1, 199),), 199)
-        async with store.reader.connect() as connection:
-            revisions = dict((await connection.execute(select(school_state.c.school, school_state.c.revision))).all())
-        assert revisions == engine._revisions
+        await check_revisions(engine, store)
+
+
+async def check_revisions(engine, store) -> None:
+    """What is in memory is what the store holds."""
+    async with store.reader.connect() as connection:
+        held = dict((await connection.execute(select(school_state.c.school, school_state.c.revision))).all())
+    assert held == {name: row.revision for name, row in engine._registry.rows.items()}
 
 
 async def all_of(sequences, engine) -> int:
@@ -200,9 +205,7 @@ async def test_the_answer_to_a_commit_is_lost(server, tmp_path):
                     assert (await sending).committed == ((n, n),)
             assert "commit_answer_lost" in {entry["event"] for entry in logged}
             assert await applied(store) == (((1, 5),), 5)
-            async with store.reader.connect() as connection:
-                columns = (school_state.c.school, school_state.c.revision)
-                assert dict((await connection.execute(select(*columns))).all()) == engine._revisions
+            await check_revisions(engine, store)
 
 
 async def test_a_table_that_another_one_holds(server, tmp_path):
@@ -253,7 +256,8 @@ def test_nobody_reports_and_yet_it_is_ready_again(server, tmp_path):
     collector.start()
     try:
         with crashed(server, url):
-            wait_until(lambda: collector.ask("/readyz") == 503)
+            assert collector.ask("/api/v1/reports", body(pings([1]))) == 503
+            assert collector.ask("/readyz") == 503
         wait_until(lambda: collector.ask("/readyz") == 200)
     finally:
         assert collector.stop() == 0

@@ -6,13 +6,12 @@ Only a file of ours can be put on a small disk; what `every_store` adds is in te
 import contextlib
 import subprocess
 import time
-from math import inf
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from collector.store.proof import prove
-from collector.store.writes import DOUBT_S, PROOF_AFTER_S, VALID_S, Writes
-from tests.support.collecting import Collector, body, opened, pings, wait_until
+from collector.store import heartbeat
+from tests.support.collecting import NOW, Collector, body, opened, pings, wait_until
 from tests.support.stores import choose, sqlite_in
 
 
@@ -74,47 +73,18 @@ def test_ready_at_once_when_a_report_gets_through(disk, tmp_path):
 
 
 @pytest.mark.netns
-async def test_a_small_write_is_a_real_one(disk):
-    """The proof is no empty commit: on a full disk it fails as soon as the log has no room left."""
+async def test_a_heartbeat_is_a_real_write(disk):
+    """On a full disk it fails, too, as soon as the log has no room left: it proves what an empty commit does not."""
     async with opened(disk) as store:
-        await prove(store)
-        assert store.writes.proved_at_s > store.writes.refused_at_s == -inf
+
+        async def beat(count: int) -> None:
+            for n in range(count):
+                async with store.writer.begin() as connection:
+                    await heartbeat.beat(connection, NOW + n)
+
+        await beat(1)
         fill(disk)
-        for _ in range(600):
-            await prove(store)
-        assert store.writes.refused_at_s > store.writes.proved_at_s
+        with pytest.raises(OperationalError, match="full"):
+            await beat(600)
         (disk / "filler").unlink()
-        await prove(store)
-        assert store.writes.proved_at_s > store.writes.refused_at_s
-
-
-@pytest.mark.parametrize(
-    ("taken", "proved", "refused", "ready"),
-    [
-        pytest.param(None, None, None, False, id="nothing was ever written"),
-        pytest.param(1, None, None, True, id="a report was stored"),
-        pytest.param(None, 1, None, True, id="nobody reports, but a small write is taken"),
-        pytest.param(VALID_S, None, None, False, id="too long ago to say anything"),
-        pytest.param(2, 1, 1.5, False, id="refused since: a small write so soon proves nothing"),
-        pytest.param(DOUBT_S + 2, 1, DOUBT_S + 1, True, id="a small write, long enough after the refusal"),
-        pytest.param(DOUBT_S + 2, DOUBT_S + 1, 1, False, id="a small write before the refusal"),
-        pytest.param(1, 30, 2, True, id="a report was stored after the refusal"),
-        pytest.param(None, None, 1, False, id="refused from the start"),
-    ],
-)
-def test_rule(taken, proved, refused, ready):
-    """Ready = the last real write was taken, or a small one was, some time after the last refusal (ages in seconds)."""
-    now_s = 1_000.0
-    ages = {"taken_at_s": taken, "proved_at_s": proved, "refused_at_s": refused}
-    writes = Writes(**{name: now_s - age_s for name, age_s in ages.items() if age_s is not None})
-    assert writes.are_taken(now_s) is ready
-    if not ready:
-        assert writes.need_proof(now_s)
-
-
-def test_a_quiet_collector_proves_it_in_time():
-    """Where nobody reports, the proof comes before readiness ends."""
-    writes = Writes(taken_at_s=0.0)
-    assert not writes.need_proof(PROOF_AFTER_S - 1)
-    assert writes.need_proof(PROOF_AFTER_S)
-    assert writes.are_taken(PROOF_AFTER_S)
+        await beat(1)
