@@ -80,6 +80,7 @@ async def _session(
         stack.push_async_callback(spool.close)
         link = await stack.enter_async_context(open_link(settings.link, settings.gateway, __version__))
         tools = Tools(settings, clock.now_s, numbers)
+        stack.callback(tools.close)
         probes = make_all(table, settings.targets, tools)
         runner = Runner(settings, probes, clock, spool.append, numbers)
         runner.directives = directives.load(state_dir)

@@ -45,3 +45,4 @@ async def _serving(tools: Tools) -> AsyncIterator[None]:
         for service in services:
             service.cancel()
         await asyncio.gather(*services, return_exceptions=True)
+        tools.close()

@@ -4,9 +4,12 @@
 """
 
 import asyncio
+import contextlib
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 
+from agent import snmp
 from agent.discover.inspect import Device, Switch, inspect
 from agent.discover.sweep import sweep
 from agent.settings import Snmp
@@ -59,7 +62,9 @@ async def discover(
 
     ``progress`` is told how many are done. Also returns whether this machine may ping.
     """
-    answers, may_ping = await sweep(hosts, accesses, rate_per_s=rate_per_s, progress=progress, stop=stop)
-    answers.sort(key=lambda answer: ipaddress.ip_address(answer.address).packed)
-    switches, devices = await inspect(answers)
+    with contextlib.closing(snmp.Session(snmp.installed)) as session:
+        ways = [functools.partial(session.device, settings=access) for access in accesses]
+        answers, may_ping = await sweep(hosts, ways, rate_per_s=rate_per_s, progress=progress, stop=stop)
+        answers.sort(key=lambda answer: ipaddress.ip_address(answer.address).packed)
+        switches, devices = await inspect(answers, session)
     return switches, devices, may_ping

@@ -49,28 +49,33 @@ class Device(Struct, frozen=True, kw_only=True):
     port: Port | None = None
 
 
-async def inspect(answers: Sequence[Answer]) -> tuple[list[Switch], list[Device]]:
+async def inspect(answers: Sequence[Answer], session: snmp.Session) -> tuple[list[Switch], list[Device]]:
     """Sort ``answers`` into switches, with their ports, and devices, with their places."""
     macs = await asyncio.to_thread(network.arp)
     found = [answer for answer in answers if answer.system is not None and answer.system.is_switch]
     switch_macs = {answer.address: macs[answer.address] for answer in found if answer.address in macs}
     wanted = {macs[answer.address] for answer in answers if answer.address in macs}
-    switches = [await _switch(answer, switch_macs, wanted) for answer in found]
+    switches = [await _switch(answer, switch_macs, wanted, session) for answer in found]
     rest = (answer for answer in answers if answer not in found)
     return switches, [_device(answer, macs.get(answer.address), switches) for answer in rest]
 
 
-async def _switch(answer: Answer, switch_macs: Mapping[Host, str], wanted: Collection[str]) -> Switch:
+async def _switch(
+    answer: Answer, switch_macs: Mapping[Host, str], wanted: Collection[str], session: snmp.Session
+) -> Switch:
     assert answer.system is not None
     switch = Switch(address=answer.address, system=answer.system, ports=[])
+    device = session.device(answer.address, answer.system.access)
+    others = [mac for host, mac in switch_macs.items() if host != answer.address]
     try:
-        return await _with_ports(switch, [mac for host, mac in switch_macs.items() if host != answer.address], wanted)
+        return await _with_ports(switch, device, others, wanted)
     except SnmpError as error:
         return replace(switch, problem=error.detail)
 
 
-async def _with_ports(switch: Switch, other_macs: Sequence[str], wanted: Collection[str]) -> Switch:
-    device = snmp.Device(host=switch.address, settings=switch.system.access)
+async def _with_ports(
+    switch: Switch, device: snmp.Device, other_macs: Sequence[str], wanted: Collection[str]
+) -> Switch:
     named = await names.find(device, (), silent)
     base_ports = await bridge.base_ports(device, silent)
     fdb = (await bridge.fdb(device, wanted, base_ports, silent)).ports

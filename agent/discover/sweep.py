@@ -41,9 +41,13 @@ class Answer(Struct, frozen=True, kw_only=True):
     system: System | None
 
 
+Way = Callable[[Host], snmp.Device]
+"""A host, asked with one of the given secrets."""
+
+
 async def sweep(
     hosts: Sequence[Host],
-    accesses: Sequence[Snmp],
+    ways: Sequence[Way],
     *,
     rate_per_s: float,
     progress: Callable[[int], None],
@@ -57,7 +61,7 @@ async def sweep(
     async def ask(host: Host) -> None:
         nonlocal done_count, may_ping
         try:
-            echoed, system = await asyncio.gather(_echoes(host), _system(host, accesses))
+            echoed, system = await asyncio.gather(_echoes(host), _system(host, ways))
         finally:
             slots.release()
         may_ping = may_ping and echoed is not None
@@ -92,10 +96,10 @@ async def _echoes(host: Host) -> bool | None:
         return None if error.reason is Reason.PERMISSION else False
 
 
-async def _system(host: Host, accesses: Sequence[Snmp]) -> System | None:
+async def _system(host: Host, ways: Sequence[Way]) -> System | None:
     """The first way that opens it. Nothing at all from one mostly means that there is no SNMP, or another secret."""
-    for access in accesses:
-        device = snmp.Device(host=host, settings=access)
+    for way in ways:
+        device = way(host)
         try:
             values = await snmp.get(device, [SYS_DESCR, SYS_NAME, SYS_SERVICES, PRINTER_CHANGES])
             bridge_ports = await bridge.base_ports(device, silent)
@@ -103,7 +107,7 @@ async def _system(host: Host, accesses: Sequence[Snmp]) -> System | None:
             continue
         services = snmp.integer(values.get(SYS_SERVICES)) or 0
         return System(
-            access=access,
+            access=device.settings,
             name=clean_text(snmp.text(values.get(SYS_NAME)) or ""),
             description=clean_text(snmp.text(values.get(SYS_DESCR)) or ""),
             is_switch=bool(services & _DATALINK) or len(bridge_ports) > 1,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from agent import snmp
 from agent.metrics import Metrics
 from agent.settings import AgentSettings
 
@@ -17,6 +18,7 @@ class Tools:
 
     def __init__(self, settings: AgentSettings, now_s: Callable[[], float], metrics: Metrics) -> None:
         self.settings, self.now_s, self.metrics = settings, now_s, metrics
+        self.snmp = snmp.Session(snmp.installed)
         self._shared: dict[Callable[[Tools], Any], Any] = {}
         self.services: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         """What runs beside the probes as long as the session, by name."""
@@ -27,3 +29,7 @@ class Tools:
             self._shared[make] = make(self)
         made: T = self._shared[make]
         return made
+
+    def close(self) -> None:
+        """Give back what is open, when no probe runs any more."""
+        self.snmp.close()

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from agent.snmp import manners
-from agent.snmp.contract import Device, Driver, SnmpError, Value
+from agent.snmp.contract import Device, Driver, Session, SnmpError, Value
 from classready.units import MBIT
 
 __all__ = [
     "IF_SPEED_MAX_BPS",
     "Device",
+    "Session",
     "SnmpError",
     "Value",
-    "close",
     "get",
+    "installed",
     "integer",
     "is_ethernet_speed",
     "speed_bps",
@@ -28,45 +28,26 @@ _1BASE5_MBPS = 1
 _EITHER_MBPS = 10_000
 """10 Gbit/s with ifSpeed in kbit/s, or 10 Mbit/s with ifHighSpeed in kbit/s: who knows."""
 
-_drivers: list[Driver] = []
 
+def installed() -> Driver:
+    """gufo-snmp where its wheel is: a tenth of the processor time (docs/decisions/0018). pysnmp runs everywhere."""
+    try:
+        from agent.snmp import gufo_driver
+    except ImportError:
+        from agent.snmp import pysnmp_driver
 
-def _driver() -> Driver:
-    """gufo-snmp where it is installed: a tenth of the processor time. pysnmp runs everywhere."""
-    if not _drivers:
-        try:
-            from agent.snmp import gufo_driver
-
-            _drivers.append(gufo_driver)
-        except ImportError:
-            from agent.snmp import pysnmp_driver
-
-            _drivers.append(pysnmp_driver)
-    return _drivers[0]
-
-
-def use(driver: Driver) -> None:
-    """Ask through ``driver`` until ``close``: for tests and benchmarks."""
-    close()
-    _drivers.append(driver)
+        return pysnmp_driver
+    return gufo_driver
 
 
 async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
     """See ``Driver.get``."""
-    return await _driver().get(device, oids)
+    return await device.session.driver.get(device, oids)
 
 
 async def walk(device: Device, base: str) -> dict[str, Value]:
     """See ``Driver.walk``."""
-    return await _driver().walk(device, base)
-
-
-def close() -> None:
-    """Close what was opened; nothing happens when SNMP was never used. The next call opens it again."""
-    for driver in _drivers:
-        driver.close()
-    _drivers.clear()
-    manners.forget()
+    return await device.session.driver.walk(device, base)
 
 
 def integer(value: Value | None) -> int | None:

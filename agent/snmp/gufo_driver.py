@@ -19,7 +19,7 @@ from gufo.snmp.user import KeyType
 
 from agent.snmp import manners
 from agent.snmp.access import address_of, circles, credentials, too_long
-from agent.snmp.contract import Device, SnmpError, Value
+from agent.snmp.contract import Device, Session, SnmpError, Value
 from classready.observation import Reason, error_text
 
 _PLAIN = (int, bytes, str)
@@ -70,7 +70,7 @@ async def walk(device: Device, base: str) -> dict[str, Value]:
     return await manners.walk(device, follow, first)
 
 
-def close() -> None:
+def close(_session: Session, /) -> None:
     """See ``Driver.close``. Nothing stays open between calls."""
 
 

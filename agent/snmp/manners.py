@@ -6,14 +6,11 @@ device until it was silent to a small one, too. Here is what all sizes have in c
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from msgspec import Struct
-
 from agent.snmp.access import batches
-from agent.snmp.contract import Device, SnmpError, Value
+from agent.snmp.contract import Device, Manners, SnmpError, Value
 from classready.observation import Reason
 
 ROWS_PER_BULK = 32
@@ -27,19 +24,6 @@ DEVICES_MAX = 1_000
 
 class SilentError(SnmpError):
     """Nothing came back."""
-
-
-class _Manners(Struct):
-    """Of one device; times are monotonic. ``most_count``: objects in one answer, None = no limit was met."""
-
-    heard_s: float | None = None
-    most_count: int | None = None
-    bulk: bool = True
-    found_s: float = 0.0
-    """When the limits were found."""
-
-
-_known: OrderedDict[Device, _Manners] = OrderedDict()
 
 
 class Get(Protocol):
@@ -150,16 +134,12 @@ def silence(device: Device) -> SilentError:
     return SilentError(Reason.TIMEOUT, f"no SNMP answer after {tries}{hint}")
 
 
-def forget() -> None:
-    """Take every device for a stranger."""
-    _known.clear()
-
-
-def _of(device: Device) -> _Manners:
-    manners = _known.setdefault(device, _Manners())
-    _known.move_to_end(device)
-    while len(_known) > DEVICES_MAX:
-        _known.popitem(last=False)
+def _of(device: Device) -> Manners:
+    known = device.session.manners
+    manners = known.setdefault(device, Manners())
+    known.move_to_end(device)
+    while len(known) > DEVICES_MAX:
+        known.popitem(last=False)
     if time.monotonic() - manners.found_s > REMEMBERED_S:
         manners.most_count, manners.bulk = None, True
     return manners

@@ -32,7 +32,7 @@ from pysnmp.proto import errind, rfc1902, rfc1905
 
 from agent.snmp import manners
 from agent.snmp.access import address_of, circles, credentials, too_long
-from agent.snmp.contract import Device, SnmpError, Value
+from agent.snmp.contract import Device, Session, SnmpError, Value
 from classready.observation import Reason, error_text
 
 _log = structlog.get_logger()
@@ -86,7 +86,7 @@ class _Target6(Udp6TransportTarget):  # type: ignore[misc]
     PROTO_TRANSPORT = _Udp6
 
 
-class _Session(Struct, frozen=True):
+class _Asked(Struct, frozen=True):
     """Everything that one request to one device needs."""
 
     engine: SnmpEngine
@@ -103,9 +103,6 @@ class _Answer(Struct, frozen=True):
 
 
 _LCD = CommandGeneratorLcdConfigurator()
-_engines: dict[tuple[str | None, ...], SnmpEngine] = {}
-_loops: list[asyncio.AbstractEventLoop] = []
-"""The loop that the engines' sockets belong to."""
 
 
 async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
@@ -114,7 +111,7 @@ async def get(device: Device, oids: Sequence[str]) -> dict[str, Value]:
         return await _get(session, oids)
 
 
-async def _get(session: _Session, oids: Sequence[str]) -> dict[str, Value]:
+async def _get(session: _Asked, oids: Sequence[str]) -> dict[str, Value]:
     async def ask(chunk: list[str], try_count: int) -> tuple[dict[str, Value], list[list[str]]]:
         answer = await _request(session, cmdgen.GetCommandGenerator, chunk, try_count)
         return {oid: value for oid, value in _plain(answer.values) if oid in chunk}, _again(chunk, answer)
@@ -128,7 +125,7 @@ async def walk(device: Device, base: str) -> dict[str, Value]:
         return await _walk(session, base)
 
 
-async def _walk(session: _Session, base: str) -> dict[str, Value]:
+async def _walk(session: _Asked, base: str) -> dict[str, Value]:
     async def first(bulk: bool) -> object:  # noqa: FBT001 - which of the two requests
         if bulk:
             return await _request(session, cmdgen.BulkCommandGeneratorSingleRun, [base], 1, 0, 1)
@@ -137,15 +134,13 @@ async def _walk(session: _Session, base: str) -> dict[str, Value]:
     return await manners.walk(session.device, functools.partial(_follow, session, base), first)
 
 
-def close() -> None:
+def close(session: Session, /) -> None:
     """See ``Driver.close``."""
-    for engine in _engines.values():
+    for engine in session.opened.values():
         engine.close_dispatcher()
-    _engines.clear()
-    _loops.clear()
 
 
-async def _follow(session: _Session, base: str, row_count: int) -> dict[str, Value]:
+async def _follow(session: _Asked, base: str, row_count: int) -> dict[str, Value]:
     """Collect rows to the end of their table."""
     found: dict[str, Value] = {}
     seen: set[str] = set()
@@ -167,7 +162,7 @@ async def _follow(session: _Session, base: str, row_count: int) -> dict[str, Val
     return found
 
 
-async def _next_rows(session: _Session, last: str, row_count: int) -> list[tuple[str, Any]]:
+async def _next_rows(session: _Asked, last: str, row_count: int) -> list[tuple[str, Any]]:
     """The rows after ``last``; one at a time from a device that stumbles over GETBULK."""
     answer = None
     try_count = manners.try_count(session.device, row_count)
@@ -198,7 +193,7 @@ def _refused(answer: _Answer) -> SnmpError:
     return SnmpError(reason, f"the device answered with SNMP error status {answer.status}")
 
 
-async def _request(session: _Session, generator: Any, oids: Iterable[str], try_count: int, *limits: int) -> _Answer:
+async def _request(session: _Asked, generator: Any, oids: Iterable[str], try_count: int, *limits: int) -> _Answer:
     """One request, sent up to ``try_count`` times. ``limits``: non-repeaters and max-repetitions of a GETBULK."""
     for _ in range(try_count):
         try:
@@ -213,7 +208,7 @@ async def _request(session: _Session, generator: Any, oids: Iterable[str], try_c
     raise manners.silence(session.device)
 
 
-async def _send(session: _Session, generator: Any, oids: Iterable[str], *limits: int) -> tuple[Any, Any, Any, Any]:
+async def _send(session: _Asked, generator: Any, oids: Iterable[str], *limits: int) -> tuple[Any, Any, Any, Any]:
     """One request by pysnmp's RFC 3413 application; its ``hlapi`` resolves each OID in MIBs, a third of all the CPU."""
     answered: asyncio.Future[tuple[Any, Any, Any, Any]] = asyncio.get_running_loop().create_future()
 
@@ -238,38 +233,35 @@ def _read(indication: Any, status: Any, index: Any, binds: Iterable[Any]) -> _An
 
 
 @contextlib.asynccontextmanager
-async def _session(device: Device) -> AsyncIterator[_Session]:
+async def _session(device: Device) -> AsyncIterator[_Asked]:
     session = await _open(device)
     try:
         yield session
     except manners.SilentError:
         if device.settings.version == "3":
-            _throw_away(session.engine)
+            _throw_away(session)
         raise
 
 
-async def _open(device: Device) -> _Session:
+async def _open(device: Device) -> _Asked:
     address = await address_of(device)
     credentials, key = _credentials(device)
     kind = _Target6 if ":" in address[0] else _Target
     # Longer than ours: pysnmp then only clears away what we gave up.
     target = await kind.create(address, timeout=device.settings.timeout_s + 1, retries=0)
-    return _Session(_engine(key), credentials, target, device)
+    return _Asked(_engine(device.session, key), credentials, target, device)
 
 
-def _engine(key: tuple[str | None, ...]) -> SnmpEngine:
-    loop = asyncio.get_running_loop()
-    if _loops != [loop]:
-        close()
-        _loops.append(loop)
-    if key not in _engines:
-        _engines[key] = SnmpEngine()
-    return _engines[key]
+def _engine(session: Session, key: tuple[str | None, ...]) -> SnmpEngine:
+    if key not in session.opened:
+        session.opened[key] = SnmpEngine()
+    return session.opened[key]
 
 
-def _throw_away(engine: SnmpEngine) -> None:
-    for key in [key for key, known in _engines.items() if known is engine]:
-        _engines.pop(key).close_dispatcher()
+def _throw_away(asked: _Asked) -> None:
+    engines = asked.device.session.opened
+    for key in [key for key, known in engines.items() if known is asked.engine]:
+        engines.pop(key).close_dispatcher()
 
 
 def _credentials(device: Device) -> tuple[CommunityData | UsmUserData, tuple[str | None, ...]]:

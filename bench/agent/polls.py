@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from agent import snmp
 from agent.metrics import Metrics
@@ -131,9 +131,11 @@ def _scraper(exporter: Exporter, address: str) -> Poller:
     return poll
 
 
-async def _repeatedly(target: SwitchTarget, context: Context, count: int) -> float:
+async def _repeatedly(target: SwitchTarget, context: Context, session: snmp.Session, count: int) -> float:
     """Names are searched for once in ``_POLLS`` polls, as at one poll a minute."""
-    probe = switch.make(target, Tools(context.settings, time.monotonic, Metrics()))
+    tools = Tools(context.settings, time.monotonic, Metrics())
+    tools.snmp = session
+    probe = switch.make(target, tools)
     before_s = time.process_time()
     for _ in range(count):
         observations = await probe.observe(context)
@@ -144,7 +146,8 @@ async def _repeatedly(target: SwitchTarget, context: Context, count: int) -> flo
 
 def _serve(driver: str, address: str) -> None:
     """For each line on stdin poll that often, and print what one costs."""
-    snmp.use(importlib.import_module(f"agent.snmp.{driver}_driver"))
+    library: Any = importlib.import_module(f"agent.snmp.{driver}_driver")
+    session = snmp.Session(lambda: library)
     host, _, port = address.rpartition(":")
     ports = {f"GE0/0/{i}": f"r{i}" for i in range(1, PORTS + 1)}
     target = SwitchTarget(name="sw1", host=host, snmp=Snmp(port=int(port)), ports=ports, trunks=(), deadline_s=60)
@@ -152,7 +155,7 @@ def _serve(driver: str, address: str) -> None:
     context = Context(settings=settings, directives=None, clock_good=True)
     with asyncio.Runner() as runner:
         for line in sys.stdin:
-            print(runner.run(_repeatedly(target, context, int(line))), flush=True)
+            print(runner.run(_repeatedly(target, context, session, int(line))), flush=True)
 
 
 if __name__ == "__main__":

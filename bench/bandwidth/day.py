@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from agent import schedule
+from agent import schedule, snmp
 from agent.probes.bandwidth import by_counters, gate, learned, passive
 from agent.probes.bandwidth.meter import Meter
 from agent.probes.bandwidth.passive import Sample
@@ -111,7 +111,7 @@ def simulate(
         context = Context(settings=settings, directives=directives, clock_good=True)
         line = _Line(line_mbps * MBIT, demand_ratio, dice)
         day = [_Agent(target, context, line_mbps * MBIT, dice) for target in targets]
-        meter = Meter(targets, lambda: line.now_s)
+        meter = Meter(targets, lambda: line.now_s, snmp.Session(snmp.installed))
         for _ in range(int((CLOSES - OPENS).total_seconds())):
             line.pass_second()
             if int(line.now_s) % SAMPLE_EVERY_S == 0:

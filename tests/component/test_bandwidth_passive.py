@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agent import snmp
 from agent.probes.bandwidth import meter, passive
 from agent.probes.bandwidth.passive import Sample
 from agent.settings import BandwidthTarget, Snmp, UplinkPort
 from bench.demo.snmp_devices import Devices, Switch
 from classready.observation import Bandwidth, Outcome
 from classready.units import MBIT
+from tests.support import asking
 from tests.support.namespaces import ip
 from tests.support.shaped_link import ShapedLink, shaped_link
 
@@ -25,6 +25,7 @@ WATCHED_S = 11.0
 WATCH = f"""
 import asyncio, sys
 from pathlib import Path
+from agent import snmp
 from agent.clock import Clock
 from agent.probes import bandwidth
 from agent.probes.bandwidth.meter import Meter
@@ -36,7 +37,7 @@ from tests.support.bandwidth_ends import DIRECTIVES, SETTINGS
 
 async def main(interface, state_dir):
     target = BandwidthTarget(name="wan", host="10.91.0.1", interface=interface, mode="passive")
-    meter = Meter([target], Clock("0" * 32).now_s)
+    meter = Meter([target], Clock("0" * 32).now_s, snmp.Session(snmp.installed))
     task = asyncio.create_task(meter.run())
     await asyncio.sleep({WATCHED_S})
     context = Context(settings=replace(SETTINGS, state_dir=state_dir), directives=DIRECTIVES, clock_good=True)
@@ -131,8 +132,8 @@ async def switch() -> AsyncIterator[tuple[Switch, meter.Meter, UplinkPort, list[
         settings = Snmp(port=port, timeout_s=0.3, retry_count=0)
         source = UplinkPort(host=host, port="GE0/0/24", snmp=settings)
         target = BandwidthTarget(name="wan", host="h", uplink_port=source)
-        yield agent, meter.Meter([target], lambda: now_s[0]), source, now_s
-    snmp.close()
+        yield agent, meter.Meter([target], lambda: now_s[0], asking.session()), source, now_s
+    asking.close()
     await asyncio.sleep(0)
 
 

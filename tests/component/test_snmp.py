@@ -18,7 +18,7 @@ from agent.snmp import Device, SnmpError, gufo_driver, manners, pysnmp_driver
 from agent.snmp.contract import Driver
 from bench.demo.snmp_devices import Agent, Devices, Switch
 from classready.observation import Reason
-from tests.support import snmpd
+from tests.support import asking, snmpd
 from tests.support.lying_agents import (
     Bulkless,
     Disordered,
@@ -40,9 +40,9 @@ IF_DESCR = "1.3.6.1.2.1.2.2.1.2"
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
 async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
     """Everything here holds for both."""
-    snmp.use(request.param)
+    asking.use(request.param)
     yield request.param
-    snmp.close()
+    asking.close()
     await asyncio.sleep(0)
 
 
@@ -60,7 +60,7 @@ async def devices() -> AsyncIterator[Devices]:
 
 async def _device(devices: Devices, agent: Agent, **changes: object) -> Device:
     host, port = await devices.add("it", agent)
-    return Device(host=host, settings=Snmp(**{"port": port, "timeout_s": 0.3, "retry_count": 1, **changes}))
+    return asking.device(host=host, settings=Snmp(**{"port": port, "timeout_s": 0.3, "retry_count": 1, **changes}))
 
 
 @pytest.mark.servers("snmpd")
@@ -68,7 +68,7 @@ async def _device(devices: Devices, agent: Agent, **changes: object) -> Device:
 async def test_reads_net_snmp_in_every_version(server: snmpd.Snmpd, version: str) -> None:
     """Get and walk agree with net-snmp in v1, v2c and v3; what is absent is left out."""
     settings = server.v3() if version == "3" else server.v2c(version=version)
-    device = Device(host="127.0.0.1", settings=settings)
+    device = asking.device(host="127.0.0.1", settings=settings)
     found = await snmp.get(device, [SYS_NAME, "1.3.6.1.2.1.1.99.0"])
     names = await snmp.walk(device, IF_DESCR)
     assert found == {SYS_NAME: snmpd.SYS_NAME.encode()}
@@ -87,15 +87,15 @@ async def test_reads_net_snmp_in_every_version(server: snmpd.Snmpd, version: str
 async def test_wrong_v3_keys_are_named(server: snmpd.Snmpd, changes: dict[str, str], reason: Reason | None) -> None:
     """A refused v3 user or key is AUTH_FAILED; a wrong privacy key makes net-snmp fall silent or report an error."""
     with pytest.raises(SnmpError) as caught:
-        await snmp.get(Device(host="127.0.0.1", settings=server.v3(**changes)), [SYS_NAME])
+        await snmp.get(asking.device(host="127.0.0.1", settings=server.v3(**changes)), [SYS_NAME])
     assert caught.value.reason in ({reason} if reason else {Reason.AUTH_FAILED, Reason.TIMEOUT, Reason.PROTOCOL})
 
 
 @pytest.mark.servers("snmpd")
 async def test_same_user_with_other_keys_does_not_disturb(server: snmpd.Snmpd) -> None:
     """Two devices with the same v3 user name and different keys are asked at once, and each gets its own answer."""
-    good = Device(host="127.0.0.1", settings=server.v3())
-    bad = Device(host="127.0.0.1", settings=server.v3(auth_key="another-secret"))
+    good = asking.device(host="127.0.0.1", settings=server.v3())
+    bad = asking.device(host="127.0.0.1", settings=server.v3(auth_key="another-secret"))
     results = await asyncio.gather(
         *(snmp.get(device, [SYS_NAME]) for device in (good, bad, good, bad)), return_exceptions=True
     )
@@ -107,7 +107,7 @@ async def test_wrong_community_is_silence(server: snmpd.Snmpd) -> None:
     """v2c has no answer to a wrong community: the timeout says that it may be the cause."""
     settings = Snmp(port=server.port, community="wrong", timeout_s=0.3, retry_count=0)
     with pytest.raises(SnmpError, match="community may be wrong") as caught:
-        await snmp.get(Device(host="127.0.0.1", settings=settings), [SYS_NAME])
+        await snmp.get(asking.device(host="127.0.0.1", settings=settings), [SYS_NAME])
     assert caught.value.reason is Reason.TIMEOUT
     assert caught.value.silent
 
@@ -116,7 +116,7 @@ async def test_community_comes_from_its_file(devices: Devices, tmp_path: Path) -
     """``community_file`` wins over ``community``; one that everybody may read is refused with the remedy."""
     path = snmpd.secret(tmp_path / "community", "s3cret")
     host, port = await devices.add("sw", Switch(community="s3cret"))
-    device = Device(host=host, settings=Snmp(port=port, community_file=str(path)))
+    device = asking.device(host=host, settings=Snmp(port=port, community_file=str(path)))
     assert await snmp.get(device, [SYS_NAME]) == {SYS_NAME: b"sw1"}
     path.chmod(0o644)
     with pytest.raises(SnmpError, match="chmod o-rw") as caught:
@@ -127,7 +127,7 @@ async def test_community_comes_from_its_file(devices: Devices, tmp_path: Path) -
 async def test_unknown_name(devices: Devices) -> None:
     """A host name that does not resolve is said to be that."""
     with pytest.raises(SnmpError) as caught:
-        await snmp.get(Device(host="no-such-host.invalid", settings=Snmp()), [SYS_NAME])
+        await snmp.get(asking.device(host="no-such-host.invalid", settings=Snmp()), [SYS_NAME])
     assert caught.value.reason is Reason.NAME_UNRESOLVED
 
 
@@ -270,12 +270,29 @@ async def test_limits_are_forgotten(devices: Devices, monkeypatch: pytest.Monkey
     assert agent.request_count < small_count
 
 
+async def test_sessions_are_strangers(devices: Devices) -> None:
+    """What one found out of a device, another does not know; one that ends takes nothing from the other."""
+    device = await _device(devices, Switch())
+    other = snmp.Session(lambda: asking.session().driver)
+    same = other.device(device.host, device.settings)
+    await snmp.get(device, [SYS_NAME])
+    assert manners.was_heard(device)
+    assert not manners.was_heard(same)
+    assert await snmp.get(same, [SYS_NAME])
+    asking.session().close()
+    assert not manners.was_heard(device)
+    assert asking.session().opened == {}
+    assert manners.was_heard(same)
+    assert await snmp.get(same, [SYS_NAME])
+    other.close()
+
+
 async def test_what_is_remembered_is_bounded(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten first."""
     monkeypatch.setattr(manners, "DEVICES_MAX", 3)
     for i in range(6):
-        manners.hear(Device(host=f"127.0.0.{i + 2}", settings=Snmp()))
-    assert [device.host for device in manners._known] == ["127.0.0.5", "127.0.0.6", "127.0.0.7"]
+        manners.hear(asking.device(host=f"127.0.0.{i + 2}", settings=Snmp()))
+    assert [device.host for device in asking.session().manners] == ["127.0.0.5", "127.0.0.6", "127.0.0.7"]
 
 
 async def test_agent_with_small_buffer(devices: Devices) -> None:
@@ -299,13 +316,13 @@ async def test_generated_replies(devices: Devices, liar: type[Switch], caplog: p
     host, port = await devices.add("it", liar(seed=7))
     # Every reply of wrong types is a reply: it has all the time that a busy machine may need.
     patience_s = 10.0 if liar is WrongTypes else 0.2
-    device = Device(host=host, settings=Snmp(port=port, timeout_s=patience_s, retry_count=0))
+    device = asking.device(host=host, settings=Snmp(port=port, timeout_s=patience_s, retry_count=0))
     reasons: list[Reason | None] = []
     for i in range(25):
         reasons += await asyncio.gather(*(_reason_of(device, get=k % 2 == 0) for k in range(100)))
         if i == 5:
             early_bytes = _rss_bytes()
-    patient = Device(host=host, settings=replace(device.settings, timeout_s=3.0))
+    patient = asking.device(host=host, settings=replace(device.settings, timeout_s=3.0))
     while None not in reasons:  # on a busy machine every good reply of the crowd may come too late
         reasons.append(await _reason_of(patient, get=True))
     assert set(reasons) <= {None, Reason.TIMEOUT, Reason.PROTOCOL, Reason.AUTH_FAILED}
@@ -336,7 +353,7 @@ async def test_dead_devices_delay_nobody(devices: Devices) -> None:
         agent = Switch()
         agent.on = False
         host, port = await devices.add(f"dead-{i}", agent)
-        dead.append(Device(host=host, settings=Snmp(port=port, timeout_s=2.0, retry_count=1)))
+        dead.append(asking.device(host=host, settings=Snmp(port=port, timeout_s=2.0, retry_count=1)))
     alive = await _device(devices, Switch())
     await snmp.get(alive, [SYS_NAME])
     before = _open_files()
@@ -374,7 +391,7 @@ async def test_v1_agent_without_some_objects(devices: Devices) -> None:
 async def test_v3_agent_that_restarts(tmp_path: Path) -> None:
     """A restarted agent counts boots and time anew: the next question finds its new time window by itself."""
     with snmpd.running_snmpd(tmp_path) as running:
-        device = Device(host="127.0.0.1", settings=replace(running.v3(), retry_count=1))
+        device = asking.device(host="127.0.0.1", settings=replace(running.v3(), retry_count=1))
         assert await snmp.get(device, [SYS_NAME])
     with snmpd.running_snmpd(tmp_path, running.port):
         with contextlib.suppress(SnmpError):  # pysnmp finds out by this one
@@ -396,7 +413,7 @@ async def test_timeouts_do_not_follow_the_wall_clock(devices: Devices, monkeypat
 async def test_ipv6(devices: Devices) -> None:
     """A device with an IPv6 address is asked like any other."""
     _, port = await devices.add("sw6", Switch(), host="::1")
-    device = Device(host="::1", settings=Snmp(port=port))
+    device = asking.device(host="::1", settings=Snmp(port=port))
     assert await snmp.get(device, [SYS_NAME]) == {SYS_NAME: b"sw1"}
 
 

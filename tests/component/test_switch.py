@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from agent import snmp
 from agent.settings import Snmp, SwitchTarget
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
 from classready.observation import Observation, Outcome, Port, Reason, Segment
+from tests.support import asking
 from tests.support.lying_agents import Endless, WrongTypes
 from tests.support.probing import observe
 
@@ -26,7 +26,7 @@ IF, IFX, DOT3 = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1", "1.3.6.1.2.1.10.7.2
 @pytest.fixture(autouse=True)
 async def _closed() -> AsyncIterator[None]:
     yield
-    snmp.close()
+    asking.close()
     await asyncio.sleep(0)
 
 

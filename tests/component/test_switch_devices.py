@@ -9,12 +9,13 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from agent import network, snmp
+from agent import network
 from agent.probes.switch import bridge, lldp, names
 from agent.settings import Snmp, SwitchTarget
 from agent.snmp import Device, gufo_driver, pysnmp_driver
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment
+from tests.support import asking
 from tests.support.lying_agents import Bulkless, Disordered, Stingy, WrongTypes, as_text, shuffled
 from tests.support.probing import SETTINGS, Session, context, wired
 
@@ -29,9 +30,9 @@ BOARD, GATEWAY = "a4:5d:36:00:11:22", "02:00:00:00:00:01"
 async def _driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(network, "ways_out", lambda _host, _port: (GATEWAY,))
     monkeypatch.setattr(network, "arp", lambda: {"10.51.2.31": BOARD})
-    snmp.use(request.param)
+    asking.use(request.param)
     yield
-    snmp.close()
+    asking.close()
 
 
 @pytest.fixture
@@ -440,7 +441,7 @@ def _files() -> Iterator[Any]:
 
 async def _opened(devices: Devices, path: Path) -> Device:
     host, port = await devices.add(path.stem, recorded(path))
-    return Device(host=host, settings=Snmp(port=port, timeout_s=2.0, max_rows=20_000))
+    return asking.device(host=host, settings=Snmp(port=port, timeout_s=2.0, max_rows=20_000))
 
 
 @pytest.mark.parametrize("path", list(_files()))

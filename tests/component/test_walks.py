@@ -8,9 +8,10 @@ import pytest
 
 from agent import snmp
 from agent.settings import Snmp
-from agent.snmp import Device, gufo_driver, pysnmp_driver
+from agent.snmp import gufo_driver, pysnmp_driver
 from agent.snmp.contract import Driver
 from bench.demo.snmp_devices import Devices, recorded
+from tests.support import asking
 
 OWN = Path(__file__).parents[1] / "data" / "snmp"
 REAL = Path(os.environ.get("CLASSREADY_WALKS") or Path(__file__).parents[2].parent / "shared" / "walks")
@@ -33,9 +34,9 @@ TABLES = {
 
 @pytest.fixture(params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
 async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
-    snmp.use(request.param)
+    asking.use(request.param)
     yield request.param
-    snmp.close()
+    asking.close()
 
 
 def held(path: Path, base: str) -> dict[str, int | bytes | str]:
@@ -64,7 +65,7 @@ async def test_every_value(path: Path) -> None:
     """Walked table by table, and asked for again one by one."""
     async with Devices() as devices:
         host, port = await devices.add("it", recorded(path))
-        device = Device(host=host, settings=Snmp(port=port, max_rows=20_000))
+        device = asking.device(host=host, settings=Snmp(port=port, max_rows=20_000))
         total = 0
         for base in TABLES.values():
             expected = held(path, base)

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from agent import snmp
 from agent.settings import Snmp, WhiteboardTarget
 from bench.demo.snmp_devices import Devices, Whiteboard
 from classready.observation import Device, Outcome, Reason
-from tests.support import snmpd
+from tests.support import asking, snmpd
 from tests.support.namespaces import join, namespaces
 from tests.support.probing import observe
 
@@ -20,7 +19,7 @@ from tests.support.probing import observe
 @pytest.fixture(autouse=True)
 async def _closed() -> AsyncIterator[None]:
     yield
-    snmp.close()
+    asking.close()
     await asyncio.sleep(0)
 
 
@@ -103,7 +102,7 @@ def test_nobody_there() -> None:
         try:
             return await _probe("10.98.0.77", Snmp(timeout_s=0.2))
         finally:
-            snmp.close()
+            asking.close()
             await asyncio.sleep(0)
 
     with namespaces("wa", "wb") as (gateway, school):

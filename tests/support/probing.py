@@ -13,6 +13,7 @@ from agent.probes.tools import Tools
 from agent.settings import AgentSettings, HttpLink, TargetSettings
 from classready.codec import encode
 from classready.observation import Observation
+from tests.support import asking
 
 SETTINGS = AgentSettings(gateway="gw-test", link=HttpLink(url="http://127.0.0.1:9711", token_file="token"), targets=())
 
@@ -27,6 +28,7 @@ class Session:
 
     def __init__(self, settings: AgentSettings = SETTINGS) -> None:
         self._tools, self._probes = Tools(settings, time.monotonic, Metrics()), dict[str, Probe]()
+        self._tools.snmp = asking.session()
 
     def probe(self, target: TargetSettings) -> Probe:
         if repr(target) not in self._probes:

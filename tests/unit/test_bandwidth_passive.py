@@ -19,6 +19,7 @@ from agent.settings import BandwidthTarget, Snmp, UplinkPort
 from classready.observation import Outcome, Reason
 from classready.settings import SettingsError
 from classready.units import MBIT, MBYTE
+from tests.support import asking
 from tests.support.bandwidth_ends import DIRECTIVES, SETTINGS
 from tests.support.probing import wired
 
@@ -261,7 +262,7 @@ def test_one_source_for_all_its_targets() -> None:
     """Two targets of one port share its samples; samples are kept for two hours; a target without a port has none."""
     port = UplinkPort(host="10.0.0.1", port="GE0/0/24")
     targets = [TARGET, replace(TARGET, name="up", direction="up"), replace(TARGET, name="sw", uplink_port=port)]
-    watched = meter.Meter([*targets, BandwidthTarget(name="bare", host="h")], lambda: 0.0)
+    watched = meter.Meter([*targets, BandwidthTarget(name="bare", host="h")], lambda: 0.0, asking.session())
     assert set(watched._samples) == {"wan0", port}
     for at_s in range(0, 10_000, 10):
         watched.add("wan0", replace(counted()[0], at_s=float(at_s)))
@@ -274,7 +275,8 @@ def test_one_source_for_all_its_targets() -> None:
 
 async def test_without_a_source_the_meter_ends_at_once() -> None:
     """An agent without bandwidth targets pays nothing."""
-    await asyncio.wait_for(meter.Meter([BandwidthTarget(name="bare", host="h")], lambda: 0.0).run(), 1)
+    bare = meter.Meter([BandwidthTarget(name="bare", host="h")], lambda: 0.0, asking.session())
+    await asyncio.wait_for(bare.run(), 1)
 
 
 @pytest.mark.parametrize("garbage", ["", "x", "1 2", "-"])

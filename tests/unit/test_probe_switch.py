@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agent import snmp
 from agent.probes.switch import mib, poll
 from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError, Value
 from classready.observation import Observation, Outcome, Port, Reason, Segment
+from tests.support import asking
 from tests.support.probing import Session, context, wired
 
 _sessions: list[Session] = []
@@ -39,17 +39,16 @@ class Table:
             raise self.failing[base]
         return {oid: value for oid, value in self.values.items() if oid.startswith(f"{base}.")}
 
-    def close(self) -> None: ...
+    def close(self, _session: object, /) -> None: ...
 
 
 @pytest.fixture
 def table() -> Iterator[Table]:
     table = Table()
+    asking.use(table)
     _sessions[:] = [Session()]
-    before = list(snmp._drivers)
-    snmp._drivers[:] = [table]
     yield table
-    snmp._drivers[:] = before
+    asking.close()
 
 
 async def _probe(ports: Sequence[str], trunks: Sequence[str] = ()) -> list[Observation]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import typing
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +92,38 @@ def test_who_runs_probes_names_no_kind(module: str) -> None:
     words |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert not names & {kind.__name__ for kind in PROBES}
     assert not words & {str(kind.__struct_config__.tag) for kind in PROBES}
+
+
+def test_no_module_remembers() -> None:
+    """What is kept from one observation to the next lives in a probe or a session, and ends with it.
+
+    Names that are being looked up are the exception: the resolver's thread goes on when nobody waits any more, so the
+    next one who asks, in whichever session, waits for it instead of starting another.
+    """
+    folder = Path(agent.__file__).parent
+    found = {
+        (str(file.relative_to(folder)), name)
+        for file in folder.rglob("*.py")
+        for name in _containers(ast.parse(file.read_text()))
+    }
+    assert found == {("dial.py", "_lookups")}
+
+
+def _containers(module: ast.Module) -> Iterator[str]:
+    """Names of the module that begin as an empty container, or are set by a function."""
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        empty = (isinstance(value, ast.List | ast.Set) and not value.elts) or (
+            isinstance(value, ast.Dict) and not value.keys
+        )
+        made = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _CONTAINERS
+        if empty or made:
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+    yield from (name for node in ast.walk(module) if isinstance(node, ast.Global) for name in node.names)
+
+
+_CONTAINERS = {"dict", "list", "set", "deque", "defaultdict", "OrderedDict", "Counter"}
 
 
 # --- a kind that the agent has never heard of -----------------------------------------------------------------------

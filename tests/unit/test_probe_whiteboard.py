@@ -11,7 +11,8 @@ from agent.probes.icmp import Echoes, Unanswered
 from agent.settings import Snmp, WhiteboardTarget
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Outcome, Reason
-from tests.support.probing import context, wired
+from tests.support import asking
+from tests.support.probing import context, made, wired
 
 SYSTEM: dict[str, Value] = {whiteboard.SYS_UP_TIME: 360_099, whiteboard.SYS_NAME: "一体机".encode()}
 
@@ -35,7 +36,7 @@ class Stand:
             raise self.walk_error
         return {oid: value for oid, value in self.values.items() if oid.startswith(f"{base}.")}
 
-    def close(self) -> None: ...
+    def close(self, _session: object, /) -> None: ...
 
     async def echo(self, _host: str, **_: Any) -> Echoes:
         if isinstance(self.echoes, Unanswered):
@@ -50,14 +51,15 @@ def _echoes(*rtts_s: float) -> Echoes:
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     stand = Stand()
-    monkeypatch.setattr(snmp, "_drivers", [stand])
+    asking.use(stand)
     monkeypatch.setattr(whiteboard, "echo", stand.echo)
-    return stand
+    yield stand
+    asking.close()
 
 
 async def _probe(**changes: Any) -> Device:
     target = WhiteboardTarget(name="board", host="192.0.2.9", classroom="b2-301", **changes)
-    (device,) = wired(await whiteboard.observe(target, whiteboard.deaf, context()))
+    (device,) = wired(await made(target).observe(context()))
     assert isinstance(device, Device)
     return device
 

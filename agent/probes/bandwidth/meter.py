@@ -53,7 +53,7 @@ def source_of(target: TargetSettings) -> Source | None:
 
 def of_session(tools: Tools) -> "Meter":
     """Read as long as the session what its settings name."""
-    meter = Meter(tools.settings.targets, tools.now_s)
+    meter = Meter(tools.settings.targets, tools.now_s, tools.snmp)
     tools.services["meter"] = meter.run
     return meter
 
@@ -61,8 +61,8 @@ def of_session(tools: Tools) -> "Meter":
 class Meter:
     """The samples of each source, of the last ``KEEP_S``. ``now_s`` is the boot clock."""
 
-    def __init__(self, targets: Sequence[TargetSettings], now_s: Callable[[], float]) -> None:
-        self._now_s = now_s
+    def __init__(self, targets: Sequence[TargetSettings], now_s: Callable[[], float], session: snmp.Session) -> None:
+        self._now_s, self._session = now_s, session
         self._sources = {target.name: source for target in targets if (source := source_of(target)) is not None}
         self._samples: dict[Source, deque[Sample]] = {source: deque() for source in self._sources.values()}
         self._cells: dict[UplinkPort, str] = {}
@@ -108,7 +108,7 @@ class Meter:
             return None
 
     async def _read_switch(self, port: UplinkPort) -> Sample | None:
-        device = snmp.Device(host=port.host, settings=port.snmp)
+        device = self._session.device(port.host, port.snmp)
         cell = self._cells.get(port) or await _find(device, port.port)
         if cell is None:
             return None

@@ -10,7 +10,6 @@ from functools import partial
 
 from msgspec.structs import asdict, replace
 
-from agent import snmp
 from agent.probes.contract import Context, Probe, deadline_s, patience_s
 from agent.probes.switch.poll import Found, Memory, poll_switch
 from agent.probes.switch.sightings import Sightings
@@ -25,7 +24,7 @@ RECOGNISED = "uplink"
 
 def make(target: SwitchTarget, tools: Tools) -> Probe:
     """Switches of a session tell each other where a device was seen: it is told of once."""
-    memory = Memory(snmp.Device(host=target.host, settings=target.snmp), tools.share(_no_sightings))
+    memory = Memory(tools.snmp.device(target.host, target.snmp), tools.share(_no_sightings))
     return Probe(
         target=target,
         observe=partial(observe, target, memory),

@@ -53,6 +53,13 @@ Hear = Callable[[], Heard]
 """What the device has said on the school's broker by now."""
 
 
+class _Ways(Struct, frozen=True):
+    """To ask it, beside ICMP and ARP. ``device``: who it is over SNMP; None = it speaks none."""
+
+    hear: Hear
+    device: snmp.Device | None
+
+
 class _Silence(Struct, frozen=True):
     """One way of asking that brought nothing."""
 
@@ -73,9 +80,10 @@ def make(target: WhiteboardTarget, tools: Tools) -> Probe:
         if hearing is not None:
             hear = partial(hearing.hear, target)
             settle = partial(hearing.until_heard, target, LISTEN_S)
+    device = tools.snmp.device(target.host, target.snmp) if target.snmp is not None else None
     return Probe(
         target=target,
-        observe=partial(observe, target, hear),
+        observe=partial(observe, target, _Ways(hear, device)),
         unmeasured=partial(unmeasured, target),
         deadline_s=deadline_s(target),
         trap_host=target.host,
@@ -88,14 +96,14 @@ def deaf() -> Heard:
     return Heard(detail="nobody listens to the school's broker (set broker)")
 
 
-async def observe(target: WhiteboardTarget, hear: Hear, context: Context) -> Sequence[Observation]:
+async def observe(target: WhiteboardTarget, ways: _Ways, context: Context) -> Sequence[Observation]:
     """One ``Device``."""
     if target.snmp is None and not target.icmp and target.mqtt is None:
         return unmeasured(target, Reason.NO_DATA, "neither mqtt nor snmp nor icmp is set for this device")
     patience = patience_s(target) - (ARP_VERIFIED_S if target.arp else 0)
     share_s = patience / (2 if target.snmp and target.icmp else 1)
     silences: list[_Silence] = []
-    for ask in (partial(_by_mqtt, hear), _by_snmp, _by_icmp, _by_arp):
+    for ask in (partial(_by_mqtt, ways.hear), partial(_by_snmp, ways.device), _by_icmp, _by_arp):
         found = await ask(target, share_s, context)
         if isinstance(found, Device):
             return [found]
@@ -129,11 +137,12 @@ async def _by_mqtt(hear: Hear, target: WhiteboardTarget, _share_s: float, contex
     )
 
 
-async def _by_snmp(target: WhiteboardTarget, share_s: float, context: Context) -> Device | _Silence | None:
+async def _by_snmp(
+    device: snmp.Device | None, target: WhiteboardTarget, share_s: float, context: Context
+) -> Device | _Silence | None:
     """A device that refuses us is awake, too."""
-    if target.snmp is None:
+    if device is None:
         return None
-    device = snmp.Device(host=target.host, settings=target.snmp)
     context.explain(f"asking {device}")
     until = asyncio.get_running_loop().time() + share_s
     try:
