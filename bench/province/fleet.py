@@ -35,7 +35,7 @@ class Done(Struct, frozen=True, kw_only=True):
     seconds: float
     answered_s: float
     """From the beginning to the last answer."""
-    sent_count: int
+    due_count: int
     committed_count: int
     latency_p50_s: float | None
     latency_p99_s: float | None

@@ -9,9 +9,9 @@ import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -51,19 +51,16 @@ class _Gateways:
 
     async def _send_over_http(self, order: Order, tally: "_Tally") -> None:
         link = HttpLink(self._http_port, kept=order.link == "http")
+        places = asyncio.Semaphore(min(OFFERED_AT_ONCE, len(self._free)))
 
         async def send(due_s: float) -> None:
-            school = self._free.popleft()
-            await asyncio.sleep(max(0.0, school.sent_s + GAP_S - time.monotonic()))
-            school.sent_s = time.monotonic()
-            tally.sent()
+            tally.due()
             committed = False
             try:
-                with suppress(OSError):
-                    committed = await link.send(school, school.report(order.kind, time.time(), order.interval_s))
+                async with places:
+                    committed = await self._send(link, order)
             finally:
-                tally.note(due_s, school, committed=committed)
-            self._free.append(school)
+                tally.note(due_s, committed=committed)
 
         try:
             match order.what:
@@ -72,9 +69,21 @@ class _Gateways:
                 case "saturate":
                     await _as_fast_as_answered(min(HTTP_AT_ONCE, len(self._free)), order.seconds, send)
                 case "offer":
-                    await _at_a_rate(min(OFFERED_AT_ONCE, len(self._free)), order, send)
+                    await _at_a_rate(order, send)
         finally:
             link.close()
+
+    async def _send(self, link: HttpLink, order: Order) -> bool:
+        """Have the school that waited longest report; say whether it was acknowledged."""
+        school = self._free.popleft()
+        await asyncio.sleep(max(0.0, school.sent_s + GAP_S - time.monotonic()))
+        school.sent_s, committed = time.monotonic(), False
+        with suppress(OSError):
+            committed = await link.send(school, school.report(order.kind, time.time(), order.interval_s))
+        if committed:
+            school.acknowledged()
+        self._free.append(school)
+        return committed
 
     def _saturate_mqtt(self, order: Order, tally: "_Tally") -> None:
         waiting: dict[str, tuple[School, Made, float]] = {}
@@ -82,7 +91,10 @@ class _Gateways:
         def on_ack(gateway: str, ack: bytes) -> None:
             if gateway in waiting:
                 school, made, sent_s = waiting.pop(gateway)
-                tally.note(sent_s, school, committed=made.is_committed_by(ack))
+                committed = made.is_committed_by(ack)
+                if committed:
+                    school.acknowledged()
+                tally.note(sent_s, committed=committed)
                 self._free.append(school)
 
         link = MqttLink(self._mqtt_port, self._mqtt_password, on_ack)
@@ -96,7 +108,7 @@ class _Gateways:
                 made = school.report(order.kind, time.time(), order.interval_s)
                 waiting[school.gateway] = (school, made, now_s)
                 school.sent_s = now_s
-                tally.sent()
+                tally.due()
                 link.publish(school.gateway, made)
                 link.work(0.0)
         link.close()
@@ -111,15 +123,15 @@ class _Tally:
         self._answered_s = self._began_s
         self._tell_at_s = self._began_s + _TELL_EVERY_S
         self._latencies_s: list[float] = []
-        self._sent_count = self._committed_count = 0
+        self._due_count = self._committed_count = 0
 
-    def sent(self) -> None:
-        self._sent_count += 1
+    def due(self) -> None:
+        self._due_count += 1
 
-    def note(self, due_s: float, school: School, *, committed: bool) -> None:
+    def note(self, due_s: float, *, committed: bool) -> None:
+        """Also of what was given up, before it could be sent or after."""
         now_s = time.monotonic()
         if committed:
-            school.acknowledged()
             self._answered_s = now_s
         self._latencies_s.append(now_s - due_s)
         self._committed_count += committed
@@ -133,7 +145,7 @@ class _Tally:
         return Done(
             seconds=time.monotonic() - self._began_s,
             answered_s=self._answered_s - self._began_s,
-            sent_count=self._sent_count,
+            due_count=self._due_count,
             committed_count=self._committed_count,
             latency_p50_s=ordered[len(ordered) // 2],
             latency_p99_s=ordered[len(ordered) * 99 // 100],
@@ -141,7 +153,7 @@ class _Tally:
         )
 
 
-_Send = Callable[[float], Awaitable[None]]
+_Send = Callable[[float], Coroutine[Any, Any, None]]
 """Sends one report that is due at a monotonic time."""
 
 
@@ -165,19 +177,13 @@ async def _as_fast_as_answered(at_once: int, seconds: float, send: _Send) -> Non
     await asyncio.gather(*(work() for _ in range(at_once)))
 
 
-async def _at_a_rate(at_once: int, order: Order, send: _Send) -> None:
+async def _at_a_rate(order: Order, send: _Send) -> None:
     """Reports are due whether or not the ones before are answered; what is open ``_LEFT_OVER_S`` later is given up."""
-    places = asyncio.Semaphore(at_once)
-
-    async def one(due_s: float) -> None:
-        async with places:
-            await send(due_s)
-
     began_s, tasks = time.monotonic(), []
     for number in range(math.ceil(order.per_s * order.seconds)):
         due_s = began_s + number / order.per_s
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-        tasks.append(asyncio.create_task(one(due_s)))
+        tasks.append(asyncio.create_task(send(due_s)))
     await asyncio.sleep(max(0.0, began_s + order.seconds - time.monotonic()))
     if tasks:
         _, open_ = await asyncio.wait(tasks, timeout=_LEFT_OVER_S)

@@ -50,8 +50,8 @@ def _saturated(world: World, name: str, order: Order) -> Iterator[Line]:
     _must_have_committed(best.done, 1)
     cheapest_s = min(load.cpu_s / load.done.committed_count for load in loads if load.done.committed_count)
     several = {"n": len(loads), "statistic": "best"}
-    refused = best.done.sent_count - best.done.committed_count
-    note = f"{refused} of {best.done.sent_count} not committed" if refused else None
+    refused = best.done.due_count - best.done.committed_count
+    note = f"{refused} of {best.done.due_count} not committed" if refused else None
     metric = f"reports_per_second_{name}"
     yield world.line(name, metric, best.committed_per_s, "1/s", **several, **best.shares(), note=note)
     yield world.line(name, "report_cpu_seconds", cheapest_s, "seconds", **several)
@@ -71,8 +71,8 @@ def steady(world: World) -> Iterator[Line]:
 def _steady_lines(world: World, loads: list[Load]) -> Iterator[Line]:
     middle = sorted(loads, key=lambda load: load.cpu_share)[len(loads) // 2]
     several = {"n": len(loads), "statistic": "median", **middle.shares()}
-    kept_up = all(load.done.committed_count >= 0.98 * load.done.sent_count for load in loads)
-    note = f"{world.offered_per_s:.1f} reports/s offered" + ("" if kept_up else ", more than it could take")
+    fell_behind = any(map(_fell_behind, loads))
+    note = f"{world.offered_per_s:.1f} reports/s offered" + (", more than it could take" if fell_behind else "")
     yield world.line("steady", "cpu_share", middle.cpu_share, "ratio", **several, note=note)
     extrapolated = "" if world.schools == PROVINCE_SCHOOLS else f", extrapolated from {world.schools} schools"
     province = median(_province_share(world, load) for load in loads)
@@ -84,10 +84,13 @@ def _steady_lines(world: World, loads: list[Load]) -> Iterator[Line]:
 
 
 def _province_share(world: World, load: Load) -> float:
-    """Of one core for 20,000 schools: as much a school as here, and as much for reports that were not dealt with."""
-    offered = world.offered_per_s * world.pace.offered_s
-    dealt_with = max(1, load.done.committed_count) / max(1.0, offered)
-    return load.cpu_s / world.pace.offered_s / min(1.0, dealt_with) * PROVINCE_SCHOOLS / world.schools
+    """Of one core for 20,000 schools; what was offered and not dealt with counts as if it had been."""
+    overload = max(1.0, world.offered_per_s * load.done.seconds / max(1, load.done.committed_count))
+    return load.cpu_share * (overload if _fell_behind(load) else 1.0) * PROVINCE_SCHOOLS / world.schools
+
+
+def _fell_behind(load: Load) -> bool:
+    return load.done.committed_count < 0.98 * load.done.due_count
 
 
 def _worst_health(world: World, bench: str, watch: Watch) -> Line:
@@ -181,7 +184,7 @@ def _run(world: World, order: Order) -> Load:
 
 def _must_have_committed(done: Done, count: int) -> None:
     if done.committed_count < count:
-        raise RuntimeError(f"only {done.committed_count} of {done.sent_count} reports were committed")
+        raise RuntimeError(f"only {done.committed_count} of {done.due_count} reports were committed")
 
 
 PARTS: Final[dict[str, Callable[[World], Iterator[Line]]]] = {

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench.province import chart
+from bench.province import chart, gateways
 from bench.province import roster as province
 from bench.province.__main__ import FILL, ORDER, PARTS, options, pace
 from bench.province.fleet import Order
@@ -129,19 +129,41 @@ def test_only_a_whole_report_counts_as_committed() -> None:
     assert not committed()
 
 
-async def test_latency_counts_from_when_a_report_was_due() -> None:
+async def test_a_report_is_due_whatever_became_of_the_one_before() -> None:
     """A slow answer does not make the next report due later: a queue is seen as long as it is."""
     due: list[float] = []
+    answering = asyncio.Semaphore(1)
 
     async def send(due_s: float) -> None:
         due.append(due_s)
-        await asyncio.sleep(0.1)
+        async with answering:
+            await asyncio.sleep(0.1)
 
     began_s = time.monotonic()
-    await _at_a_rate(1, Order(what="offer", per_s=20.0, seconds=0.5), send)
-    assert len(due) == 10
+    await _at_a_rate(Order(what="offer", per_s=20.0, seconds=0.5), send)
     assert [after - before for before, after in pairwise(due)] == pytest.approx([0.05] * 9)
     assert time.monotonic() - began_s >= 1.0
+
+
+async def test_what_nobody_answers_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports that were due and never sent, or never answered, have the longest latencies of all."""
+    monkeypatch.setattr(gateways, "_LEFT_OVER_S", 0.2)
+    monkeypatch.setattr(gateways, "OFFERED_AT_ONCE", 1)
+    heard: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: heard.append(writer), "127.0.0.1", 0)
+    async with server:
+        fleet = gateways._Gateways(5, server.sockets[0].getsockname()[1], 0, "")
+        order = Order(what="offer", per_s=10.0, seconds=0.5)
+        tally = gateways._Tally(order)
+        fleet._free.extend(fleet._all)
+        await fleet._send_over_http(order, tally)
+        for writer in heard:
+            writer.close()
+            await writer.wait_closed()
+    done = tally.done()
+    assert (done.due_count, done.committed_count, len(heard)) == (5, 0, 1)
+    assert done.latency_p99_s is not None
+    assert done.latency_p99_s >= 0.7
 
 
 # --- the province ---------------------------------------------------------------------------------------------------
