@@ -136,11 +136,7 @@ def _midnight(hours: Hours, day: SchoolDay) -> float:
 
 def _days_until(hours: Hours, at: float) -> int:
     """How many of the school's days have begun at ``at``."""
-    return bisect_right(hours.days, local_date(hours, at), key=_date)
-
-
-def _date(day: SchoolDay) -> str:
-    return day.date
+    return bisect_right(hours.dates, local_date(hours, at))
 
 
 def _first_day(hours: Hours, at: float) -> int:

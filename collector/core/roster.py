@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 
 class Classroom(Struct, frozen=True, kw_only=True):
@@ -44,3 +45,8 @@ class Hours(Struct, frozen=True):
 
     days: tuple[SchoolDay, ...] = ()
     utc_offset_s: float = 28_800.0
+    dates: tuple[str, ...] = ()
+    """Of ``days``, filled in: ages are looked up here many times a judgement."""
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "dates", tuple(day.date for day in self.days))
