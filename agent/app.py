@@ -80,6 +80,7 @@ async def _session(
         stack.push_async_callback(spool.close)
         link = await stack.enter_async_context(open_link(settings.link, settings.gateway, __version__))
         tools = Tools(settings, clock.now_s, numbers)
+        # After the probes: a request that is cut off must find its socket still there.
         stack.callback(tools.close)
         probes = make_all(table, settings.targets, tools)
         runner = Runner(settings, probes, clock, spool.append, numbers)
@@ -106,6 +107,7 @@ async def _session(
             await _drain(runner, probing)
             for task in rest:
                 task.cancel()
+        # What was observed while stopping is still sent; what does not get through in time waits in the spool.
         await _report_last(courier, clock)
     return following
 

@@ -32,6 +32,8 @@ class Clock:
         """The boot clock and the collector's wall clock at one moment."""
 
     def now_s(self) -> float:
+        # CLOCK_MONOTONIC stands still while the machine sleeps (clock_gettime(2)); then a record would be dated too
+        # late.
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def read(self) -> Reading:
@@ -41,6 +43,7 @@ class Clock:
 
     def compare(self, collector_s: float) -> None:
         """Take note of the collector's clock, read just now."""
+        # Pairs of two clocks, not a difference: the boot clock tells how far the collector's must be by now.
         self._collector = (self.now_s(), collector_s)
 
     def _agrees(self, monotonic_s: float, wall_s: float) -> bool:
@@ -54,6 +57,8 @@ class Clock:
 def boot_id() -> str:
     """The kernel's, without dashes; from the unit where /proc is hidden; else a new one for this process."""
     try:
+        # The hardened unit hides /proc (ProcSubset=pid) and hands the id in; it must be the same for all processes of a
+        # boot.
         text = os.environ.get("CLASSREADY_BOOT_ID") or BOOT_ID_FILE.read_text()
         return uuid.UUID(text.strip()).hex
     except (OSError, ValueError):

@@ -85,9 +85,12 @@ class Courier:
     async def run(self) -> None:
         """Report every interval; sooner for the first record and in a hurry, later while the way is closed."""
         interval_s = self._settings.report_interval_s
+        # After a power cut a whole county starts at one moment: spread, or the collector meets all of them at once.
         await asyncio.sleep(random.uniform(0, START_SPREAD_RATIO) * interval_s)  # noqa: S311 - spread only
         failure_count = 0
         while not asked_to_end():
+            # Never longer than the announced interval, by which the collector tells silence; a little shorter, so that
+            # gateways that fell into step drift apart.
             next_s = self._clock.now_s() + random.uniform(0.9, 1.0) * interval_s  # noqa: S311
             keep = await self.report(until_s=next_s)
             failure_count = failure_count + 1 if keep else 0
@@ -115,6 +118,7 @@ class Courier:
         keep = await self._send_live() or await self._send_backlog(until_s)
         if keep is None and not self._acked_count:
             self._taken_at_s = self._clock.now_s()
+            # An empty report says that the gateway lives and asks for directives: nothing to tell is not silence.
             keep = await self._deliver(await self._spool.heartbeat())
         return keep or await self._judge_suspects()
 
@@ -187,6 +191,7 @@ class Courier:
     async def _settle(self, batch: Batch, acked: Acked) -> Keep | None:
         self._acked_count += 1
         self._metrics.put("classready_agent_last_app_ack_timestamp_seconds", self._clock.read().wall_s)
+        # A box may have neither a clock battery nor NTP: then the answer's date is the only time that it gets.
         if acked.collector_s is not None:
             self._clock.compare(acked.collector_s)
         for ack in acked.acks:

@@ -33,6 +33,7 @@ def save(state_dir: Path, directives: Directives) -> None:
     new = path.with_suffix(".new")
     try:
         new.write_bytes(encode(directives))
+        # In one step (rename(2)): whoever reads meanwhile has the old ones or the new ones, never half of them.
         new.replace(path)
     except OSError as error:
         _log.warning("directives_not_saved", path=str(path), error=str(error))

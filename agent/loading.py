@@ -48,6 +48,7 @@ def _with_absolute_paths(value: Any, base: Path) -> Any:
         if name.endswith("_file") and setting is not None:
             changed[name] = str(resolve(base, setting))
     if isinstance(value, AgentSettings):
+        # StateDirectory= may name several, with a colon between them (systemd.exec(5)); the first is ours.
         under_systemd = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
         changed["state_dir"] = under_systemd or str(resolve(base, value.state_dir))
     return msgspec.structs.replace(value, **changed)

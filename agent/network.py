@@ -21,6 +21,8 @@ def interface_towards(host: Host, port: int) -> str | None:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind) as sock:
+            # Connecting a datagram socket sends nothing: the kernel only looks up the route, and with it our address
+            # (connect(2)).
             sock.connect(address)
             return windows.interface_of(sock.getsockname()[0])
     except (OSError, UnicodeError):
@@ -48,6 +50,7 @@ def default_routers(interface: str, path: Path = _ROUTES) -> list[str]:
         rows = [line.split() for line in path.read_text().splitlines()[1:]]
     except OSError:
         return []
+    # Destination (1) and mask (7) are 0: a default route. Numbers are hexadecimal, in the byte order of this machine.
     gateways = (int(row[2], 16) for row in rows if row[0] == interface and row[1] == row[7] == "00000000")
     return [str(ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))) for gateway in gateways if gateway]
 
@@ -58,5 +61,6 @@ def arp(path: Path = _ARP) -> dict[str, str]:
         rows = [line.split() for line in path.read_text().splitlines()[1:]]
     except OSError:
         return {}
+    # Without ATF_COM (<net/if_arp.h>) the kernel has asked and heard nothing: the MAC is 0, or an old one.
     known = ((row[0], canonical_mac(row[3])) for row in rows if int(row[2], 16) & _COMPLETE)
     return {address: mac for address, mac in known if mac is not None}

@@ -124,6 +124,8 @@ class Runner:
             # The turn comes first, so that a load that waits for another one never holds a slot.
             turn = self._one_load if progress.probe.loads_line else contextlib.nullcontext()
             slots = self._silent_slots if progress.silent else self._slots
+            # A target that is silent takes all of its deadline: with slots of their own, dead ones delay only each
+            # other.
             async with turn, slots:
                 if self._stopping:
                     return
@@ -142,12 +144,15 @@ class Runner:
         progress.running, progress.started_s = True, reading.monotonic_s
         observations = await observe(progress.probe, self._context(reading), self._clock)
         if observations:
+            # Before anything is told of it: what is not in the spool does not exist, and a crash must lose nothing that
+            # was said.
             await self._append([self._record(observation, reading) for observation in observations])
         if progress.probe.urgent:
             self.on_urgent()
         progress.running, progress.finished_s = False, self._clock.now_s()
         # A switch whose devices were all seen on other switches has nothing to tell: it is not silent for that.
         outcomes = {observation.outcome for observation in observations}
+        # The empty set, too: what observed nothing concludes nothing.
         progress.inconclusive = outcomes <= {Outcome.UNMEASURED}
         progress.silent = outcomes == {Outcome.NO_ANSWER}
         progress.waits_for_hours = any(observation.reason is Reason.OUTSIDE_HOURS for observation in observations)
@@ -199,6 +204,7 @@ class Runner:
 
     def direct(self, directives: Directives, asked_at_s: float) -> None:
         """Obey the collector. ``asked_at_s``: when the report that it answers was taken from the spool."""
+        # Later ones change limits, which the next test at its own time is soon enough for; loads cost bytes.
         if self.directives is None:
             self._catch_up()
         self.directives = directives

@@ -12,6 +12,7 @@ ROOM_S: Final = 60.0
 
 def phase(gateway: str, target: str) -> float:
     """Where in its interval a target of a gateway stands, in [0, 1): the same after every restart."""
+    # Not hash(): it is salted anew in each process, and a restart would move all targets.
     digest = hashlib.blake2b(f"{gateway}/{target}".encode(), digest_size=6).digest()
     return int.from_bytes(digest) / 2**48
 

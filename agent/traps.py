@@ -51,6 +51,7 @@ class Receiver:
         config.add_transport(engine, UDP_DOMAIN, Udp().open_server_mode(sock=opened))
         config.add_v1_system(engine, "school", self._settings.community)
         engine.observer.register_observer(self._received, "rfc3412.receiveMessage:request")
+        # It answers informs (RFC 3413, 3.4); an observer below sees who sent them, which it does not tell.
         ntfrcv.NotificationReceiver(engine, lambda *_: None)
         try:
             await asyncio.Event().wait()
@@ -59,6 +60,7 @@ class Receiver:
 
     def _received(self, _engine: Any, _point: str, variables: dict[str, Any], _context: Any) -> None:
         """Called for a message with the right community, before it is answered."""
+        # The datagram's: agent-addr stands in v1 traps only (RFC 1157, 4.1.6), and need not be where it came from.
         sender = str(ipaddress.ip_address(str(variables["transportAddress"][0])))
         for name in self._targets.get(sender, ()):
             self._hurry(name)

@@ -115,8 +115,10 @@ def _outcome(answer: http1.Answer) -> Outcome:
             return TooLarge()
         case 400 | 422:
             return Refused()
+        # Kept, not dropped: a token that is wrong says nothing of the records.
         case 401 | 403:
             return Keep(why="denied", retry_after_s=_retry_after_s(answer))
+        # 408 is also what a proxy says of a connection that idled (RFC 9110, 15.5.9): no fault of the report.
         case 408 | 429 | 503:
             return Keep(why="busy", retry_after_s=_retry_after_s(answer))
         case int(status) if status >= 500:

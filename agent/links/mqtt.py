@@ -93,8 +93,11 @@ class MqttReports:
             self._settings.port,
             username=self._gateway,
             password=self._password,
+            # One id: the broker ends an older connection of the same (MQTT 5, 3.1.4), so that a rebooted box is not
+            # two.
             identifier=self._gateway,
             protocol=aiomqtt.ProtocolVersion.V5,
+            # The broker keeps nothing for us: what was not settled lies in the spool and is sent again.
             clean_start=True,
             will=aiomqtt.Will(topics.up(self._gateway, "presence"), offline, qos=1),
             keepalive=KEEPALIVE_S,
@@ -106,6 +109,7 @@ class MqttReports:
         """Connect, ask for acks, say hello, and pass acks on until the connection ends."""
         async with self._new_client() as client:
             try:
+                # First, or the answer to the first report finds nobody.
                 await client.subscribe(topics.down(self._gateway, "ack"), qos=1)
                 await self._say(client, online=True)
                 self._client = client
@@ -151,6 +155,7 @@ class MqttReports:
         topic = topics.up(self._gateway, "report")
         if len(body) > client.room_bytes(topic):
             return TooLarge()
+        # Only a broker that refuses tells a reason: 0 stays where it says nothing.
         client.puback_reason = 0
         left_s = max(0.0, until_s - asyncio.get_running_loop().time())
         await client.publish(topic, body, qos=1, timeout=left_s)

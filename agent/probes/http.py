@@ -32,7 +32,9 @@ FOLLOW_MAX_COUNT = 3
 _FIELDS = {
     "User-Agent": f"classready-agent/{__version__}",
     "Accept": "*/*",
+    # What is looked for in the page must be readable, and its size what the line carried (RFC 9110, 12.5.3).
     "Accept-Encoding": "identity",
+    # The end of the connection then ends a page without a length (RFC 9112, 6.3).
     "Connection": "close",
 }
 
@@ -245,6 +247,7 @@ async def _stream(
     try:
         yield reader, writer
     finally:
+        # Not closed in order: a server that never ends its side would hold the probe beyond its deadline.
         writer.transport.abort()
 
 

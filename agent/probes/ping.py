@@ -53,6 +53,8 @@ def observation(target: PingTarget, echoes: Echoes) -> Ping:
         sent_count=echoes.sent_count,
         received_count=len(rtts_s),
         rtt_s=Rtt(min=min(rtts_s), median=median(rtts_s), max=max(rtts_s)) if rtts_s else None,
+        # The mean difference of neighbours (as RFC 3550, 6.4.1, without its smoothing); an echo that was lost makes the
+        # two beside it neighbours.
         jitter_s=fmean(abs(b - a) for a, b in pairwise(rtts_s)) if len(rtts_s) > 1 else None,
     )
 

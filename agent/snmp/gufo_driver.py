@@ -140,6 +140,7 @@ async def _ask(device: Device, request: Callable[[], Awaitable[T]], try_count: i
         except OSError as error:
             raise SnmpError(Reason.UNREACHABLE, f"{device.host}: {error_text(error)}") from None
         except BaseException as error:
+            # pyo3 makes its own class of it in each library, which cannot be imported.
             if type(error).__name__ != "PanicException":
                 raise
             garbled = error

@@ -212,12 +212,14 @@ async def _load(test: Test, context: Context, load: Load, now_s: float) -> Bandw
     if not test.may_learn:
         return await _run(test)
     target, midnight_s = test.target, gate.midnight(now_s, context.settings.timezone)
+    # Booked before, given back after: a box that loses its power within a test has spent the bytes all the same.
     booked = _book(test, load, midnight_s)
     if isinstance(booked, tuple):
         return _not(target, *booked)
     if target.max_day_bytes is not None:
         test = replace(test, target=replace(target, max_bytes=min(target.max_bytes, booked)))
     seen = await _run(test)
+    # Without a good clock nothing is written down: a date that is wrong would be believed for a week.
     if test.now_s is not None:
         learned.spend(test.state_dir, target.name, (seen.bytes or 0) - booked, test.now_s, midnight_s)
         learned.note(test.state_dir, target.name, **_told(test, seen, test.now_s))

@@ -134,6 +134,7 @@ def next_opening(target: BandwidthTarget, context: Context, now: float) -> Span 
 
 
 def _outside_hours(target: BandwidthTarget, context: Context, now: float) -> WhyNot | None:
+    # Then the time of day does not matter, and a box without a clock may test, too.
     if _ALL_DAY in target.allowed_hours:
         return None
     if not context.clock_good:
@@ -147,6 +148,7 @@ def _outside_hours(target: BandwidthTarget, context: Context, now: float) -> Why
 def _within(span: HourSpan, clock: str) -> bool:
     """Spans may pass midnight: 22:00 to 06:00."""
     first, last = span
+    # Text compares like time, for both have two digits (ClockTime).
     return first <= clock < last if first <= last else clock >= first or clock < last
 
 

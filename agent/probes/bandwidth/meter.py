@@ -109,6 +109,7 @@ class Meter:
 
     async def _read_switch(self, port: UplinkPort) -> Sample | None:
         device = self._session.device(port.host, port.snmp)
+        # ifIndex may move when the switch restarts: the name is read with each sample, at the place where it was found.
         cell = self._cells.get(port) or await _find(device, port.port)
         if cell is None:
             return None
@@ -156,6 +157,7 @@ def negotiated(name: str) -> tuple[int | None, bool | None]:
         speed_mbps, duplex = int((folder / "speed").read_text()), (folder / "duplex").read_text().strip()
     except (OSError, ValueError):
         return None, None
+    # Without a link drivers tell -1, some of them as an unsigned number (SPEED_UNKNOWN of linux/ethtool.h).
     return speed_mbps * MBIT if 0 < speed_mbps < 2**31 else None, {"full": True, "half": False}.get(duplex)
 
 
@@ -171,6 +173,7 @@ def switch_sample(values: Mapping[str, Value], index: str, before_s: float, afte
 
     octets = [number(column) for column in (_IN_OCTETS, _OUT_OCTETS)]
     packets = [number(column) for column in (*_IN_PACKETS, *_OUT_PACKETS)]
+    # 32 bits wrap within the 30 s for which switches keep a value: at 1.1 Gbit/s, and unseen. They prove nothing.
     if octets[0] is None or octets[1] is None or octets == [0, 0]:
         return None
     known = [count for count in packets if count is not None]

@@ -19,6 +19,7 @@ _TABLES = (
 """Port and status of dot1qTpFdbTable, whose index begins with the filtering database (mostly the VLAN), and of
 dot1dTpFdbTable, which knows one database only. Some switches fill both alike, some only one, and some each with other
 addresses (17 and 646, disjoint, on one stack): so what the first lacks is looked for in the second."""
+# dot1dTpFdbStatus (RFC 4188): an entry that has aged out, and an address of the switch itself; neither is a device.
 _INVALID, _SELF = 2, 4
 NET_TO_MEDIA = "1.3.6.1.2.1.4.22.1.2"
 NET_TO_PHYSICAL = "1.3.6.1.2.1.4.35.1.4"
@@ -131,6 +132,7 @@ async def arp(device: Device, wanted: Iterable[str], explain: Explain) -> tuple[
         problems.append(problem)
 
     rows = await optional_walk(device, NET_TO_MEDIA, note)
+    # The index is ifIndex and the IPv4 address (RFC 4293).
     found = {".".join(map(str, suffix(oid, NET_TO_MEDIA)[-4:])): value for oid, value in rows.items()}
     known = _macs(found)
     if not set(wanted) <= known.keys():
@@ -168,11 +170,13 @@ async def _status(
 
 def _mac_of(index: tuple[int, ...]) -> str | None:
     """The last six numbers of a row's index."""
+    # Before the MAC stands nothing (RFC 4188) or the number of the filtering database (RFC 4363).
     octets = index[-6:]
     return bytes(octets).hex(":") if len(octets) == 6 and max(octets) < 256 else None
 
 
 def _by_mac(entries: Iterable[tuple[str | None, Value]], ports: Mapping[int, int]) -> AddressTable:
+    # Port 0: the address is known, but not where it was learned (RFC 4188, dot1dTpFdbPort).
     known = [(address, port) for address, port in entries if address and isinstance(port, int) and port > 0]
     if_index = _if_indexes({port for _, port in known}, ports)
     tied: dict[str, set[int]] = {}

@@ -15,6 +15,7 @@ _LOC_PORT_ID, _LOC_PORT_DESC = "1.0.8802.1.1.2.1.3.7.1.3", "1.0.8802.1.1.2.1.3.7
 _REMOTE = "1.0.8802.1.1.2.1.4.1.1"
 _SYS_NAME, _CAPABILITIES = f"{_REMOTE}.9", f"{_REMOTE}.12"
 
+# LldpSystemCapabilitiesMap: bridge(2), router(4), telephone(5); bit 0 of BITS is the highest (RFC 2578, 7.1.4).
 _BRIDGE_OR_ROUTER, _TELEPHONE = 0x20 | 0x08, 0x04
 """LldpSystemCapabilitiesMap, from the left: other, repeater, bridge, wlanAccessPoint, router, telephone."""
 _MAP_MAX_BYTES = 4

@@ -158,6 +158,7 @@ def reading(values: Mapping[str, Value], index: int) -> Reading:
     if oper_up is not False:
         high_mbps = number(IF_HIGH_SPEED)
         speed_bps = snmp.speed_bps(high_mbps, number(IF_SPEED))
+        # dot3StatsDuplexStatus (RFC 3635): unknown(1), halfDuplex(2), fullDuplex(3).
         full_duplex = {2: False, 3: True}.get(number(DOT3_DUPLEX_STATUS) or 0)
         if doubt := _doubt(speed_bps, high_mbps, full_duplex, number(IF_TYPE)):
             speed_bps, full_duplex = None, None
@@ -196,6 +197,7 @@ def _doubt(
 
 
 def _octets(wide: int | None, narrow: int | None) -> int | None:
+    # Counters of 32 bits wrap after 34 s at 1 Gbit/s, so the wide ones come first; but some switches leave those at 0.
     return narrow if wide is None or (wide == 0 and narrow) else wide
 
 

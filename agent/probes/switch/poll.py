@@ -76,6 +76,7 @@ async def poll_switch(target: SwitchTarget, memory: Memory, context: Context) ->
     named = await names.find(device, bound, context.explain)
     known = Known(found_s=now_s, names=named)
     found, _ = await _poll(target, memory, known, context, check=False)
+    # A name that was not found may be given to a port any minute: it is searched for at the next poll.
     if not named.problems:
         # Without the view: the first look may come before this machine has spoken to the other switches.
         memory.known = known
@@ -104,9 +105,11 @@ async def _poll(
         names=named.held(indexes) if check else None,
     )
     if check and view.way is not None and readings[view.way].oper_up is False:
+        # The way out is that through which we are asking: it cannot be down, so it is another one by now.
         raise mib.ChangedError(f"{named.name(view.way)}, which was the way out, is down")
     for ref, sighting in sightings.items():
         memory.sightings.note(ref, sighting)
+    # Power is asked for only where it can explain something: the table has a row for each port (RFC 3621).
     some_down = any(reading.oper_up is False for reading in readings.values())
     faulty = await mib.power_faults(device, context.explain) if some_down else frozenset()
     base_ports = view.base_ports or (await bridge.base_ports(device, context.explain) if faulty else {})

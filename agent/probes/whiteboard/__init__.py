@@ -151,6 +151,7 @@ async def _by_snmp(
     except TimeoutError:
         return _Silence(Reason.TIMEOUT, f"no SNMP answer within {share_s:g} s")
     except SnmpError as error:
+        # Whoever refuses us has answered: that is as good a sign of life as a value.
         if error.reason not in {Reason.AUTH_FAILED, Reason.PROTOCOL}:
             return _Silence(error.reason, error.detail)
         context.explain(error.detail)
@@ -210,6 +211,7 @@ async def _nic_speed_bps(device: snmp.Device, until: float, context: Context) ->
 def _agreed_speed_bps(values: Mapping[str, Value], indexes: Sequence[str], context: Context) -> int | None:
     """The speed of the sockets in use; None where they differ: which of them leads to the switch is not known."""
     in_use = [i for i in indexes if values.get(f"{IF_OPER_STATUS}.{i}") == 1]
+    # ifConnectorPresent false(2): a bridge, tunnel or virtual card, whose speed no cable has (RFC 2863).
     physical = [i for i in in_use if values.get(f"{IF_CONNECTOR_PRESENT}.{i}") != 2]
     speeds_bps = {speed for i in physical if (speed := _speed_bps(values, i))}
     told = ", ".join(f"{bps_to_mbps(speed):g} Mbit/s" for speed in sorted(speeds_bps)) or "no speed"
@@ -230,6 +232,7 @@ def _facts(system: Mapping[str, Value]) -> dict[str, str]:
     facts = {
         "name": _shown(system.get(SYS_NAME)),
         "description": _shown(system.get(SYS_DESCR)),
+        # TimeTicks are hundredths of a second (RFC 2578, 7.1.8).
         "uptime_s": "" if up_time is None else str(up_time // 100),
     }
     return {key: fact for key, fact in facts.items() if fact}
