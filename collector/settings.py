@@ -134,6 +134,8 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     """The web server: reports, metrics, API, board."""
     store: str = "sqlite+aiosqlite:///collector.db"
     """A SQLAlchemy address. A relative SQLite path is relative to $STATE_DIRECTORY under systemd, else to this file."""
+    store_password_file: str | None = None
+    """File with the password of the user in `store`, for a PostgreSQL that asks for one."""
     roster: str = "roster"
     """Folder with one YAML file per office."""
     responder: Responder | None = Responder()

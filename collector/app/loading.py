@@ -125,6 +125,7 @@ def _collect(
 def _secret_files(settings: CollectorSettings) -> dict[str, str]:
     tokens = settings.listen.tokens
     files = {
+        "store_password_file": settings.store_password_file,
         "listen.tokens.metrics_file": tokens.metrics_file,
         "listen.tokens.api_file": tokens.api_file,
         "listen.tokens.board_file": tokens.board_file,
@@ -226,3 +227,7 @@ def _store_problems(loaded: Loaded, folder: Path) -> Iterator[Problem]:
         problem = str(error)
     if problem is not None:
         yield loaded.problem("store", problem)
+    if loaded.value.store_password_file and loaded.value.store.startswith("sqlite"):
+        yield loaded.problem(
+            "store_password_file", "a file needs no password: leave it out, or name a PostgreSQL in store"
+        )

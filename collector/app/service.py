@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import ClientSession, web
 from prometheus_client import Gauge
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from classready.codec import encode
@@ -37,7 +38,7 @@ from collector.store.states import NewerStoreError
 from collector.text import Names
 from collector.views import Bureau
 
-NEEDS_RESTART = ("listen", "store", "responder", "mqtt", "receivers", "log_level", "tick_s")
+NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
 RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
 SAVE_WITHIN_S = 10.0
@@ -144,8 +145,7 @@ async def run(configuration: Configuration) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     WAL_RESET_BUG.set(sqlite_has_wal_reset_bug())
-    settings = configuration.settings
-    store = await open_store(store_url(settings.store, state_folder(configuration.path)))
+    store = await open_store(_store_address(configuration))
     try:
         service = Service(configuration, store)
         await service.apply(configuration)
@@ -155,6 +155,12 @@ async def run(configuration: Configuration) -> None:
             await _serve(service, outbox, stop)
     finally:
         await close_store(store)
+
+
+def _store_address(configuration: Configuration) -> URL:
+    url = store_url(configuration.settings.store, state_folder(configuration.path))
+    password = configuration.secrets.get("store_password_file")
+    return url if password is None else url.set(password=password)
 
 
 async def _serve(service: Service, outbox: Outbox, stop: asyncio.Event) -> None:

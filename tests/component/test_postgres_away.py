@@ -193,7 +193,7 @@ async def all_of(sequences, engine) -> int:
 async def test_the_answer_to_a_commit_is_lost(server, tmp_path):
     """A COMMIT that was done and whose answer never came is found to have been done: acknowledged, and true."""
     async with cutting(server.port, NEVER) as way:
-        url = server.make_database().set(host="127.0.0.1", port=way.port, query={})
+        url = server.tcp_url(server.make_database().database, way.port)
         async with working(url, tmp_path) as (engine, store):
             with capture_logs() as logged:
                 for n in range(1, 6):

@@ -1,6 +1,7 @@
 """The store in a real file and on a real server: tables, durability settings, compare-and-set, read-only readers."""
 
 import asyncio
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from alembic import command
@@ -11,14 +12,16 @@ from sqlalchemy import NullPool, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from classready.observation import Bandwidth, WindowSummary
+from classready.ids import ClassroomRef, TargetName
+from classready.observation import Bandwidth, Count, NonNegative, Outcome, Ratio, Reason, WindowSummary
 from collector.core.link import leg_interval
 from collector.core.state import SchoolState
-from collector.store import history, ledgers, states
+from collector.store import history, ledgers, outbox, states
 from collector.store.database import StoreAddressError, migrations, store_url, upgrade
 from collector.store.ledgers import Ledger
 from collector.store.tables import bandwidth_result, metadata
 from tests.support.collecting import SPOOL, opened
+from tests.support.samples import alert, notice
 from tests.support.stores import address_in
 
 SPOOL_KEY = ("gw-one", SPOOL)
@@ -192,3 +195,54 @@ def test_address(tmp_path):
     assert store_url("sqlite+aiosqlite:///c.db", tmp_path).database == str(tmp_path / "c.db")
     assert store_url("sqlite+aiosqlite:////var/c.db", tmp_path).database == "/var/c.db"
     assert store_url("postgresql+asyncpg://u@h/classready", tmp_path).host == "h"
+
+
+LARGEST = {
+    Count: 2**63 - 1,
+    NonNegative: 1e15,
+    Ratio: 1.0,
+    TargetName: "x" * 64,
+    ClassroomRef: f"{'s' * 32}/{'r' * 32}",
+}
+
+
+def largest(kind: type[Bandwidth]) -> Bandwidth:
+    """The observation with every field as large, or as long, as the wire lets it be."""
+    fields = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for part in (hint, *get_args(hint)):
+            if part in LARGEST:
+                fields[name] = LARGEST[part]
+            elif get_origin(part) is Literal:
+                fields[name] = max(get_args(part), key=len)
+    return kind(**fields, outcome=max(Outcome, key=len), reason=max(Reason, key=len))
+
+
+async def test_what_the_wire_allows_fits(tmp_path):
+    """Nothing that a gateway may write is too long or too large for a column: SQLite takes what PostgreSQL refuses."""
+    seen = largest(Bandwidth)
+    assert (seen.bytes, seen.at_most_bps, len(seen.target), len(seen.classroom)) == (2**63 - 1, 1e15, 64, 65)
+    result = history.BandwidthResult(
+        gateway="g" * 40, spool_id=SPOOL, sequence=2**53, observed_at=253_402_300_799.0, observation=seen
+    )
+    drops = Ledger(ranges=((1, 2**53),), applied_records=2**53, declared_drops={"x" * 40: 2**53})
+    async with opened(tmp_path) as store:
+        async with store.writer.begin() as connection:
+            await history.add_bandwidth_results(connection, [result])
+            await ledgers.save(connection, {SPOOL_KEY: (None, drops)}, 0.0)
+        async with store.reader.connect() as connection:
+            [row] = (await connection.execute(select(bandwidth_result))).all()
+            assert await ledgers.load(connection, {SPOOL_KEY}) == {SPOOL_KEY: drops}
+    assert (row.bytes, row.classroom, row.sequence) == (seen.bytes, seen.classroom, 2**53)
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\u202e\U0001f3eb", "'; DROP TABLE outbox; --", "\\u0000"])
+async def test_any_text_that_a_roster_may_hold(tmp_path, name):
+    """PostgreSQL refuses a NUL in a text: what comes from files of people is stored escaped, and read as it was."""
+    told = notice(alert("s1", name))
+    async with opened(tmp_path) as store:
+        async with store.writer.begin() as connection:
+            await outbox.add(connection, ["r"], told, 0.0)
+        async with store.reader.connect() as connection:
+            found = await outbox.next_pending(connection, "r")
+    assert found.notice == told

@@ -170,8 +170,9 @@ class Collector:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = folder / "collector.yml"
         write_roster(folder)
-        store = address_in(folder).render_as_string(hide_password=False)
-        self.settings.write_text(f"listen: {{port: {self.port}}}\nresponder: null\ntick_s: 0.2\nstore: {store}\n{more}")
+        if "store:" not in more:
+            more += f"store: {address_in(folder).render_as_string(hide_password=False)}\n"
+        self.settings.write_text(f"listen: {{port: {self.port}}}\nresponder: null\ntick_s: 0.2\n{more}")
         self.context: ssl.SSLContext | None = None
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -31,6 +31,8 @@ _SETTINGS: Mapping[str, str] = {
 
 ROLE = "classready"
 """As docs/postgresql.md makes it: it owns its database, and may do nothing else."""
+PASSWORD = "p%40ss:word/?"
+"""What is asked for over TCP: with everything that an address could mistake."""
 
 
 def _command(program: str, *arguments: object) -> list[str]:
@@ -49,7 +51,17 @@ class Postgres:
         self.port = tcp_port or 5432  # also a part of the socket's name
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._call("initdb", "-D", folder / "data", "-E", "UTF8", "--locale=C", "--auth=trust", "--no-sync")
+        self.call(
+            "initdb",
+            "-D",
+            folder / "data",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--no-sync",
+        )
         address = "''" if tcp_port is None else "'127.0.0.1'"
         places = {"unix_socket_directories": f"'{folder}'", "listen_addresses": address, "port": str(self.port)}
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
@@ -100,9 +112,12 @@ class Postgres:
         place = {"host": str(self.folder), "port": str(self.port)}
         return URL.create("postgresql+asyncpg", ROLE, database=database, query=place)
 
+    def tcp_url(self, database: str, port: int) -> URL:
+        return URL.create("postgresql+asyncpg", ROLE, PASSWORD, "127.0.0.1", port, database)
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run ``statement`` as the administrator; return rows as lines, columns parted by ``|``."""
-        return self._call(
+        return self.call(
             "psql",
             "-XqtA",
             "-v",
@@ -136,7 +151,7 @@ class Postgres:
         except subprocess.CalledProcessError:
             return False
 
-    def _call(self, program: str, *arguments: object) -> str:
+    def call(self, program: str, *arguments: object) -> str:
         command = _command(program, *arguments)
         return subprocess.run(command, check=True, capture_output=True, text=True, cwd=self.folder).stdout
 
@@ -152,7 +167,7 @@ def running_postgres(tcp_port: int | None = None) -> Iterator[Postgres]:
         server = Postgres(folder, tcp_port)
         server.start()
         try:
-            server.sql(f"CREATE ROLE {ROLE} LOGIN")
+            server.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
             yield server
         finally:
             server.crash()

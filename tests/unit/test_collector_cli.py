@@ -107,6 +107,11 @@ def test_check_finds_what_run_would(example, monkeypatch, tmp_path):
         ),
         pytest.param("store: sqlite+aiosqlite:///roster\n", "1: store: {}/roster: Is a directory", id="a folder"),
         pytest.param(
+            "store_password_file: junk.db\n",
+            "1: store_password_file: a file needs no password",
+            id="password of a file",
+        ),
+        pytest.param(
             "listen: {host: 127.0.0.1, behind_proxy: true}\n",
             "1: listen.host: behind a proxy needs tokens: metrics_file, api_file, board_file",
             id="a proxy without tokens",
