@@ -9,7 +9,7 @@ from msgspec import Struct
 
 import classready
 from collector.text import LANGUAGES, Language
-from collector.views import Bureau, SchoolSummary, SchoolView, show, summarise
+from collector.views import Bureau, SchoolSummary, SchoolView, show, worded
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
@@ -82,16 +82,13 @@ def _list(bureau: Bureau, query: Mapping[str, str]) -> SchoolList:
     if not 1 <= limit <= LIMIT_MAX:
         raise _Mistake(400, f"limit must be 1 to {LIMIT_MAX}")
     office = query.get("office")
-    found = sorted(
-        (school for school in bureau.schools().values() if office in {None, school.roster.office}),
-        key=lambda school: school.roster.school,
-    )
+    found = sorted(bureau.kept().schools(office), key=lambda school: school.school)
     names, end = bureau.names(), offset + limit
     return SchoolList(
         total=len(found),
         offset=offset,
         next_offset=end if end < len(found) else None,
-        schools=tuple(summarise(school, names, language) for school in found[offset:end]),
+        schools=tuple(worded(school, names, language) for school in found[offset:end]),
     )
 
 

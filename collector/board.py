@@ -4,7 +4,7 @@ Pages are rendered on the server, escape everything, and say all they have to sa
 takes over the refresh.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +16,8 @@ import classready
 from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, School
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
-from collector.views import Bureau, SchoolSummary, show, summarise
-from collector.views.office import OfficeSummary, total
+from collector.views import Bureau, show, worded
+from collector.views.office import total
 from collector.views.undelivered import sentences
 from collector.views.urgency import Counts, most_urgent, most_urgent_room
 
@@ -73,23 +73,19 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
 
 
 def _offices(bureau: Bureau, language: Language) -> dict[str, Any]:
-    names = bureau.names()
-    by_office: dict[str, list[SchoolSummary]] = {office: [] for office in sorted(names.offices)}
-    for summary in _summaries(bureau, bureau.schools().values(), language):
-        by_office.setdefault(summary.office, []).append(summary)
-    offices = [total(own, language, office=office, name=names.office(office)) for office, own in by_office.items()]
-    everything = [summary for own in by_office.values() for summary in own]
-    undelivered = list(sentences(bureau.undelivered(), language))
-    summed = total(everything, language)
+    names, kept = bureau.names(), bureau.kept()
+    known = sorted({*names.offices, *kept.offices()})
+    offices = [total(kept.office(office), language, office=office, name=names.office(office)) for office in known]
+    summed, undelivered = total(kept.whole(), language), list(sentences(bureau.undelivered(), language))
     return {"offices": sorted(offices, key=most_urgent), "total": summed, "undelivered": undelivered}
 
 
 def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, Any]:
-    language = _language(bureau, request)
-    own = [school for school in bureau.schools().values() if school.roster.office == office_id]
-    summaries = sorted(_summaries(bureau, own, language), key=most_urgent)
-    summed: OfficeSummary = total(summaries, language, office=office_id, name=bureau.names().office(office_id))
-    return {"total": summed, **_paged("schools", summaries, request)}
+    language, names = _language(bureau, request), bureau.names()
+    paged = _paged("schools", sorted(bureau.kept().schools(office_id), key=most_urgent), request)
+    shown = [worded(school, names, language) for school in paged["schools"]]
+    summed = total(bureau.kept().office(office_id), language, office=office_id, name=names.office(office_id))
+    return {**paged, "schools": shown, "total": summed}
 
 
 def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, Any]:
@@ -105,11 +101,6 @@ def _room_order(school: School, room: Classroom) -> tuple[int, int]:
     if room.exempt is not None:
         return most_urgent_room("exempt", None)
     return most_urgent_room(verdict.ready, verdict.causes[0] if verdict.causes else None)
-
-
-def _summaries(bureau: Bureau, schools: Iterable[School], language: Language) -> list[SchoolSummary]:
-    names = bureau.names()
-    return [summarise(school, names, language) for school in schools]
 
 
 def _paged(name: str, rows: list[_Row], request: web.Request) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from collector.roster.calendar import hours_of_schools
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.states import NewerStoreError
 from collector.text import Names
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 
 NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
 RELOAD_PATH = "/api/v1/reload"
@@ -67,7 +67,9 @@ class Service:
             store, configuration.settings.policy, configuration.settings.receivers, time.time, time.monotonic
         )
         self.exposition = Exposition(configuration.settings.policy, bureau=lambda: self.engine.bureau.state)
+        self.kept = Kept()
         self.engine.on_change(self._expose)
+        self.engine.on_change(self.kept.take)
         self.gate = Gate()
         self._reloading = asyncio.Lock()
 
@@ -232,6 +234,7 @@ def _application(service: Service, outbox: Outbox) -> web.Application:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     bureau = Bureau(
         schools=lambda: engine.schools,
+        kept=lambda: service.kept,
         names=service.names,
         policy=lambda: engine.policy,
         clock=time.time,

@@ -4,7 +4,8 @@ Pure: everything is computed from the state given. Rates are bit/s, times Unix s
 """
 
 from collector.views.bureau import Bureau
+from collector.views.kept import Kept
 from collector.views.school import SchoolView, show
-from collector.views.summary import SchoolSummary, summarise
+from collector.views.summary import SchoolSummary, summarise, worded
 
-__all__ = ["Bureau", "SchoolSummary", "SchoolView", "show", "summarise"]
+__all__ = ["Bureau", "Kept", "SchoolSummary", "SchoolView", "show", "summarise", "worded"]

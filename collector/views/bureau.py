@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.text import Language, Names
+from collector.views.kept import Kept
 from collector.views.undelivered import Undelivered
 
 
@@ -14,6 +15,8 @@ class Bureau:
     """Every entry is asked anew for each request."""
 
     schools: Callable[[], Mapping[str, School]]
+    kept: Callable[[], Kept]
+    """Of the same schools."""
     names: Callable[[], Names]
     policy: Callable[[], Policy]
     clock: Callable[[], float]

@@ -1,6 +1,5 @@
 """The board: every page with hostile names, both languages, nothing unescaped, nothing inline."""
 
-import dataclasses
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from collector.views.undelivered import Undelivered
 from collector.views.urgency import Counts
 from tests.support.samples import (
@@ -55,8 +54,14 @@ async def board(
 ) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
-    bureau = Bureau(schools=lambda: found, names=lambda: names, policy=lambda: policy, clock=lambda: NOW)
-    bureau = dataclasses.replace(bureau, undelivered=lambda: undelivered)
+    bureau = Bureau(
+        schools=lambda: found,
+        kept=lambda: Kept(found.values()),
+        names=lambda: names,
+        policy=lambda: policy,
+        clock=lambda: NOW,
+        undelivered=lambda: undelivered,
+    )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
     app.on_response_prepare.append(pages.add_headers)

@@ -15,7 +15,7 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from tests.support import bureaus
 from tests.support.chromium import Page, chromium
 from tests.support.samples import NOW, leg_school
@@ -79,7 +79,13 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
 @asynccontextmanager
 async def serving(schools: dict[str, School], names: Names) -> AsyncIterator[TestServer]:
     policy = Policy()
-    bureau = Bureau(schools=lambda: schools, names=lambda: names, policy=lambda: policy, clock=lambda: NOW)
+    bureau = Bureau(
+        schools=lambda: schools,
+        kept=lambda: Kept(schools.values()),
+        names=lambda: names,
+        policy=lambda: policy,
+        clock=lambda: NOW,
+    )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: True))
     app.on_response_prepare.append(pages.add_headers)

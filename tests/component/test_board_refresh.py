@@ -16,7 +16,7 @@ from collector import web as pages
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from tests.support import bureaus
 from tests.support.chromium import Page, chromium
 from tests.support.collecting import Collector as Program
@@ -59,7 +59,11 @@ class Collector:
     async def start(self) -> None:
         policy = Policy()
         bureau = Bureau(
-            schools=lambda: self.schools, names=bureaus.names, policy=lambda: policy, clock=lambda: self.now
+            schools=lambda: self.schools,
+            kept=lambda: Kept(self.schools.values()),
+            names=bureaus.names,
+            policy=lambda: policy,
+            clock=lambda: self.now,
         )
         app = web.Application(middlewares=[self._standing_between, pages.require_tokens(board=self.token)])
         app.add_routes(pages.routes(bureau, Exposition(policy), lambda: self.is_well))

@@ -24,7 +24,7 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from tests.support.mosquitto import free_port
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "prometheus" / "prometheus.yml"
@@ -38,7 +38,13 @@ def serving(schools: Mapping[str, School], names: Names, port: int, token: str |
     exposition = Exposition(policy)
     for school in schools.values():
         exposition.update(school, time.time())
-    bureau = Bureau(schools=lambda: schools, names=lambda: names, policy=lambda: policy, clock=time.time)
+    bureau = Bureau(
+        schools=lambda: schools,
+        kept=lambda: Kept(schools.values()),
+        names=lambda: names,
+        policy=lambda: policy,
+        clock=time.time,
+    )
     app = web.Application(middlewares=[pages.require_tokens(metrics=token)])
     app.add_routes(pages.routes(bureau, exposition, lambda: True))
     runner = web.AppRunner(app)

@@ -13,7 +13,7 @@ from collector import api
 from collector.app.explain import classroom_lines, school_lines
 from collector.core.policy import Policy
 from collector.core.state import School
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from tests.support.samples import NAMES, NOW, demo_school, leg_school, platform, silenced, with_state
 
 Client = TestClient[web.Request, web.Application]
@@ -26,7 +26,13 @@ def schools() -> dict[str, School]:
 
 def bureau(found: dict[str, School] | None = None) -> Bureau:
     shown = schools() if found is None else found
-    return Bureau(schools=lambda: shown, names=lambda: NAMES, policy=Policy, clock=lambda: NOW)
+    return Bureau(
+        schools=lambda: shown,
+        kept=lambda: Kept(shown.values()),
+        names=lambda: NAMES,
+        policy=Policy,
+        clock=lambda: NOW,
+    )
 
 
 @pytest_asyncio.fixture

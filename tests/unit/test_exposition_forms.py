@@ -13,7 +13,7 @@ from collector.core.policy import Policy
 from collector.exposition import Exposition
 from collector.exposition.negotiation import OPENMETRICS, TEXT, wants_gzip, wants_openmetrics
 from collector.exposition.pieces import STORED_MAX_BYTES, Deflater, gzipped, plain
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from tests.support.samples import NAMES, NOW, demo_school
 
 PROMETHEUS_2 = (
@@ -115,7 +115,13 @@ def application() -> web.Application:
     exposition = Exposition(policy)
     school = demo_school()
     exposition.update(school, NOW)
-    bureau = Bureau(schools=lambda: {"s": school}, names=lambda: NAMES, policy=lambda: policy, clock=lambda: NOW)
+    bureau = Bureau(
+        schools=lambda: {"s": school},
+        kept=lambda: Kept([school]),
+        names=lambda: NAMES,
+        policy=lambda: policy,
+        clock=lambda: NOW,
+    )
     app = web.Application()
     app.add_routes(pages.routes(bureau, exposition, lambda: True))
     return app

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from collector.core.state import School
 from collector.core.words import Cause, CompliantValue
 from collector.text import Names
-from collector.views.office import OfficeSummary, total
-from collector.views.summary import summarise
+from collector.views.office import OfficeSummary, Sums, total
+from collector.views.summary import figures, summarise
 from collector.views.urgency import NEEDS, Counts, Need, most_urgent, most_urgent_room, need_of
 from tests.support import bureaus
 from tests.support.samples import gateway_heard, with_state
@@ -89,11 +89,10 @@ def test_ties() -> None:
 
 def test_the_order_of_offices_follows_the_same_rule() -> None:
     """An office in the dark stands before one with slow cables, and says how many schools are in which need."""
-    names = bureaus.names(3)
 
     def office(number: int, *moods: bureaus.Mood) -> OfficeSummary:
         schools = [bureaus.school(10 * number + n, 10, mood) for n, mood in enumerate(moods)]
-        return total([summarise(school, names, "zh") for school in schools], "zh", name=str(number))
+        return total(Sums(figures(school) for school in schools), "zh", name=str(number))
 
     dark, slow, good = office(1, "silent", "silent"), office(2, "one slow", "silent", "never"), office(3, "good")
     assert [o.name for o in sorted([good, slow, dark], key=most_urgent)] == ["1", "2", "3"]

@@ -12,7 +12,7 @@ from collector import api
 from collector import web as pages
 from collector.core.policy import Policy
 from collector.exposition import Exposition
-from collector.views import Bureau
+from collector.views import Bureau, Kept
 from tests.support.samples import NAMES, NOW, demo_school
 
 Client = TestClient[web.Request, web.Application]
@@ -24,7 +24,11 @@ async def serving(tokens: dict[str, str] | None = None, *, ready: bool = True) -
     school = demo_school()
     policy = Policy()
     bureau = Bureau(
-        schools=lambda: {school.roster.school: school}, names=lambda: NAMES, policy=lambda: policy, clock=lambda: NOW
+        schools=lambda: {school.roster.school: school},
+        kept=lambda: Kept([school]),
+        names=lambda: NAMES,
+        policy=lambda: policy,
+        clock=lambda: NOW,
     )
     exposition = Exposition(policy)
     exposition.update(school, NOW)
