@@ -73,6 +73,7 @@ async def resolve(
     """
     try:
         try:
+            # A literal address asks no server, so it needs no thread.
             return _getaddrinfo(host, port, kind, socket.AI_NUMERICHOST)
         except socket.gaierror:
             return await _found((host, port, kind), timeout_s)
@@ -139,6 +140,7 @@ class _Race:
         while waiting or self._running:
             if waiting:
                 self._start(waiting.pop())
+            # The next one starts while those before it may still answer (RFC 8305, section 5).
             await self._wait(ATTEMPT_DELAY_S if waiting else None)
             if winner := self._take_done():
                 return winner

@@ -80,6 +80,7 @@ async def read_head(reader: StreamReader, answer: Answer) -> None:
     """
     for _ in range(INTERIM_MAX_COUNT):
         status = await _read_status(reader, answer)
+        # 101 ends HTTP on this connection (RFC 9110, 15.2.2): nothing final will follow it.
         final = status >= 200 or status == 101
         answer.fields.clear()
         if final:
@@ -98,6 +99,7 @@ async def read_head(reader: StreamReader, answer: Answer) -> None:
 async def read_body(reader: StreamReader, answer: Answer, limit_bytes: int) -> None:
     """Read the body, or ``limit_bytes`` of it, as far as it can be read."""
     assert answer.status is not None
+    # These have no body, whatever their fields say (RFC 9112, 6.3).
     if answer.broken or answer.status < 200 or answer.status in {204, 304}:
         return
     try:

@@ -10,6 +10,7 @@ UNMEASURED(probe_bug) by way of ``unmeasured``.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from agent.settings import AgentSettings, Target
 from classready.observation import Observation
 from classready.report import Directives
 
+TargetT = TypeVar("TargetT", bound=Target)
 TargetT_contra = TypeVar("TargetT_contra", bound=Target, contravariant=True)
 
 Span = tuple[float, float]
@@ -88,6 +90,20 @@ class Probe(Struct, frozen=True, kw_only=True):
     """When it may next do what it put off with OUTSIDE_HOURS, seen from a moment of wall time; None = nobody knows."""
     settle: Callable[[], Awaitable[None]] = settled
     """Wait, not for long, until a probe that only listens could have heard something: before a single observation."""
+
+
+def forgetful(
+    target: TargetT,
+    observe: Callable[[TargetT, Context], Awaitable[Sequence[Observation]]],
+    unmeasured: Callable[[TargetT, str, str], Sequence[Observation]],
+) -> Probe:
+    """A probe that keeps nothing from one observation to the next: two functions of its target."""
+    return Probe(
+        target=target,
+        observe=partial(observe, target),
+        unmeasured=partial(unmeasured, target),
+        deadline_s=deadline_s(target),
+    )
 
 
 class Make(Protocol[TargetT_contra]):

@@ -10,14 +10,13 @@ import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from time import perf_counter
 
 from msgspec import Struct, field
 
 from agent import dial, http1, tls, urls
 from agent.probes import genuine
-from agent.probes.contract import Context, Probe, deadline_s, patience_s
+from agent.probes.contract import Context, Probe, forgetful, patience_s
 from agent.probes.tools import Tools
 from agent.settings import HttpTarget
 from classready import __version__
@@ -78,12 +77,7 @@ class _Attempt(Struct):
 
 
 def make(target: HttpTarget, _tools: Tools) -> Probe:
-    return Probe(
-        target=target,
-        observe=partial(observe, target),
-        unmeasured=partial(unmeasured, target),
-        deadline_s=deadline_s(target),
-    )
+    return forgetful(target, observe, unmeasured)
 
 
 async def observe(target: HttpTarget, context: Context) -> Sequence[Observation]:

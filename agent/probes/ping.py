@@ -1,11 +1,10 @@
 """Loss, round-trip time and jitter by ICMP echo."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from statistics import fmean, median
 
-from agent.probes.contract import Context, Probe, deadline_s, patience_s
+from agent.probes.contract import Context, Probe, forgetful, patience_s
 from agent.probes.icmp import Echoes, Unanswered, echo
 from agent.probes.tools import Tools
 from agent.settings import PingTarget
@@ -13,12 +12,7 @@ from classready.observation import Observation, Outcome, Ping, Reason, Rtt, clea
 
 
 def make(target: PingTarget, _tools: Tools) -> Probe:
-    return Probe(
-        target=target,
-        observe=partial(observe, target),
-        unmeasured=partial(unmeasured, target),
-        deadline_s=deadline_s(target),
-    )
+    return forgetful(target, observe, unmeasured)
 
 
 async def observe(target: PingTarget, context: Context) -> Sequence[Observation]:

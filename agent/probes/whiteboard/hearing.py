@@ -169,6 +169,7 @@ class Hearing:
     def _discovery_topics(self) -> Iterator[str]:
         if any(mqtt.profile not in self._profiles for _, mqtt in self._targets):
             for component in (*discovery.STATE_COMPONENTS, *discovery.OTHER_COMPONENTS):
+                # With and without the optional node id of Home Assistant's discovery topics.
                 yield f"{discovery.PREFIX}/{component}/+/config"
                 yield f"{discovery.PREFIX}/{component}/+/+/config"
 
@@ -201,6 +202,7 @@ class Hearing:
         self._subscribed.update(topics)
         codes = await client.subscribe([(topic, 0) for topic in topics])
         for topic, code in zip(topics, codes, strict=False):
+            # From 128 on a reason code is a refusal (MQTT 5, 2.4).
             if (code if isinstance(code, int) else cast("ReasonCode", code).value) >= 128:
                 self._denied.append(topic)
                 _log.warning("subscription_refused", host=self._broker.host, topic=topic)
