@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province clean
+.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province mutants clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -74,6 +74,9 @@ bench-collector: venv ## what the collector's parts cost: a report decoded, a ro
 
 bench-province: venv ## one collector under a province: reports, silence, restart, scrapes (BENCH="--quick" and the like)
 	@$(BIN)/python -m bench.province $(BENCH)
+
+mutants: venv ## how many small breakages of the core its tests notice (BENCH="--quick", "--seed 7")
+	@$(BIN)/python -m bench.mutants $(BENCH)
 
 clean: ## remove the environment and every cache
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist .demo \

@@ -30,6 +30,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 hypothesis.settings.register_profile("house", deadline=None, derandomize=REQUIRED, print_blob=True)
+hypothesis.settings.register_profile(
+    "mutants",
+    parent=hypothesis.settings.get_profile("house"),
+    derandomize=True,
+    database=None,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
+"""For bench.mutants: the same examples each time, and the first that fails is enough."""
 hypothesis.settings.load_profile("house")
 
 

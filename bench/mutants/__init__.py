@@ -1,0 +1,1 @@
+"""Small breakages of the core, each of which a test should notice."""

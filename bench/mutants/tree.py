@@ -1,0 +1,66 @@
+"""A copy of the project in which one module at a time is broken, and the tests that should notice."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import cache_from_source
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+COPIED = ("classready", "collector", "bench", "tests", "pyproject.toml")
+TESTS = (
+    "tests/unit/core",
+    "tests/unit/test_inventory.py",
+    "tests/unit/test_urgency.py",
+    "tests/unit/test_school_migration.py",
+    "tests/properties/test_core.py",
+    "tests/properties/test_wake.py",
+    "tests/properties/test_facts.py",
+    "tests/properties/test_come_and_gone.py",
+    "tests/properties/test_bureau.py",
+)
+"""What is about the core and quick, quickest first: the first that fails ends a run."""
+CPU_LIMIT_S = 120
+"""Of processor time, so that a loaded machine does not count as noticed; whole runs take an eighth of it."""
+MEMORY_LIMIT_BYTES = 2 * 1024**3
+
+
+class Tree:
+    """``folder`` must not exist yet, or be empty; everything happens in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        for name in COPIED:
+            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
+            copy(PROJECT / name, folder / name)
+
+    def survives(self, path: Path, text: str) -> bool:
+        """Whether every test passes with ``text`` in the place of the module at ``path``."""
+        module = self.folder / path
+        whole = module.read_text(encoding="utf-8")
+        _write(module, text)
+        try:
+            return self.passes()
+        finally:
+            _write(module, whole)
+
+    def passes(self) -> bool:
+        limits = ("prlimit", f"--cpu={CPU_LIMIT_S}", f"--as={MEMORY_LIMIT_BYTES}")
+        pytest = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants")
+        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONHASHSEED": "0"}
+        done = subprocess.run((*limits, *pytest, *TESTS), cwd=self.folder, env=env, capture_output=True, check=False)
+        return done.returncode == 0
+
+    def is_tested(self) -> bool:
+        """Whether the tests see this copy, and not the project that is installed."""
+        code = "import collector; print(collector.__file__)"
+        done = subprocess.run((sys.executable, "-c", code), cwd=self.folder, capture_output=True, check=True, text=True)
+        return Path(done.stdout.strip()).is_relative_to(self.folder)
+
+
+def _write(module: Path, text: str) -> None:
+    """The compiled module goes, too: its date and size may be those of the other text."""
+    module.write_text(text, encoding="utf-8")
+    Path(cache_from_source(str(module))).unlink(missing_ok=True)
