@@ -1,20 +1,19 @@
-"""Loading a province's roster: office files as our import writes them, 15 rooms and a gateway a school."""
+"""Loading a province's roster, all of it and after one office changed; and the hours of its schools."""
 
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.collector.timing import cpu_s
 from bench.lines import Metric
+from bench.province.roster import write_roster
 from classready.settings import load_with_lines
 from collector.core.hours import Calendar
 from collector.roster import load_roster
 from collector.roster.calendar import hours_of_schools
 from collector.roster.files import OfficeFile
-
-ROOMS = 15
-OFFICE_MAX_SCHOOLS = 1_000
 
 
 def measure(*, school_counts: tuple[int, ...]) -> list[Metric]:
@@ -23,14 +22,15 @@ def measure(*, school_counts: tuple[int, ...]) -> list[Metric]:
 
 def _one_size(school_count: int) -> Iterator[Metric]:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = write_roster(folder, school_count)
-        runs = 3
+        folder, runs = Path(name), 3
+        write_roster(folder, school_count, datetime.now(UTC))
+        files = sorted(folder.iterdir())
         roster = load_roster(folder, {})
         first_s = cpu_s(lambda: load_roster(folder, {}), runs=runs)
-        thorough_s = cpu_s(lambda: load_with_lines(files[0], OfficeFile), runs=1) * len(files)
+        thorough_s = cpu_s(lambda: [load_with_lines(file, OfficeFile) for file in files], runs=1)
         yield _metric("roster_load_seconds", school_count, first_s, runs, "thorough reader", thorough_s)
-        files[0].write_text(files[0].read_text(encoding="utf-8").replace("示例区0", "示例区"), encoding="utf-8")
+        changed = files[0].read_text(encoding="utf-8").replace("name: 示例office", "name: 改名office")
+        files[0].write_text(changed, encoding="utf-8")
         again_s = cpu_s(lambda: load_roster(folder, {}, roster.files), runs=runs)
         yield _metric("roster_reload_one_changed_seconds", school_count, again_s, runs, "everything read", first_s)
         now = time.time()
@@ -51,25 +51,3 @@ def _metric(  # noqa: PLR0917
         ratio=peer_s and peer_s / value,
         n=runs,
     )
-
-
-def write_roster(folder: Path, school_count: int) -> list[Path]:
-    """Files of at most ``OFFICE_MAX_SCHOOLS`` schools."""
-    files = []
-    for first in range(0, school_count, OFFICE_MAX_SCHOOLS):
-        numbers = range(first, min(first + OFFICE_MAX_SCHOOLS, school_count))
-        file = folder / f"{510_000 + len(files)}.yml"
-        file.write_text("\n".join(_office(len(files), numbers)) + "\n", encoding="utf-8")
-        files.append(file)
-    return files
-
-
-def _office(number: int, schools: range) -> Iterator[str]:
-    yield from (f"office: '{510_000 + number}'", f"name: 示例区{number}教育局", "schools:")
-    for n in schools:
-        yield from (f"- id: '{5_100_000_000 + n}'", f"  name: 示例小学{n}", "  kind: point", "  classrooms:")
-        for room in range(ROOMS):
-            yield from (f"  - id: b2-{301 + room}", f"    name: 三年级{room}班", "    device: panel")
-    yield "gateways:"
-    for n in schools:
-        yield from (f"- id: gw-{n}", f"  token_sha256: {n:064x}", f"  schools: ['{5_100_000_000 + n}']")

@@ -38,7 +38,10 @@ _EOF = b"# EOF\n"
 _HEADERS = tuple(Deflater().piece(header(family)) for family in FAMILIES)
 END_OF_OPENMETRICS = Deflater().piece(_EOF)
 """Behind the pieces of any page, for who asked for OpenMetrics."""
-_CLOCK = next(n for n, group in enumerate(GROUPS) if "school_in_lesson" in group.metrics)
+_CLOCK, _JUDGED = (
+    next(n for n, group in enumerate(GROUPS) if metric in group.metrics)
+    for metric in ("school_in_lesson", "school_classrooms")
+)
 
 
 class _Shown:
@@ -77,8 +80,8 @@ class Exposition:
         if shown is None:
             shown = self._shown[roster.school] = _Shown(school)
         shown.school = school
-        self._render(shown, now, range(len(GROUPS)))
-        self._count(shown, samples.classroom_counts(school))
+        if _JUDGED in self._render(shown, now, range(len(GROUPS))):
+            self._count(shown, samples.classroom_counts(school))
 
     def remove(self, school_id: str) -> None:
         """Forget a school that left the roster; unknown ones are ignored."""
@@ -136,19 +139,23 @@ class Exposition:
             if shown.made_from[_CLOCK] != in_lesson(shown.school):
                 self._render(shown, now, [_CLOCK])
 
-    def _render(self, shown: _Shown, now: float, groups: Iterable[int]) -> None:
+    def _render(self, shown: _Shown, now: float, groups: Iterable[int]) -> list[int]:
+        """Render those of ``groups`` whose sources are others than before, and return them."""
         school, setting = shown.school, Setting(policy=self.policy, platform_names=self.platform_names)
         base, escaped = (school.roster.office, school.roster.school), Escaped()
+        rendered: list[int] = []
         fresh: list[tuple[int, Piece]] = []
         for n in groups:
             made_from = GROUPS[n].made_from(school, now, setting)
             if made_from is not None and made_from == shown.made_from[n]:
                 continue
             shown.made_from[n] = made_from
+            rendered.append(n)
             for column, found in _columns(GROUPS[n], base, GROUPS[n].samples(school, now, setting)):
                 fresh.append((column, self._deflater.piece(lines(FAMILIES[column], found, escaped))))
         if fresh:
             self._tables.setdefault(school.roster.office, Table(len(FAMILIES))).put(school.roster.school, fresh)
+        return rendered
 
     def _count(self, shown: _Shown, counts: Counts) -> None:
         """Keep the sums of the office, zeros included, so that no page adds up all schools."""

@@ -1,7 +1,7 @@
 """Text kept as pieces of a raw deflate stream (RFC 1951), so that a gzip answer is a join and not a compression.
 
 A piece ends with a full flush: it begins and ends at a byte, and refers to nothing before it. So any order of pieces
-is one stream, which two bytes end. Only this form is kept: of a school with 15 rooms it is 7 KB where the text is 24,
+is one stream, which two bytes end. Only this form is kept: of a school with 15 rooms it is 7 KB where the text is 25,
 and who asks for the text (a person, hardly ever a scraper) gets it inflated.
 """
 

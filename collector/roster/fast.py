@@ -1,4 +1,4 @@
-"""An office's file in one pass over libyaml's events: the plain and good file of 1,000 schools at a tenth of the cost.
+"""An office's file in one pass over libyaml's events: the plain and good file at a seventh of the cost.
 
 It only ever says "this file is good, and means that". Whatever is wrong, or merely unusual, it leaves to
 ``classready.settings``, which says what and where. So there is one place that refuses, and one set of messages.

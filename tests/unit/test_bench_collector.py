@@ -5,8 +5,9 @@ import json
 import pytest
 
 from bench.collector import __main__ as program
-from bench.collector.decoding import ROOMS, school_report
+from bench.collector.decoding import NOW
 from bench.lines import json_line
+from bench.province.reports import RECORDS, School
 from classready.codec import decode_report
 
 
@@ -20,5 +21,6 @@ def test_a_quick_run_measures_something(part: str) -> None:
 
 def test_the_report_is_whole() -> None:
     """The measured report is one of 34 good records: it is the fast way that is timed."""
-    decoded = decode_report(school_report())
-    assert (len(decoded.records), decoded.nameless_count) == (2 * ROOMS + 4, 0)
+    decoded = decode_report(School(1, 1).report("usual", NOW).body)
+    assert (len(decoded.records), decoded.nameless_count) == (RECORDS, 0)
+    assert not decoded.rejected
