@@ -11,6 +11,7 @@ from collector.core.events import DeviceMoved
 from collector.core.policy import Policy
 from collector.core.words import Cause
 from collector.engine.bureau import CHANGES_PER_TRANSACTION, Dispatcher
+from collector.engine.errors import CommitFailedError
 from collector.settings import ConsoleReceiver
 from collector.store import alert_changes
 from collector.store.states import StaleStateError
@@ -29,16 +30,16 @@ class Killed(BaseException):
 
 
 class Countdown:
-    """Ends the process, as far as the bureau can tell, at the ``at``-th point that it reaches."""
+    """Ends what is under way at the ``at``-th point that it reaches, by ``error``."""
 
-    def __init__(self, at: int | None = None) -> None:
-        self.left = at
+    def __init__(self, at: int | None = None, error: type[BaseException] = Killed) -> None:
+        self.left, self.error = at, error
 
     def reach(self, *_: object) -> None:
         if self.left is not None:
             self.left -= 1
             if self.left == 0:
-                raise Killed
+                raise self.error
 
 
 def begin_on(store, countdown):
@@ -97,9 +98,9 @@ async def empty(store) -> None:
             await connection.execute(delete(table))
 
 
-async def perform(store, script, kill_at: int | None = None) -> int:
-    """Play ``script``; whenever the bureau is killed, another one takes over. Return how many were."""
-    clock, countdown, killed = FakeClock(), Countdown(kill_at), 0
+async def perform(store, script, kill_at: int | None = None, error: type[BaseException] = Killed) -> int:
+    """Play ``script``; a bureau that is killed is followed by another one. Return how many times it was stopped."""
+    clock, countdown, stopped = FakeClock(), Countdown(kill_at, error), 0
     begin = begin_on(store, countdown)
     bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock)
     event.listen(store.writer.sync_engine, "before_cursor_execute", countdown.reach)
@@ -113,24 +114,29 @@ async def perform(store, script, kill_at: int | None = None) -> int:
                 await bureau.settle()
                 break
             except Killed:
-                killed += 1
+                stopped += 1
                 bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock)
+            except CommitFailedError:
+                stopped += 1
     event.remove(store.writer.sync_engine, "before_cursor_execute", countdown.reach)
-    return killed
+    return stopped
 
 
-async def test_killed_at_any_point_nothing_is_told_twice_or_lost(tmp_path):
-    """Stopped before, between and after any two statements of any transaction: the same messages, the same history."""
+@pytest.mark.parametrize("error", [Killed, CommitFailedError])
+async def test_stopped_at_any_point_nothing_is_told_twice_or_lost(tmp_path, error):
+    """Killed, or let down by the store, before, between and after any two statements of any transaction: the same
+    messages and the same history as without.
+    """
     async with opened(tmp_path) as store:
         assert await perform(store, SCRIPT) == 0
         expected, incidents = await told(store), await history(store)
         assert {name for name, _ in expected} == {"one", "two"}
         assert all(row.closed_at for row in incidents)
-        at, killed = 0, 1
-        while killed:
+        at, stopped = 0, 1
+        while stopped:
             at += 1
             await empty(store)
-            killed = await perform(store, SCRIPT, kill_at=at)
+            stopped = await perform(store, SCRIPT, kill_at=at, error=error)
             assert (await told(store), await history(store), await waiting_count(store)) == (expected, incidents, 0), at
     assert at > 50
 
