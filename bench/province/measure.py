@@ -14,8 +14,8 @@ from bench.province.roster import ROOMS, offices, write_roster
 from bench.province.watch import Watch, scraping, watching
 from bench.province.world import World
 
-FILL_INTERVAL_S: Final = 3_600.0
-"""What the first reports announce: nobody is silent before everybody has reported, however long that takes."""
+LONG_INTERVAL_S: Final = 3_600.0
+"""What a round announces in which nobody may become silent before everybody has reported, however long that takes."""
 FAREWELL_INTERVAL_S: Final = 1.0
 """What the last reports announce: so everybody is silent three seconds later, and not three minutes."""
 _SILENT_LIMIT_S: Final = 1_200.0
@@ -24,7 +24,7 @@ _SETTLE_S: Final = 2.0
 
 def fill(world: World) -> Iterator[Line]:
     """The first report of every school: over HTTP, by the collector's own ways and no other."""
-    load = _run(world, Order(what="round", kind="first", interval_s=FILL_INTERVAL_S))
+    load = _run(world, Order(what="round", kind="first", interval_s=LONG_INTERVAL_S))
     _must_have_committed(load.done, world.schools)
     rooms = sum(world.collector.rooms_ready(office) for office in offices(world.schools))
     if rooms != ROOMS * world.schools:
@@ -149,7 +149,7 @@ def board(world: World) -> Iterator[Line]:
 
 def idle(world: World) -> Iterator[Line]:
     """Nobody reports: while that is as it should be, when it is known to be silence, and with Prometheus beside it."""
-    _run(world, Order(what="round"))
+    _run(world, Order(what="round", interval_s=LONG_INTERVAL_S))
     time.sleep(_SETTLE_S)
     yield world.line("idle", "between_reports_cpu_share", _share(world, world.pace.idle_s), "ratio")
     _run(world, Order(what="round", interval_s=FAREWELL_INTERVAL_S))
