@@ -97,7 +97,7 @@ def _one(bureau: Bureau, school_id: str, query: Mapping[str, str]) -> SchoolView
     school = bureau.schools().get(school_id)
     if school is None:
         raise _Mistake(404, "no such school in the roster")
-    return show(school, bureau.names(), bureau.policy(), bureau.clock(), language)
+    return show(school, bureau.names(), bureau.policy(), bureau.clock(), language, refusals=bureau.refusals)
 
 
 def _language(bureau: Bureau, query: Mapping[str, str]) -> Language:

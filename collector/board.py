@@ -92,7 +92,7 @@ def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, A
     listed = sorted(school.roster.classrooms.values(), key=partial(_room_order, school))
     paged = _paged("rooms", listed, request)
     language, now = _language(bureau, request), bureau.clock()
-    view = show(school, bureau.names(), bureau.policy(), now, language, rooms=paged["rooms"])
+    view = show(school, bureau.names(), bureau.policy(), now, language, rooms=paged["rooms"], refusals=bureau.refusals)
     return {**paged, "view": view, "summary": view.summary, "offset_s": view.utc_offset_s}
 
 

@@ -334,6 +334,34 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "gateway.never": ("从未上报", "never heard"),
     "gateway.backlog": ("积压 {count} 条", "{count} records waiting"),
     "gateway.skew": ("时钟偏差 {seconds}", "clock off by {seconds}"),
+    "refused.identity": (
+        "拒收 {count} 条:教室不属于该网关的学校,请核对 agent.yml 的 classroom",
+        "{count} records refused: their room is of no school of this gateway; check classroom in agent.yml",
+    ),
+    "refused.inventory": (
+        "拒收 {count} 条:该网关上报的名称超过上限(教室、交换机、链路、目标),请清理 agent.yml 或补录名册",
+        "{count} records refused: too many rooms, switches, trunks or targets; tidy agent.yml or complete the roster",
+    ),
+    "refused.schema": (
+        "拒收 {count} 条:格式不符,请升级该网关的采集程序",
+        "{count} records refused: not well formed; update the agent",
+    ),
+    "refused.internal": (
+        "拒收 {count} 条:平台自身的缺陷,请查看平台日志",
+        "{count} records refused: a fault of the collector; see its log",
+    ),
+    "refused.gaps": (
+        "该网关丢失的记录太多,旧缺口已关闭,请检查其磁盘",
+        "this gateway lost so many records that old gaps were closed; check its disk",
+    ),
+    "refused.late_gaps": (
+        "拒收 {count} 条:补报太晚,所在缺口已关闭",
+        "{count} records refused: they came for a gap that was closed",
+    ),
+    "refused.spools": (
+        "该网关反复新建缓存({count} 次),磁盘可能不保存数据,请检查",
+        "this gateway keeps making new spools ({count}); its disk may forget, check it",
+    ),
     "platform.up": ("可达", "reachable"),
     "platform.down": ("不可达", "unreachable"),
     "platform.unknown": ("未知", "unknown"),

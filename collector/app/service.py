@@ -237,6 +237,7 @@ def _application(service: Service, outbox: Outbox) -> web.Application:
         kept=lambda: service.kept,
         names=service.names,
         policy=lambda: engine.policy,
+        refusals=engine.refusals,
         clock=time.time,
         language=settings.language,
         undelivered=outbox.undelivered,

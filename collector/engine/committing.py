@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collector.core.state import School
 from collector.engine import metrics, transaction
 from collector.engine.draft import Draft
+from collector.engine.refusals import Refusals
 from collector.engine.registry import Registry
 from collector.engine.timekeeping import Timekeeper
 from collector.engine.writing import Writer
@@ -23,6 +24,7 @@ class Committer:
         self.time = time
         self.on_change: list[Changed] = []
         self.on_news = on_news
+        self.refusals = Refusals()
 
     def watch_clock(self) -> None:
         """A clock that was set forward: nobody was heard meanwhile. One that was set back: nothing waits that long.
@@ -69,6 +71,7 @@ class Committer:
             metric.inc(count)
         for delay_s in draft.delays_s:
             metrics.END_TO_END_DELAY.observe(delay_s)
+        self.refusals.note(draft)
         changed: dict[str, School | None] = {**draft.changed, **dict.fromkeys(gone)}
         if changed:
             for callback in self.on_change:

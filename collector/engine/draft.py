@@ -51,6 +51,8 @@ class Draft:
         self.ledgers: dict[Spool, tuple[Ledger | None, Ledger]] = {}
         self.refused_before: dict[Spool, dict[int, str]] = {}
         self.refusals: list[tuple[Spool, Rejected]] = []
+        self.given_up: list[tuple[str, str, int]] = []
+        """(gateway, what, how many) of what a gateway has too much of."""
         self.bandwidth_results: list[BandwidthResult] = []
         self.tally: Counter[Metric] = Counter()
         self.delays_s: list[float] = []

@@ -18,6 +18,7 @@ from collector.engine.errors import CommitFailedError
 from collector.engine.intake import Intake
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue
+from collector.engine.refusals import Refused
 from collector.engine.registry import Registry
 from collector.engine.rostering import InForce, draft_farewell, put_in_force
 from collector.engine.timekeeping import Timekeeper
@@ -78,6 +79,10 @@ class Engine:
     def is_well(self) -> bool:
         """Whether time passes here, and the store takes what is written."""
         return self.is_alive and not self._writer.is_failing
+
+    def refusals(self, gateway: str) -> list[Refused]:
+        """What of ``gateway`` was refused or given up within a day."""
+        return self._committer.refusals.of(gateway, self._time.now())
 
     def on_change(self, callback: Changed) -> None:
         self._committer.on_change.append(callback)
@@ -152,6 +157,7 @@ class Engine:
                 await self._committer.commit(draft)
                 put_in_force(self._registry, new, [*added, *others], remembered, holders)
             self._committer.announce(draft, gone)
+            self._committer.refusals.forget_others(roster.gateways)
             with suppress(CommitFailedError):
                 await self.tick()
 

@@ -176,7 +176,9 @@ def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refus
     draft.ledgers[spool] = (stored, after)
     draft.refused_before[spool].update({r.sequence: r.reason for r in refusals})
     draft.refusals += [(spool, refusal) for refusal in refusals]
-    draft.tally[metrics.LEDGER_GAPS_CLOSED] += after.closed_records > known.closed_records
+    if after.closed_records > known.closed_records:
+        draft.tally[metrics.LEDGER_GAPS_CLOSED] += 1
+        draft.given_up.append((report.gateway, "gaps", 1))
     for reason, count in after.declared_drops.items():
         draft.tally[metrics.RECORDS_DECLARED_DROPPED.labels(reason)] += count - known.declared_drops.get(reason, 0)
 
@@ -190,7 +192,9 @@ def _count(draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, r
     draft.tally[metrics.RECORDS_UNKNOWN_KIND] += len(new.unknown_kinds)
     draft.tally[metrics.RECORDS_DUPLICATE] += sent - entered - new.closed_count
     draft.tally[metrics.RECORDS_REJECTED.labels("nameless")] += decoded.nameless_count
-    draft.tally[metrics.RECORDS_REJECTED.labels("inventory")] += new.closed_count
+    if new.closed_count:
+        draft.tally[metrics.RECORDS_REJECTED.labels("inventory")] += new.closed_count
+        draft.given_up.append((decoded.report.gateway, "late_gaps", new.closed_count))
     for refusal in refusals:
         draft.tally[metrics.RECORDS_REJECTED.labels(refusal.reason)] += 1
 

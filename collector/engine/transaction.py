@@ -72,7 +72,9 @@ async def _write_ledgers(connection: AsyncConnection, draft: Draft) -> None:
     for spool, (before, after) in changed.items():
         if before is None:
             count = await ledgers.forget_spools(connection, spool[0], policy.spools_per_gateway_max)
-            draft.tally[metrics.SPOOLS_FORGOTTEN] += count
+            if count:
+                draft.tally[metrics.SPOOLS_FORGOTTEN] += count
+                draft.given_up.append((spool[0], "spools", count))
         if _passed(before, after, policy.rejections_per_spool_max):
             await ledgers.forget_rejected(connection, spool, policy.rejections_per_spool_max)
 

@@ -7,6 +7,7 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.text import Language, Names
 from collector.views.kept import Kept
+from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
 
 
@@ -20,5 +21,6 @@ class Bureau:
     names: Callable[[], Names]
     policy: Callable[[], Policy]
     clock: Callable[[], float]
+    refusals: Refusals = nothing_refused
     language: Language = "zh"
     undelivered: Callable[[], Sequence[Undelivered]] = tuple

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.core.figures import contention_ratio, segments_of
 from collector.core.policy import Policy
@@ -13,6 +14,7 @@ from collector.core.words import Basis
 from collector.text import Language, Names, ago, rate, say
 from collector.views.bandwidth import UplinkView, uplink_view
 from collector.views.platform import PlatformView, platform_view
+from collector.views.refused import Refusals, RefusedView, nothing_refused, refused_views
 from collector.views.room import ClassroomView, room_view
 from collector.views.summary import SchoolSummary, summarise
 from collector.views.wiring import SegmentView, segment_view
@@ -29,6 +31,8 @@ class GatewayView(Struct, frozen=True, kw_only=True):
     clock_skew_s: float | None = None
     spool_records: int | None = None
     agent_version: str = ""
+    refused: tuple[RefusedView, ...] = ()
+    """Within a day."""
 
 
 class Unlisted(Struct, frozen=True, kw_only=True):
@@ -65,6 +69,7 @@ def show(  # noqa: PLR0913
     language: Language,
     *,
     rooms: Sequence[Classroom] | None = None,
+    refusals: Refusals = nothing_refused,
 ) -> SchoolView:
     """The school with everything that its verdicts rest on; of ``rooms`` alone where they are given."""
     state = school.state
@@ -78,7 +83,10 @@ def show(  # noqa: PLR0913
         required_text=rate(policy.required_down_bps, language),
         basis=policy.basis,
         contention_ratio=contention_ratio(school, policy),
-        gateways=tuple(_gateway(school, gateway, now, language) for gateway in school.roster.gateways),
+        gateways=tuple(
+            replace(_gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), language))
+            for gateway in school.roster.gateways
+        ),
         uplinks=tuple(uplink_view(uplink, now, language) for uplink in state.uplinks.values()),
         segments=tuple(
             segment_view(school, segment, policy, now, language)

@@ -18,6 +18,7 @@ from collector.core.state import School
 from collector.exposition import Exposition
 from collector.text import Names
 from collector.views import Bureau, Kept
+from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
 from collector.views.urgency import Counts
 from tests.support.samples import (
@@ -50,7 +51,11 @@ PAYLOADS = [
 
 @asynccontextmanager
 async def board(
-    *schools: School, names: Names = NAMES, is_well: bool = True, undelivered: Sequence[Undelivered] = ()
+    *schools: School,
+    names: Names = NAMES,
+    is_well: bool = True,
+    undelivered: Sequence[Undelivered] = (),
+    refusals: Refusals = nothing_refused,
 ) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
@@ -61,6 +66,7 @@ async def board(
         policy=lambda: policy,
         clock=lambda: NOW,
         undelivered=lambda: undelivered,
+        refusals=refusals,
     )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
@@ -234,6 +240,21 @@ async def test_a_collector_that_is_not_well_says_so() -> None:
             async with client.get(path) as response:
                 assert response.status == 503
                 assert "采集器现在存不下新的数据" in Tags(await response.text()).text
+
+
+async def test_what_was_refused_of_a_gateway() -> None:
+    """Its page says how much, when, and what a keeper can do; of a gateway that behaves nothing."""
+    school = demo_school()
+    (gateway,) = school.roster.gateways
+    refused = [("inventory", 12, NOW - 60), ("spools", 3, NOW - 90), ("identity", 2, NOW - 200)]
+    async with board(school, refusals=lambda name: refused if name == gateway else ()) as client:
+        page = Tags(await read(client, "/school/5114020001")).text
+    assert "拒收 12 条:该网关上报的名称超过上限" in page
+    assert "请清理 agent.yml 或补录名册" in page
+    assert "反复新建缓存(3 次)" in page
+    assert "拒收 2 条:教室不属于该网关的学校" in page
+    async with board(school) as client:
+        assert "拒收" not in Tags(await read(client, "/school/5114020001")).text
 
 
 async def test_an_empty_bureau_is_a_page_too() -> None:

@@ -201,3 +201,20 @@ def test_the_caps_are_policy():
     """Whoever runs the collector may set them; a report's worth of refusals is always kept."""
     assert Policy().rejections_per_spool_max >= 2_000
     assert len(encode(tuple((2**53 - 2 * n, 2**53 - 2 * n) for n in range(Policy().ranges_per_spool_max)))) < 150_000
+
+
+async def test_a_keeper_sees_which_gateway_it_is(tmp_path):
+    """What was refused of a gateway within a day is told of that gateway: how much, when last, and no longer."""
+    policy = replace(POLICY, ranges_per_spool_max=10, spools_per_gateway_max=2)
+    async with running(tmp_path, policy=policy) as (engine, _, clock):
+        await engine.submit("gw-one", report([record(1, awake("s3/r1")), record(2, awake("s3/r1"))]), NOW)
+        assert engine.refusals("gw-one") == [("identity", 2, NOW)]
+        assert engine.refusals("gw-two") == []
+        for n in range(4):
+            clock.now += 1
+            await engine.submit("gw-one", report(pings(range(3, 200, 3)), spool_id=f"{n:032x}"), clock.now)
+        await engine.submit("gw-one", report(pings([2]), spool_id=f"{3:032x}"), clock.now)
+        found = {reason: (count, at) for reason, count, at in engine.refusals("gw-one")}
+        assert found == {"identity": (2, NOW), "gaps": (4, NOW + 4), "spools": (3, NOW + 4), "late_gaps": (1, NOW + 4)}
+        clock.now = NOW + 86_402
+        assert sorted(reason for reason, _, _ in engine.refusals("gw-one")) == ["gaps", "late_gaps", "spools"]
