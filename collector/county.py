@@ -99,7 +99,7 @@ class County:
             for name, entry in roster.schools.items()
             if (was := self.schools.get(name)) is None or was.roster != entry or was.hours != given.hours[name]
         ]
-        memory = Remembered(schools=self._left, heard_at={}, alive_at=now, read_at=now)
+        memory = Remembered(schools=self._left, heard_at={}, lives=[(0.0, now)], read_at=now, were_unlisted=True)
         put_in_force(self._registry, given, news, memory, self.bureau.holders)
         self._pass(now, outcome)
         return outcome

@@ -11,7 +11,7 @@ from collector.engine.committing import Committer
 from collector.engine.draft import BUG_PAUSE_S, Draft
 from collector.engine.errors import CommitFailedError
 from collector.engine.pace import Pace
-from collector.store import heartbeat, states
+from collector.store import lives, states
 
 GAP_S = 0.005
 """Between two slices: what waits for a socket, a disk or a turn goes on meanwhile."""
@@ -115,10 +115,15 @@ class Clockwork:
     async def _beat(self) -> None:
         """Leave a sign of life, and prove that the store takes one."""
         now = self._time.now()
-        if self._beaten_at is not None and 0 <= now - self._beaten_at < BEAT_S and not self._writer.is_failing:
+        is_young = self._beaten_at is not None and 0 <= now - self._beaten_at < BEAT_S
+        if is_young and self._committer.slept_at is None and not self._writer.is_failing:
             return
         async with self._writer.exclusive() as connection:
-            await heartbeat.beat(connection, now)
+            if (slept_at := self._committer.slept_at) is None:
+                await lives.go_on(connection, now)
+            else:
+                await lives.begin(connection, now, slept_at)
+        self._committer.slept_at = None
         self._writer.took_a_beat()
         self._beaten_at = now
 

@@ -25,6 +25,8 @@ class Committer:
         self.on_change: list[Changed] = []
         self.on_news = on_news
         self.refusals = Refusals()
+        self.slept_at: float | None = None
+        """Since when the clock went on without us, as long as no life was begun anew."""
 
     def watch_clock(self) -> None:
         """A clock that was set forward: nobody was heard meanwhile. One that was set back: nothing waits that long.
@@ -34,6 +36,7 @@ class Committer:
         step_s = self.time.step_s()
         now = self.time.now()
         if step_s > 0:
+            self.slept_at = now - step_s
             for name in self.registry.rows:
                 self.registry.tell(name, self.time.resumed(step_s))
         if step_s < 0:

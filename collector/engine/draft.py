@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import structlog
 from prometheus_client import Counter as Metric
@@ -43,6 +44,10 @@ class Draft:
         self.schools: dict[str, School] = {}
         self.wake_at: dict[str, float | None] = {}
         self.caught_up: set[str] = set()
+        self.gone: AbstractSet[str] = set()
+        """Schools that leave the roster: their rows say how they were."""
+        self.born: tuple[float, float] | None = None
+        """(now, end of the life before): the collector begins to live with it."""
         self.applied: tuple[Roster, bool] | None = None
         """The roster that comes into force with it, and whether the policy is another one."""
         self.news: list[BureauEvent] = []

@@ -55,6 +55,7 @@ class Engine:
         self._intake = Intake(self._queue, self._committer)
         self._clockwork = Clockwork(self._committer)
         self._reloading = asyncio.Lock()
+        self._is_born = False
 
     @property
     def schools(self) -> Mapping[str, School]:
@@ -147,14 +148,16 @@ class Engine:
             await self.bureau.settle()
             added = roster.schools.keys() - self.schools.keys()
             async with self._writer.read() as connection:
-                remembered = await resuming.load(connection, added, self._time.now())
+                remembered = await resuming.load(connection, added, self._time.now(), were_unlisted=self._is_born)
             others = await self._differing(new)
             async with self._writer.turn():
                 holders = self.bureau.state.holders
                 draft = self._committer.draft()
                 gone = draft_farewell(draft, self._registry, new)
                 draft.news += roster_news(self.roster, roster, holders)
+                draft.born = None if self._is_born else (draft.now, min(remembered.alive_at, draft.now))
                 await self._committer.commit(draft)
+                self._is_born = True
                 put_in_force(self._registry, new, [*added, *others], remembered, holders)
             self._committer.announce(draft, gone)
             self._committer.refusals.forget_others(roster.gateways)

@@ -30,6 +30,7 @@ def draft_farewell(draft: Draft, registry: Registry, new: InForce) -> set[str]:
     gone = registry.schools.keys() - new.roster.schools.keys()
     for name in gone:
         draft.leave(name)
+    draft.gone = gone
     draft.applied = (new.roster, new.policy != registry.policy)
     return gone
 

@@ -9,7 +9,7 @@ from collector.core.facts import is_news
 from collector.core.state import School, SchoolState
 from collector.engine import metrics
 from collector.engine.draft import Draft
-from collector.store import alert_changes, history, ledgers, states
+from collector.store import alert_changes, history, ledgers, lives, states
 from collector.store.ledgers import Ledger
 
 SAVE_AFTER_S = 600.0
@@ -29,7 +29,7 @@ def to_save(draft: Draft, rows: Mapping[str, Stored], *, everything: bool = Fals
     return {
         name: school.state
         for name, school in draft.schools.items()
-        if (everything and rows[name].dirty) or _is_due(draft, name, school, rows[name])
+        if (everything and rows[name].dirty) or name in draft.gone or _is_due(draft, name, school, rows[name])
     }
 
 
@@ -58,6 +58,8 @@ async def write(
     await history.add_transitions(connection, draft.transitions)
     await history.add_bandwidth_results(connection, draft.bandwidth_results)
     await alert_changes.append(connection, draft.news, draft.now)
+    if draft.born is not None:
+        await lives.begin(connection, *draft.born)
     if draft.applied is not None:
         roster, is_new_policy = draft.applied
         detail = f"{len(roster.schools)} schools, policy {'changed' if is_new_policy else 'as before'}"

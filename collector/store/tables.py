@@ -37,11 +37,12 @@ ledger_rejected = Table(
     Column("at", Double, nullable=False),
 )
 
-heartbeat = Table(
-    "heartbeat",
+life = Table(
+    "life",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("at", Double, nullable=False),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("until", Double, nullable=False),
 )
 
 verdict_transition = Table(

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from collector.core.events import Heard, Observed, Resumed, RosterChanged
 from collector.engine import transaction
@@ -277,3 +278,71 @@ async def test_late(tmp_path, monkeypatch, interval_s, age_s, late):
         aged = type(one)(**{**{f: getattr(one, f) for f in one.__struct_fields__}, "wall_s": NOW - age_s})
         await engine.submit("gw-two", from_two([aged], report_interval_s=float(interval_s)), NOW)
         assert [event.late for event in core.of("s3")[-1] if isinstance(event, Observed)] == [late]
+
+
+# --- silence over absences ------------------------------------------------------------------------------------------
+
+
+def silent(engine):
+    return engine.schools["s3"].state.gateways["gw-two"].silent
+
+
+async def test_absences_add_up(tmp_path):
+    """Down, up for a moment, down again, and again: silence goes on from where it stood, over all of them."""
+    clock = FakeClock()
+    async with running(tmp_path, clock) as (engine, _, _):
+        await engine.submit("gw-two", from_two(pings([1]), report_interval_s=60.0), clock.now)
+        clock.now += 50
+        await engine._clockwork._beat()
+    for _ in range(3):
+        clock.now += 600
+        async with running(tmp_path, clock) as (engine, _, _):
+            clock.now += 30
+            await engine.tick()
+            assert not silent(engine)
+            await engine._clockwork._beat()
+    clock.now += 600
+    async with running(tmp_path, clock) as (engine, _, _):
+        clock.now += 60
+        await engine.tick()
+        assert silent(engine)
+
+
+async def test_a_machine_that_slept_and_a_restart(tmp_path):
+    """An absence within a life counts like one between two."""
+    clock, steady = FakeClock(), FakeClock(0.0)
+    async with opened(tmp_path) as store:
+        engine = await engine_with_two_clocks(store, tmp_path, clock, steady)
+        task = asyncio.create_task(engine.run())
+        await engine.submit("gw-two", from_two(pings([1]), report_interval_s=60.0), clock.now)
+        clock.now, steady.now = clock.now + 3_600, steady.now + 10
+        await engine.tick()
+        await engine._clockwork._beat()
+        task.cancel()
+    async with running(tmp_path, clock) as (engine, _, _):
+        clock.now += 160
+        await engine.tick()
+        assert not silent(engine)
+        clock.now += 20
+        await engine.tick()
+        assert silent(engine)
+
+
+async def test_a_school_that_was_not_listed_was_not_heard(tmp_path):
+    """Its gateway was not let in: that it said nothing meanwhile is no silence."""
+    async with running(tmp_path) as (engine, _, clock):
+        given = engine.roster, {name: school.hours for name, school in engine.schools.items()}, engine.policy
+        await engine.submit("gw-two", from_two(pings([1]), report_interval_s=60.0), clock.now)
+        schools = {name: school for name, school in engine.roster.schools.items() if name != "s3"}
+        gateways = {name: entry for name, entry in engine.roster.gateways.items() if name != "gw-two"}
+        clock.now += 100
+        await engine.replace_roster(replace(engine.roster, schools=schools, gateways=gateways), *given[1:])
+        clock.now += 3_600
+        await engine.replace_roster(*given)
+        assert not silent(engine)
+        clock.now += 79
+        await engine.tick()
+        assert not silent(engine)
+        clock.now += 2
+        await engine.tick()
+        assert silent(engine)

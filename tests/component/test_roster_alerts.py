@@ -8,7 +8,7 @@ from collector.roster import load_roster
 from collector.roster.calendar import hours_of_schools
 from collector.store.outbox import next_pending
 from tests.component.test_engine import from_two, incidents, proof, running
-from tests.support.collecting import NOW, POLICY, ROSTER, FakeClock, pings, write_roster
+from tests.support.collecting import NOW, POLICY, ROSTER, FakeClock, pings, report, write_roster
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
@@ -52,7 +52,8 @@ def lines(engine):
 async def send(engine, clock, first: int, *, passed: bool) -> None:
     """Two tests of the line of s3, well after those before."""
     clock.now += 400
-    await engine.submit("gw-two", from_two(proof(first, clock.now, passed=passed)), clock.now)
+    seen = report(proof(first, clock.now, passed=passed), gateway="gw-two", report_interval_s=3_600.0)
+    await engine.submit("gw-two", seen, clock.now)
     await engine.bureau.settle()
 
 

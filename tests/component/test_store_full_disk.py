@@ -10,7 +10,7 @@ import time
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from collector.store import heartbeat
+from collector.store import lives
 from tests.support.collecting import NOW, Collector, body, opened, pings, wait_until
 from tests.support.stores import choose, sqlite_in
 
@@ -80,9 +80,10 @@ async def test_a_heartbeat_is_a_real_write(disk):
         async def beat(count: int) -> None:
             for n in range(count):
                 async with store.writer.begin() as connection:
-                    await heartbeat.beat(connection, NOW + n)
+                    await lives.go_on(connection, NOW + n)
 
-        await beat(1)
+        async with store.writer.begin() as connection:
+            await lives.begin(connection, NOW, NOW)
         fill(disk)
         with pytest.raises(OperationalError, match="full"):
             await beat(600)

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - alembic loads these files by path
-"""When a school was stored, when the collector last lived, and what bounds a ledger."""
+"""When a school was stored, when the collector lived, and what bounds a ledger."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,14 +16,15 @@ def upgrade() -> None:
     op.add_column("ledger", sa.Column("closed_records", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("ledger_rejected", sa.Column("at", sa.Double, nullable=False, server_default="0"))
     op.create_table(
-        "heartbeat",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("at", sa.Double, nullable=False),
+        "life",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("since", sa.Double, nullable=False),
+        sa.Column("until", sa.Double, nullable=False),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("heartbeat")
+    op.drop_table("life")
     op.drop_column("ledger_rejected", "at")
     op.drop_column("ledger", "closed_records")
     op.drop_column("ledger", "closed_through")
