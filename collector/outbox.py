@@ -145,10 +145,12 @@ class Outbox:
             return None
         if count > PENDING_MAX:
             await self._give_up(delivery, "too_many")
+        elif delivery.notice is None:
+            await self._give_up(delivery, "unreadable")
         elif (wait_s := self._wait_s(delivery)) > 0:
             return min(wait_s, LOOK_AGAIN_S)
         else:
-            await self._attempt(delivery)
+            await self._attempt(delivery, delivery.notice)
         return 0.0
 
     def _wait_s(self, delivery: Delivery) -> float:
@@ -164,11 +166,11 @@ class Outbox:
     def _oldest_age_s(self, name: str) -> float:
         return max(0.0, self._clock() - self._waiting[name][1]) if name in self._waiting else 0.0
 
-    async def _attempt(self, delivery: Delivery) -> None:
+    async def _attempt(self, delivery: Delivery, notice: Notice) -> None:
         name = delivery.receiver
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._notifiers[name].send(self._render(delivery.notice))
+                await self._notifiers[name].send(self._render(notice))
         except Deferred as error:
             await self._defer(delivery, error.reason, str(error), _pause_s(delivery, error))
         except Refused as error:
@@ -193,7 +195,8 @@ class Outbox:
             await self._give_up(delivery, text)
             return
         _log.warning("notification_deferred", receiver=delivery.receiver, delivery=delivery.id, reason=text)
-        await self._engine.mark_deferred(delivery.id, text, self._clock() + pause_s)
+        # insist: a robot must not be asked again and again because it cannot be written down that it was
+        await self._insist(partial(self._engine.mark_deferred, delivery.id, text, self._clock() + pause_s))
 
     def _is_last_try(self, delivery: Delivery, reason: str) -> bool:
         """Count answers in a row that may be about the message itself. A restart may begin anew: it is rare."""

@@ -508,6 +508,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "delivery.invalid_robot": ("机器人已失效,请检查密钥", "there is no such robot; check its key"),
     "delivery.rejected": ("机器人拒收", "the robot rejects it"),
     "delivery.too_many": ("积压太多,最早的已放弃", "too many waited, the oldest were given up"),
+    "delivery.unreadable": ("旧版本留下的通知,本版本读不懂", "left by another release, and not readable for this one"),
     "delivery.no_such_receiver": ("设置里已没有这个接收方", "the settings have no such receiver any more"),
     "delivery.other": ("其他原因", "another reason"),
     # --- board ------------------------------------------------------------------------------------------------------

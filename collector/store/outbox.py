@@ -18,11 +18,11 @@ _notice = msgspec.json.Decoder(Notice)
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One notice for one receiver. ``due_at`` is when to try (again)."""
+    """One notice for one receiver. ``due_at`` is when to try (again); ``notice`` None = this release cannot read it."""
 
     id: int
     receiver: str
-    notice: Notice
+    notice: Notice | None
     created_at: float
     attempt_count: int
     due_at: float
@@ -49,11 +49,18 @@ async def next_pending(connection: AsyncConnection, receiver: str, now: float = 
     return Delivery(
         id=row.id,
         receiver=row.receiver,
-        notice=_notice.decode(row.notice),
+        notice=_read(row.notice),
         created_at=row.created_at,
         attempt_count=row.attempt_count,
         due_at=row.due_at,
     )
+
+
+def _read(text: str) -> Notice | None:
+    try:
+        return _notice.decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 class Lost(Struct, frozen=True, kw_only=True):

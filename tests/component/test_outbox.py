@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from collector import outbox as delivery
 from collector.core.bureau.words import Notice
@@ -224,6 +224,23 @@ async def test_a_message_that_cannot_be_rendered(tmp_path):
             return robot.taken == ["2"]
 
         await let_pass(clock, outbox, taken)
+
+
+@pytest.mark.parametrize("row", ["{}", "", "\\u0000", '{"kind": "opened", "subject": 7}', "[]"])
+async def test_a_row_that_cannot_be_read(tmp_path, row):
+    """What another release left, and this one does not understand, is given up and told; it ends nothing."""
+    robot = Robot()
+    async with delivering(tmp_path, FakeClock(), r=robot) as (store, outbox):
+        async with store.writer.begin() as connection:
+            await outbox_rows.add(connection, ["r"], notice("1"), NOW)
+            await connection.execute(update(outbox_table).values(notice=row))
+        await write(store, outbox, "2", "r")
+
+        async def taken():
+            return robot.taken == ["2"]
+
+        await until(taken)
+        assert [one.lost_reason for one in outbox.undelivered()] == ["unreadable"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from collector.engine import CommitFailedError
+from collector.notify.contract import Deferred
+from collector.outbox import Outbox
+from collector.store import outbox as outbox_rows
 from collector.store.database import close_store, open_store
 from collector.store.ledgers import load
 from collector.store.tables import ledger, school_state
@@ -18,6 +21,7 @@ from tests.support.collecting import start_engine as start
 from tests.support.cutting import cutting
 from tests.support.mosquitto import free_port
 from tests.support.postgres import running_postgres
+from tests.support.samples import alert, notice
 from tests.support.stores import choose
 
 pytestmark = pytest.mark.servers("postgres")
@@ -222,6 +226,44 @@ async def test_a_table_that_another_one_holds(server, tmp_path):
         assert (await submitted(engine, 2)).committed == ((2, 2),)
         async with store.reader.connect() as connection:
             assert await connection.scalar(select(ledger.c.applied_records)) == 2
+
+
+class Refusing:
+    """A robot that is away."""
+
+    def __init__(self) -> None:
+        self.try_count = 0
+
+    async def send(self, _message) -> None:
+        self.try_count += 1
+        raise Deferred("unreachable", 30)
+
+
+async def test_a_robot_is_not_asked_again_because_of_the_store(server, tmp_path):
+    """While it cannot be written down that a try failed, no other is made; once it can, the pause is kept."""
+    url = server.make_database()
+    robot = Refusing()
+    async with working(url, tmp_path) as (engine, store):
+        async with store.writer.begin() as connection:
+            await outbox_rows.add(connection, ["r"], notice(alert()), NOW)
+        server.sql("REVOKE UPDATE ON outbox FROM classready", url.database)
+        outbox = Outbox(store, engine, {"r": robot}, lambda told: told, FakeClock())
+        task = asyncio.create_task(outbox.run())
+        with capture_logs() as logged:
+            async with asyncio.timeout(DEADLINE_S):
+                while len([entry for entry in logged if entry["event"] == "outbox_not_reachable"]) < 3:
+                    await asyncio.sleep(0.05)
+        server.sql("GRANT UPDATE ON outbox TO classready", url.database)
+        async with asyncio.timeout(DEADLINE_S):
+            while (await first(store)).attempt_count != 1:
+                await asyncio.sleep(0.05)
+        assert ((await first(store)).due_at, robot.try_count) == (NOW + 30, 1)
+        task.cancel()
+
+
+async def first(store):
+    async with store.reader.connect() as connection:
+        return await outbox_rows.next_pending(connection, "r")
 
 
 # --- the program ----------------------------------------------------------------------------------------------------
