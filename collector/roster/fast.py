@@ -33,7 +33,7 @@ def read_fast(text: str, type_: Any) -> Any:
         raise CannotTellError
     loader = LOADER(text)
     try:
-        tree = _document(loader.get_event, _reader_of(type_))
+        tree = _document(_without_anchors(loader.get_event), _reader_of(type_))
         return msgspec.convert(tree, type_)
     except (yaml.YAMLError, msgspec.ValidationError):
         raise CannotTellError from None
@@ -48,6 +48,18 @@ def _document(next_event: Callable[[], Any], reader: Reader) -> Any:
     _expect(next_event(), yaml.DocumentEndEvent)
     _expect(next_event(), yaml.StreamEndEvent)
     return tree
+
+
+def _without_anchors(next_event: Callable[[], Any]) -> Callable[[], Any]:
+    """Aliases are refused anyway; an anchor that stands twice is, too, and only the thorough reader counts them."""
+
+    def plain_event() -> Any:
+        event = next_event()
+        if getattr(event, "anchor", None) is not None:
+            raise CannotTellError
+        return event
+
+    return plain_event
 
 
 def _expect(event: Any, kind: type[Any]) -> None:

@@ -123,6 +123,8 @@ def test_ordinary_files_are_read_fast(text: str) -> None:
         "office: x\nname: y\nschools:\n  - {id: a, name: b, <<: {}}\n",
         "office: x\nname: !!str y\n",
         "office: x\nname: &a y\nregion: *a\n",
+        "office: &a x\nname: &a y\n",
+        "office: x\nname: y\nschools: &a []\ngateways: &a []\n",
         "office: x\nname: y\n---\noffice: x\n",
         "office: x\nname: y\n\tregion: z\n",
         "office: x\nname: y\x07\n",
