@@ -33,7 +33,7 @@ def read_fast(text: str, type_: Any) -> Any:
         raise CannotTellError
     loader = LOADER(text)
     try:
-        tree = _document(_without_anchors(loader.get_event), _reader_of(type_))
+        tree = _document(_with_anchors_once(loader.get_event), _reader_of(type_))
         return msgspec.convert(tree, type_)
     except (yaml.YAMLError, msgspec.ValidationError):
         raise CannotTellError from None
@@ -50,16 +50,20 @@ def _document(next_event: Callable[[], Any], reader: Reader) -> Any:
     return tree
 
 
-def _without_anchors(next_event: Callable[[], Any]) -> Callable[[], Any]:
-    """Aliases are refused anyway; an anchor that stands twice is, too, and only the thorough reader counts them."""
+def _with_anchors_once(next_event: Callable[[], Any]) -> Callable[[], Any]:
+    """An anchor is of no use without aliases, which are refused; one that stands twice PyYAML refuses."""
+    seen: set[str] = set()
 
-    def plain_event() -> Any:
+    def checked_event() -> Any:
         event = next_event()
-        if getattr(event, "anchor", None) is not None:
-            raise CannotTellError
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            if anchor in seen:
+                raise CannotTellError
+            seen.add(anchor)
         return event
 
-    return plain_event
+    return checked_event
 
 
 def _expect(event: Any, kind: type[Any]) -> None:
