@@ -45,8 +45,8 @@ class Clockwork:
             self.turned_at = time.monotonic()
             await self._registry.due.wait(self._time.now(), idle_max_s)
 
-    async def tick(self) -> None:
-        """Do what is due by now, slice after slice: reports go between them.
+    async def tick(self, gap_s: float = GAP_S) -> None:
+        """Do what is due by now, slice after slice: reports go between them, and whatever else needs ``gap_s``.
 
         Raises:
             CommitFailedError: what was not done yet is due again soon.
@@ -56,7 +56,7 @@ class Clockwork:
         now = self._time.now()
         while self._registry.due.has_due(now):
             await self._pass_time(now)
-            await asyncio.sleep(GAP_S)
+            await asyncio.sleep(gap_s)
 
     async def _pass_time(self, now: float) -> None:
         """Let time pass for as many of the schools that are due as a turn has time for."""

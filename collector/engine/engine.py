@@ -143,26 +143,27 @@ class Engine:
         Raises:
             CommitFailedError: the old ones stay in force.
         """
-        new = InForce(roster, hours, policy)
+        new, is_start = InForce(roster, hours, policy), not self._is_born
         async with self._reloading:
             await self.bureau.settle()
             added = roster.schools.keys() - self.schools.keys()
             async with self._writer.read() as connection:
-                remembered = await resuming.load(connection, added, self._time.now(), were_unlisted=self._is_born)
+                remembered = await resuming.load(connection, added, self._time.now(), were_unlisted=not is_start)
             others = await self._differing(new)
             async with self._writer.turn():
                 holders = self.bureau.state.holders
                 draft = self._committer.draft()
                 gone = draft_farewell(draft, self._registry, new)
                 draft.news += roster_news(self.roster, roster, holders)
-                draft.born = None if self._is_born else (draft.now, min(remembered.alive_at, draft.now))
+                draft.born = (draft.now, min(remembered.alive_at, draft.now)) if is_start else None
                 await self._committer.commit(draft)
                 self._is_born = True
                 put_in_force(self._registry, new, [*added, *others], remembered, holders)
             self._committer.announce(draft, gone)
             self._committer.refusals.forget_others(roster.gateways)
             with suppress(CommitFailedError):
-                await self.tick()
+                await (self._clockwork.tick(gap_s=0.0) if is_start else self._clockwork.tick())
+                await self.bureau.settle()
 
     async def _differing(self, new: InForce) -> list[str]:
         """The schools that stay, and for which something is not what it was."""

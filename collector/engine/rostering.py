@@ -63,9 +63,9 @@ def _returned(school: School, stored: Stored | None, now: float, *, is_held: boo
         return school, Row()
     row = Row(revision=stored.revision, saved_at=stored.saved_at)
     school = replace(school, state=stored.state)
-    if is_held:
+    if is_held or not stored.state.alerts:
         return school, row
     left = leave(school, now).school
-    if left is not school:
+    if left.state.alerts != stored.state.alerts:
         row.dirty, row.saved_at = True, 0.0  # to be stored with the first commit: it is news
     return left, row

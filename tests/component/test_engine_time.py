@@ -346,3 +346,15 @@ async def test_a_school_that_was_not_listed_was_not_heard(tmp_path):
         clock.now += 2
         await engine.tick()
         assert silent(engine)
+
+
+async def test_a_restart_writes_no_state(tmp_path):
+    """Where nothing happened meanwhile, nothing is news: a province that starts writes no school."""
+    async with running(tmp_path) as (engine, store, clock):
+        await engine.submit("gw-one", report(pings([1]), report_interval_s=600.0), clock.now)
+        await engine.submit("gw-two", from_two(pings([1]), report_interval_s=600.0), clock.now)
+        await engine.save(10.0)
+        before = await stored(store)
+    clock.now += 60
+    async with running(tmp_path, clock) as (_, store, _):
+        assert await stored(store) == before
