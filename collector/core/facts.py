@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from collector.core.evidence import GatewayState, PlatformReading, PortReading, SegmentReading, SwitchReading
+from collector.core.evidence import GatewayState, Leg, PlatformReading, PortReading, SegmentReading, SwitchReading
 from collector.core.state import AlertState, ClassroomState, SchoolState
 
 
@@ -19,8 +19,7 @@ def is_news(before: SchoolState | None, after: SchoolState) -> bool:
         return True
     if before is after:
         return False
-    exact = ("uplinks", "paths", "platform_faults")
-    if any(getattr(before, name) != getattr(after, name) for name in exact):
+    if before.platform_faults != after.platform_faults:
         return True
     if [_alert(alert) for alert in before.alerts] != [_alert(alert) for alert in after.alerts]:
         return True
@@ -45,6 +44,13 @@ def _alert(alert: AlertState) -> object:
 
 def _gateway(heard: GatewayState) -> object:
     return heard.first_committed_at, heard.report_interval_s, heard.agent_version, heard.silent
+
+
+def _leg(leg: Leg) -> object:
+    """A test that counted is a fact; attempts that bring nothing, each time for the same reason, only move a date."""
+    tried_at, tested_at = leg.last_unmeasured_at, leg.tests[-1].observed_at if leg.tests else 0.0
+    waits = None if tried_at is None else tried_at > tested_at
+    return replace(leg, told_at=0.0, last_unmeasured_at=None), waits
 
 
 def _switch(reading: SwitchReading) -> object:
@@ -85,6 +91,8 @@ def _port(reading: PortReading | None) -> object:
 
 _FACTS: Mapping[str, Callable[[Any], object]] = {
     "gateways": _gateway,
+    "uplinks": _leg,
+    "paths": _leg,
     "switches": _switch,
     "segments": _segment,
     "platforms": _platform,

@@ -1,18 +1,22 @@
 """What is not news may be lost: a collector that goes on from the last news shows what one shows that never stopped."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classready.observation import Outcome, Port, Reason
 from collector.core.compliance import compliant
-from collector.core.events import Event, Resumed
+from collector.core.events import Event, Heard, PlatformFault, Resumed
 from collector.core.facts import is_news
+from collector.core.policy import Policy
 from collector.core.state import ClassroomState, School, SchoolState
 from collector.core.step import step
 from tests.properties.test_wake import POLICY, SEEN, STARTS, heard, observed
-from tests.support.school import Story, at, bandwidth, device, http, port
+from tests.support.school import GATEWAY, Story, Tick, at, bandwidth, device, http, path_test, port, trunk
 
 EXAMPLES = settings(max_examples=60, deadline=None)
 WRITTEN_AFTER_S = 600.0
@@ -68,18 +72,71 @@ def test_what_is_no_news_may_be_lost(start: str, history: list[Any], down_s: flo
 
 
 def test_a_steady_hour_is_no_news() -> None:
-    """A report a minute that confirms what is known, counters growing, is written by nobody."""
-    story = Story(policy=POLICY).all_well().later(30).heard()
-    seen: list[Any] = []
-    for minute in range(62):
+    """A report a minute that confirms what is known is written by nobody: dates, octets and vain attempts are none."""
+    story = Story(policy=POLICY).all_well().saw(trunk())
+    for minute in range(60):
         before = story.school.state
         story.later(60)
-        for room in ("r1", "r2"):
-            seen += [(port(room, in_octets=1_000 * minute), room), (device(room), room)]
-        seen += [(bandwidth(), None)] if minute % 30 == 0 else []
-        seen += [(http(), None)]
+        rooms = [[(port(room, in_octets=1_000 * minute), room), (device(room), room)] for room in ("r1", "r2")]
+        waiting = bandwidth(target="exit", outcome=Outcome.UNMEASURED, reason=Reason.OUTSIDE_HOURS, at_least_bps=None)
+        seen = [*rooms[0], *rooms[1], (http(), None), (trunk(), None), (waiting, None)]
         events: list[Event] = [heard(), *(observed(one, story.now) for one in seen)]
         story.school = step(story.school, events, story.now, POLICY).school
-        if minute > 1 and minute % 30 != 0:
+        assert story.school.state != before
+        if minute > 2:  # by then the octets have proved the devices awake, and each is told of once
             assert not is_news(before, story.school.state), minute
-        seen.clear()
+
+
+def test_a_test_too_close_to_the_last_is_no_news() -> None:
+    """Counters are read every few seconds where a line is watched: what does not count only says that it is told of."""
+    story = Story(policy=POLICY).all_well().later(5).uplink(estimate_mbps=120)  # today is a good day from then on
+    before = story.later(10).school.state
+    assert not is_news(before, story.uplink(estimate_mbps=120).school.state)
+    assert is_news(before, story.later(60).uplink(estimate_mbps=120).school.state)
+
+
+NEWS: dict[str, Callable[[Story], Story]] = {
+    "a gateway fell silent": lambda s: s.later(181).event(Tick()),
+    "it is heard at another interval": lambda s: s.heard(interval_s=30),
+    "its agent was renewed": lambda s: s.event(Heard(gateway=GATEWAY, report_interval_s=60, agent_version="9")),
+    "a test failed": lambda s: s.later(60).uplink(passed=False),
+    "a path was tested": lambda s: s.saw(path_test("r1"), "r1"),
+    "a test is in vain since": lambda s: s.saw(bandwidth(outcome=Outcome.UNMEASURED, reason=Reason.BUDGET)),
+    "a switch does not answer": lambda s: s.saw(
+        Port(classroom="r1", switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT), "r1"
+    ),
+    "a trunk is slower": lambda s: s.saw(trunk(100)),
+    "a trunk is half duplex": lambda s: s.saw(trunk(full=False)),
+    "a platform is down": lambda s: s.platform(up=False),
+    "a platform is itself at fault": lambda s: s.event(PlatformFault(platform="national", on=True)),
+    "a port has another speed": lambda s: s.saw(port("r1", 100), "r1"),
+    "a port is half duplex": lambda s: s.saw(port("r1", full=False), "r1"),
+    "a port is down": lambda s: s.saw(port("r1", oper_up=False), "r1"),
+    "a port is switched off": lambda s: s.saw(port("r1", admin_up=False), "r1"),
+    "a port is another": lambda s: s.saw(port("r1", if_name="Gi0/9"), "r1"),
+    "a device sleeps": lambda s: s.saw(device("r1", "asleep"), "r1"),
+    "a room is not listed": lambda s: s.saw(device("r9"), "r9"),
+}
+
+
+@pytest.mark.parametrize("what", NEWS)
+def test_news(what: str) -> None:
+    """Whatever changes what is known, and not only when or how often, is written at once, and once."""
+    story = Story(policy=POLICY).all_well().saw(trunk()).later(1)
+    before = story.school.state
+    after = NEWS[what](story).school.state
+    assert is_news(before, after)
+    assert is_news(None, after)
+    assert not is_news(after, after)
+
+
+def test_an_alert_is_news_and_its_streak_is_none() -> None:
+    """Beginning, opening, being told and ending are facts; one more piece of the same evidence is a count."""
+    story = Story(policy=Policy(observation_school_days=0)).all_well()
+    news = []
+    for up in (False, False, False, False, True, True):
+        before = story.school.state.alerts
+        story.later(60).heard().platform(up=up)
+        states = (SchoolState(alerts=alerts) for alerts in (before, story.school.state.alerts))
+        news.append(is_news(*states))
+    assert news == [True, False, True, False, True, True]

@@ -64,5 +64,5 @@ def test_a_breakage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     tree = Tree(tmp_path)
     assert tree.is_tested()
     assert not tree.survives(path, "raise SystemExit")
-    assert tree.passes()
+    assert tree.passes(trees.TESTS)
     assert (trees.PROJECT / path).read_text(encoding="utf-8") == whole

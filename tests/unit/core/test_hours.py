@@ -1,8 +1,18 @@
 """School time."""
 
+import msgspec
 import pytest
 
-from collector.core.hours import in_lesson, is_school_day, local_date, school_days_between, school_hours_between
+from collector.core.hours import (
+    Calendar,
+    MakeUpDay,
+    Term,
+    in_lesson,
+    is_school_day,
+    local_date,
+    school_days_between,
+    school_hours_between,
+)
 from tests.support.school import at, weekdays
 
 HOURS = weekdays()
@@ -52,3 +62,13 @@ def test_local_date_and_school_day():
     assert local_date(HOURS, at("2026-11-23 00:30")) == "2026-11-23"
     assert is_school_day(HOURS, at("2026-11-23 23:30"))
     assert not is_school_day(HOURS, at("2026-11-22 10:00"))
+
+
+@pytest.mark.parametrize("kind", [Calendar, MakeUpDay, Term])
+def test_a_misspelt_key_of_the_calendar_is_refused(kind):
+    """Unseen it would leave a term or a day off out."""
+    whole = {"first": "2026-09-01", "last": "2027-01-20", "date": "2026-10-10", "follows": "fri"}
+    right = {name: value for name, value in whole.items() if name in kind.__struct_fields__}
+    msgspec.convert(right, kind)
+    with pytest.raises(msgspec.ValidationError, match="unknown field `frist`"):
+        msgspec.convert({**right, "frist": "2026-09-01"}, kind)

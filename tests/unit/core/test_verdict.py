@@ -215,6 +215,14 @@ def test_unreachable_switch_makes_its_rooms_unknown():
     assert story.ready("r2") == "unknown"
 
 
+def test_an_unreachable_switch_concerns_nobody_on_another():
+    """Rooms of the same gateway that hang on a switch which answers stay what they are."""
+    story = Story().all_well().later(30).saw(port("r2", switch="sw2"), "r2").later(1).saw(device("r2"), "r2")
+    story.saw(Port(classroom="r1", switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT), "r1")
+    assert (story.ready("r1"), story.causes("r1")) == ("unknown", ["switch_unreachable"])
+    assert (story.ready("r2"), story.causes("r2")) == ("yes", [])
+
+
 def test_slow_trunk_fails_the_rooms_of_its_switch():
     """A segment below what is required is one bad part, for the rooms that it serves."""
     story = (
