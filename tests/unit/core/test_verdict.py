@@ -7,11 +7,12 @@ from classready.units import MBIT
 from collector.core.events import RosterChanged, VerdictChanged
 from collector.core.evidence import BandwidthTest
 from collector.core.figures import contention_ratio, counts
+from collector.core.findings import platform_over_gateways
 from collector.core.link import link_bps, link_ratio, majority, part_state, port_interval
 from collector.core.policy import Policy
 from collector.core.roster import Classroom
 from collector.core.state import Interval
-from tests.support.school import MONDAY, POLICY, Story, Tick, at, bandwidth, device, port, roster, school
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, at, bandwidth, device, http, port, roster, school
 
 THETAS = (95.0 * MBIT, 100.0 * MBIT)
 
@@ -374,3 +375,38 @@ def test_roster_change_forgets_removed_rooms():
     story.event(RosterChanged(roster=roster(classrooms=rooms), hours=story.school.hours))
     assert list(story.school.state.classrooms) == ["r1"]
     assert story.ready() == "yes"
+
+
+def test_a_verdict_dates_from_its_last_change():
+    """Confirmed it keeps its date; another one, also back to what it was, has a new one."""
+    story = Story().all_well()
+
+    def since() -> float:
+        return story.school.state.classrooms["r1"].verdict.ready_since
+
+    well_at = since()
+    assert (story.later(30).heard().room_well() and since()) == well_at
+    story.later(30).saw(device("r1", answered=False), "r1")
+    assert (story.ready(), since()) == ("no", story.now)
+    off_at = story.now
+    assert (story.later(30).saw(device("r1", answered=False), "r1") and since()) == off_at
+    story.later(30).saw(device("r1"), "r1")
+    assert (story.ready(), since()) == ("yes", story.now)
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        pytest.param([], "unknown", id="nobody looks"),
+        pytest.param([("other", True)], "unknown", id="only something else is looked at"),
+        pytest.param([("national", True)], "yes", id="the one that looks sees it"),
+        pytest.param([("national", False)], "no", id="it does not"),
+        pytest.param([("national", True), ("other", False)], "yes", id="another target is not the platform"),
+    ],
+)
+def test_a_platform_over_the_gateways_that_look_at_it(readings, expected):
+    """A second gateway that looks at no platform makes it neither better nor worse."""
+    story = Story(school(gateways=(GATEWAY, "dem-gw-02"))).heard().heard("dem-gw-02")
+    for target, up in readings:
+        story.saw(http(up=up, target=target))
+    assert platform_over_gateways(story.school, "national", story.now, POLICY) == expected
