@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from classready.observation import Bandwidth, Outcome, Ping, Reason
+from classready.observation import Bandwidth, Outcome, Ping, Port, Reason
 from collector.core.directives import directives
 from collector.core.events import AlertChange, Heard
 from collector.core.evidence import Leg
@@ -175,3 +175,52 @@ def test_a_gateway_remembers_when_it_was_first_heard():
     heard = story.school.state.gateways[GATEWAY]
     assert (heard.first_committed_at, heard.last_committed_at) == (MONDAY, MONDAY + 1)
     assert (heard.agent_version, heard.spool_records, heard.silent) == ("1", 1, False)
+
+
+AGAIN: dict[str, Callable[[Story], Story]] = {
+    "device": lambda story: story.saw(device("r1"), "r1").saw(device("r2"), "r2"),
+    "platform": lambda story: story.platform(),
+}
+
+
+@pytest.mark.parametrize("missing", AGAIN)
+def test_what_was_too_old_and_is_seen_again_counts_at_once(missing: str):
+    """The same reading as before, after nobody told of it for a while: it is news that it still holds."""
+    story = Story().all_well()
+    for _ in range(5):
+        story.later(60).heard()
+        for kind, see in AGAIN.items():
+            if kind != missing:
+                see(story)
+    assert story.event(Tick()).ready() == "unknown"
+    assert AGAIN[missing](story).ready() == "yes"
+    assert AGAIN[missing](story.later(20)).ready() == "yes"
+
+
+def test_a_port_that_was_too_old_and_is_accepted_again_counts_at_once():
+    """A day and a half of lessons later the same speed is evidence again, as soon as the device speaks."""
+    story = Story().all_well()
+    story.now = at("2026-11-24 16:00")
+    story.heard().uplink().platform().saw(device("r1"), "r1").saw(device("r2"), "r2").event(Tick())
+    assert story.ready() == "unknown"
+    assert story.room_well("r1").ready() == "yes"
+    assert story.ready("r2") == "unknown"
+
+
+def test_a_trunk_that_was_too_old_bounds_again_at_once():
+    """A slow trunk, told of again with the same speed after it had become history."""
+    story = Story().all_well().saw(trunk(10))
+    story.now = at("2026-11-24 16:00")
+    story.heard().uplink().platform().room_well("r1").room_well("r2").event(Tick())
+    assert story.causes() == []
+    assert story.saw(trunk(10)).causes() == ["segment_below_required"]
+
+
+def test_a_switch_that_was_silent_long_ago_is_silent_again_at_once():
+    """Between, its ports were not polled; the second silence makes its rooms unknown as the first did."""
+    silent = Port(classroom="r1", switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT)
+    story = Story().all_well().later(30).saw(silent, "r1")
+    for _ in range(5):
+        story.later(60).heard().platform().saw(device("r1"), "r1").saw(device("r2"), "r2")
+    assert story.event(Tick()).causes() == []
+    assert story.saw(silent, "r1").causes() == ["switch_unreachable"]
