@@ -60,11 +60,11 @@ def narrowest(parts: Iterable[Interval]) -> Interval:
     parts = tuple(parts)
     if len(parts) == 1:
         return parts[0]
-    lower = [p.at_least_bps for p in parts]
+    lower = [p.at_least_bps for p in parts if p.at_least_bps is not None]
     upper = [p.at_most_bps for p in parts if p.at_most_bps is not None]
     plateaus = [p.estimate_bps for p in parts if p.estimate_bps is not None]
     return Interval(
-        at_least_bps=None if None in lower else min((b for b in lower if b is not None), default=None),
+        at_least_bps=min(lower, default=None) if len(lower) == len(parts) else None,
         at_most_bps=min(upper, default=None),
         estimate_bps=min([*plateaus, *upper]) if plateaus else None,
         half_duplex=any(p.half_duplex for p in parts),

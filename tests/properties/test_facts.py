@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from classready.observation import Outcome, Port, Reason
 from collector.core.compliance import compliant
@@ -128,6 +129,15 @@ def test_news(what: str) -> None:
     assert is_news(before, after)
     assert is_news(None, after)
     assert not is_news(after, after)
+
+
+@pytest.mark.parametrize("what", [what for what in NEWS if what.startswith(("a platform", "a switch", "a trunk"))])
+def test_news_of_what_hangs_on_nobody(what: str) -> None:
+    """Evidence is a fact of its own, whatever it does to a verdict or an alert."""
+    story = Story(policy=POLICY).all_well().saw(trunk()).later(1)
+    before = story.school.state
+    after = NEWS[what](story).school.state
+    assert is_news(before, replace(after, classrooms=before.classrooms, alerts=before.alerts))
 
 
 def test_an_alert_is_news_and_its_streak_is_none() -> None:

@@ -74,7 +74,7 @@ def test_what_is_not_told_of_for_ten_school_days_is_forgotten(kind, day, silent,
         # Monday 10:00 to 17:00 are 7 hours, Tuesday's are 9: 16 in all.
         ("2026-11-24 17:00", 1, "budget"),
         ("2026-11-25 08:00", 1, "budget"),
-        ("2026-11-25 08:01", 0, None),
+        ("2026-11-25 08:00:01", 0, None),
     ],
 )
 def test_a_bandwidth_test_counts_for_sixteen_hours_of_lessons(time, tests, vain):
@@ -224,3 +224,15 @@ def test_a_switch_that_was_silent_long_ago_is_silent_again_at_once():
         story.later(60).heard().platform().saw(device("r1"), "r1").saw(device("r2"), "r2")
     assert story.event(Tick()).causes() == []
     assert story.saw(silent, "r1").causes() == ["switch_unreachable"]
+
+
+def test_the_newest_ping_is_shown():
+    """An older one, and an attempt that brought nothing, leave it."""
+    story = Story().heard()
+    answered = Ping(target="t", outcome=Outcome.ANSWERED, sent_count=4, received_count=4)
+    story.saw(answered).later(10)
+    story.saw(replace(answered, received_count=1), ago_s=60)
+    story.saw(Ping(target="t", outcome=Outcome.UNMEASURED, reason=Reason.BUDGET))
+    assert story.school.state.platforms[f"{GATEWAY}/t"].ping.loss_ratio == 0
+    story.saw(replace(answered, received_count=0, outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT))
+    assert story.school.state.platforms[f"{GATEWAY}/t"].ping.loss_ratio == 1

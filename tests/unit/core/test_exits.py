@@ -141,6 +141,22 @@ def test_exit_from_two_gateways_is_one_subject():
     assert [(c.change, c.subject.label, c.classrooms) for c in opened] == [("opened", "exit:metro", ("r1", "r2"))]
 
 
+@pytest.mark.parametrize(("late_from_both", "opened"), [(False, ["exit:metro"]), (True, [])])
+def test_an_exit_is_told_when_one_gateway_found_it_short_in_time(late_from_both, opened):
+    """A backlog from the other gateway agrees and holds nothing back; alone it opens nothing."""
+    other = "dem-gw-02"
+    story = Story(school(gateways=(GATEWAY, other)))
+    for _ in range(2):
+        story.later(60).heard().heard(other).uplink().saw(exit_test(passed=False), late=True)
+        for seen in (bandwidth(), exit_test(passed=False)):
+            story.event(
+                Observed(
+                    gateway=other, observation=seen, classroom=None, observed_at=story.now - 1, late=late_from_both
+                )
+            )
+    assert [c.subject.label for c in story.told(AlertChange)] == opened
+
+
 def test_exit_gone_with_its_gateway_closes():
     """An exit that no gateway of the roster tests any more has no alert."""
     story = told("P", "FF")
