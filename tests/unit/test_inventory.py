@@ -31,6 +31,11 @@ FULL: dict[str, tuple[list[Any], Any, list[Any]]] = {
         [bandwidth(target="a"), path_test(target="b")],
     ),
     "exits": ([exit_test("x"), exit_test("y")], exit_test("z", target="beyond-x"), [exit_test("x"), bandwidth()]),
+    "exits beside the line's own test": (
+        [bandwidth(target="own"), exit_test("x"), exit_test("y")],
+        exit_test("z", target="beyond-x"),
+        [bandwidth(target="own")],
+    ),
     "devices": ([], None, [device("r1")]),
 }
 """(told before, one too many, still welcome)."""

@@ -125,6 +125,9 @@ def test_older_record_of_a_moved_target_changes_nothing():
     before = story.school.state.uplinks
     story.saw(bandwidth(passed=False), ago_s=600, late=True)
     assert story.school.state.uplinks == before
+    (leg,) = before.values()
+    story.saw(bandwidth(passed=False, target=leg.target), ago_s=story.now - leg.told_at)
+    assert story.school.state.uplinks == before, "nor does one of the same moment"
 
 
 def test_exit_from_two_gateways_is_one_subject():

@@ -101,10 +101,11 @@ def test_an_exempt_room_moves_silently() -> None:
         ({"fcs_error_count": 5, "late_collision_count": 1}, {"fcs_error_count": 5, "late_collision_count": 3}, 2),
         ({"alignment_error_count": 2**32 - 10}, {"alignment_error_count": 5}, 15),
         ({"fcs_error_count": 100}, {"fcs_error_count": 0}, None),
+        ({"fcs_error_count": 1}, {"fcs_error_count": 0}, None),
         ({"fcs_error_count": 5}, {}, None),
         ({}, {}, None),
     ],
-    ids=["grows", "adds up", "wraps", "restarted", "gone", "never there"],
+    ids=["grows", "adds up", "wraps", "restarted", "restarted after one", "gone", "never there"],
 )
 def test_bad_frames(before: dict[str, int], after: dict[str, int], grown: int | None) -> None:
     """Growth between two readings of one port; unknown is None, never 0."""
