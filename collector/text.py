@@ -342,6 +342,34 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "拒收 {count} 条:该网关上报的名称超过上限(教室、交换机、链路、目标),请清理 agent.yml 或补录名册",
         "{count} records refused: too many rooms, switches, trunks or targets; tidy agent.yml or complete the roster",
     ),
+    "refused.beyond": (
+        "(上限 {limit})。数量属实的,请区县调大 policy 中的 {setting}",
+        " (at most {limit}). If they are right as they are, the bureau raises {setting} in the policy",
+    ),
+    "refused.classroom": (
+        "拒收 {count} 条:名册里没有的教室太多,请核对 agent.yml 的 classroom,并补录名册",
+        "{count} records refused: too many rooms that the roster does not list; check classroom in agent.yml",
+    ),
+    "refused.switch": (
+        "拒收 {count} 条:交换机太多,请看 agent.yml 中的名称是否每次都变,是否列入了别校的设备",
+        "{count} records refused: too many switches; see whether their names change, or another school's are listed",
+    ),
+    "refused.segment": (
+        "拒收 {count} 条:干线和无线接入点太多,请核对 agent.yml 中交换机的上联端口",
+        "{count} records refused: too many trunks and access points; check the uplink ports in agent.yml",
+    ),
+    "refused.target": (
+        "拒收 {count} 条:平台地址太多,agent.yml 中只保留 collector.yml 的 platforms 里列出的目标",
+        "{count} records refused: too many platform addresses; keep those that collector.yml lists under platforms",
+    ),
+    "refused.test": (
+        "拒收 {count} 条:测速目标太多(上下行分别计),请核对 agent.yml",
+        "{count} records refused: too many bandwidth targets, each direction counted; check agent.yml",
+    ),
+    "refused.exit": (
+        "拒收 {count} 条:城域网出口太多,同一出口在 agent.yml 的 beyond 中必须写同一个名称",
+        "{count} records refused: too many exits; one exit has one name in every `beyond` of agent.yml",
+    ),
     "refused.schema": (
         "拒收 {count} 条:格式不符,请升级该网关的采集程序",
         "{count} records refused: not well formed; update the agent",

@@ -1,6 +1,6 @@
 """How much one gateway may name. Every key of the state that a sender chooses has a cap, so that nobody else pays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from classready.observation import Bandwidth, Http, Observation, Ping, Port, Segment
@@ -8,6 +8,17 @@ from collector.core.policy import Policy
 from collector.core.state import SchoolState
 
 Kind = Literal["switch", "segment", "target", "test", "exit"]
+CappedKind = Literal[Kind, "classroom"]
+
+SETTINGS: Mapping[str, str] = {
+    "classroom": "classrooms_per_gateway_max",
+    "switch": "switches_per_gateway_max",
+    "segment": "segments_per_gateway_max",
+    "target": "targets_per_gateway_max",
+    "test": "tests_per_gateway_max",
+    "exit": "exits_per_gateway_max",
+}
+"""Which entry of the policy bounds what."""
 
 
 class Name(NamedTuple):
@@ -66,12 +77,5 @@ def count(state: SchoolState, name: Name) -> int:
     return gateways.count(name.gateway)
 
 
-def limit(policy: Policy, kind: Kind) -> int:
-    limits: dict[Kind, int] = {
-        "switch": policy.switches_per_gateway_max,
-        "segment": policy.segments_per_gateway_max,
-        "target": policy.targets_per_gateway_max,
-        "test": policy.tests_per_gateway_max,
-        "exit": policy.exits_per_gateway_max,
-    }
-    return limits[kind]
+def limit(policy: Policy, kind: CappedKind) -> int:
+    return int(getattr(policy, SETTINGS[kind]))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from classready.ids import split_classroom_ref
 from classready.observation import Bandwidth, Device, Observation, Port
-from collector.core.inventory import Name, count, is_known, limit, names_in
+from collector.core.inventory import CappedKind, Kind, Name, count, is_known, limit, names_in
 from collector.core.policy import Policy
 from collector.core.state import School
 
@@ -16,11 +16,12 @@ class Route(NamedTuple):
 
 
 class RefusedError(Exception):
-    """The record will never be accepted; ``reason`` is ``identity`` or ``inventory``."""
+    """The record will never be accepted: for ``beyond`` the gateway has no place left, or it names a foreign school."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, beyond: CappedKind | None = None) -> None:
+        self.reason = "inventory" if beyond else "identity"
+        self.beyond = beyond
+        super().__init__(self.reason)
 
 
 class Newcomers:
@@ -30,6 +31,8 @@ class Newcomers:
         self.rooms: set[tuple[str, str]] = set()
         """(school, room)."""
         self.names: set[Name] = set()
+        self.full: set[tuple[str, Kind]] = set()
+        """(school, kind): nobody counts again for each of ten thousand names."""
 
 
 def route(
@@ -56,8 +59,11 @@ def _admit_name(name: Name, school: School, policy: Policy, newcomers: Newcomers
     if is_known(school.state, name) or name in newcomers.names:
         return
     new_count = sum(new.kind == name.kind for new in newcomers.names)
+    if (school.roster.school, name.kind) in newcomers.full:
+        raise RefusedError(name.kind)
     if count(school.state, name) + new_count >= limit(policy, name.kind):
-        raise RefusedError("inventory")
+        newcomers.full.add((school.roster.school, name.kind))
+        raise RefusedError(name.kind)
     newcomers.names.add(name)
 
 
@@ -70,7 +76,7 @@ def _routes(
     named, room = split_classroom_ref(ref)
     school = schools.get(named or _school_of(room, schools))
     if school is None:
-        raise RefusedError("identity")
+        raise RefusedError
     if room not in school.roster.classrooms:
         _admit(room, school, schools, policy, newcomers)
     return [Route(school.roster.school, room)]
@@ -88,5 +94,5 @@ def _admit(room: str, school: School, schools: Mapping[str, School], policy: Pol
         return
     unlisted_count = sum(len(s.state.unlisted) for s in schools.values()) + len(newcomers.rooms)
     if unlisted_count >= policy.classrooms_per_gateway_max:
-        raise RefusedError("inventory")
+        raise RefusedError("classroom")
     newcomers.rooms.add(newcomer)

@@ -8,7 +8,8 @@ SHOWN_S = 86_400.0
 """What did not happen again for so long is over."""
 
 Refused = tuple[str, int, float]
-"""(reason, how many since it began, when last); reasons are those of a rejection, ``gaps`` and ``spools``."""
+"""(reason, how many since it began, when last); reasons are those of a rejection (for ``inventory``: of what there was
+too much), ``gaps``, ``late_gaps`` and ``spools``."""
 
 
 class Refusals:
@@ -20,7 +21,8 @@ class Refusals:
     def note(self, draft: Draft) -> None:
         """Add what a committed draft refused."""
         for (gateway, _), refusal in draft.refusals:
-            self._add(gateway, refusal.reason, 1, draft.now)
+            if refusal.reason != "inventory":  # told by what there was too much of
+                self._add(gateway, refusal.reason, 1, draft.now)
         for gateway, reason, count in draft.given_up:
             self._add(gateway, reason, count, draft.now)
 

@@ -118,6 +118,8 @@ def _route_all(
             routes = route(report.gateway, record.observation, known, draft.policy, newcomers)
         except RefusedError as refusal:
             refusals.append(Rejected(sequence=record.sequence, reason=refusal.reason))
+            if refusal.beyond is not None:
+                draft.given_up.append((report.gateway, refusal.beyond, 1))
             continue
         event = None
         if dated is not None:

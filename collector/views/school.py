@@ -84,7 +84,9 @@ def show(  # noqa: PLR0913
         basis=policy.basis,
         contention_ratio=contention_ratio(school, policy),
         gateways=tuple(
-            replace(_gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), language))
+            replace(
+                _gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), policy, language)
+            )
             for gateway in school.roster.gateways
         ),
         uplinks=tuple(uplink_view(uplink, now, language) for uplink in state.uplinks.values()),
