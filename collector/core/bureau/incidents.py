@@ -62,9 +62,7 @@ def closed(members: Members, change: AlertChange) -> Members:
 def withdrawn(members: Members, office: str, now: float) -> Members:
     """Close what is open of a school that is gone, or now is in ``office``: that nobody calls recovered."""
     for member in members:
-        if member.is_open:
-            over = replace(member.alert, change="closed", why="withdrawn", office=office, at=now)
-            members = closed(members, over)
+        members = closed(members, replace(member.alert, change="closed", why="withdrawn", office=office, at=now))
     return members
 
 

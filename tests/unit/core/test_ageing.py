@@ -17,6 +17,7 @@ from tests.support.school import (
     Story,
     Tick,
     at,
+    bandwidth,
     device,
     http,
     path_test,
@@ -236,3 +237,29 @@ def test_the_newest_ping_is_shown():
     assert story.school.state.platforms[f"{GATEWAY}/t"].ping.loss_ratio == 0
     story.saw(replace(answered, received_count=0, outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT))
     assert story.school.state.platforms[f"{GATEWAY}/t"].ping.loss_ratio == 1
+
+
+@pytest.mark.parametrize(("time", "state"), [("2026-11-24 09:00", "enough"), ("2026-11-24 09:00:01", "unknown")])
+def test_a_port_counts_for_eight_hours_of_lessons(time, state):
+    """Read on Monday at ten: seven hours are left of that day, one of the next, and the last second is in it."""
+    story = Story().heard().uplink().saw(port("r1"), "r1").later(1).saw(device("r1"), "r1")
+    assert story.school.state.classrooms["r1"].port.observed_at == MONDAY
+    story.now = at(time)
+    assert story.heard().event(Tick()).school.state.classrooms["r1"].verdict.link_state == state
+
+
+@pytest.mark.parametrize("room", [None, "r1"])
+def test_an_older_test_moves_nothing(room):
+    """Not the date at which its target was last told of; and told again it is no reason to judge anybody."""
+
+    def saw(outcome: Outcome, ago_s: float) -> SchoolState:
+        seen = path_test("r1", outcome=outcome) if room else bandwidth(outcome=outcome)
+        return story.saw(seen, room, ago_s=ago_s).school.state
+
+    story = Story().all_well().later(60)
+    saw(Outcome.PASS, 0)
+    for outcome in (Outcome.UNMEASURED, Outcome.PASS):
+        state = saw(outcome, 300)
+        (leg,) = state.paths.values() if room else state.uplinks.values()
+        assert leg.told_at == story.now
+        assert saw(outcome, 300) is state

@@ -7,12 +7,15 @@ from collector.core.hours import (
     Calendar,
     MakeUpDay,
     Term,
+    after_school_hours,
+    before_school_hours,
     in_lesson,
     is_school_day,
     local_date,
     school_days_between,
     school_hours_between,
 )
+from collector.core.roster import Hours, SchoolDay
 from tests.support.school import at, weekdays
 
 HOURS = weekdays()
@@ -72,3 +75,18 @@ def test_a_misspelt_key_of_the_calendar_is_refused(kind):
     msgspec.convert(right, kind)
     with pytest.raises(msgspec.ValidationError, match="unknown field `frist`"):
         msgspec.convert({**right, "frist": "2026-09-01"}, kind)
+
+
+def test_a_lesson_before_its_day_by_the_clock_of_another_season():
+    """Where clocks are set, a day's lessons begin an hour before the midnight that today's offset gives."""
+    begin = at("2026-11-22 23:30")
+    hours = Hours((SchoolDay("2026-11-22"), SchoolDay("2026-11-23", ((begin, begin + 7_200),))))
+    assert in_lesson(hours, begin + 60)
+    assert school_hours_between(hours, begin - 900, begin + 900) == 0.25
+
+
+def test_a_night_belongs_to_both_its_lessons():
+    """After exactly a day of lessons nothing ages until the next begins, and before it nothing since the last ended."""
+    monday_5pm, tuesday_5pm, tuesday_8am = at("2026-11-23 17:00"), at("2026-11-24 17:00"), at("2026-11-24 08:00")
+    assert before_school_hours(HOURS, tuesday_5pm, 9) == monday_5pm
+    assert after_school_hours(HOURS, at("2026-11-23 08:00"), 9) == tuesday_8am
