@@ -29,12 +29,15 @@ class Intake:
 
     async def run(self) -> None:
         """Commit what waits, many reports at a time, until cancelled."""
-        while True:
-            batch = await self._queue.take()
-            try:
-                await self._commit_all(batch)
-            finally:
-                refuse(batch)
+        try:
+            while True:
+                batch = await self._queue.take()
+                try:
+                    await self._commit_all(batch)
+                finally:
+                    refuse(batch)
+        finally:
+            self._queue.close()
 
     async def _commit_all(self, batch: Sequence[Waiting]) -> None:
         while batch:

@@ -54,6 +54,11 @@ class Queue:
             record_count += len(batch[-1].decoded.records)
         return batch
 
+    def close(self) -> None:
+        """Nobody takes any more: those that wait are told so now, not when their patience ends."""
+        while not self._waiting.empty():
+            refuse([self._waiting.get_nowait()])
+
 
 def give(waiting: Waiting, ack: Ack) -> None:
     """Answer, unless whoever asked is gone."""

@@ -376,3 +376,17 @@ async def test_roster_change(tmp_path):
         await engine.replace_roster(full, hours_of_schools(full.entries, Calendar(), NOW), POLICY)
         assert engine.schools["s3"].state.uplinks
         await engine.submit("gw-two", from_two(pings([50])), NOW)
+
+
+async def test_the_end_of_work_is_told_to_those_that_wait(tmp_path):
+    """Whoever waits when the engine ends is refused at once, in the queue as in the transaction, and comes back."""
+    async with opened(tmp_path) as store:
+        engine = await start_engine(store, tmp_path, FakeClock())
+        waiting = [asyncio.create_task(engine.submit("gw-one", report(pings([n])), NOW)) for n in range(1, 300)]
+        await asyncio.sleep(0)
+        task = asyncio.create_task(engine.run())
+        await asyncio.sleep(0)
+        task.cancel()
+        async with asyncio.timeout(10):
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(one, CommitFailedError) for one in found)
