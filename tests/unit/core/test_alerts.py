@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from classready.observation import Http, Outcome, Port, Reason
 from collector.core.alerts import decide
@@ -225,3 +226,27 @@ def test_exempt_room_raises_nothing():
     for _ in range(4):
         story.later(10).heard().room_well("r1", 10)
     assert story.told(AlertChange) == []
+
+
+def test_a_roster_that_changes_elsewhere_tells_nothing_anew():
+    """What is open stays open and told: only another office would not know of it."""
+    story = Story().all_well()
+    for _ in range(2):
+        story.later(60).heard().uplink(passed=False)
+    story.effects.clear()
+    story.event(RosterChanged(roster=roster(name="示例中心小学"), hours=story.school.hours))
+    assert story.told(AlertChange) == []
+    story.event(RosterChanged(roster=roster(office="511403"), hours=story.school.hours))
+    changes = [(change.change, change.office, change.why) for change in story.told(AlertChange)]
+    assert sorted(changes) == [("closed", "511402", "withdrawn"), ("opened", "511403", "recovered")]
+
+
+def test_in_silence_nothing_is_told_of_a_room():
+    """The observation period ends while the gateway is silent: its rooms' alerts wait until it is heard."""
+    story = Story(policy=replace(POLICY, observation_school_days=1)).all_well()
+    for _ in range(3):
+        story.later(30).heard().room_well("r1", 10)
+    story.event(Tick(), now=at("2026-11-24 08:30"))
+    assert [change.subject.kind for change in story.told(AlertChange)] == ["gateway"]
+    story.heard()
+    assert [change.subject.kind for change in story.told(AlertChange)][-1] == "classroom"

@@ -262,3 +262,13 @@ def test_counters_can_fail_a_line():
         story.later(60).heard().platform().room_well().saw(bandwidth(passed=False, mode="passive", bytes=0))
         assert story.ready() == expected
     assert story.causes() == ["uplink_below_required"]
+
+
+def test_a_target_that_leaves_a_room_takes_its_proof_along():
+    """The room that it no longer tests is judged at once, without anything open."""
+    rooms = {name: Classroom(id=name, access="wifi", device="panel") for name in ("r1", "r2")}
+    story = Story(school(classrooms=rooms)).heard().uplink().platform()
+    story.saw(device("r1"), "r1").saw(device("r2"), "r2").saw(path_test("r1"), "r1")
+    assert (story.ready("r1"), story.ready("r2")) == ("yes", "unknown")
+    story.later(60).saw(path_test("r2"), "r2")
+    assert (story.ready("r1"), story.ready("r2")) == ("unknown", "yes")

@@ -410,3 +410,24 @@ def test_a_platform_over_the_gateways_that_look_at_it(readings, expected):
     for target, up in readings:
         story.saw(http(up=up, target=target))
     assert platform_over_gateways(story.school, "national", story.now, POLICY) == expected
+
+
+def test_a_port_that_is_slow_outside_lessons_speaks_against_nobody():
+    """Boards sleep then and negotiate down; a line that is short is short at any hour of a school day."""
+    story = Story().all_well()
+    story.now = at("2026-11-23 18:00")
+    story.heard().room_well("r1", 10)
+    assert (story.causes(), story.school.state.classrooms["r1"].latch.short_days) == (["port_below_required"], ())
+    story.room_well("r1", 1000).uplink(passed=False).later(60).uplink(passed=False)
+    assert story.school.state.classrooms["r1"].latch.short_days == ("2026-11-23",)
+
+
+def test_the_newest_vain_attempt_says_what_is_waited_for():
+    """Of several targets without result."""
+    story = Story().heard().room_well()
+    for target, reason in (("a", Reason.BUDGET), ("b", Reason.OUTSIDE_HOURS), ("c", Reason.CLOCK)):
+        story.later(1).saw(
+            Bandwidth(target=target, direction="down", outcome=Outcome.UNMEASURED, reason=reason),
+            ago_s=10 if target == "c" else 0,
+        )
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_hours"
