@@ -1,5 +1,7 @@
 """The down channel: thetas, quiet hours, retests."""
 
+import pytest
+
 from collector.core.directives import directives
 from collector.core.policy import Policy
 from collector.core.roster import Hours, SchoolDay
@@ -51,3 +53,26 @@ def test_retest_is_ordered_until_settled():
     assert (story.later(60) and retest()) == ("uplink",), "a contradiction is tested again"
     story.uplink(passed=True)
     assert (story.later(60) and retest()) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        pytest.param([(9, 11), (15, 17)], [(8, 11), (14, 17)], id="overlap"),
+        pytest.param([(8, 9), (15, 15.5)], [(8, 10), (14, 16)], id="within"),
+        pytest.param([(10, 11), (16, 17)], [(8, 11), (14, 17)], id="one after the other"),
+        pytest.param([(11, 12), (17, 18)], [(8, 10), (11, 12), (14, 16), (17, 18)], id="apart"),
+    ],
+)
+def test_quiet_is_the_lessons_of_all_schools_together(other, expected):
+    """A gateway that serves two schools is quiet while either has lessons; spans that touch are one."""
+    midnight = at("2026-11-23 00:00")
+
+    def spans(hours: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+        return tuple((midnight + 3_600 * begin, midnight + 3_600 * end) for begin, end in hours)
+
+    schools = [
+        School(roster=roster(), hours=Hours((SchoolDay("2026-11-23", spans(lessons)),)))
+        for lessons in ([(8, 10), (14, 16)], other)
+    ]
+    assert directives(schools, GATEWAY, POLICY, midnight).quiet == spans(expected)
