@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province mutants clean
+.PHONY: help venv packages demo test check fix static fast slow promtool docs bench bench-agent bench-bandwidth bench-collector bench-province mutants clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -36,7 +36,7 @@ demo: venv ## run the demo school on loopback
 	@$(BIN)/python -m bench.demo
 
 test: packages venv static promtool ## everything: set-up, style, types, imports, promtool, all tests
-	@$(BIN)/python -m pytest
+	@$(MAKE) -j2 slow fast
 
 check: venv static fast ## the quick part: style, types, imports, unit and property tests
 
@@ -45,6 +45,9 @@ static:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+slow:
+	@$(BIN)/python -m pytest tests/component tests/e2e
 
 fast:
 	@$(BIN)/python -m pytest tests/unit tests/properties
