@@ -170,7 +170,9 @@ async def test_from_start_to_stop(folder):
             assert process.returncode == 0
             assert "STOPPING=1" in said + states(notified)
     sequences = [r.sequence for r in collector.records()]
-    assert sorted(sequences) == list(range(1, len(sequences) + 1))
+    assert sorted(set(sequences)) == list(range(1, len(set(sequences)) + 1))
+    # at least once: what is on its way when the end comes may be sent again with the farewell, and no more than that
+    assert len(sequences) - len(set(sequences)) <= 3
     assert collector.records()[-1].clock_quality == "good"
     assert (folder / "state" / "directives.json").exists()
     metrics = (folder / "agent.prom").read_text()
