@@ -22,7 +22,7 @@ Monotonic = Annotated[float, Meta(ge=0, le=2**40)]
 Version = Annotated[str, Meta(max_length=40, pattern=ONE_LINE)]
 
 
-class Record(Struct, frozen=True, kw_only=True):
+class Record(Struct, frozen=True, kw_only=True, gc=False):
     """One observation with everything needed to date it. Clocks are read when the probe starts."""
 
     sequence: Sequence
@@ -33,7 +33,7 @@ class Record(Struct, frozen=True, kw_only=True):
     observation: Observation
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """What a report says beside its records.
 
     ``boot_id`` is the sender's present boot: records of an earlier boot cannot be dated by ``sent_monotonic_s``.
@@ -57,19 +57,19 @@ class Report(Envelope, frozen=True, kw_only=True):
     records: Annotated[tuple[Raw, ...], Meta(max_length=2_000)] = ()
 
 
-class Rejected(Struct, frozen=True, kw_only=True):
+class Rejected(Struct, frozen=True, kw_only=True, gc=False):
     sequence: Sequence
     reason: ReasonCode
 
 
-class Thetas(Struct, frozen=True, kw_only=True):
+class Thetas(Struct, frozen=True, kw_only=True, gc=False):
     """``[theta0_bps, theta1_bps]`` per direction seen from the school; None = do not test that direction."""
 
     down: tuple[NonNegative, NonNegative] | None = None
     up: tuple[NonNegative, NonNegative] | None = None
 
 
-class Directives(Struct, frozen=True, kw_only=True):
+class Directives(Struct, frozen=True, kw_only=True, gc=False):
     """The down channel. ``quiet`` holds spans of Unix seconds in which no load may be put on the line."""
 
     policy_version: Annotated[str, Meta(max_length=64)]
@@ -78,7 +78,7 @@ class Directives(Struct, frozen=True, kw_only=True):
     retest: tuple[TargetName, ...] = ()
 
 
-class Ack(Struct, frozen=True, kw_only=True):
+class Ack(Struct, frozen=True, kw_only=True, gc=False):
     """Names exactly what is durable: closed ranges of sequences, and records that will never be accepted.
 
     ``sent_at`` is the collector's clock: over MQTT the only evidence of the right time that a box without NTP gets.
@@ -91,6 +91,6 @@ class Ack(Struct, frozen=True, kw_only=True):
     directives: Directives | None = None
 
 
-class Presence(Struct, frozen=True, kw_only=True):
+class Presence(Struct, frozen=True, kw_only=True, gc=False):
     online: bool
     agent_version: Version = ""

@@ -12,7 +12,7 @@ from classready.observation import Bandwidth, Device, Http, Outcome, Ping, Port,
 from collector.core.words import DeviceStateName, Direction, Source
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class Reading(Struct, frozen=True, kw_only=True, gc=False):
     """``late``: it was old when it arrived, so it may change verdicts and opens no alert."""
 
     observed_at: float
@@ -96,7 +96,7 @@ class PingReading(Reading, frozen=True, kw_only=True):
         return self.seen.rtt_s.median if self.seen.rtt_s else None
 
 
-class PlatformReading(Struct, frozen=True, kw_only=True):
+class PlatformReading(Struct, frozen=True, kw_only=True, gc=False):
     """The newest of one target of a platform; ping and HTTP age on their own."""
 
     gateway: str
@@ -105,7 +105,7 @@ class PlatformReading(Struct, frozen=True, kw_only=True):
     ping: PingReading | None = None
 
 
-class BandwidthTest(Struct, frozen=True, kw_only=True):
+class BandwidthTest(Struct, frozen=True, kw_only=True, gc=False):
     """One conclusive test."""
 
     observed_at: float
@@ -118,7 +118,7 @@ class BandwidthTest(Struct, frozen=True, kw_only=True):
         return self.seen.outcome is Outcome.PASS
 
 
-class Leg(Struct, frozen=True, kw_only=True):
+class Leg(Struct, frozen=True, kw_only=True, gc=False):
     """One direction of one bandwidth target. ``tests`` holds the last three counted ones, newest last."""
 
     gateway: str
@@ -144,7 +144,7 @@ class PathState(Leg, frozen=True, kw_only=True):
     classroom: str
 
 
-class GatewayState(Struct, frozen=True, kw_only=True):
+class GatewayState(Struct, frozen=True, kw_only=True, gc=False):
     """``last_committed_at`` is the collector's clock: silence is judged by it, never by the gateway's.
 
     It, the skew and the depth of the spool are clocks and counters: they change with every report and are stored when

@@ -26,7 +26,7 @@ from collector.core.words import Basis, Cause, Grade, LinkState, NextStep, Verdi
 STATE_VERSION = 2
 
 
-class Interval(Struct, frozen=True):
+class Interval(Struct, frozen=True, gc=False):
     """What is known of a capacity. ``half_duplex`` makes it short whatever the numbers say."""
 
     at_least_bps: float | None = None
@@ -35,14 +35,14 @@ class Interval(Struct, frozen=True):
     half_duplex: bool = False
 
 
-class Clauses(Struct, frozen=True, kw_only=True):
+class Clauses(Struct, frozen=True, kw_only=True, gc=False):
     link: VerdictValue = "unknown"
     way: VerdictValue = "unknown"
     device: VerdictValue = "unknown"
     platforms: VerdictValue = "unknown"
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """The present judgement of a classroom; ``causes`` in root-cause order, ``next_step`` only with an unknown."""
 
     ready: VerdictValue = "unknown"
@@ -56,7 +56,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     ready_since: float | None = None
 
 
-class Latch(Struct, frozen=True, kw_only=True):
+class Latch(Struct, frozen=True, kw_only=True, gc=False):
     """``compliant``: what was last proven, and the school days that speak against it and for it since."""
 
     value: VerdictValue = "unknown"
@@ -67,7 +67,7 @@ class Latch(Struct, frozen=True, kw_only=True):
     """Days after the last short one on which enough was seen, and no shortfall."""
 
 
-class ClassroomState(Struct, frozen=True, kw_only=True):
+class ClassroomState(Struct, frozen=True, kw_only=True, gc=False):
     """``port`` is accepted evidence; ``pending_port`` waits for its device to be awake; ``last_port`` is the newest."""
 
     gateway: str | None = None
@@ -86,7 +86,7 @@ class ClassroomState(Struct, frozen=True, kw_only=True):
     latch: Latch = Latch()
 
 
-class AlertState(Struct, frozen=True, kw_only=True):
+class AlertState(Struct, frozen=True, kw_only=True, gc=False):
     """One finding's past. Streaks count new evidence, not time; an unknown one touches neither."""
 
     subject: Subject
@@ -102,7 +102,7 @@ class AlertState(Struct, frozen=True, kw_only=True):
     """Whether the bureau was told (it is not during the observation period)."""
 
 
-class SchoolState(Struct, frozen=True, kw_only=True):
+class SchoolState(Struct, frozen=True, kw_only=True, gc=False):
     """The keys of the mappings are made of the parts that the values name; nothing takes them apart."""
 
     version: int = STATE_VERSION

@@ -7,7 +7,7 @@ from msgspec import Struct
 SubjectKind = Literal["gateway", "uplink", "exit", "switch", "segment", "classroom", "platform"]
 
 
-class Subject(Struct, frozen=True):
+class Subject(Struct, frozen=True, gc=False):
     """``gateway`` is empty where several gateways can see the same thing: an exit, a classroom.
 
     ``name`` is the exit's, switch's, segment's, classroom's or platform's; empty for a gateway and its uplink.
