@@ -54,7 +54,9 @@ class PlatformFault(Struct, frozen=True, kw_only=True):
     on: bool
 
 
-Event = Observed | Heard | Resumed | RosterChanged | PolicyChanged | PlatformFault
+Notice = Heard | Resumed | RosterChanged | PolicyChanged | PlatformFault
+"""What a school is told beside what was observed in it."""
+Event = Observed | Notice
 
 
 # --- effects --------------------------------------------------------------------------------------------------------

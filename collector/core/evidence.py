@@ -32,9 +32,6 @@ class PortReading(Reading, frozen=True, kw_only=True):
         """``switch:port``; None where the switch or the port is not known."""
         return f"{self.seen.switch}:{self.seen.if_name}" if self.seen.switch and self.seen.if_name else None
 
-    def is_of_port(self, other: "PortReading") -> bool:
-        return (self.seen.switch, self.seen.if_name) == (other.seen.switch, other.seen.if_name)
-
 
 class DeviceReading(Reading, frozen=True, kw_only=True):
     """``state`` is what the collector makes of it: an agent cannot tell asleep from away without port and timetable."""

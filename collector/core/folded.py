@@ -10,7 +10,7 @@ from collector.core.age import fresh_from, fresh_window_s, ports_valid_from
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.evidence import GatewayState
 from collector.core.policy import Policy
-from collector.core.state import ClassroomState, School, SchoolState
+from collector.core.state import ClassroomState, School
 
 NOBODY: Final = ClassroomState()
 
@@ -20,6 +20,8 @@ class Folded:
 
     def __init__(self, school: School, now: float, policy: Policy) -> None:
         self.school = school
+        self.state = school.state
+        self.listed = school.roster.classrooms
         self.now = now
         self.policy = policy
         self.rooms: set[str] = set()
@@ -30,18 +32,14 @@ class Folded:
         self._ports_valid_from: float | None = None
         self._written: dict[str, dict[str, Any]] = {}
 
-    @property
-    def state(self) -> SchoolState:
-        return self.school.state
-
     def room(self, room_id: str) -> ClassroomState:
-        return self.school.state.classrooms.get(room_id, NOBODY)
+        return self.state.classrooms.get(room_id, NOBODY)
 
     def put(self, part: str, key: str, value: Any) -> None:
         """Write one entry of a mapping of the state."""
         mine = self._written.get(part)
         if mine is None:
-            mine = self._written[part] = dict(getattr(self.school.state, part))
+            mine = self._written[part] = dict(getattr(self.state, part))
             self.set(**{part: mine})
         mine[key] = value
 
@@ -52,25 +50,30 @@ class Folded:
 
     def drop(self, part: str, keys: set[str]) -> None:
         if keys:
-            kept: Mapping[str, Any] = getattr(self.school.state, part)
+            kept: Mapping[str, Any] = getattr(self.state, part)
             self._written[part] = {key: value for key, value in kept.items() if key not in keys}
             self.set(**{part: self._written[part]})
 
     def become(self, school: School) -> None:
         """Go on from another value."""
-        self.school = school
+        self.school, self.state, self.listed = school, school.state, school.roster.classrooms
         self._written.clear()
         self._fresh_from.clear()
 
     def set(self, **fields: Any) -> None:
         """Replace whole fields of the state."""
-        self.school = replace(self.school, state=replace(self.school.state, **fields))
+        self.state = replace(self.state, **fields)
+        self.school = replace(self.school, state=self.state)
 
     def is_port_valid(self, at: float | None) -> bool:
         """Whether what a cable negotiated at ``at`` is still evidence."""
+        if at is None:
+            return False
+        if self.now - at <= self.policy.port_max_school_hours * 3_600:
+            return True  # no more hours of lessons have gone by than hours
         if self._ports_valid_from is None:
             self._ports_valid_from = ports_valid_from(self.school, self.now, self.policy)
-        return at is not None and at >= self._ports_valid_from
+        return at >= self._ports_valid_from
 
     def is_fresh(self, at: float, gateway: str) -> bool:
         """Asked for nearly every record: the limit is worked out once a gateway."""

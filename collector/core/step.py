@@ -6,7 +6,7 @@ ten readings counts as ten; almost always it is one round. Judged is once a roun
 
 from collections.abc import Iterator, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from collector.core.due import next_due
 from collector.core.events import (
     Event,
     Heard,
+    Notice,
     Observed,
     PlatformFault,
     PolicyChanged,
@@ -29,6 +30,8 @@ from collector.core.folded import Folded
 from collector.core.judge import judge
 from collector.core.policy import Policy
 from collector.core.state import Away, School
+
+_OF_A_ROOM: Final = (Port, Device)
 
 
 class Step(NamedTuple):
@@ -55,6 +58,12 @@ def leave(school: School, now: float) -> Step:
 
 def rounds(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
     """At least one, empty when there are no events."""
+    keys = [_evidence_key(event) for event in events if isinstance(event, Observed)]
+    return iter([events]) if len(set(keys)) == len(keys) else _dealt(events)
+
+
+def _dealt(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """Where evidence about one subject repeats: in each round at most one of it."""
     found: list[list[Event]] = [[]]
     counts: dict[object, int] = {}
     for event in events:
@@ -69,11 +78,12 @@ def rounds(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
 
 
 def _evidence_key(event: Observed) -> object:
-    match event.observation:
-        case Port() | Device():
-            return type(event.observation), event.gateway, event.classroom
+    seen = event.observation
+    if isinstance(seen, _OF_A_ROOM):
+        return type(seen), event.gateway, event.classroom
+    match seen:
         case Segment(name=name) | Http(target=name) | Ping(target=name):
-            return type(event.observation), event.gateway, name
+            return type(seen), event.gateway, name
         case Bandwidth(target=name, direction=direction):
             return Bandwidth, event.gateway, name, direction
 
@@ -83,7 +93,10 @@ def _round(
 ) -> tuple[School, tuple[SchoolEffect, ...]]:
     folded = Folded(school, now, policy)
     for event in events:
-        _fold(folded, event)
+        if isinstance(event, Observed):
+            fold.observe(folded, event)
+        else:
+            _note(folded, event)
     if _is_due(folded):
         let_age(folded)
         return judge(school, folded, None)
@@ -108,10 +121,8 @@ def _is_due(folded: Folded) -> bool:
 # --- fold -----------------------------------------------------------------------------------------------------------
 
 
-def _fold(folded: Folded, event: Event) -> None:
+def _note(folded: Folded, event: Notice) -> None:
     match event:
-        case Observed():
-            fold.observe(folded, event)
         case Heard():
             gateway.hear(folded, event)
         case Resumed():

@@ -5,6 +5,9 @@ renegotiates to 10M (Wake-on-LAN), and one that wakes leaves such a reading behi
 until the device speaks, or its octets grow.
 """
 
+from operator import attrgetter
+from typing import Final
+
 from msgspec.structs import replace
 
 from classready.observation import Device, Outcome, Port
@@ -17,7 +20,13 @@ from collector.core.mute import is_observing
 from collector.core.state import ClassroomState
 from collector.core.words import DeviceStateName
 
-_COUNTERS = ("fcs_error_count", "alignment_error_count", "late_collision_count")
+_ANSWERED: Final = Outcome.ANSWERED
+_NO_ANSWER: Final = Outcome.NO_ANSWER
+_facts: Final = attrgetter("switch", "if_name", "admin_up", "oper_up", "speed_bps", "full_duplex")
+"""What of a port is judged; all else that it tells are counters."""
+_counters: Final = attrgetter("fcs_error_count", "alignment_error_count", "late_collision_count")
+_UNCOUNTED: Final = (None, None, None)
+"""Many switches have no EtherLike-MIB."""
 AWAKE_WINDOW_MAX_S = 3_600.0
 """Where ports are polled more seldom than this, nothing ties a reading to the moment in which its device was awake."""
 
@@ -26,63 +35,68 @@ AWAKE_WINDOW_MAX_S = 3_600.0
 
 
 def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
-    room = folded.room(room_id)
-    before = room.last_port
-    if seen.outcome is not Outcome.ANSWERED:
+    if seen.outcome is not _ANSWERED:
         return
-    if not is_newer(event.observed_at, before.observed_at if before else None, folded.now):
+    room, at = folded.room(room_id), event.observed_at
+    before, device, accepted = room.last_port, room.device, room.port
+    if before is not None and not is_newer(at, before.observed_at, folded.now):
         return
-    reading = _reading(event, seen, room)
-    after = _placed(folded, room_id, room, reading)
-    if before is not None and _grew(before, reading):
-        gap_s = min(reading.observed_at - before.observed_at, AWAKE_WINDOW_MAX_S)
-        after = _awake_by_traffic(_accepted(folded, after, reading.observed_at, gap_s), reading)
-    waiting = reading if seen.oper_up is not False else None
-    after = replace(after, gateway=event.gateway, last_port=reading, pending_port=waiting)
-    folded.put("classrooms", room_id, after)
-    folded.everybody |= after.gateway != room.gateway or _switch(after) != _switch(room)
-    if _port_facts(reading) != _port_facts(before) or not _still_holds(folded, room, event):
-        folded.rooms.add(room_id)
-    _note_device(folded, room_id, room, after)
-
-
-def _reading(event: Observed, seen: Port, room: ClassroomState) -> PortReading:
+    earlier = _earlier(before, seen)
     reading = PortReading(
-        observed_at=event.observed_at,
+        observed_at=at,
         gateway=event.gateway,
         late=event.late,
         seen=seen,
-        while_asleep=room.device is not None and room.device.state != "awake",
+        bad_frame_count=_bad_frames(earlier, seen),
+        while_asleep=device is not None and device.state != "awake",
     )
-    return replace(reading, bad_frame_count=_bad_frames(room.last_port, reading))
+    if before is not None and _grew(earlier, seen):
+        accepted = _accepted(folded, room, at, min(at - before.observed_at, AWAKE_WINDOW_MAX_S))
+        device = _awake_by_traffic(device, reading)
+    after = replace(
+        room,
+        gateway=event.gateway,
+        port=accepted,
+        pending_port=reading if seen.oper_up is not False else None,
+        last_port=reading,
+        place=_placed(folded, room_id, room, reading),
+        device=device,
+        last_awake_at=room.last_awake_at if device is room.device else max(at, room.last_awake_at or 0.0),
+    )
+    folded.put("classrooms", room_id, after)
+    if event.gateway != room.gateway or seen.switch != (before.seen.switch if before else None):
+        # other trunks and switches are on its way: those that it left are judged by the rooms that are left to them
+        folded.everybody = True
+    if not _is_confirmed(folded, before, event) or _is_other(folded, room, after):
+        folded.rooms.add(room_id)
 
 
-def _still_holds(folded: Folded, room: ClassroomState, event: Observed) -> bool:
-    """Whether what was known of the port was still good: else the new reading changes what is known."""
-    return room.last_port is not None and folded.is_fresh(room.last_port.observed_at, event.gateway)
+def _is_confirmed(folded: Folded, before: PortReading | None, event: Observed) -> bool:
+    """Whether the port was known to be what it is now: else the reading changes what is known of it."""
+    if before is None or not folded.is_fresh(before.observed_at, event.gateway):
+        return False
+    return _facts(before.seen) == _facts(event.observation)
 
 
-def _port_facts(reading: PortReading | None) -> tuple[object, ...] | None:
-    if reading is None:
+def _earlier(before: PortReading | None, seen: Port) -> Port | None:
+    """What was seen before of the same port: counters of another one are no beginning to count from."""
+    if before is None or before.seen.if_name != seen.if_name or before.seen.switch != seen.switch:
         return None
-    seen = reading.seen
-    return seen.switch, seen.if_name, seen.admin_up, seen.oper_up, seen.speed_bps, seen.full_duplex
+    return before.seen
 
 
-def _switch(room: ClassroomState) -> str | None:
-    return room.last_port.seen.switch if room.last_port else None
-
-
-def _bad_frames(before: PortReading | None, after: PortReading) -> int | None:
+def _bad_frames(before: Port | None, after: Port) -> int | None:
     """Growth of the port's error counters; None where one is not known, and where one fell: the switch restarted.
 
     All are Counter32 (EtherLike-MIB, RFC 3635): a fall by more than half their range is a wrap, not a restart.
     """
-    if before is None or not before.is_of_port(after):
+    if before is None:
         return None
+    were, are = _counters(before), _counters(after)
+    if were == are:
+        return None if are == _UNCOUNTED else 0
     total: int | None = None
-    for name in _COUNTERS:
-        was, now = getattr(before.seen, name), getattr(after.seen, name)
+    for was, now in zip(were, are, strict=True):
         if was is None or now is None:
             continue
         grown = now - was if now >= was or was - now < 2**31 else now - was + 2**32
@@ -92,50 +106,49 @@ def _bad_frames(before: PortReading | None, after: PortReading) -> int | None:
     return total
 
 
-def _grew(before: PortReading, after: PortReading) -> bool:
+def _grew(before: Port | None, after: Port) -> bool:
     """Octets came from the device since the last reading of the same port. A counter that fell proves nothing."""
-    was, now = before.seen.in_octets, after.seen.in_octets
-    return before.is_of_port(after) and was is not None and now is not None and now > was
+    if before is None or before.in_octets is None or after.in_octets is None:
+        return False
+    return after.in_octets > before.in_octets
 
 
-def _accepted(folded: Folded, room: ClassroomState, awake_at: float, gap_s: float = 0.0) -> ClassroomState:
-    """The waiting reading becomes evidence when its device was awake after it, soon enough.
+def _accepted(folded: Folded, room: ClassroomState, awake_at: float, gap_s: float = 0.0) -> PortReading | None:
+    """The reading that is evidence: the waiting one, when its device was awake after it, soon enough.
 
     ``gap_s``: the port's own interval, where its octets are the proof: ports may be polled more seldom than reports go.
     """
     waiting = room.pending_port
     if waiting is None or waiting.while_asleep:
-        return room
+        return room.port
     heard = folded.state.gateways.get(waiting.gateway)
     window_s = max(folded.policy.awake_window_s, heard.report_interval_s if heard else 0.0, gap_s)
-    if not 0 <= awake_at - waiting.observed_at <= window_s:
-        return room
-    return replace(room, port=waiting, pending_port=None)
+    return waiting if 0 <= awake_at - waiting.observed_at <= window_s else room.port
 
 
-def _awake_by_traffic(room: ClassroomState, reading: PortReading) -> ClassroomState:
-    if room.device and room.device.observed_at > reading.observed_at:
-        return room
-    device = DeviceReading(
+def _awake_by_traffic(known: DeviceReading | None, reading: PortReading) -> DeviceReading:
+    """Whoever sends is awake; a newer word of the device itself stands."""
+    if known is not None and known.observed_at > reading.observed_at:
+        return known
+    return DeviceReading(
         observed_at=reading.observed_at,
         gateway=reading.gateway,
         late=reading.late,
         state="awake",
-        seen=room.device.seen if room.device else None,
+        seen=known.seen if known else None,
         by_traffic=True,
     )
-    return replace(room, device=device, last_awake_at=max(reading.observed_at, room.last_awake_at or 0.0))
 
 
-def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortReading) -> ClassroomState:
+def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortReading) -> str | None:
     """Follow the device to another port once two readings in a row found it there: one may be a stray table entry."""
     before, after = room.place, reading.place
     if after is None or after == before:
-        return room
+        return before
     if before is None:
-        return replace(room, place=after)
+        return after
     if room.last_port is None or room.last_port.place != after:
-        return room
+        return before
     school = folded.school
     if (
         school.roster.classrooms[room_id].exempt is None
@@ -153,7 +166,7 @@ def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortRea
                 at=folded.now,
             )
         )
-    return replace(room, place=after)
+    return after
 
 
 # --- the device -----------------------------------------------------------------------------------------------------
@@ -161,54 +174,64 @@ def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortRea
 
 def device(folded: Folded, event: Observed, seen: Device, room_id: str) -> None:
     room = folded.room(room_id)
-    after = replace(room, gateway=event.gateway, watched_since=room.watched_since or event.observed_at)
-    before_at = room.device.observed_at if room.device else None
-    reading = _device_reading(folded, event, seen, room) if is_newer(event.observed_at, before_at, folded.now) else None
-    if reading is not None:
-        if reading.state == "awake":
-            after = _accepted(folded, after, reading.observed_at)
-            nic_bps = seen.nic_speed_bps or room.nic_speed_bps
-            after = replace(after, last_awake_at=reading.observed_at, nic_speed_bps=nic_bps)
-        after = replace(after, device=reading)
+    at = event.observed_at
+    reading, accepted, awake_at, nic_bps = room.device, room.port, room.last_awake_at, room.nic_speed_bps
+    if is_newer(at, reading.observed_at if reading else None, folded.now):
+        reading = _device_reading(folded, event, seen, room)
+        if reading is not room.device and reading is not None and reading.state == "awake":
+            accepted, awake_at = _accepted(folded, room, at), at
+            # a card that goes to sleep negotiates down, so its speed stands until it is awake again
+            nic_bps = seen.nic_speed_bps or nic_bps
+    after = replace(
+        room,
+        gateway=event.gateway,
+        port=accepted,
+        pending_port=room.pending_port if accepted is room.port else None,
+        device=reading,
+        last_awake_at=awake_at,
+        nic_speed_bps=nic_bps,
+        watched_since=room.watched_since or at,
+    )
     folded.put("classrooms", room_id, after)
-    folded.everybody |= after.gateway != room.gateway
-    if room.watched_since is None:
-        folded.rooms.add(room_id)
-    _note_device(folded, room_id, room, after)
-
-
-def _note_device(folded: Folded, room_id: str, before: ClassroomState, after: ClassroomState) -> None:
-    """Have the room judged where the device, its card or its accepted port is another than before, or was too old."""
-    if _device_changed(folded, before, after) or _accepted_changed(folded, before, after):
+    if event.gateway != room.gateway:
+        folded.everybody = True
+    if room.watched_since is None or _is_other(folded, room, after):
         folded.rooms.add(room_id)
 
 
-def _device_changed(folded: Folded, before: ClassroomState, after: ClassroomState) -> bool:
-    if after.device is before.device:
+def _is_other(folded: Folded, before: ClassroomState, after: ClassroomState) -> bool:
+    """Whether the device, its card or its accepted port is another than before, or was too old."""
+    return _is_device_other(folded, before, after) or _is_accepted_other(folded, before.port, after.port)
+
+
+def _is_device_other(folded: Folded, before: ClassroomState, after: ClassroomState) -> bool:
+    known, found = before.device, after.device
+    if found is known:
         return False
-    if before.device is None or after.device is None or before.device.state != after.device.state:
+    if known is None or found is None or known.state != found.state:
         return True
-    if not folded.is_fresh(before.device.observed_at, before.device.gateway):
+    if not folded.is_fresh(known.observed_at, known.gateway):
         return True
     return before.nic_speed_bps != after.nic_speed_bps or not folded.is_port_valid(before.last_awake_at)
 
 
-def _accepted_changed(folded: Folded, before: ClassroomState, after: ClassroomState) -> bool:
-    if after.port is before.port:
+def _is_accepted_other(folded: Folded, before: PortReading | None, after: PortReading | None) -> bool:
+    if after is before:
         return False
-    if before.port is None or _port_facts(before.port) != _port_facts(after.port):
+    if before is None or after is None or _facts(before.seen) != _facts(after.seen):
         return True
-    return not folded.is_port_valid(before.port.observed_at)
+    return not folded.is_port_valid(before.observed_at)
 
 
 def _device_reading(folded: Folded, event: Observed, seen: Device, room: ClassroomState) -> DeviceReading | None:
-    """The device as of this observation; None when it says nothing (unmeasured, or traffic just proved it awake)."""
-    if seen.outcome not in (Outcome.ANSWERED, Outcome.NO_ANSWER) and seen.state is None:
-        return None
+    """The device as of this observation; as it was when that says nothing (unmeasured, or traffic proved it awake)."""
+    silent = seen.outcome is _NO_ANSWER
+    if seen.state is None and not silent and seen.outcome is not _ANSWERED:
+        return room.device
     state = seen.state or "awake"
-    if seen.outcome is Outcome.NO_ANSWER or state != "awake":
+    if silent or state != "awake":
         if _traffic_was_last(room):
-            return None
+            return room.device
         state = _silent_state(folded, event, seen, room)
     return DeviceReading(observed_at=event.observed_at, gateway=event.gateway, late=event.late, state=state, seen=seen)
 

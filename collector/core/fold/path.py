@@ -1,20 +1,25 @@
 """What lies on the way inside a school: switches that answer or do not, and trunks."""
 
+from typing import Final
+
 from classready.observation import Outcome, Port, Segment
 from collector.core.events import Observed
 from collector.core.evidence import SegmentReading, SwitchReading
 from collector.core.folded import Folded, is_newer
 
+_ANSWERED: Final = Outcome.ANSWERED
+_NO_ANSWER: Final = Outcome.NO_ANSWER
+
 
 def switch(folded: Folded, event: Observed, seen: Port) -> None:
     """All ports of one poll carry the same time: the first of them tells whether the switch answered."""
-    if seen.switch is None or seen.outcome not in (Outcome.ANSWERED, Outcome.NO_ANSWER):
+    reachable = seen.outcome is _ANSWERED
+    if seen.switch is None or not (reachable or seen.outcome is _NO_ANSWER):
         return
     key = f"{event.gateway}/{seen.switch}"
     before = folded.state.switches.get(key)
     if before is not None and not is_newer(event.observed_at, before.observed_at, folded.now):
         return
-    reachable = seen.outcome is Outcome.ANSWERED
     after = SwitchReading(
         observed_at=event.observed_at,
         gateway=event.gateway,
@@ -23,8 +28,11 @@ def switch(folded: Folded, event: Observed, seen: Port) -> None:
         reachable=reachable,
     )
     was_reachable = before is None or before.reachable
-    stale = before is None or not folded.is_fresh(before.observed_at, event.gateway)
-    folded.everybody |= was_reachable is not reachable or (not reachable and stale)
+    if reachable is not was_reachable:
+        folded.everybody = True
+    elif not reachable:
+        # what hangs on a switch is excused only while its silence is fresh
+        folded.everybody |= before is None or not folded.is_fresh(before.observed_at, event.gateway)
     folded.put("switches", key, after)
 
 
@@ -32,7 +40,7 @@ def segment(folded: Folded, event: Observed, seen: Segment) -> None:
     """A name with a colon is of the switch before it (docs/wire.md)."""
     key = f"{event.gateway}/{seen.name}"
     before = folded.state.segments.get(key)
-    if seen.outcome is not Outcome.ANSWERED:
+    if seen.outcome is not _ANSWERED:
         return
     if not is_newer(event.observed_at, before.observed_at if before else None, folded.now):
         return
