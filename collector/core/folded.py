@@ -16,7 +16,10 @@ NOBODY: Final = ClassroomState()
 
 
 class Folded:
-    """``rooms`` must be judged again, or ``everybody``; ``moved`` and ``taken_back`` are news of their own."""
+    """``rooms`` must be judged again, or ``everybody``; ``moved`` and ``taken_back`` are news of their own.
+
+    ``counts``: something may count for an alert, whether or not it changes the verdict on a room.
+    """
 
     def __init__(self, school: School, now: float, policy: Policy) -> None:
         self.school = school
@@ -26,6 +29,7 @@ class Folded:
         self.policy = policy
         self.rooms: set[str] = set()
         self.everybody = False
+        self.counts = False
         self.moved: list[DeviceMoved] = []
         self.taken_back: tuple[AlertChange, ...] = ()
         self._fresh_from: dict[str, float] = {}
@@ -65,6 +69,16 @@ class Folded:
         self.state = replace(self.state, **fields)
         self.school = replace(self.school, state=self.state)
 
+    def is_newer(self, at: float, before: float | None) -> bool:
+        """Whether evidence of ``at`` replaces what is known."""
+        if before is None or at > before:
+            return True
+        if before > self.now:
+            # dated by a clock that was wrong: what was made of it as fresh evidence need not hold
+            self.everybody = True
+            return True
+        return False
+
     def is_port_valid(self, at: float | None) -> bool:
         """Whether what a cable negotiated at ``at`` is still evidence."""
         if at is None:
@@ -83,8 +97,3 @@ class Folded:
             limit = inf if window_s is None else fresh_from(window_s, self.now, self.school.away)
             self._fresh_from[gateway] = limit
         return at >= limit
-
-
-def is_newer(observed_at: float, before: float | None, now: float) -> bool:
-    """Whether evidence replaces what is known. What lies in the future was dated by a clock that was wrong."""
-    return before is None or observed_at > before or before > now

@@ -1,6 +1,6 @@
 """Judging the rooms of a school and its alerts, after a round was folded in; and what of it is another than before."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec.structs import replace
@@ -21,15 +21,14 @@ from collector.core.words import Cause, NextStep, ShownValue
 _VERDICTS: tuple[Literal["ready", "compliant"], ...] = ("ready", "compliant")
 
 
-def judge(before: School, folded: Folded, rooms: Iterable[str] | None) -> tuple[School, tuple[SchoolEffect, ...]]:
+def judge(before: School, folded: Folded, rooms: Collection[str] | None) -> tuple[School, tuple[SchoolEffect, ...]]:
     """Judge the named rooms (None = all), and the alerts on what was found."""
     now, policy = folded.now, folded.policy
     common = shared(folded.school, now, policy)
     found = list(findings.of_school(common))
     of_school = tuple(found)
-    for room_id in folded.school.roster.classrooms if rooms is None else rooms:
-        room = folded.school.roster.classrooms.get(room_id)
-        if room is not None:
+    for room_id, room in folded.listed.items():
+        if rooms is None or room_id in rooms:
             state, of_room = _judged(common, room, of_school)
             found += of_room
             if state != folded.room(room_id):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from classready.observation import Bandwidth, Device, Http, Ping, Port, Segment
 from collector.core import alerts, fold
 from collector.core.ageing import let_age
+from collector.core.concern import look_again
 from collector.core.due import next_due
 from collector.core.events import (
     Event,
@@ -100,9 +101,10 @@ def _round(
     if _is_due(folded):
         let_age(folded)
         return judge(school, folded, None)
-    if folded.rooms or (events and school.state.alerts):
-        # Where something is open, any new evidence may be about it.
-        return judge(school, folded, None if school.state.alerts else folded.rooms)
+    if school.state.alerts:
+        look_again(folded, school.state.alerts, events)
+    if folded.rooms or folded.counts:
+        return judge(school, folded, folded.rooms)
     return folded.school, tuple(folded.moved)
 
 
@@ -128,6 +130,8 @@ def _note(folded: Folded, event: Notice) -> None:
         case Resumed():
             away = Away(event.away_from, event.away_to)
             folded.become(replace(folded.school, away=away, wake_at=0.0))
+            # whoever was judged meanwhile was judged on evidence that only seemed too old
+            folded.everybody |= (folded.school.judged_at or 0.0) > event.away_from
         case RosterChanged():
             roster.relist(folded, event)
         case PlatformFault():

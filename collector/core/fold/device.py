@@ -14,7 +14,7 @@ from classready.observation import Device, Outcome, Port
 from collector.core.age import is_fresh
 from collector.core.events import DeviceMoved, Observed
 from collector.core.evidence import DeviceReading, PortReading
-from collector.core.folded import Folded, is_newer
+from collector.core.folded import Folded
 from collector.core.hours import in_lesson
 from collector.core.mute import is_observing
 from collector.core.state import ClassroomState
@@ -39,7 +39,7 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
         return
     room, at = folded.room(room_id), event.observed_at
     before, device, accepted = room.last_port, room.device, room.port
-    if before is not None and not is_newer(at, before.observed_at, folded.now):
+    if before is not None and not folded.is_newer(at, before.observed_at):
         return
     earlier = _earlier(before, seen)
     reading = PortReading(
@@ -176,7 +176,7 @@ def device(folded: Folded, event: Observed, seen: Device, room_id: str) -> None:
     room = folded.room(room_id)
     at = event.observed_at
     reading, accepted, awake_at, nic_bps = room.device, room.port, room.last_awake_at, room.nic_speed_bps
-    if is_newer(at, reading.observed_at if reading else None, folded.now):
+    if folded.is_newer(at, reading.observed_at if reading else None):
         reading = _device_reading(folded, event, seen, room)
         if reading is not room.device and reading is not None and reading.state == "awake":
             accepted, awake_at = _accepted(folded, room, at), at

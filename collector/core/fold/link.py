@@ -8,7 +8,7 @@ from classready.observation import Bandwidth, Outcome
 from collector.core.age import newest_at
 from collector.core.events import Observed
 from collector.core.evidence import BandwidthTest, Leg, PathState, UplinkState
-from collector.core.folded import Folded, is_newer
+from collector.core.folded import Folded
 from collector.core.policy import Policy
 
 SPACING_TOLERANCE_RATIO = 0.01
@@ -41,8 +41,8 @@ def _line(folded: Folded, event: Observed, seen: Bandwidth, key: str) -> None:
     before = folded.state.uplinks.get(key)
     after = _tested(folded, before, fresh, event, seen)
     if after is not before:
+        folded.everybody |= not _only_told(before, after)
         folded.put("uplinks", key, after)
-        folded.everybody = True
 
 
 def _path(folded: Folded, event: Observed, seen: Bandwidth, key: str, room_id: str) -> None:
@@ -58,7 +58,11 @@ def _path(folded: Folded, event: Observed, seen: Bandwidth, key: str, room_id: s
     if after is before:
         return
     folded.put("paths", key, after)
-    folded.rooms |= {room_id} if before is None else {room_id, before.classroom}
+    if _only_told(before, after):
+        return
+    folded.rooms.add(room_id)
+    # what was open about the room that it tested before is about nothing any more
+    folded.everybody |= before is not None and before.classroom != room_id
     room = folded.room(room_id)
     if after.tests and room.gateway is None:
         folded.put("classrooms", room_id, replace(room, gateway=event.gateway))
@@ -76,7 +80,7 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
         before = None
     leg = replace(before or fresh, told_at=max(event.observed_at, before.told_at if before else 0.0))
     if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
-        if not is_newer(event.observed_at, leg.last_unmeasured_at, folded.now):
+        if not folded.is_newer(event.observed_at, leg.last_unmeasured_at):
             return before or leg
         reason = seen.reason.value if seen.reason else None
         return replace(leg, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason)
@@ -85,6 +89,11 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
     result = BandwidthTest(observed_at=event.observed_at, seen=seen, late=event.late)
     kept = tuple(test for test in leg.tests if test.observed_at <= folded.now)
     return replace(leg, tests=(*kept, result)[-KEPT_TESTS:])
+
+
+def _only_told(before: Leg | None, after: Leg) -> bool:
+    """Too close to the last test to count: all that is new is that the target is still asked."""
+    return before is not None and replace(before, told_at=after.told_at) == after
 
 
 def _is_other(before: Leg, fresh: Leg) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 from classready.observation import Outcome, Port, Segment
 from collector.core.events import Observed
 from collector.core.evidence import SegmentReading, SwitchReading
-from collector.core.folded import Folded, is_newer
+from collector.core.folded import Folded
 
 _ANSWERED: Final = Outcome.ANSWERED
 _NO_ANSWER: Final = Outcome.NO_ANSWER
@@ -18,7 +18,7 @@ def switch(folded: Folded, event: Observed, seen: Port) -> None:
         return
     key = f"{event.gateway}/{seen.switch}"
     before = folded.state.switches.get(key)
-    if before is not None and not is_newer(event.observed_at, before.observed_at, folded.now):
+    if before is not None and not folded.is_newer(event.observed_at, before.observed_at):
         return
     after = SwitchReading(
         observed_at=event.observed_at,
@@ -42,7 +42,7 @@ def segment(folded: Folded, event: Observed, seen: Segment) -> None:
     before = folded.state.segments.get(key)
     if seen.outcome is not _ANSWERED:
         return
-    if not is_newer(event.observed_at, before.observed_at if before else None, folded.now):
+    if not folded.is_newer(event.observed_at, before.observed_at if before else None):
         return
     owner, colon, _ = seen.name.partition(":")
     after = SegmentReading(

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from classready.observation import Http, Outcome, Ping, Reason
 from collector.core.events import Observed
 from collector.core.evidence import HttpReading, PingReading, PlatformReading
-from collector.core.folded import Folded, is_newer
+from collector.core.folded import Folded
 
 _ANSWERS = (Outcome.ANSWERED, Outcome.NO_ANSWER)
 
@@ -16,7 +16,7 @@ def http(folded: Folded, event: Observed, seen: Http) -> None:
     before = reading.http
     if not (seen.reason is Reason.UNPROVEN or seen.outcome in _ANSWERS):
         return
-    if not is_newer(event.observed_at, before.observed_at if before else None, folded.now):
+    if not folded.is_newer(event.observed_at, before.observed_at if before else None):
         return
     after = HttpReading(observed_at=event.observed_at, gateway=event.gateway, late=event.late, seen=seen)
     same = before is not None and before.up is after.up and folded.is_fresh(before.observed_at, event.gateway)
@@ -28,7 +28,7 @@ def ping(folded: Folded, event: Observed, seen: Ping) -> None:
     """Shown, and judged by nobody: many networks drop echo requests."""
     reading = _reading(folded, event, seen.target)
     before_at = reading.ping.observed_at if reading.ping else None
-    if seen.outcome in _ANSWERS and is_newer(event.observed_at, before_at, folded.now):
+    if seen.outcome in _ANSWERS and folded.is_newer(event.observed_at, before_at):
         after = PingReading(observed_at=event.observed_at, gateway=event.gateway, late=event.late, seen=seen)
         folded.put("platforms", f"{event.gateway}/{seen.target}", replace(reading, ping=after))
 
