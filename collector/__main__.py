@@ -53,9 +53,9 @@ def run(config: Path) -> None:
     """Run the collector until SIGTERM; SIGHUP reads roster, calendar, policy and platforms again."""
     with _settings_problems():
         from classready import logs
-        from collector.app.loading import load_configuration
+        from collector.app.loading import load_to_run
 
-        configuration = load_configuration(config)
+        configuration = load_to_run(config)
     from collector.app import service
 
     logs.configure(level=configuration.settings.log_level)

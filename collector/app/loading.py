@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +22,8 @@ from classready.settings import (
     resolve,
 )
 from collector.roster import Roster, load_roster
+from collector.roster.reading import Known
+from collector.roster.recall import FILE_NAME, recall, remember
 from collector.settings import CollectorSettings, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
 
@@ -36,8 +39,22 @@ class Configuration(Struct, frozen=True, kw_only=True):
     mqtt_tls: ssl.SSLContext | None
 
 
-def load_configuration(path: Path, before: Configuration | None = None) -> Configuration:
-    """Read everything that ``path`` names, but the roster files that did not change since ``before``.
+def load_to_run(path: Path, known: Known | None = None) -> Configuration:
+    """As ``load_configuration``; what is known of the roster is kept for the next start (None = take it from there).
+
+    Raises:
+        SettingsError: with every problem of every file.
+    """
+    file = state_folder(path) / FILE_NAME
+    known = recall(file) if known is None else known
+    configuration = load_configuration(path, known)
+    if configuration.roster.files.keys() != known.keys():
+        remember(file, configuration.roster.files)
+    return configuration
+
+
+def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Configuration:
+    """Read everything that ``path`` names, but the roster files that are ``known``.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -52,7 +69,6 @@ def load_configuration(path: Path, before: Configuration | None = None) -> Confi
     mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
     mqtt_tls = _collect(problems, loaded, mqtt, _client_tls(path))
     try:
-        known = before.roster.files if before else {}
         roster = load_roster(resolve(path, settings.roster), platforms_of(settings), known)
     except SettingsError as error:
         problems += error.problems

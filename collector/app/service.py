@@ -21,10 +21,11 @@ from classready.systemd import feed_watchdog, notify
 from collector import api, responder
 from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
-from collector.app.loading import Configuration, load_configuration, state_folder
+from collector.app.loading import Configuration, load_to_run, state_folder
 from collector.core.bureau.words import Notice
 from collector.core.state import School
 from collector.engine import CommitFailedError, Engine
+from collector.engine.pace import Pace
 from collector.exposition import Exposition
 from collector.ingest import http as http_door
 from collector.ingest import mqtt as mqtt_door
@@ -34,6 +35,7 @@ from collector.notify.contract import Notifier
 from collector.notify.message import Message, render
 from collector.outbox import Outbox
 from collector.roster.calendar import hours_of_schools
+from collector.settings import CollectorSettings
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.states import NewerStoreError
 from collector.text import Names
@@ -70,7 +72,9 @@ class Service:
         self.engine = Engine(
             store, configuration.settings.policy, configuration.settings.receivers, time.time, time.monotonic
         )
-        self.exposition = Exposition(configuration.settings.policy, bureau=lambda: self.engine.bureau.state)
+        self.exposition = Exposition(
+            configuration.settings.policy, _platform_names(configuration.settings), lambda: self.engine.bureau.state
+        )
         self.kept = Kept()
         self.engine.on_change(self._expose)
         self.engine.on_change(self.kept.take)
@@ -78,10 +82,9 @@ class Service:
         self._reloading = asyncio.Lock()
 
     def names(self) -> Names:
-        platforms = {p.id: p.name for p in self.configuration.settings.platforms}
         return Names(
             offices=self.engine.roster.offices,
-            platforms=platforms,
+            platforms=_platform_names(self.configuration.settings),
             classroom_name=self.engine.roster.classroom_name,
             school_offset_s=self._school_offset_s,
         )
@@ -107,11 +110,8 @@ class Service:
         entries, calendar = configuration.roster.entries, settings.calendar
         hours = await asyncio.to_thread(hours_of_schools, entries, calendar, time.time(), settings.policy)
         await self.engine.replace_roster(configuration.roster, hours, settings.policy)
-        self.exposition.policy = settings.policy
-        self.exposition.platform_names = {p.id: p.name for p in settings.platforms}
-        for school in self.engine.schools.values():
-            self.exposition.update(school, time.time())
         self.configuration = configuration
+        await self._expose_by(settings)
         RELOAD_OK.set(1)
         RELOADED_AT.set_to_current_time()
 
@@ -124,9 +124,8 @@ class Service:
         async with self._reloading:
             before = self.configuration.settings
             try:
-                await self.apply(
-                    await asyncio.to_thread(load_configuration, self.configuration.path, self.configuration)
-                )
+                known = self.configuration.roster.files
+                await self.apply(await asyncio.to_thread(load_to_run, self.configuration.path, known))
             except (SettingsError, CommitFailedError) as error:
                 RELOAD_OK.set(0)
                 _log.error("reload_failed", problems=str(error).splitlines())
@@ -136,12 +135,28 @@ class Service:
             if late := [name for name in NEEDS_RESTART if getattr(before, name) != getattr(after, name)]:
                 _log.warning("restart_needed", settings=late)
 
+    async def _expose_by(self, settings: CollectorSettings) -> None:
+        """Have every school show what it shows by the settings in force; what a commit changed was shown with it."""
+        exposition, names = self.exposition, _platform_names(settings)
+        if (exposition.policy, exposition.platform_names) == (settings.policy, names):
+            return
+        exposition.policy, exposition.platform_names = settings.policy, names
+        pace = Pace()
+        for name in list(self.engine.schools):
+            if school := self.engine.schools.get(name):
+                exposition.update(school, time.time())
+            await pace.breathe()
+
     def _expose(self, changed: Mapping[str, School | None], now: float) -> None:
         for name, school in changed.items():
             if school is None:
                 self.exposition.remove(name)
             else:
                 self.exposition.update(school, now)
+
+
+def _platform_names(settings: CollectorSettings) -> dict[str, str]:
+    return {platform.id: platform.name for platform in settings.platforms}
 
 
 async def run(configuration: Configuration) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 
-class Classroom(Struct, frozen=True, kw_only=True):
+class Classroom(Struct, frozen=True, kw_only=True, gc=False):
     id: str
     name: str = ""
     access: Literal["wired", "wifi", "cellular"] = "wired"
@@ -17,7 +17,7 @@ class Classroom(Struct, frozen=True, kw_only=True):
     """Why this room is not judged; None = it is."""
 
 
-class SchoolRoster(Struct, frozen=True, kw_only=True):
+class SchoolRoster(Struct, frozen=True, kw_only=True, gc=False):
     office: str
     school: str
     name: str = ""
@@ -33,14 +33,14 @@ class SchoolRoster(Struct, frozen=True, kw_only=True):
     """Platform id -> the agents' targets that make it up."""
 
 
-class SchoolDay(Struct, frozen=True):
+class SchoolDay(Struct, frozen=True, gc=False):
     """One school day in the school's own time zone. ``lessons``: sorted, disjoint spans of Unix seconds, maybe none."""
 
     date: str
     lessons: tuple[tuple[float, float], ...] = ()
 
 
-class Hours(Struct, frozen=True):
+class Hours(Struct, frozen=True, gc=False):
     """The school's days, oldest first, far enough into past and future for every rule; the shell renews it daily."""
 
     days: tuple[SchoolDay, ...] = ()

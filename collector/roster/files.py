@@ -15,7 +15,7 @@ Sha256 = Annotated[
 Timetable = dict[Weekday, tuple[tuple[ClockTime, ClockTime], ...]]
 
 
-class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Strict(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     pass
 
 

@@ -1,6 +1,7 @@
 """roster/*.yml -> ``Roster``: every problem of every file in one run, and the checks across files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +13,9 @@ from msgspec import Struct
 
 from classready.settings import Loaded, Problem, SettingsError
 from collector.core.roster import Classroom, SchoolRoster
-from collector.roster.files import GatewayEntry, SchoolEntry
+from collector.roster.files import ClassroomEntry, GatewayEntry, SchoolEntry
 from collector.roster.reading import Known, Office, read_office
+from collector.roster.sharing import Shared
 
 Platforms = Mapping[str, tuple[str, ...]]
 """Platform id -> the agents' targets that make it up."""
@@ -91,9 +93,10 @@ def build_roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
 def _load(files: Iterable[Path], known: Known) -> tuple[list[Office], list[Problem]]:
     offices: list[Office] = []
     problems: list[Problem] = []
+    shared = Shared()
     for path in files:
         try:
-            offices.append(read_office(path, known))
+            offices.append(read_office(path, known, shared))
         except SettingsError as error:
             problems += error.problems
     return offices, problems
@@ -105,10 +108,11 @@ def _roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
     for gateway in gateways:
         for school in gateway.schools:
             of_school.setdefault(school, []).append(gateway.id)
+    rooms_of = cache(_rooms)
     return Roster(
         offices={f.value.office: f.value.name for f in loaded},
         schools={
-            s.id: _school(f.value.office, s, tuple(of_school.get(s.id, ())), platforms)
+            s.id: _school(f.value.office, s, rooms_of(s.classrooms), tuple(of_school.get(s.id, ())), platforms)
             for f in loaded
             for s in f.value.schools
         },
@@ -117,7 +121,17 @@ def _roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
     )
 
 
-def _school(office: str, entry: SchoolEntry, gateways: tuple[str, ...], platforms: Platforms) -> SchoolRoster:
+def _rooms(entries: tuple[ClassroomEntry, ...]) -> Mapping[str, Classroom]:
+    return {entry.id: Classroom(**msgspec.structs.asdict(entry)) for entry in entries}
+
+
+def _school(
+    office: str,
+    entry: SchoolEntry,
+    rooms: Mapping[str, Classroom],
+    gateways: tuple[str, ...],
+    platforms: Platforms,
+) -> SchoolRoster:
     return SchoolRoster(
         office=office,
         school=entry.id,
@@ -126,7 +140,7 @@ def _school(office: str, entry: SchoolEntry, gateways: tuple[str, ...], platform
         rural_weak=entry.rural_weak,
         operator=entry.operator,
         hub=entry.hub,
-        classrooms={c.id: Classroom(**msgspec.structs.asdict(c)) for c in entry.classrooms},
+        classrooms=rooms,
         gateways=gateways,
         platforms=platforms,
     )

@@ -6,11 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from classready.documents import read_text
 from classready.settings import Loaded, SettingsError, load_with_lines, read_with_lines
 from collector.roster.fast import CannotTellError, read_fast
 from collector.roster.files import OfficeFile
+from collector.roster.sharing import Shared
 
 Known = Mapping[str, OfficeFile]
 """Digest of a good file's text -> what it says, so that a file that did not change is not read again."""
@@ -21,7 +23,7 @@ class Office(Struct, frozen=True):
     loaded: Loaded
 
 
-def read_office(path: Path, known: Known) -> Office:
+def read_office(path: Path, known: Known, shared: Shared) -> Office:
     """Read one file of the roster.
 
     Raises:
@@ -30,9 +32,10 @@ def read_office(path: Path, known: Known) -> Office:
     text = read_text(path)
     digest = sha256(text.encode()).hexdigest()
     try:
-        value = known.get(digest) or read_fast(text, OfficeFile)
+        value = known.get(digest) or shared.office(read_fast(text, OfficeFile))
     except CannotTellError:
-        return Office(digest, read_with_lines(str(path), text, OfficeFile))
+        loaded = read_with_lines(str(path), text, OfficeFile)
+        return Office(digest, replace(loaded, value=shared.office(loaded.value)))
     return Office(digest, Loaded(value, str(path), _Lines(path)))
 
 

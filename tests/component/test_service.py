@@ -1,11 +1,14 @@
 """What the running service knows of names and zones, for everybody who tells people something."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from collector.app.loading import load_configuration
 from collector.app.service import Service
+from collector.exposition.pieces import plain
 from collector.notify.message import fit
 from tests.support.collecting import ROSTER, Collector, opened, write_roster
 from tests.support.samples import NOW, alert, notice
@@ -29,3 +32,25 @@ async def test_messages_speak_of_the_schools_own_time(tmp_path: Path) -> None:
     assert "自 10月15日 11:50 起" in told["s1"]
     assert "自 10月15日 09:50(UTC+6) 起" in told["s2"]
     assert "自 10月15日 11:50 起" in told["gone"]
+
+
+async def test_what_metrics_show_follows_the_settings_in_force(tmp_path: Path) -> None:
+    """At the start, and in every school after a reload that renames a platform or changes the policy."""
+    first = "platforms: [{id: p, name: one, targets: [p]}]\npolicy: {required_down_bps: 100000000}\n"
+    settings = Collector(tmp_path, first).settings
+    configuration = load_configuration(settings)
+    async with opened(tmp_path) as store:
+        service = Service(configuration, store)
+        await service.apply(configuration)
+        assert _platforms_shown(service) == {"one": 3}
+        settings.write_text(settings.read_text().replace("name: one", "name: two"))
+        await service.reload()
+        assert _platforms_shown(service) == {"two": 3}
+        settings.write_text(settings.read_text().replace("100000000", "200000000"))
+        await service.reload()
+        assert service.exposition.policy.required_down_bps == 200_000_000
+
+
+def _platforms_shown(service: Service) -> Counter[str]:
+    text = plain(service.exposition.everything(NOW)).decode()
+    return Counter(re.findall(r'^classready_platform_info\{.*,name="(.*)"\} 1', text, re.MULTILINE))

@@ -10,7 +10,9 @@ import pytest
 from classready.codec import decode_report, encode, encode_report
 from classready.observation import Device, Http, Observation, Phases, Ping, Rtt
 from classready.report import Ack, Directives, Record, Report
+from collector.core.roster import Hours, SchoolRoster
 from collector.core.state import SchoolState
+from collector.roster.files import OfficeFile
 
 SPOOL = "0" * 32
 
@@ -31,9 +33,13 @@ def _structs(annotation: Any) -> Iterator[type[msgspec.Struct]]:
             todo += [each for each in one if isinstance(each, msgspec.inspect.Type)]
 
 
-@pytest.mark.parametrize("root", [Record, Report, Ack, Directives, SchoolState], ids=lambda root: root.__name__)
+@pytest.mark.parametrize(
+    "root",
+    [Record, Report, Ack, Directives, SchoolState, SchoolRoster, Hours, OfficeFile],
+    ids=lambda root: root.__name__,
+)
 def test_what_is_kept_by_the_million_is_not_looked_through(root: type[msgspec.Struct]) -> None:
-    """Each struct in a report, an answer or a school's state is left alone, and cannot be changed into a circle."""
+    """Each struct of a report, an answer, a state or a roster is left alone, and cannot be changed into a circle."""
     found = list(_structs(root))
     assert root in found
     assert [s.__name__ for s in found if s.__struct_config__.gc or not s.__struct_config__.frozen] == []
