@@ -1,9 +1,8 @@
 """School time: "in a lesson?", "school hours between?", "which school day?", from days that the shell computed."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import chain
 from math import inf
 from typing import Annotated, Literal
 
@@ -49,7 +48,8 @@ class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def in_lesson(hours: Hours, at: float) -> bool:
     """Say whether ``at`` falls into a lesson; its first second does, its last does not."""
-    return any(start <= at < end for day in _days_near(hours, at) for start, end in day.lessons)
+    begun = bisect_right(hours.starts, at)
+    return begun > 0 and at < hours.ends[begun - 1]
 
 
 def next_lessons(hours: Hours, now: float, horizon_s: float) -> tuple[tuple[float, float], ...]:
@@ -64,14 +64,13 @@ def school_hours_between(hours: Hours, start: float, end: float) -> float:
 
     The kept days reach as far back as any age limit: what is older than the oldest of them is too old already.
     """
-    if end <= start:
-        return 0.0
-    seconds = sum(
-        max(0.0, min(end, lesson_end) - max(start, lesson_start))
-        for day in hours.days[_first_day(hours, start) : _first_day(hours, end) + 2]
-        for lesson_start, lesson_end in day.lessons
-    )
-    return seconds / 3_600
+    return (_taught_until_s(hours, end) - _taught_until_s(hours, start)) / 3_600 if end > start else 0.0
+
+
+def _taught_until_s(hours: Hours, at: float) -> float:
+    """Seconds of lessons from the first of the school's days on."""
+    begun = bisect_right(hours.starts, at)
+    return hours.taught_s[begun - 1] - max(0.0, hours.ends[begun - 1] - at) if begun else 0.0
 
 
 def local_date(hours: Hours, at: float) -> str:
@@ -92,9 +91,12 @@ def school_days_between(hours: Hours, start: float, end: float) -> int:
 
 def next_boundary(hours: Hours, after: float) -> float:
     """When the next lesson begins or ends, or the next school day does (at its midnight); infinite = none is known."""
-    first = _first_day(hours, after)
-    times = [time for day in hours.days[first : first + 3] for time in (_midnight(hours, day), *chain(*day.lessons))]
-    return min((time for time in times if time > after), default=inf)
+    begun, ended, day = bisect_right(hours.starts, after), bisect_right(hours.ends, after), _days_until(hours, after)
+    return min(
+        hours.starts[begun] if begun < len(hours.starts) else inf,
+        hours.ends[ended] if ended < len(hours.ends) else inf,
+        _midnight(hours, hours.days[day]) if day < len(hours.days) else inf,
+    )
 
 
 def before_school_hours(hours: Hours, end: float, count_h: float) -> float:
@@ -103,26 +105,18 @@ def before_school_hours(hours: Hours, end: float, count_h: float) -> float:
     What is older has aged more, so whoever asks for many ages asks once for this. Minus infinity where there never were
     more lessons.
     """
-    left_s = count_h * 3_600
-    for day in reversed(hours.days[: _days_until(hours, end) + 1]):
-        for start, stop in reversed(day.lessons):
-            span_s = max(0.0, min(stop, end) - start)
-            if span_s > left_s:
-                return min(stop, end) - left_s
-            left_s -= span_s
-    return -inf
+    left_s = _taught_until_s(hours, end) - count_h * 3_600
+    if left_s <= 0:
+        return -inf
+    lesson = bisect_left(hours.taught_s, left_s)
+    return hours.ends[lesson] - (hours.taught_s[lesson] - left_s)
 
 
 def after_school_hours(hours: Hours, start: float, count_h: float) -> float:
     """The last moment at which no more than ``count_h`` hours of lessons have gone by since ``start``."""
-    left_s = count_h * 3_600
-    for day in hours.days[_first_day(hours, start) :]:
-        for begin, stop in day.lessons:
-            span_s = max(0.0, stop - max(begin, start))
-            if span_s > left_s:
-                return max(begin, start) + left_s
-            left_s -= span_s
-    return inf
+    until_s = _taught_until_s(hours, start) + count_h * 3_600
+    lesson = bisect_right(hours.taught_s, until_s)
+    return hours.ends[lesson] - (hours.taught_s[lesson] - until_s) if lesson < len(hours.ends) else inf
 
 
 @lru_cache(maxsize=4096)
@@ -137,16 +131,6 @@ def _midnight(hours: Hours, day: SchoolDay) -> float:
 def _days_until(hours: Hours, at: float) -> int:
     """How many of the school's days have begun at ``at``."""
     return bisect_right(hours.dates, local_date(hours, at))
-
-
-def _first_day(hours: Hours, at: float) -> int:
-    """Index of the last school day that began before ``at`` (0 if none): where a lesson at ``at`` could be."""
-    return max(0, _days_until(hours, at) - 1)
-
-
-def _days_near(hours: Hours, at: float) -> tuple[SchoolDay, ...]:
-    first = _first_day(hours, at)
-    return hours.days[max(0, first - 1) : first + 2]
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,7 @@
 """What should exist: a school as its roster lists it, and its hours. Files and calendars are read by the shell."""
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Literal
 
 from msgspec import Struct
@@ -46,7 +47,16 @@ class Hours(Struct, frozen=True, gc=False):
     days: tuple[SchoolDay, ...] = ()
     utc_offset_s: float = 28_800.0
     dates: tuple[str, ...] = ()
-    """Of ``days``, filled in: ages are looked up here many times a judgement."""
+    """Of ``days``. This and what follows is filled in: ages are looked up here many times a judgement."""
+    starts: tuple[float, ...] = ()
+    """Of all lessons, in order."""
+    ends: tuple[float, ...] = ()
+    taught_s: tuple[float, ...] = ()
+    """Seconds of lessons from the first day on to each of ``ends``."""
 
     def __post_init__(self) -> None:
+        lessons = [lesson for day in self.days for lesson in day.lessons]
         force_setattr(self, "dates", tuple(day.date for day in self.days))
+        force_setattr(self, "starts", tuple(start for start, _ in lessons))
+        force_setattr(self, "ends", tuple(end for _, end in lessons))
+        force_setattr(self, "taught_s", tuple(accumulate(end - start for start, end in lessons)))
