@@ -27,6 +27,7 @@ T = TypeVar("T")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A JSON string, or an unfinished one up to the end: possessive, so that no input makes it go back."""
 _BRACKET = re.compile(rb"[\[\]{}]")
+_ALIKE = bytes.maketrans(b"[]", b"{}")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"\\'))
 
 encode = msgspec.json.Encoder().encode
@@ -214,7 +215,7 @@ def _check_bounds(body: bytes) -> None:
     """Refuse what is too large or too deep, before any parser sees it."""
     if len(body) > REPORT_MAX_BYTES:
         raise MalformedReport("size", f"{len(body)} bytes, at most {REPORT_MAX_BYTES}")
-    if _depth(body) > MAX_DEPTH:
+    if _is_too_deep(_brackets(body)):
         raise MalformedReport("depth", f"nested deeper than {MAX_DEPTH}")
 
 
@@ -242,17 +243,28 @@ def _last_of_each_key(body: bytes | Raw) -> bytes | Raw:
         return body
 
 
-def _depth(body: bytes) -> int:
-    """Deepest nesting, from the brackets outside strings, before any parser recurses into them."""
+def _is_too_deep(brackets: bytes) -> bool:
+    """Take away the innermost pairs as often as they may be nested: of what is well formed nothing is left then."""
+    left = brackets.translate(_ALIKE)
+    for _ in range(MAX_DEPTH):
+        left = left.replace(b"{}", b"")
+    return bool(left) and _depth(brackets) > MAX_DEPTH
+
+
+def _depth(brackets: bytes) -> int:
+    """Deepest nesting, whether or not each bracket has its other half."""
     depth = deepest = 0
-    for bracket in _brackets(body):
+    for bracket in brackets:
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     return deepest
 
 
 def _brackets(body: bytes) -> bytes:
-    """The brackets outside strings. Nearly every string is without bracket and backslash: then no pattern is needed."""
+    """The brackets outside strings, before any parser recurses into them.
+
+    Nearly every string is without bracket and backslash: then no pattern is needed.
+    """
     structure = body.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
     if b'"' in structure or b"\\" in structure:
         return b"".join(_BRACKET.findall(_STRING.sub(b"", body)))

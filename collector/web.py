@@ -113,7 +113,8 @@ def _offices(bureau: Bureau) -> Mapping[str, str]:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For ``app.on_response_prepare``: the safety headers on everything, and a count by route."""
-    response.headers.update({name: value for name, value in HEADERS.items() if name not in response.headers})
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     resource = request.match_info.route.resource
     _REQUESTS.labels(resource.canonical if resource else "none", response.status).inc()
 

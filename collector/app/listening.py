@@ -33,6 +33,8 @@ LINGERING_S = 5.0
 SHUTDOWN_S = 5.0
 _NAME_MAX_BYTES = 255
 """No file or id has a longer name (Linux, NAME_MAX)."""
+_CHARACTER_MAX_BYTES = 4
+"""In UTF-8 (RFC 3629, 3)."""
 
 CLOSED = Counter(
     "classready_collector_http_connections_closed", "Connections that the collector ended, by why.", ["reason"]
@@ -92,9 +94,11 @@ async def refuse_odd_targets(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer what is no path of ours before anything looks at it: ``CONNECT x:1``, ``OPTIONS *``, names without end."""
-    if not request.path.startswith("/"):
+    path = request.path
+    if not path.startswith("/"):
         return web.Response(status=400, text="not a path\n")
-    if any(len(part.encode(errors="replace")) > _NAME_MAX_BYTES for part in request.path.split("/")):
+    may_be_long = len(path) > _NAME_MAX_BYTES // _CHARACTER_MAX_BYTES
+    if may_be_long and any(len(part.encode(errors="replace")) > _NAME_MAX_BYTES for part in path.split("/")):
         return web.Response(status=404, text="not found\n")
     return await handler(request)
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ from classready.observation import (
     Segment,
     clean_text,
 )
-from classready.report import Record, Report
+from classready.report import MAX_DEPTH, Record, Report
 
 HEAD = {"gateway": "gw-01", "spool_id": "0" * 32, "report_interval_s": 60, "sent_monotonic_s": 0}
 
@@ -170,6 +171,28 @@ def test_any_bytes_decode_or_are_malformed(body: bytes) -> None:
             decode(body)
         except MalformedReport as error:
             assert error.reason in {"size", "depth", "json", "schema"}  # noqa: PT017 - any outcome but another exception
+
+
+pairs = st.recursive(
+    st.just(""),
+    lambda inner: st.builds("{0[0]}{1}{0[1]}".format, st.sampled_from(["[]", "{}"]), st.lists(inner).map("".join)),
+)
+
+
+@given(
+    pairs | st.text("[]{}", max_size=40),
+    st.integers(0, MAX_DEPTH + 2),
+    st.sampled_from(['"]"', '"["', '"{"', "", '"\\\\"', '"\\"["']),
+)
+@settings(max_examples=500)
+def test_depth_is_the_most_that_is_open_at_once(text: str, further: int, string: str) -> None:
+    """Whether or not each bracket has its other half, and whatever stands in strings."""
+    text = "[" * further + string + text + "]" * further
+    outside = "[" * further + text[further + len(string) :]
+    deepest = max(accumulate((1 if c in "[{" else -1 for c in outside), initial=0))
+    with pytest.raises(MalformedReport) as refused:
+        decode_report(text.encode())
+    assert (refused.value.reason == "depth") == (deepest > MAX_DEPTH)
 
 
 @given(st.data())
