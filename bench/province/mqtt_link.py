@@ -4,9 +4,10 @@ One connection speaks for all gateways: what broker and collector have to do for
 that holds 20,000 clients would be what is measured.
 """
 
+import socket
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -28,6 +29,7 @@ class MqttLink:
         self._client.max_inflight_messages_set(0)
         self._client.on_message = lambda _client, _data, message: on_ack(_gateway_of(message), bytes(message.payload))
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_socket_open = _without_delay
         self._client.connect("127.0.0.1", port)
         self._client.subscribe(topics.down("+", "ack"), qos=0)
         until_s = time.monotonic() + _CONNECT_LIMIT_S
@@ -49,6 +51,11 @@ class MqttLink:
 
     def close(self) -> None:
         self._client.disconnect()
+
+
+def _without_delay(_client: Client, _data: object, sock: Any) -> None:
+    """Gateways have a connection each: none of them waits until what another one sent is confirmed (Nagle)."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _gateway_of(message: MQTTMessage) -> str:

@@ -32,37 +32,34 @@ class Answers:
 
     def __init__(self) -> None:
         self._ends: dict[bytes, int] = {}
-        self._open: set[bytes] = set()
+        self._open: dict[int, MQTTMessage] = {}
         self._alone = asyncio.Lock()
 
     async def send(self, client: Client, gateway: str, ack: Ack, message: MQTTMessage) -> None:
         """Publish ``ack`` for ``message``; without one the gateway keeps its records and comes again."""
-        name = _name(message)
-        ends = self._ends.get(name, 0)
+        ends = self._ends.get(_name(message), 0) if self._ends else 0
         if ends >= ENDS_BEFORE_ASIDE:
             MESSAGES_REJECTED.labels("unanswerable").inc()
             _log.error("report_set_aside", gateway=gateway, reason="unanswerable", connections_ended=ends)
             return
         topic = topics.down(gateway, "ack")
         async with self._alone if ends else nullcontext():
-            self._open.add(name)
+            self._open[id(message)] = message
             try:
-                await client.publish(topic, encode_ack(ack, min(ACK_MAX_BYTES, client.room_bytes(topic))), qos=1)
+                await client.hand_over(topic, encode_ack(ack, min(ACK_MAX_BYTES, client.room_bytes(topic))))
             except aiomqtt.MqttError as error:
                 # If the connection is gone the message comes again; if not, the ack may still arrive.
                 _log.warning("ack_not_confirmed", gateway=gateway, error=str(error))
             else:
                 ACKS_PUBLISHED.inc()
-            self._open.discard(name)
-
-    def forget(self, message: MQTTMessage) -> None:
-        """The message is dealt with."""
-        if self._ends:
-            self._ends.pop(_name(message), None)
+                if ends:
+                    self._ends.pop(_name(message), None)
+            self._open.pop(id(message), None)
 
     def connection_ended(self) -> None:
         """Suspect what was being answered; what comes again in the next session is known by its content."""
-        ends = {**self._ends, **{name: self._ends.get(name, 0) + 1 for name in self._open}}
+        names = {_name(message) for message in self._open.values()}
+        ends = {**self._ends, **{name: self._ends.get(name, 0) + 1 for name in names}}
         self._ends = dict(list(ends.items())[-SUSPECTS_MAX:])
         self._open.clear()
 

@@ -7,6 +7,7 @@ message is that message's own end: it is set aside and counted; its gateway, whi
 
 import asyncio
 import random
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -92,6 +93,9 @@ async def _subscribe(client: Client) -> None:
 _SUBSCRIPTIONS = (topics.UP_SUBSCRIPTION, topics.PRESENCE_SUBSCRIPTION)
 _ONLY_NEW = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
 """A report that another broker retained would make a silent gateway heard at each of our reconnects."""
+_NO_DELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""Acks and acknowledgements are small. With Nagle's algorithm each waits until the broker's kernel has confirmed the
+one before; as paho has 20 on their way at most, that cost a third of what gets through (measured)."""
 
 
 def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> Client:
@@ -109,6 +113,7 @@ def _client(settings: Mqtt, password: str, tls: ssl.SSLContext | None) -> Client
         clean_start=False,
         properties=properties,
         tls_context=tls,
+        socket_options=_NO_DELAY,
     )
     client.pending_calls_threshold = RECEIVE_MAXIMUM
     return client
