@@ -346,6 +346,12 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "(上限 {limit})。数量属实的,请区县调大 policy 中的 {setting}",
         " (at most {limit}). If they are right as they are, the bureau raises {setting} in the policy",
     ),
+    "refused.remembered": (
+        "(最多记录 {limit} 个;确有需要的,请区县调大 policy 中的 {setting})",
+        " (at most {limit} are remembered; where more are needed, the bureau raises {setting} in the policy)",
+    ),
+    "refused.since": ("最早", "first"),
+    "refused.last": ("最近", "last"),
     "refused.classroom": (
         "拒收 {count} 条:名册里没有的教室太多,请核对 agent.yml 的 classroom,并补录名册",
         "{count} records refused: too many rooms that the roster does not list; check classroom in agent.yml",
@@ -379,8 +385,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{count} records refused: a fault of the collector; see its log",
     ),
     "refused.gaps": (
-        "该网关丢失的记录太多,旧缺口已关闭,请检查其磁盘",
-        "this gateway lost so many records that old gaps were closed; check its disk",
+        "该网关丢失的记录太多,旧缺口已关闭({count} 次),请检查其磁盘",
+        "this gateway lost so many records that old gaps were closed ({count} times); check its disk",
     ),
     "refused.late_gaps": (
         "拒收 {count} 条:补报太晚,所在缺口已关闭",

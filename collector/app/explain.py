@@ -15,6 +15,8 @@ def school_lines(view: View, language: Language) -> Iterator[str]:
     yield f"  {say('board.updated', language)} {_moment(view, view['now'], language)}"
     for gateway in view["gateways"]:
         yield f"  {gateway['gateway']}: {gateway['text']}, {_when(view, gateway, 'last_report_at', language)}"
+        for refused in gateway["refused"]:
+            yield f"    {_refused(view, refused, language)}"
     for uplink in view["uplinks"]:
         yield f"  {uplink['gateway']} {uplink['target']}: {uplink['text']}"
         for test in uplink["tests"][:1]:
@@ -49,6 +51,12 @@ def _in_short(room: View) -> str:
     why = [room["causes"][0]["title"]] if room["causes"] else []
     step = [f"→ {room['next_step']['text']}"] if room["next_step"] else []
     return ", ".join([room["ready_text"], room["compliant_text"], *why, *step])
+
+
+def _refused(view: View, refused: View, language: Language) -> str:
+    first, last = (_moment(view, refused[at], language) for at in ("since_at", "last_at"))
+    since = f"{say('refused.since', language)} {first}, " if refused["since_at"] < refused["last_at"] else ""
+    return f"{refused['text']}, {since}{say('refused.last', language)} {last}"
 
 
 def _when(view: View, seen: View, field: str, language: Language) -> str:

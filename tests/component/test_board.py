@@ -246,9 +246,20 @@ async def test_what_was_refused_of_a_gateway() -> None:
     """Its page says how much, when, and what a keeper can do; of a gateway that behaves nothing."""
     school = demo_school()
     (gateway,) = school.roster.gateways
-    refused = [("inventory", 12, NOW - 60), ("spools", 3, NOW - 90), ("identity", 2, NOW - 200)]
+    refused = [
+        ("inventory", 12, NOW - 7_200, NOW - 60),
+        ("spools", 3, NOW - 90, NOW - 90),
+        ("late_gaps", 7, NOW - 100, NOW - 90),
+        ("identity", 2, NOW - 200, NOW - 200),
+    ]
     async with board(school, refusals=lambda name: refused if name == gateway else ()) as client:
         page = Tags(await read(client, "/school/5114020001")).text
+        english = Tags(await read(client, "/school/5114020001?lang=en")).text
+    assert "最早 10月15日 10:00 · 最近 10月15日 11:59" in page
+    assert page.count("最早") == 2
+    assert "(最多记录 20 个;确有需要的,请区县调大 policy 中的 spools_per_gateway_max)" in page
+    assert "(at most 4000 are remembered; where more are needed, the bureau raises ranges_per_spool_max" in english
+    assert "first 15 Oct 10:00 · last 15 Oct 11:59" in english
     assert "拒收 12 条:该网关上报的名称超过上限" in page
     assert "请清理 agent.yml 或补录名册" in page
     assert "反复新建缓存(3 次)" in page

@@ -208,13 +208,35 @@ async def test_a_keeper_sees_which_gateway_it_is(tmp_path):
     policy = replace(POLICY, ranges_per_spool_max=10, spools_per_gateway_max=2)
     async with running(tmp_path, policy=policy) as (engine, _, clock):
         await engine.submit("gw-one", report([record(1, awake("s3/r1")), record(2, awake("s3/r1"))]), NOW)
-        assert engine.refusals("gw-one") == [("identity", 2, NOW)]
+        assert engine.refusals("gw-one") == [("identity", 2, NOW, NOW)]
         assert engine.refusals("gw-two") == []
         for n in range(4):
             clock.now += 1
             await engine.submit("gw-one", report(pings(range(3, 200, 3)), spool_id=f"{n:032x}"), clock.now)
         await engine.submit("gw-one", report(pings([2]), spool_id=f"{3:032x}"), clock.now)
-        found = {reason: (count, at) for reason, count, at in engine.refusals("gw-one")}
-        assert found == {"identity": (2, NOW), "gaps": (4, NOW + 4), "spools": (3, NOW + 4), "late_gaps": (1, NOW + 4)}
+        assert sorted(engine.refusals("gw-one")) == [
+            ("gaps", 4, NOW + 1, NOW + 4),
+            ("identity", 2, NOW, NOW),
+            ("late_gaps", 1, NOW + 4, NOW + 4),
+            ("spools", 3, NOW + 2, NOW + 4),
+        ]
         clock.now = NOW + 86_402
-        assert sorted(reason for reason, _, _ in engine.refusals("gw-one")) == ["gaps", "late_gaps", "spools"]
+        assert sorted(refused.reason for refused in engine.refusals("gw-one")) == ["gaps", "late_gaps", "spools"]
+
+
+async def test_what_was_refused_in_the_future(tmp_path):
+    """A clock that was a year ahead and is set back: it is told as of now, and for a day, not for a year."""
+    ahead = 365 * 86_400.0
+    foreign = record(1, awake("s3/r1"))
+    async with running(tmp_path) as (engine, _, clock):
+        clock.now = NOW + ahead
+        await engine.submit("gw-one", report([foreign]), clock.now)
+        clock.now = NOW
+        assert engine.refusals("gw-one") == [("identity", 1, NOW, NOW)]
+        clock.now = NOW + 60
+        await engine.submit("gw-one", report([replace(foreign, sequence=2)]), clock.now)
+        assert engine.refusals("gw-one") == [("identity", 2, NOW, NOW + 60)]
+        clock.now = NOW + 86_461
+        assert engine.refusals("gw-one") == []
+        await engine.submit("gw-one", report([replace(foreign, sequence=3)]), clock.now)
+        assert engine.refusals("gw-one") == [("identity", 1, clock.now, clock.now)]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,6 +157,22 @@ async def test_the_last_test_shows_its_evidence() -> None:
     assert f"    10月15日 11:50, 10 分钟前: {EVIDENCE_ZH}" in lines
     assert "  gw-5114020001 far: 经出口 metro-exit 下行 约 80.4 Mbit/s" in lines
     assert any(EVIDENCE_ZH in line for line in classroom_lines(view, tested, "zh"))
+
+
+async def test_what_was_refused() -> None:
+    """A terminal says what the page says: how many, since when, which limit, and which setting raises it."""
+    refused = {"gw-5114020001": [("gaps", 2, NOW - 7_200, NOW - 60), ("exit", 1, NOW - 90, NOW - 90)]}
+    told = replace(bureau(), refusals=lambda gateway: refused.get(gateway, []))
+    app = web.Application()
+    app.add_routes(api.routes(told))
+    async with TestClient(TestServer(app)) as client:
+        view = await get(client, "/api/v1/schools/5114020001?lang=en")
+    gaps, exits = view["gateways"][0]["refused"]
+    assert (gaps["since_at"], gaps["last_at"], gaps["count"]) == (NOW - 7_200, NOW - 60, 2)
+    assert (gaps["setting"], exits["setting"]) == ("ranges_per_spool_max", "exits_per_gateway_max")
+    lines = [line for line in school_lines(view, "en") if "raises" in line]
+    assert lines[0].endswith("raises ranges_per_spool_max in the policy), first 15 Oct 10:00, last 15 Oct 11:59")
+    assert lines[1].endswith("raises exits_per_gateway_max in the policy, last 15 Oct 11:58")
 
 
 async def test_the_asked_language(client: Client) -> None:
