@@ -23,24 +23,26 @@ FILE_NAME = "roster.cache"
 _FORMAT = sha256(json.dumps([__version__, msgspec.json.schema(OfficeFile)]).encode()).hexdigest()
 """Another release may read the same text otherwise."""
 
+_office = msgspec.msgpack.Decoder(OfficeFile)
 _log = structlog.get_logger()
 
 
 class _Remembered(Struct, frozen=True):
     format: str
-    files: dict[str, OfficeFile]
+    files: dict[str, msgspec.Raw]
+    """Digest -> an office; decoded one by one, for most of each is dropped again: its equal parts."""
 
 
 def recall(file: Path) -> Known:
     """Return what was remembered; nothing where that is of no use."""
+    shared = Shared()
     try:
         remembered = msgspec.msgpack.decode(file.read_bytes(), type=_Remembered)
+        if remembered.format != _FORMAT:
+            return {}
+        return {digest: shared.office(_office.decode(text)) for digest, text in remembered.files.items()}
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
-    if remembered.format != _FORMAT:
-        return {}
-    shared = Shared()
-    return {digest: shared.office(office) for digest, office in remembered.files.items()}
 
 
 def remember(file: Path, known: Known) -> None:
@@ -48,7 +50,8 @@ def remember(file: Path, known: Known) -> None:
 
     Only its owner may read it, like the store: it holds the digests of the gateways' tokens.
     """
-    text = msgspec.msgpack.encode(_Remembered(_FORMAT, dict(known)))
+    files = {digest: msgspec.Raw(msgspec.msgpack.encode(office)) for digest, office in known.items()}
+    text = msgspec.msgpack.encode(_Remembered(_FORMAT, files))
     fresh = file.with_suffix(".new")
     try:
         fresh.unlink(missing_ok=True)
