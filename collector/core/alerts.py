@@ -99,7 +99,8 @@ def apply(
     before: Mapping[Key, AlertState] = {(alert.subject, alert.cause): alert for alert in school.state.alerts}
     left, changes = dict(before), list[AlertChange]()
     seen: set[Key] = set()
-    for finding in findings:
+    # where nothing is remembered, what is not bad is nothing to remember: nearly always that is everything
+    for finding in findings if before else (finding for finding in findings if finding.bad == "yes"):
         key = (finding.subject, finding.cause)
         seen.add(key)
         prior = before.get(key)

@@ -5,7 +5,7 @@ shortfall and no good day between take the verdict away, as many good days in a 
 on it and no shortfall: a line that is short every noon is not saved by its mornings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
@@ -19,8 +19,8 @@ from collector.core.verdict import Link
 from collector.core.words import Cause, CompliantValue, VerdictValue
 
 
-def latched(case: Case, prior: Latch, link: Link, findings: Iterable[Finding]) -> Latch:
-    """Fold the present evidence into the latch. Unknown never changes it."""
+def latched(case: Case, prior: Latch, link: Link, findings: Collection[Finding]) -> Latch:
+    """Fold the present evidence into the latch. Unknown never changes it. ``findings``: what is bad of this room."""
     short_at = _short_at(case, findings)
     if short_at is not None:
         return _short(case, prior, short_at)
@@ -43,13 +43,12 @@ def compliant(room: Classroom, state: ClassroomState) -> CompliantValue:
     return "exempt" if room.exempt is not None else state.latch.value
 
 
-def _short_at(case: Case, findings: Iterable[Finding]) -> float | None:
+def _short_at(case: Case, findings: Collection[Finding]) -> float | None:
     """When the newest shortfall was seen; of a port only what was negotiated in a lesson: boards sleep outside."""
     times = [
         finding.evidence_at
         for finding in findings
-        if finding.bad == "yes"
-        and finding.cause in LINK_CAUSES
+        if finding.cause in LINK_CAUSES
         and finding.evidence_at is not None
         and (finding.cause not in PORT_CAUSES or in_lesson(case.school.hours, finding.evidence_at))
     ]
@@ -58,8 +57,8 @@ def _short_at(case: Case, findings: Iterable[Finding]) -> float | None:
     return case.now if _has(findings, Cause.DEVICE_ABSENT) else None
 
 
-def _has(findings: Iterable[Finding], cause: Cause) -> bool:
-    return any(finding.cause is cause and finding.bad == "yes" for finding in findings)
+def _has(findings: Collection[Finding], cause: Cause) -> bool:
+    return any(finding.cause is cause for finding in findings)
 
 
 def _short(case: Case, prior: Latch, at: float) -> Latch:

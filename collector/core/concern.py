@@ -8,24 +8,28 @@ from collections.abc import Iterator, Sequence
 
 from classready.observation import Http, Port, Segment
 from collector.core.events import Event, Observed
-from collector.core.folded import Folded
-from collector.core.hours import local_date
+from collector.core.folded import NOBODY, Folded
+from collector.core.hours import school_days_between
 from collector.core.roster import SchoolRoster
-from collector.core.state import AlertState
+from collector.core.state import SchoolState
 from collector.core.subject import Subject
 
 
-def look_again(folded: Folded, remembered: Sequence[AlertState], events: Sequence[Event]) -> None:
-    """Have judged what ``events`` may change of ``remembered``: alerts, and what may become one.
+def look_again(folded: Folded, before: SchoolState, events: Sequence[Event]) -> None:
+    """Have judged what ``events`` may change of the alerts of ``before``: those that are open, and what may become one.
 
     Gateways and bandwidth tests are not looked for: whatever counts of them has everybody judged.
     """
-    counted_at = {alert.subject: alert.evidence_at or 0.0 for alert in remembered}
+    counted_at = {alert.subject: alert.evidence_at or 0.0 for alert in before.alerts}
     for event in events:
         if isinstance(event, Observed):
             for subject in _subjects(event, folded.school.roster):
                 if (at := counted_at.get(subject)) is not None:
                     _look_at(folded, subject, event, at)
+    for room_id in folded.listed:
+        was_at, at = before.classrooms.get(room_id, NOBODY).last_awake_at, folded.room(room_id).last_awake_at
+        if at != was_at and not _is_same_day(folded, at or 0.0, was_at or 0.0):
+            folded.rooms.add(room_id)
 
 
 def _look_at(folded: Folded, subject: Subject, event: Observed, counted_at: float) -> None:
@@ -33,13 +37,12 @@ def _look_at(folded: Folded, subject: Subject, event: Observed, counted_at: floa
     if subject.kind == "classroom":
         folded.rooms.add(subject.name)
     elif not _is_same_day(folded, event.observed_at, counted_at):
-        # compliance counts days with a shortfall, also of a room whose own evidence only confirms what is known
         folded.rooms.update(folded.listed)
 
 
-def _is_same_day(folded: Folded, one: float, other: float) -> bool:
-    hours = folded.school.hours
-    return local_date(hours, one) == local_date(hours, other)
+def _is_same_day(folded: Folded, at: float, before: float) -> bool:
+    """Compliance counts days: the first evidence of one is looked at, even if it only confirms what is known."""
+    return school_days_between(folded.school.hours, before, at) == 0
 
 
 def _subjects(event: Observed, roster: SchoolRoster) -> Iterator[Subject]:

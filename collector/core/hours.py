@@ -8,15 +8,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from collector.core.roster import Hours, SchoolDay
+from collector.core.roster import DAY_S, Hours
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Date = Annotated[
     str,
     Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", examples=["2026-09-01"], description="year, month, day"),
 ]
-
-DAY_S = 86_400.0
 
 
 class Term(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,23 +78,23 @@ def local_date(hours: Hours, at: float) -> str:
 
 
 def is_school_day(hours: Hours, at: float) -> bool:
-    index = _days_until(hours, at) - 1
-    return index >= 0 and hours.days[index].date == local_date(hours, at)
+    begun = bisect_right(hours.midnights, at)
+    return begun > 0 and at < hours.midnights[begun - 1] + DAY_S
 
 
 def school_days_between(hours: Hours, start: float, end: float) -> int:
     """School days after the day of ``start``, up to and with the day of ``end``."""
-    return _days_until(hours, end) - _days_until(hours, start) if end > start else 0
+    return bisect_right(hours.midnights, end) - bisect_right(hours.midnights, start) if end > start else 0
 
 
 def next_boundary(hours: Hours, after: float) -> float:
     """When the next lesson begins or ends, or the next school day does (at its midnight); infinite = none is known."""
-    begun, ended, day = bisect_right(hours.starts, after), bisect_right(hours.ends, after), _days_until(hours, after)
-    return min(
-        hours.starts[begun] if begun < len(hours.starts) else inf,
-        hours.ends[ended] if ended < len(hours.ends) else inf,
-        _midnight(hours, hours.days[day]) if day < len(hours.days) else inf,
-    )
+    coming = [
+        times[index]
+        for times in (hours.starts, hours.ends, hours.midnights)
+        if (index := bisect_right(times, after)) < len(times)
+    ]
+    return min(coming, default=inf)
 
 
 def before_school_hours(hours: Hours, end: float, count_h: float) -> float:
@@ -117,20 +115,6 @@ def after_school_hours(hours: Hours, start: float, count_h: float) -> float:
     until_s = _taught_until_s(hours, start) + count_h * 3_600
     lesson = bisect_right(hours.taught_s, until_s)
     return hours.ends[lesson] - (hours.taught_s[lesson] - until_s) if lesson < len(hours.ends) else inf
-
-
-@lru_cache(maxsize=4096)
-def _day_number(iso_date: str) -> int:
-    return (date.fromisoformat(iso_date) - date(1970, 1, 1)).days
-
-
-def _midnight(hours: Hours, day: SchoolDay) -> float:
-    return _day_number(day.date) * DAY_S - hours.utc_offset_s
-
-
-def _days_until(hours: Hours, at: float) -> int:
-    """How many of the school's days have begun at ``at``."""
-    return bisect_right(hours.dates, local_date(hours, at))
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from collector.core import alerts, findings
+from collector.core import alerts, room_findings, school_findings
 from collector.core.case import Shared, case_of, shared
 from collector.core.compliance import aged, compliant, latched
 from collector.core.due import next_due
@@ -14,7 +14,7 @@ from collector.core.findings import Finding
 from collector.core.folded import NOBODY, Folded
 from collector.core.next_step import step_unheard
 from collector.core.roster import Classroom
-from collector.core.state import ClassroomState, School, Verdict
+from collector.core.state import ClassroomState, Latch, School, Verdict
 from collector.core.verdict import link_of, unheard, verdict_of
 from collector.core.words import Cause, NextStep, ShownValue
 
@@ -25,13 +25,13 @@ def judge(before: School, folded: Folded, rooms: Collection[str] | None) -> tupl
     """Judge the named rooms (None = all), and the alerts on what was found."""
     now, policy = folded.now, folded.policy
     common = shared(folded.school, now, policy)
-    found = list(findings.of_school(common))
-    of_school = tuple(found)
+    found = list(school_findings.of_school(common))
+    bad = tuple(finding for finding in found if finding.bad == "yes")
     for room_id, room in folded.listed.items():
         if rooms is None or room_id in rooms:
-            state, of_room = _judged(common, room, of_school)
+            state, of_room = _judged(common, room, bad)
             found += of_room
-            if state != folded.room(room_id):
+            if state is not folded.room(room_id):
                 folded.put("classrooms", room_id, state)
     left, changes = alerts.apply(folded.school, found, now, policy, all_found=rooms is None)
     if left != folded.state.alerts:
@@ -45,31 +45,32 @@ def judge(before: School, folded: Folded, rooms: Collection[str] | None) -> tupl
 
 
 def _judged(
-    common: Shared, room: Classroom, of_school: tuple[Finding, ...]
+    common: Shared, room: Classroom, bad_of_school: tuple[Finding, ...]
 ) -> tuple[ClassroomState, tuple[Finding, ...]]:
-    """The room with both its verdicts, and the findings about it alone."""
+    """The room with both its verdicts (the same where nothing changed), and the findings about it alone."""
     school, now, policy = common.school, common.now, common.policy
     state = school.state.classrooms.get(room.id, NOBODY)
     latch = aged(school, state.latch, now, policy)
     case = case_of(common, room)
     if case is None:
-        verdict = unheard(Cause.NOT_MEASURED, step_unheard(school))
-        return replace(state, verdict=_since(state, verdict, now), latch=latch), ()
-    mine = findings.of_room(case)
+        return _with(state, unheard(Cause.NOT_MEASURED, step_unheard(school)), latch, now), ()
+    mine = room_findings.of_room(case)
     if case.heard.silent:
-        verdict = unheard(Cause.GATEWAY_SILENT, NextStep.CHECK_GATEWAY)
-        return replace(state, verdict=_since(state, verdict, now), latch=latch), mine
-    concerned = (*mine, *(finding for finding in of_school if room.id in finding.classrooms))
-    link = link_of(case, concerned)
-    latch = latched(case, latch, link, concerned)
+        return _with(state, unheard(Cause.GATEWAY_SILENT, NextStep.CHECK_GATEWAY), latch, now), mine
+    bad = [finding for finding in mine if finding.bad == "yes"]
+    bad += [finding for finding in bad_of_school if room.id in finding.classrooms]
+    link = link_of(case, bad)
+    latch = latched(case, latch, link, bad)
     is_proven = room.exempt is not None or latch.value != "unknown"
-    verdict = verdict_of(case, link, concerned, is_proven=is_proven)
-    return replace(state, verdict=_since(state, verdict, now), latch=latch), mine
+    return _with(state, verdict_of(case, link, bad, is_proven=is_proven), latch, now), mine
 
 
-def _since(state: ClassroomState, verdict: Verdict, now: float) -> Verdict:
+def _with(state: ClassroomState, verdict: Verdict, latch: Latch, now: float) -> ClassroomState:
     unchanged = state.verdict.ready == verdict.ready and state.verdict.ready_since is not None
-    return replace(verdict, ready_since=state.verdict.ready_since if unchanged else now)
+    verdict = replace(verdict, ready_since=state.verdict.ready_since if unchanged else now)
+    if verdict == state.verdict and latch == state.latch:
+        return state
+    return replace(state, verdict=verdict, latch=latch)
 
 
 # --- what changed ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from collector.core.words import Basis, Direction, Grade, LinkState
 Thetas = tuple[float, float]
 
 NOTHING = Interval()
+_GRADES = tuple(Grade)
+"""The best first."""
 
 
 # --- one part -------------------------------------------------------------------------------------------------------
@@ -189,7 +191,7 @@ def line_of(school: School, gateway: str, direction: Direction, thetas: Thetas) 
     for name in exits_of(school, gateway):
         if not (legs := exit_legs(school, gateway, name, direction)):
             continue
-        found = tested(legs, legs_interval(legs), thetas)
+        found = tested_legs(legs, thetas)
         blind = found.state == "short" and uplink.state != "enough"
         exits[name] = replace(found, state="unknown") if blind else found
     return Line(direction=direction, thetas=thetas, uplink=uplink, exits=exits)
@@ -197,6 +199,29 @@ def line_of(school: School, gateway: str, direction: Direction, thetas: Thetas) 
 
 def tested(legs: tuple[Leg, ...], interval: Interval, thetas: Thetas) -> Tested:
     return Tested(legs=legs, interval=interval, state=part_state(interval, thetas))
+
+
+def tested_legs(legs: tuple[Leg, ...], thetas: Thetas) -> Tested:
+    """A part of which nothing but its own tests tells."""
+    return tested(legs, legs_interval(legs), thetas)
+
+
+def weakest_grade(parts: Iterable[Tested]) -> Grade | None:
+    """What rests on several tests is as good as the least of them."""
+    return weakest(grade_of(leg, test) for part in parts for leg in part.legs if (test := decisive_test(leg)))
+
+
+def weakest(grades: Iterable[Grade]) -> Grade | None:
+    return max(grades, key=_GRADES.index, default=None)
+
+
+def newest_test_at(parts: Iterable[Tested]) -> float | None:
+    return max((leg.tests[-1].observed_at for part in parts for leg in part.legs if leg.tests), default=None)
+
+
+def worst(states: Iterable[LinkState]) -> LinkState:
+    found = set(states)
+    return "short" if "short" in found else "unknown" if "unknown" in found else "enough"
 
 
 def gateway_uplink(school: School, gateway: str, direction: Direction) -> Interval:

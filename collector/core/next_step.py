@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from collector.core.case import Case
 from collector.core.evidence import Leg
-from collector.core.findings import platform_state
 from collector.core.link import judged_directions, leg_interval, line_legs, part_state
 from collector.core.state import Clauses, School
 from collector.core.words import Cause, NextStep
@@ -104,9 +103,8 @@ def _step_without_port(case: Case) -> NextStep:
 
 def _step_of_platforms(case: Case) -> NextStep:
     """Nobody at the school can do anything while all that is unknown is the platforms' own fault."""
-    school, faults = case.school, case.school.state.platform_faults
-    states = {p: platform_state(school, p, case.gateway, case.now, case.policy) for p in school.roster.platforms}
-    unknown = [platform for platform, state in states.items() if state == "unknown"]
+    unknown = [platform for platform, state in case.upstream.platforms.items() if state == "unknown"]
+    faults = case.school.state.platform_faults
     return NextStep.WAIT_FOR_PLATFORM if set(unknown) <= set(faults) else NextStep.CHECK_PLATFORM_PROBE
 
 

@@ -1,11 +1,15 @@
 """What should exist: a school as its roster lists it, and its hours. Files and calendars are read by the shell."""
 
 from collections.abc import Mapping
+from datetime import date
 from itertools import accumulate
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
+
+DAY_S = 86_400.0
+_EPOCH = date(1970, 1, 1)
 
 
 class Classroom(Struct, frozen=True, kw_only=True, gc=False):
@@ -46,8 +50,8 @@ class Hours(Struct, frozen=True, gc=False):
 
     days: tuple[SchoolDay, ...] = ()
     utc_offset_s: float = 28_800.0
-    dates: tuple[str, ...] = ()
-    """Of ``days``. This and what follows is filled in: ages are looked up here many times a judgement."""
+    midnights: tuple[float, ...] = ()
+    """At which ``days`` begin. This and what follows is filled in: ages are looked up here many times a judgement."""
     starts: tuple[float, ...] = ()
     """Of all lessons, in order."""
     ends: tuple[float, ...] = ()
@@ -56,7 +60,8 @@ class Hours(Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         lessons = [lesson for day in self.days for lesson in day.lessons]
-        force_setattr(self, "dates", tuple(day.date for day in self.days))
+        midnights = ((date.fromisoformat(day.date) - _EPOCH).days * DAY_S - self.utc_offset_s for day in self.days)
+        force_setattr(self, "midnights", tuple(midnights))
         force_setattr(self, "starts", tuple(start for start, _ in lessons))
         force_setattr(self, "ends", tuple(end for _, end in lessons))
         force_setattr(self, "taught_s", tuple(accumulate(end - start for start, end in lessons)))

@@ -102,7 +102,7 @@ def _round(
         let_age(folded)
         return judge(school, folded, None)
     if school.state.alerts:
-        look_again(folded, school.state.alerts, events)
+        look_again(folded, school.state, events)
     if folded.rooms or folded.counts:
         return judge(school, folded, folded.rooms)
     return folded.school, tuple(folded.moved)

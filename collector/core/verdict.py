@@ -1,36 +1,19 @@
 """The verdict on a classroom as of now: its link, the four clauses of ``ready``, and its causes, from the findings."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from msgspec import Struct
 
 from collector.core.case import Case
-from collector.core.findings import (
-    LINK_CAUSES,
-    Finding,
-    every,
-    path_tested,
-    platform_state,
-    port_part,
-)
-from collector.core.link import (
-    NOTHING,
-    Tested,
-    bases_of,
-    decisive_test,
-    divided,
-    grade_of,
-    part_state,
-    reach,
-    segment_interval,
-)
+from collector.core.findings import LINK_CAUSES, Finding
+from collector.core.link import bases_of, newest_test_at, part_state, reach, weakest, weakest_grade, worst
 from collector.core.next_step import next_step
+from collector.core.platforms import every
 from collector.core.policy import Policy
 from collector.core.state import Clauses, Interval, Verdict
 from collector.core.words import Basis, Cause, Grade, LinkState, NextStep, VerdictValue
 
 _LINK_CLAUSE: dict[LinkState, VerdictValue] = {"enough": "yes", "short": "no", "unknown": "unknown"}
-_GRADES = tuple(Grade)
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -49,12 +32,12 @@ def unheard(cause: Cause, step: NextStep) -> Verdict:
     return Verdict(causes=(cause,), next_step=step)
 
 
-def verdict_of(case: Case, link: Link, findings: Iterable[Finding], *, is_proven: bool) -> Verdict:
-    """``findings``: those that concern this room. ``is_proven``: nothing more need be known of it to call it 达标."""
-    bad = {finding.cause for finding in findings if finding.bad == "yes"}
+def verdict_of(case: Case, link: Link, findings: Collection[Finding], *, is_proven: bool) -> Verdict:
+    """``findings``: what is bad of this room. ``is_proven``: nothing more need be known of it to call it 达标."""
+    bad = {finding.cause for finding in findings}
     clauses = _clauses(case, link, bad)
     ready = every((clauses.link, clauses.way, clauses.device, clauses.platforms))
-    causes = tuple(cause for cause in Cause if cause in bad)
+    causes = tuple(cause for cause in Cause if cause in bad) if bad else ()
     if ready == "unknown" and not causes:
         causes = (Cause.NOT_MEASURED,)
     undecided = ready == "unknown" or (ready == "yes" and not is_proven)
@@ -71,8 +54,7 @@ def verdict_of(case: Case, link: Link, findings: Iterable[Finding], *, is_proven
 
 
 def _clauses(case: Case, link: Link, bad: set[Cause]) -> Clauses:
-    school, now, policy = case.school, case.now, case.policy
-    platforms = every(platform_state(school, p, case.gateway, now, policy) for p in school.roster.platforms)
+    platforms = every(case.upstream.platforms.values())
     return Clauses(link=_LINK_CLAUSE[link.state], way=_way(bad), device=_device(case, bad), platforms=platforms)
 
 
@@ -94,31 +76,20 @@ def _device(case: Case, bad: set[Cause]) -> VerdictValue:
 # --- the link -------------------------------------------------------------------------------------------------------
 
 
-def link_of(case: Case, findings: Iterable[Finding]) -> Link:
-    """Judge the three bases (port, reach, share) of one classroom's link."""
-    lines = case.lines
-    port, segments = port_part(case), case.segments()
-    known = [part for part in map(segment_interval, segments) if part != NOTHING]
-    paths = [path_tested(case, line) for line in lines]
-    reaches = [reach(port, known, path.interval, line) for line, path in zip(lines, paths, strict=True)]
-    share = divided(lines[0].uplink.interval, max(1, len(case.shared.judged[case.gateway])))
-    bases = bases_of(reaches[0], port, share if case.shared.in_lesson else None)
-    uplink_state = _worst(line.uplink.state for line in lines)
-    reach_state = _worst(part_state(part, line.thetas) for part, line in zip(reaches, lines, strict=True))
-    is_short = any(finding.bad == "yes" and finding.cause in LINK_CAUSES for finding in findings)
-    state = _state(case.policy, bases, uplink_state, reach_state)
+def link_of(case: Case, findings: Collection[Finding]) -> Link:
+    """Judge the three bases (port, reach, share) of one classroom's link. ``findings``: what is bad of this room."""
+    up = case.upstream
+    reaches = [reach(case.port, case.trunks, way.interval, line) for way, line in zip(case.ways, up.lines, strict=True)]
+    bases = bases_of(reaches[0], case.port, up.share if case.shared.in_lesson else None)
+    reached = worst(part_state(part, line.thetas) for part, line in zip(reaches, up.lines, strict=True))
+    is_short = any(finding.cause in LINK_CAUSES for finding in findings)
     return Link(
         bases=bases,
-        state="short" if is_short else state,
-        uplink_known=uplink_state != "unknown",
-        grade=_grade(case, port, known, paths),
-        evidence_at=_evidence_at(case, paths),
+        state="short" if is_short else _state(case.policy, bases, up.state, reached),
+        uplink_known=up.state != "unknown",
+        grade=_grade(case),
+        evidence_at=_evidence_at(case),
     )
-
-
-def _worst(states: Iterable[LinkState]) -> LinkState:
-    found = set(states)
-    return next((state for state in ("short", "unknown") if state in found), "enough")
 
 
 def _state(policy: Policy, bases: dict[Basis, Interval], uplink: LinkState, reached: LinkState) -> LinkState:
@@ -130,25 +101,15 @@ def _state(policy: Policy, bases: dict[Basis, Interval], uplink: LinkState, reac
     return "enough" if uplink == "enough" and reached == "enough" else "unknown"
 
 
-def _grade(case: Case, port: Interval | None, segments: list[Interval], paths: list[Tested]) -> Grade | None:
+def _grade(case: Case) -> Grade | None:
     """The weakest evidence that the link rests on; a path that was proven needs no port or trunk to speak for it."""
-    legs = [leg for part in (*_line_parts(case), *paths) for leg in part.legs]
-    grades = [grade_of(leg, test) for leg in legs if (test := decisive_test(leg))]
-    if port is not None and all(path.interval.at_least_bps is None for path in paths):
-        grades.append(Grade.NEGOTIATED if segments else Grade.PARTIAL)
-    return max(grades, key=_GRADES.index, default=None)
+    grades = [case.upstream.grade, weakest_grade(case.ways)]
+    if case.port is not None and all(way.interval.at_least_bps is None for way in case.ways):
+        grades.append(Grade.NEGOTIATED if case.trunks else Grade.PARTIAL)
+    return weakest(grade for grade in grades if grade is not None)
 
 
-def _line_parts(case: Case) -> Iterable[Tested]:
-    """The uplink and, as far as they are known, the exits."""
-    for line in case.lines:
-        yield line.uplink
-        yield from (part for part in line.exits.values() if part.state != "unknown")
-
-
-def _evidence_at(case: Case, paths: list[Tested]) -> float | None:
-    parts = (*_line_parts(case), *paths)
-    times = [leg.tests[-1].observed_at for part in parts for leg in part.legs if leg.tests]
-    if case.state.port:
-        times.append(case.state.port.observed_at)
-    return max(times, default=None)
+def _evidence_at(case: Case) -> float | None:
+    port_at = case.state.port.observed_at if case.state.port else None
+    times = (case.upstream.evidence_at, newest_test_at(case.ways), port_at)
+    return max((at for at in times if at is not None), default=None)

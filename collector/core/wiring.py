@@ -46,8 +46,3 @@ def rooms_behind(school: School, segment: SegmentReading) -> tuple[str, ...]:
     """Judged rooms whose traffic passes ``segment``."""
     rooms = judged_rooms(school, segment.gateway)
     return tuple(room for room in rooms if segment.serves(switch_of(school, room)))
-
-
-def rooms_on(school: School, gateway: str, switch: str) -> tuple[str, ...]:
-    """Judged rooms that were last seen on ``switch``."""
-    return tuple(room for room in judged_rooms(school, gateway) if switch_of(school, room) == switch)

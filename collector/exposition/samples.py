@@ -18,7 +18,6 @@ from collector.core.bureau.words import Bureau, Incident
 from collector.core.compliance import compliant
 from collector.core.evidence import Leg, Reading
 from collector.core.figures import contention_ratio, counts, segment_contention_ratio, segments_of
-from collector.core.findings import platform_over_gateways
 from collector.core.hours import in_lesson
 from collector.core.link import (
     decisive_test,
@@ -29,6 +28,7 @@ from collector.core.link import (
     path_legs,
     segment_interval,
 )
+from collector.core.platforms import platform_over_gateways
 from collector.core.policy import Policy
 from collector.core.state import ClassroomState, School
 from collector.core.wiring import gateway_of

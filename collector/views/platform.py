@@ -8,7 +8,7 @@ from msgspec.structs import astuple
 from classready.observation import Http
 from collector.core.age import is_fresh
 from collector.core.evidence import PlatformReading
-from collector.core.findings import platform_over_gateways
+from collector.core.platforms import platform_over_gateways
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.words import VerdictValue

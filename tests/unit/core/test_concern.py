@@ -118,6 +118,18 @@ def test_the_first_evidence_of_a_day_is_for_everybody(judged: list[str]) -> None
     assert story.school.state.classrooms["r2"].latch.short_days == ("2026-11-23", "2026-11-24")
 
 
+def test_the_first_time_a_device_is_awake_on_a_day(judged: list[str]) -> None:
+    """A good day is one on which a room was seen awake with enough: it is noted when it is seen."""
+    story = with_open("a platform").event(Tick(), now=at("2026-11-23 23:58")).heard()
+    both: list[Seen] = [(device("r1"), "r1"), (device("r2"), "r2")]
+    report(story.later(60), *both).event(Tick(), now=at("2026-11-24 00:00"))
+    judged.clear()
+    report(story.later(30), both[0])
+    report(story.later(30), *both)
+    report(story.later(30), *both)
+    assert judged == ["r1", "r2"]
+
+
 @pytest.mark.parametrize(
     "again",
     [

@@ -7,8 +7,8 @@ from classready.units import MBIT
 from collector.core.events import RosterChanged, VerdictChanged
 from collector.core.evidence import BandwidthTest
 from collector.core.figures import contention_ratio, counts
-from collector.core.findings import platform_over_gateways
 from collector.core.link import link_bps, link_ratio, majority, part_state, port_interval
+from collector.core.platforms import platform_over_gateways
 from collector.core.policy import Policy
 from collector.core.roster import Classroom
 from collector.core.state import Interval
