@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from math import inf
 
 import structlog
 
@@ -45,8 +46,18 @@ class Clockwork:
             self.turned_at = time.monotonic()
             await self._registry.due.wait(self._time.now(), idle_max_s)
 
-    async def tick(self, gap_s: float = GAP_S) -> None:
-        """Do what is due by now, slice after slice: reports go between them, and whatever else needs ``gap_s``.
+    async def wake(self, until: float, within_s: float = inf) -> None:
+        """At the start, when nobody waits yet: do what is due ``until`` then, as far as there is time ``within_s``.
+
+        Raises:
+            CommitFailedError: what was not done yet is due again soon.
+        """
+        end = time.monotonic() + within_s
+        while self._registry.due.has_due(until) and time.monotonic() < end:
+            await self._pass_time(until)
+
+    async def tick(self) -> None:
+        """Do what is due by now, slice after slice: reports go between them, and whatever else needs ``GAP_S``.
 
         Raises:
             CommitFailedError: what was not done yet is due again soon.
@@ -56,7 +67,7 @@ class Clockwork:
         now = self._time.now()
         while self._registry.due.has_due(now):
             await self._pass_time(now)
-            await asyncio.sleep(gap_s)
+            await asyncio.sleep(GAP_S)
 
     async def _pass_time(self, now: float) -> None:
         """Let time pass for as many of the schools that are due as a turn has time for."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collector.core.state import School
 from collector.engine import metrics, transaction
 from collector.engine.draft import Draft
+from collector.engine.pace import Pace
 from collector.engine.refusals import Refusals
 from collector.engine.registry import Registry
 from collector.engine.timekeeping import Timekeeper
@@ -65,6 +66,14 @@ class Committer:
                     await transaction.write(connection, draft, due, registry.rows)
             self.writer.took_it()
         registry.accept(draft, due)
+
+    async def show(self, names: Iterable[str]) -> None:
+        """Show schools as they are in force, whether or not they changed."""
+        pace = Pace()
+        for name in names:
+            for callback in self.on_change:
+                callback({name: self.registry.schools[name]}, self.time.now())
+            await pace.breathe()
 
     def announce(self, draft: Draft, gone: Iterable[str] = ()) -> None:
         """Count ``draft``, and show it to whoever wants to know; its turn is over, so that nobody waits for that."""

@@ -20,7 +20,7 @@ from collector.engine.pace import Pace
 from collector.engine.queue import Queue
 from collector.engine.refusals import Refused
 from collector.engine.registry import Registry
-from collector.engine.rostering import InForce, draft_farewell, put_in_force
+from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force
 from collector.engine.timekeeping import Timekeeper
 from collector.engine.writing import Writer
 from collector.roster import Roster
@@ -30,6 +30,9 @@ from collector.store.database import Store
 
 ANSWER_MAX_S = 30.0
 """Whoever waits longer is told to come again: a store that hangs must not collect open requests."""
+JUDGING_AT_START_S = 2.0
+"""For schools that nothing happened to while the collector was away; beyond it, they are judged while reports come in:
+20,000 within half a minute, or each with its own report if that comes sooner."""
 UNWELL_AFTER_S = 30.0
 """Without a turn of the clockwork."""
 
@@ -162,8 +165,14 @@ class Engine:
             self._committer.announce(draft, gone)
             self._committer.refusals.forget_others(roster.gateways)
             with suppress(CommitFailedError):
-                await (self._clockwork.tick(gap_s=0.0) if is_start else self._clockwork.tick())
+                await (self._wake() if is_start else self._clockwork.tick())
                 await self.bureau.settle()
+
+    async def _wake(self) -> None:
+        """Judge what may not be what it was; show all others as they were stored, and judge those for which is time."""
+        await self._clockwork.wake(BEFORE_ALL)
+        await self._committer.show([name for name in self.schools if self._registry.rows[name].waiting])
+        await self._clockwork.wake(self._time.now(), JUDGING_AT_START_S)
 
     async def _differing(self, new: InForce) -> list[str]:
         """The schools that stay, and for which something is not what it was."""

@@ -1,20 +1,30 @@
-"""A roster, calendar and policy come into force: in memory at once; what each school must hear of it waits for it."""
+"""A roster, calendar and policy come into force: in memory at once; what each school must hear of it waits for it.
+
+At a start no school was judged yet. Where time may have changed something since it was stored, that comes before
+anything is shown; all others are what they were when the collector ended, and are judged as soon as there is time.
+"""
 
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from collector.core.due import next_due
 from collector.core.events import PolicyChanged, RosterChanged
 from collector.core.policy import Policy
 from collector.core.roster import Hours
-from collector.core.state import School
+from collector.core.state import Away, School
 from collector.core.step import leave
 from collector.engine.draft import Draft
 from collector.engine.registry import Registry, Row
 from collector.engine.resuming import Remembered
 from collector.roster import Roster
 from collector.store.states import Stored
+
+BEFORE_ALL = 0.0
+"""Due since ever: nobody sees a school before that is done."""
+LATE_MAX_S = 60.0
+"""What fell due so shortly before a row was written may not have been looked at yet."""
 
 
 class InForce(NamedTuple):
@@ -45,16 +55,32 @@ def put_in_force(
     is_new_policy, registry.policy, registry.roster = new.policy != registry.policy, new.policy, new.roster
     told, now = set(news), memory.read_at
     for name in told:
-        entry, hours = new.roster.schools[name], new.hours[name]
-        if name not in registry.schools:
-            school = School(roster=entry, hours=hours)
-            registry.enter(name, *_returned(school, memory.schools.get(name), now, is_held=name in holders))
-            if resumed := memory.resumed(name, new.roster):
-                registry.tell(name, resumed)
-        registry.tell(name, RosterChanged(roster=entry, hours=hours), now)
+        due_at = now
+        if name not in registry.schools and not _enter(registry, new, name, memory, is_held=name in holders):
+            due_at = now if memory.were_unlisted else BEFORE_ALL
+        registry.tell(name, RosterChanged(roster=new.roster.schools[name], hours=new.hours[name]), due_at)
     registry.keep(new.roster.schools)
     for name in registry.rows.keys() - told if is_new_policy else ():
         registry.tell(name, PolicyChanged(), now)
+
+
+def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, is_held: bool) -> bool:
+    """Take in a school as it is remembered; say whether it must still be what it was then."""
+    stored, resumed = memory.schools.get(name), memory.resumed(name, new.roster)
+    away = Away(resumed.away_from, resumed.away_to) if resumed else None
+    school = School(roster=new.roster.schools[name], hours=new.hours[name], away=away)
+    school, row = _returned(school, stored, memory.read_at, is_held=is_held)
+    registry.enter(name, school, row)
+    if resumed:
+        registry.tell(name, resumed)
+    return _is_as_it_was(school, stored, memory.read_at, new.policy)
+
+
+def _is_as_it_was(school: School, stored: Stored | None, now: float, policy: Policy) -> bool:
+    """Whether nothing is open in it, and no moment has come since it was stored at which something could turn."""
+    if stored is None or school.state.alerts:
+        return False
+    return next_due(school, min(stored.saved_at, now) - LATE_MAX_S, policy) > now
 
 
 def _returned(school: School, stored: Stored | None, now: float, *, is_held: bool) -> tuple[School, Row]:
