@@ -5,6 +5,8 @@ collector's scale. Everything is immutable.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
+from typing import Final
 
 from msgspec import Struct
 
@@ -31,6 +33,10 @@ class PortReading(Reading, frozen=True, kw_only=True):
     def place(self) -> str | None:
         """``switch:port``; None where the switch or the port is not known."""
         return f"{self.seen.switch}:{self.seen.if_name}" if self.seen.switch and self.seen.if_name else None
+
+
+port_facts: Final = attrgetter("switch", "if_name", "admin_up", "oper_up", "speed_bps", "full_duplex")
+"""What of an observed port is judged; all else that it tells are counters."""
 
 
 class DeviceReading(Reading, frozen=True, kw_only=True):

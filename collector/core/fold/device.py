@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from classready.observation import Device, Outcome, Port
 from collector.core.age import is_fresh
 from collector.core.events import DeviceMoved, Observed
-from collector.core.evidence import DeviceReading, PortReading
+from collector.core.evidence import DeviceReading, PortReading, port_facts
 from collector.core.folded import Folded
 from collector.core.hours import in_lesson
 from collector.core.mute import is_observing
@@ -22,8 +22,6 @@ from collector.core.words import DeviceStateName
 
 _ANSWERED: Final = Outcome.ANSWERED
 _NO_ANSWER: Final = Outcome.NO_ANSWER
-_facts: Final = attrgetter("switch", "if_name", "admin_up", "oper_up", "speed_bps", "full_duplex")
-"""What of a port is judged; all else that it tells are counters."""
 _counters: Final = attrgetter("fcs_error_count", "alignment_error_count", "late_collision_count")
 _UNCOUNTED: Final = (None, None, None)
 """Many switches have no EtherLike-MIB."""
@@ -75,7 +73,7 @@ def _is_confirmed(folded: Folded, before: PortReading | None, event: Observed) -
     """Whether the port was known to be what it is now: else the reading changes what is known of it."""
     if before is None or not folded.is_fresh(before.observed_at, event.gateway):
         return False
-    return _facts(before.seen) == _facts(event.observation)
+    return port_facts(before.seen) == port_facts(event.observation)
 
 
 def _earlier(before: PortReading | None, seen: Port) -> Port | None:
@@ -218,7 +216,7 @@ def _is_device_other(folded: Folded, before: ClassroomState, after: ClassroomSta
 def _is_accepted_other(folded: Folded, before: PortReading | None, after: PortReading | None) -> bool:
     if after is before:
         return False
-    if before is None or after is None or _facts(before.seen) != _facts(after.seen):
+    if before is None or after is None or port_facts(before.seen) != port_facts(after.seen):
         return True
     return not folded.is_port_valid(before.observed_at)
 
