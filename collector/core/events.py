@@ -12,7 +12,7 @@ from collector.core.words import Cause, Direction, ShownValue, Source
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
-class Observed(Struct, frozen=True, kw_only=True):
+class Observed(Struct, frozen=True, kw_only=True, gc=False):
     """One record about this school. ``classroom`` is already split from its school; ``late`` may not open an alert."""
 
     gateway: str
@@ -23,7 +23,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     source: Source = "gateway"
 
 
-class Heard(Struct, frozen=True, kw_only=True):
+class Heard(Struct, frozen=True, kw_only=True, gc=False):
     """A report of ``gateway`` was committed: it is not silent."""
 
     gateway: str

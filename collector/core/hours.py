@@ -52,9 +52,8 @@ def in_lesson(hours: Hours, at: float) -> bool:
 
 def next_lessons(hours: Hours, now: float, horizon_s: float) -> tuple[tuple[float, float], ...]:
     """Lessons that touch ``now .. now + horizon_s``, in order."""
-    return tuple(
-        (start, end) for day in hours.days for start, end in day.lessons if end > now and start < now + horizon_s
-    )
+    coming = slice(bisect_right(hours.ends, now), bisect_left(hours.starts, now + horizon_s))
+    return tuple(zip(hours.starts[coming], hours.ends[coming], strict=True))
 
 
 def school_hours_between(hours: Hours, start: float, end: float) -> float:

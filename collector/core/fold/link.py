@@ -41,7 +41,7 @@ def _line(folded: Folded, event: Observed, seen: Bandwidth, key: str) -> None:
     before = folded.state.uplinks.get(key)
     after = _tested(folded, before, fresh, event, seen)
     if after is not before:
-        folded.everybody |= not _only_told(before, after)
+        folded.everybody |= not (_only_told(before, after) or _still_waits(folded, before, after))
         folded.put("uplinks", key, after)
 
 
@@ -94,6 +94,20 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
 def _only_told(before: Leg | None, after: Leg) -> bool:
     """Too close to the last test to count: all that is new is that the target is still asked."""
     return before is not None and replace(before, told_at=after.told_at) == after
+
+
+def _still_waits(folded: Folded, before: Leg | None, after: Leg) -> bool:
+    """Outside lessons every attempt is in vain, each for the same reason: the next step stays what it was.
+
+    ``next_step`` tells what the newest attempt waits for, so the one before must have been the newest, too.
+    """
+    if before is None or before.last_unmeasured_at is None or after.tests is not before.tests:
+        return False
+    tested_at = before.tests[-1].observed_at if before.tests else 0.0
+    if before.last_unmeasured_at <= tested_at or after.last_unmeasured_reason != before.last_unmeasured_reason:
+        return False
+    others = (leg for leg in folded.state.uplinks.values() if leg is not before)
+    return all((leg.last_unmeasured_at or 0.0) < before.last_unmeasured_at for leg in others)
 
 
 def _is_other(before: Leg, fresh: Leg) -> bool:

@@ -12,7 +12,7 @@ from collector.core.events import AlertChange, Heard, Observed, Resumed
 from collector.core.state import School
 from collector.core.step import step
 from collector.core.words import Cause
-from tests.support.school import GATEWAY, POLICY, Story, Tick, at, device, http, path_test, port, trunk
+from tests.support.school import GATEWAY, POLICY, Story, Tick, at, bandwidth, device, http, path_test, port, trunk
 
 DEAF = Port(classroom="r1", switch="sw1", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT)
 
@@ -146,6 +146,25 @@ def test_a_test_that_does_not_count_judges_nobody(again: Callable[[Story], Story
     assert judged == []
     now = [leg.told_at for leg in (*story.school.state.uplinks.values(), *story.school.state.paths.values())]
     assert sorted(now) > sorted(told_at)
+
+
+def in_vain(story: Story, reason: Reason, target: str = "uplink") -> Story:
+    return story.later(20).saw(bandwidth(target=target, outcome=Outcome.UNMEASURED, reason=reason, at_least_bps=None))
+
+
+def test_an_attempt_in_vain_again_judges_nobody(judged: list[str]) -> None:
+    """Outside lessons they come by the minute; another reason, or another target's attempt, is looked at."""
+    story = in_vain(Story().heard().room_well(), Reason.OUTSIDE_HOURS)
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_hours"
+    judged.clear()
+    in_vain(in_vain(story, Reason.OUTSIDE_HOURS), Reason.OUTSIDE_HOURS)
+    assert judged == []
+    in_vain(story, Reason.BUDGET)
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_budget"
+    in_vain(story, Reason.OUTSIDE_HOURS, "second")
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_hours"
+    in_vain(story, Reason.BUDGET)
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_budget"
 
 
 def test_a_target_that_tests_another_room_leaves_nothing_behind() -> None:
