@@ -41,6 +41,7 @@ class Collector:
 
     def __init__(self, code: Path, folder: Path, port: int) -> None:
         self.port = port
+        self.longest_start_s = 0.0
         self._code, self._folder = code, folder
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -68,7 +69,9 @@ class Collector:
                 tell_at_s = now_s + _TELL_EVERY_S
                 say(f"  not ready after {now_s - began_s:.0f} s")
             time.sleep(0.02)
-        return time.monotonic() - began_s
+        took_s = time.monotonic() - began_s
+        self.longest_start_s = max(self.longest_start_s, took_s)
+        return took_s
 
     def stop(self) -> None:
         if self._process is not None:

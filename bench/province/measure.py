@@ -20,6 +20,7 @@ FAREWELL_INTERVAL_S: Final = 1.0
 """What the last reports announce: so everybody is silent three seconds later, and not three minutes."""
 _SILENT_LIMIT_S: Final = 1_200.0
 _SETTLE_S: Final = 2.0
+_GUESSES: Final = 3
 
 
 def fill(world: World) -> Iterator[Line]:
@@ -113,23 +114,30 @@ def restart(world: World) -> Iterator[Line]:
 
 def lesson(world: World) -> Iterator[Line]:
     """A lesson begins for all schools at once, while they report as ever."""
-    world.collector.stop()
-    began_s = time.monotonic()
-    write_roster(world.folder / "roster", world.schools, _in_minutes(30))
-    world.collector.start()  # to learn how long it takes; that lesson is not waited for
-    world.collector.stop()
-    begins = _in_minutes((2 * (time.monotonic() - began_s) + world.pace.offered_s / 2 + _SETTLE_S) / 60)
-    write_roster(world.folder / "roster", world.schools, begins)
-    world.collector.start()
-    lead_s = begins.timestamp() - time.time()
+    lead_s = _start_before_a_lesson(world)
     say(f"  a lesson begins in {lead_s:.0f} s")
-    if lead_s < _SETTLE_S:
-        raise RuntimeError("the collector took longer to start than before: the lesson began without it")
     time.sleep(max(0.0, lead_s - world.pace.offered_s / 2))
     order = Order(what="offer", per_s=world.offered_per_s, seconds=world.pace.offered_s + _SETTLE_S)
     with scraping(world.collector, world.schools), watching(world.collector) as watch:
         _run(world, order)
     yield _worst_health(world, "lesson", watch)
+
+
+def _start_before_a_lesson(world: World) -> float:
+    """Restart the collector with another timetable; return the seconds that are left until a lesson begins.
+
+    Lessons begin at full minutes, so the start must be guessed: a changed roster and a full store take as long as the
+    first start and one with the roster known, together.
+    """
+    for _ in range(_GUESSES):
+        world.collector.stop()
+        begins = _in_minutes((2 * world.collector.longest_start_s + world.pace.offered_s / 2 + _SETTLE_S) / 60)
+        write_roster(world.folder / "roster", world.schools, begins)
+        world.collector.start()
+        if (lead_s := begins.timestamp() - time.time()) >= _SETTLE_S:
+            return lead_s
+        say("  the collector took longer to start than ever before: once more")
+    raise RuntimeError(f"the lesson began without the collector, {_GUESSES} times")
 
 
 def _in_minutes(minutes: float) -> datetime:

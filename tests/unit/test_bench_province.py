@@ -11,7 +11,7 @@ import pytest
 
 from bench.province import chart, gateways
 from bench.province import roster as province
-from bench.province.__main__ import FILL, ORDER, PARTS, options, pace
+from bench.province.__main__ import FILL, ORDER, PARTS, options, pace, parts_of
 from bench.province.fleet import Order
 from bench.province.gateways import _at_a_rate
 from bench.province.growth import growth
@@ -268,3 +268,11 @@ def test_options() -> None:
     assert pace(options([])).offered_s == REPORT_INTERVAL_S
     with pytest.raises(SystemExit):
         options(["--parts", "everything"])
+
+
+def test_a_lesson_is_waited_for_once_in_a_hurry() -> None:
+    """With ``--quick`` only the largest province has one; without it, and alone, each."""
+    sizes = ["--schools", "1000,20000,5000"]
+    assert [parts_of(n, options([*sizes, "--quick"])) == list(ORDER) for n in (1_000, 20_000, 5_000)] == [0, 1, 0]
+    assert set(ORDER) - set(parts_of(1_000, options([*sizes, "--quick"]))) == {"lesson"}
+    assert parts_of(1_000, options(sizes)) == parts_of(1_000, options(["--quick"])) == list(ORDER)
