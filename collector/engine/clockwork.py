@@ -146,7 +146,7 @@ class Clockwork:
             async with self._writer.turn():
                 draft = self._committer.draft()
                 for name in names[:SAVE_SLICE_SCHOOLS]:
-                    draft.touch(name)
+                    self._look_at(draft, name)
                 await self._committer.commit(draft, everything=True)
             names = names[SAVE_SLICE_SCHOOLS:]
         self._beaten_at = None

@@ -23,8 +23,6 @@ from collector.store.states import Stored
 
 BEFORE_ALL = 0.0
 """Due since ever: nobody sees a school before that is done."""
-LATE_MAX_S = 60.0
-"""What fell due so shortly before a row was written may not have been looked at yet."""
 
 
 class InForce(NamedTuple):
@@ -77,10 +75,13 @@ def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, i
 
 
 def _is_as_it_was(school: School, stored: Stored | None, now: float, policy: Policy) -> bool:
-    """Whether nothing is open in it, and no moment has come since it was stored at which something could turn."""
+    """Whether nothing is open in it, and no moment has come since it was stored at which something could turn.
+
+    Whatever stores a school does what is due in it first.
+    """
     if stored is None or school.state.alerts:
         return False
-    return next_due(school, min(stored.saved_at, now) - LATE_MAX_S, policy) > now
+    return next_due(school, min(stored.saved_at, now), policy) > now
 
 
 def _returned(school: School, stored: Stored | None, now: float, *, is_held: bool) -> tuple[School, Row]:

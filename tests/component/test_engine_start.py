@@ -5,7 +5,7 @@ import pytest
 from collector.core.events import Heard, Observed, Resumed, RosterChanged
 from collector.core.hours import Calendar
 from collector.core.state import Away
-from collector.engine import Engine, engine, rostering
+from collector.engine import Engine, engine
 from collector.roster import load_roster
 from collector.roster.calendar import hours_of_schools
 from tests.support.collecting import (
@@ -104,14 +104,33 @@ async def test_what_time_may_have_changed_is_judged_before_it_is_shown(tmp_path,
         assert shown == dict(begun.schools)
 
 
-async def test_what_was_due_as_the_collector_ended_is_judged_before_it_is_shown(tmp_path, monkeypatch):
-    """A moment that came just before the row was written, and that nobody had looked at yet."""
-    await lived(tmp_path)
-    core = Overheard(monkeypatch)
-    monkeypatch.setattr(rostering, "next_due", lambda _school, after, _policy: NOW - 1 if after < NOW - 1 else NOW + 99)
+async def test_what_is_due_as_the_collector_ends_is_done_before_it_is_stored(tmp_path, monkeypatch):
+    """A row is true at the moment that it names: a gateway that fell silent as the collector ended is stored so."""
+    async with running(tmp_path) as (before, _, clock):
+        await before.submit("gw-two", report(pings([1]), gateway="gw-two"), clock.now)
+        clock.now += 60
+        await before.submit("gw-two", report(pings([2]), gateway="gw-two"), clock.now)
+        clock.now += 3_600
+        assert await before.save(10.0) == 0
+        assert before.schools["s3"].state.gateways["gw-two"].silent
     async with opened(tmp_path) as store:
-        await begin(store, tmp_path, NOW + 30)
-    assert sorted(name for name, _, _ in core.told) == ["s1", "s2", "s3"]
+        _, shown = await begin(store, tmp_path, clock.now + 30)
+        assert shown["s3"].state.gateways["gw-two"].silent
+
+
+async def test_what_there_was_no_time_to_do_is_done_before_it_is_shown(tmp_path, monkeypatch):
+    """The collector ended with a school still due: its row is as old as what it says."""
+    await lived(tmp_path)
+    async with running(tmp_path, FakeClock(NOW + 1)) as (before, _, clock):
+        await before.tick()
+        clock.now += 3_600
+        assert await before.save(0.0) >= 0
+    core = Overheard(monkeypatch)
+    async with opened(tmp_path) as store:
+        begun, shown = await begin(store, tmp_path, clock.now + 30)
+        assert shown["s3"].state.gateways["gw-two"].silent
+        assert "s3" in [name for name, _, _ in core.told]
+        assert begun.schools["s3"] == shown["s3"]
 
 
 async def test_what_was_never_stored_is_judged_before_it_is_shown(tmp_path, monkeypatch):
