@@ -28,7 +28,7 @@ from collector.exposition.families import (
     header,
 )
 from collector.exposition.pieces import Deflater, Piece
-from collector.exposition.render import Escaped, Sample, lines
+from collector.exposition.render import Sample, lines
 from collector.exposition.samples import GROUPS, Counts, Found, Group, Setting
 from collector.exposition.table import Table
 
@@ -115,8 +115,7 @@ class Exposition:
             (REQUIRED, samples.required(self.policy)),
             (INCIDENTS, samples.incidents(self._bureau())),
         )
-        escaped = Escaped()
-        blocks = (header(family) + body for family, found in told if (body := lines(family, found, escaped)))
+        blocks = (header(family) + body for family, found in told if (body := lines(family, (), found)))
         return [self._deflater.piece(text + b"".join(blocks))]
 
     def _pages(self, offices: Iterable[str], now: float) -> list[Piece]:
@@ -142,7 +141,7 @@ class Exposition:
     def _render(self, shown: _Shown, now: float, groups: Iterable[int]) -> list[int]:
         """Render those of ``groups`` whose sources are others than before, and return them."""
         school, setting = shown.school, Setting(policy=self.policy, platform_names=self.platform_names)
-        base, escaped = (school.roster.office, school.roster.school), Escaped()
+        base = (school.roster.office, school.roster.school)
         rendered: list[int] = []
         fresh: list[tuple[int, Piece]] = []
         for n in groups:
@@ -151,8 +150,8 @@ class Exposition:
                 continue
             shown.made_from[n] = made_from
             rendered.append(n)
-            for column, found in _columns(GROUPS[n], base, GROUPS[n].samples(school, now, setting)):
-                fresh.append((column, self._deflater.piece(lines(FAMILIES[column], found, escaped))))
+            for column, found in _columns(GROUPS[n], GROUPS[n].samples(school, now, setting)):
+                fresh.append((column, self._deflater.piece(lines(FAMILIES[column], base, found))))
         if fresh:
             self._tables.setdefault(school.roster.office, Table(len(FAMILIES))).put(school.roster.school, fresh)
         return rendered
@@ -172,9 +171,9 @@ def _own_text(*, openmetrics: bool) -> bytes:
     return generate_text(REGISTRY)
 
 
-def _columns(group: Group, base: tuple[str, str], found: Found) -> Iterator[tuple[int, list[Sample]]]:
+def _columns(group: Group, found: Found) -> Iterator[tuple[int, list[Sample]]]:
     """The samples by family, those without any included: what was there before must go."""
     columns: dict[str, list[Sample]] = {metric: [] for metric in group.metrics}
     for metric, labels, value in found:
-        columns[metric].append((base + labels, value))
+        columns[metric].append((labels, value))
     return ((COLUMN_OF[metric], told) for metric, told in columns.items())

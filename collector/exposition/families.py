@@ -13,6 +13,7 @@ class Family(Struct, frozen=True):
     name: str
     help: str
     labels: tuple[str, ...]
+    to_the_millisecond: bool = False
 
 
 _SCHOOL = ("office", "school")
@@ -51,6 +52,7 @@ FAMILIES: tuple[Family, ...] = (
         "classready_classroom_evidence_timestamp_seconds",
         "When the newest evidence for this part of the classroom's verdict was measured.",
         (*_ROOM, "part"),
+        to_the_millisecond=True,
     ),
     Family("classready_school_in_lesson", "1 in a lesson, else 0.", _SCHOOL),
     Family(

@@ -4,7 +4,7 @@ A value that is not known has no sample; it is never 0. Samples come in groups t
 what it is made from: while that stays the same, nothing of it is rendered again.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
@@ -25,7 +25,6 @@ from collector.core.link import (
     line_legs,
     link_bps,
     link_ratio,
-    path_legs,
     segment_interval,
 )
 from collector.core.platforms import platform_over_gateways
@@ -47,12 +46,20 @@ class Setting(Struct, frozen=True, kw_only=True):
     platform_names: Mapping[str, str] = {}
 
 
+_EVIDENCE = "classroom_evidence_timestamp_seconds"
+_UNHEARD = ClassroomState()
+
+
 class Group(NamedTuple):
     """``made_from`` returns what the samples follow from, to be compared; None = they may change at any time."""
 
     metrics: tuple[str, ...]
     made_from: Callable[[School, float, Setting], Any]
     samples: Callable[[School, float, Setting], Found]
+
+
+def _always(_school: School, _now: float, _setting: Setting) -> None:
+    """Made from dates and figures that are other ones with every report."""
 
 
 # --- what the roster says -------------------------------------------------------------------------------------------
@@ -83,7 +90,7 @@ def _judged(school: School, _now: float, setting: Setting) -> Found:
 
 def _classrooms(school: School, policy: Policy) -> Found:
     for room in school.roster.classrooms.values():
-        state = school.state.classrooms.get(room.id, ClassroomState())
+        state = school.state.classrooms.get(room.id, _UNHEARD)
         verdict = state.verdict
         link = {basis: link_bps(interval) for basis, interval in verdict.link.items()}
         if room.exempt is None:
@@ -108,21 +115,12 @@ def classroom_counts(school: School) -> Counts:
 # --- what is measured -----------------------------------------------------------------------------------------------
 
 
-def _measured(school: School, now: float, setting: Setting) -> Found:
-    audible, policy = _audible(school), setting.policy
-    return chain(
-        _evidence(audible),
-        _lines(audible, policy),
-        _segments(audible, now, policy),
-        _platforms(audible, now, policy),
-        _gateways(audible),
-    )
-
-
 def _audible(school: School) -> School:
     """The school without what a silent gateway measured, and with a failing platform as it was measured."""
     state = school.state
     silent = {name for name, gateway in state.gateways.items() if gateway.silent}
+    if not silent and not state.platform_faults:
+        return school
     return replace(
         school,
         state=replace(
@@ -135,34 +133,60 @@ def _audible(school: School) -> School:
     )
 
 
-def _evidence(school: School) -> Found:
+def _evidence(school: School, _now: float, _setting: Setting) -> Found:
     """When each part of the evidence was measured that a verdict can rest on now: of a silent gateway, none can."""
     heard = {name for name, gateway in school.state.gateways.items() if not gateway.silent}
     lines = {name: _tested_at(line_legs(school, name, "down")) for name in school.roster.gateways if name in heard}
+    paths = _paths_tested_at(school)
     for room in school.roster.classrooms.values():
         gateway = gateway_of(school, room.id)
-        if room.exempt is not None or gateway not in lines:
+        if room.exempt is not None or gateway is None or gateway not in lines:
             continue
-        state = school.state.classrooms.get(room.id, ClassroomState())
-        port_at = state.port.observed_at if state.port else None
-        if state.nic_speed_bps is not None:  # the device's own card is evidence of the port, too
-            port_at = _newest(port_at, state.last_awake_at)
-        parts = {
-            "port": port_at,
-            "uplink": lines[gateway],
-            "path": _tested_at(path_legs(school, room.id, gateway, "down")),
-            "device": state.device.observed_at if state.device else None,
-        }
-        for part, at in parts.items():
-            yield "classroom_evidence_timestamp_seconds", (room.id, part), None if at is None else round(at, 3)
+        state = school.state.classrooms.get(room.id, _UNHEARD)
+        yield _EVIDENCE, (room.id, "port"), _port_at(state)
+        yield _EVIDENCE, (room.id, "uplink"), lines[gateway]
+        yield _EVIDENCE, (room.id, "path"), paths.get((room.id, gateway))
+        yield _EVIDENCE, (room.id, "device"), state.device.observed_at if state.device else None
+
+
+def _port_at(state: ClassroomState) -> float | None:
+    """The device's own card is evidence of the port, too."""
+    port_at = state.port.observed_at if state.port else None
+    if state.nic_speed_bps is None or state.last_awake_at is None:
+        return port_at
+    return state.last_awake_at if port_at is None else max(port_at, state.last_awake_at)
+
+
+def _paths_tested_at(school: School) -> dict[tuple[str, str], float | None]:
+    """By classroom and gateway."""
+    legs: dict[tuple[str, str], list[Leg]] = defaultdict(list)
+    for leg in school.state.paths.values():
+        if leg.direction == "down":
+            legs[leg.classroom, leg.gateway].append(leg)
+    return {key: _tested_at(found) for key, found in legs.items()}
 
 
 def _tested_at(legs: Iterable[Leg]) -> float | None:
-    return _newest(*(test.observed_at for leg in legs if (test := decisive_test(leg))))
+    return max((test.observed_at for leg in legs if (test := decisive_test(leg))), default=None)
 
 
-def _newest(*times: float | None) -> float | None:
-    return max((at for at in times if at is not None), default=None)
+def _capacities_from(school: School, now: float, setting: Setting) -> tuple[Any, ...]:
+    """Readings of trunks are compared without their counters, and rooms by the gateway and switch they hang on."""
+    audible, policy = _audible(school), setting.policy
+    trunks = tuple(
+        (segment.gateway, segment.switches, segment.seen.name, segment.seen.speed_bps, segment.seen.full_duplex)
+        for gateway in school.roster.gateways
+        for segment in segments_of(audible, gateway, now, policy)
+    )
+    rooms = [school.state.classrooms.get(name, _UNHEARD) for name in school.roster.classrooms]
+    gateways = tuple([room.gateway for room in rooms])
+    switches = tuple([room.last_port.seen.switch if room.last_port else None for room in rooms])
+    return school.roster, policy, audible.state.uplinks, trunks, gateways, switches
+
+
+def _capacities(school: School, now: float, setting: Setting) -> Found:
+    audible, policy = _audible(school), setting.policy
+    return chain(_lines(audible, policy), _segments(audible, now, policy))
 
 
 def _lines(school: School, policy: Policy) -> Found:
@@ -183,7 +207,8 @@ def _segments(school: School, now: float, policy: Policy) -> Found:
             yield "school_segment_contention_ratio", labels, segment_contention_ratio(school, segment, policy)
 
 
-def _platforms(school: School, now: float, policy: Policy) -> Found:
+def _platforms(school: School, now: float, setting: Setting) -> Found:
+    school, policy = _audible(school), setting.policy
     for platform, targets in school.roster.platforms.items():
         readings = [
             r for r in school.state.platforms.values() if r.target in targets and r.gateway in school.roster.gateways
@@ -206,13 +231,20 @@ def _fresh(school: School, reading: Reading, now: float, policy: Policy) -> bool
     return is_fresh(school, reading.observed_at, reading.gateway, now, policy)
 
 
-def _gateways(school: School) -> Found:
+def _gateways(school: School, _now: float, _setting: Setting) -> Found:
     for name in school.roster.gateways:
         gateway = school.state.gateways.get(name)
         yield "gateway_up", (name,), float(gateway is not None and not gateway.silent)
+        if gateway is not None and gateway.agent_version:
+            yield "gateway_info", (name, gateway.agent_version), 1.0
+
+
+def _reporting(school: School, _now: float, _setting: Setting) -> Found:
+    """Clocks and counters: other ones with every report."""
+    for name in school.roster.gateways:
+        gateway = school.state.gateways.get(name)
         if gateway is None:
             continue
-        yield "gateway_info", (name, gateway.agent_version), 1.0 if gateway.agent_version else None
         yield "gateway_last_report_timestamp_seconds", (name,), gateway.last_committed_at
         if not gateway.silent:
             yield "gateway_clock_skew_seconds", (name,), gateway.clock_skew_s
@@ -258,26 +290,40 @@ GROUPS = (
         lambda school, _now, setting: (school.roster, _verdicts(school), setting.policy),
         _judged,
     ),
+    Group((_EVIDENCE,), _always, _evidence),
     Group(
         (
-            "classroom_evidence_timestamp_seconds",
             "school_uplink_bytes_per_second",
             "school_uplink_contention_ratio",
             "school_segment_bytes_per_second",
             "school_segment_contention_ratio",
+        ),
+        _capacities_from,
+        _capacities,
+    ),
+    Group(
+        (
             "platform_up",
             "platform_ping_rtt_seconds",
             "platform_ping_loss_ratio",
             "platform_http_duration_seconds",
             "platform_tls_certificate_expiry_timestamp_seconds",
-            "gateway_up",
-            "gateway_last_report_timestamp_seconds",
-            "gateway_clock_skew_seconds",
-            "gateway_spool_records",
-            "gateway_info",
         ),
-        lambda _school, _now, _setting: None,
-        _measured,
+        _always,
+        _platforms,
+    ),
+    Group(
+        ("gateway_up", "gateway_info"),
+        lambda school, _now, _setting: (
+            school.roster.gateways,
+            [(name, gateway.silent, gateway.agent_version) for name, gateway in school.state.gateways.items()],
+        ),
+        _gateways,
+    ),
+    Group(
+        ("gateway_last_report_timestamp_seconds", "gateway_clock_skew_seconds", "gateway_spool_records"),
+        _always,
+        _reporting,
     ),
     Group(("school_in_lesson",), lambda school, now, _setting: in_lesson(school.hours, now), _lesson),
 )

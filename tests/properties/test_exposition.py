@@ -1,9 +1,11 @@
 """Whatever the names and numbers, the exposition parses back to exactly what went in."""
 
 import math
+from itertools import product
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,9 +15,24 @@ from collector.core.policy import Policy
 from collector.core.roster import Classroom, Hours
 from collector.core.state import Interval, School
 from collector.core.words import Cause
-from collector.exposition import Exposition
+from collector.exposition import FAMILIES, Exposition, Family
 from collector.exposition.pieces import plain
-from tests.support.samples import NOW, demo_school, gateway_heard, silenced, with_state
+from collector.exposition.render import to_the_millisecond
+from collector.exposition.samples import GROUPS, Setting
+from tests.support.samples import (
+    NOW,
+    bandwidth_test,
+    demo_school,
+    device_reading,
+    gateway_heard,
+    leg_school,
+    platform,
+    port_reading,
+    silenced,
+    trunk,
+    uplink,
+    with_state,
+)
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=30)
 
@@ -52,6 +69,10 @@ def _listed(school: School, **changes: Any) -> School:
     return replace(school, roster=replace(school.roster, **changes))
 
 
+def _with_trunk(school: School, **changes: Any) -> School:
+    return with_state(school, segments={f"{GATEWAY}/sw1:uplink": trunk(GATEWAY, **changes)})
+
+
 BASE = demo_school()
 ROOM = BASE.state.classrooms["b2-301"]
 VARIANTS = [
@@ -72,23 +93,110 @@ VARIANTS = [
     replace(BASE, hours=Hours()),
     with_state(BASE, uplinks={}, segments={}, platforms={}),
     with_state(BASE, gateways={GATEWAY: gateway_heard(last_committed_at=NOW, agent_version="0.2.0")}),
+    with_state(BASE, gateways={GATEWAY: gateway_heard(spool_records=7)}),
+    with_state(BASE, gateways={GATEWAY: gateway_heard(silent=True)}),
+    with_state(BASE, gateways={}),
+    with_state(BASE, platform_faults=("sichuan",)),
+    with_state(BASE, platforms={f"{GATEWAY}/sc-smartedu": platform(GATEWAY, "sc-smartedu", up=False)}),
+    with_state(BASE, uplinks={"line": uplink(GATEWAY, bandwidth_test(600, passed=False))}),
+    leg_school(),
+    with_state(leg_school(), gateways={GATEWAY: gateway_heard(silent=True)}),
+    _listed(BASE, name='a "b"\\\n', operator="%s"),
+    _with_trunk(BASE, speed_bps=10**9),
+    _with_trunk(BASE, full_duplex=False),
+    _with_trunk(BASE, name="sw1:spare"),
+    _with_trunk(BASE, switches=("sw2",)),
+    _with_trunk(BASE, switches=None),
+    _with_trunk(BASE, observed_at=NOW - 4 * 3_600),
+    _with_trunk(BASE, in_octets=1),
+    _with_room(BASE, last_port=port_reading(GATEWAY, switch="sw2")),
+    _with_room(BASE, last_port=None),
+    _with_room(BASE, gateway="gw-two"),
+    _listed(_with_room(BASE, gateway="gw-two"), gateways=(GATEWAY, "gw-two")),
+    _with_room(
+        BASE, port=port_reading(GATEWAY, age_s=0.123456), device=replace(device_reading(GATEWAY), by_traffic=True)
+    ),
+    _with_room(BASE, device=replace(device_reading(GATEWAY), observed_at=NOW - 0.0004)),
 ]
-POLICIES = [Policy(), Policy(required_down_bps=50_000_000), Policy(basis="port"), Policy(fresh_intervals=1)]
+POLICIES = [
+    Policy(),
+    Policy(required_down_bps=50_000_000),
+    Policy(basis="port"),
+    Policy(fresh_intervals=1),
+    Policy(port_max_school_hours=4),
+]
+MOMENTS = [NOW, NOW + 100, NOW + 200, NOW + 2 * 3_600]
 PLATFORM_NAMES: list[dict[str, str]] = [{}, {"national": "国家平台"}]
 
 
 @settings(max_examples=150)
-@given(st.lists(st.tuples(*map(st.sampled_from, (VARIANTS, POLICIES, PLATFORM_NAMES))), min_size=1, max_size=4))
-def test_what_is_kept_is_what_would_be_rendered(shown: list[tuple[School, Policy, dict[str, str]]]) -> None:
+@given(
+    st.lists(st.tuples(*map(st.sampled_from, (VARIANTS, POLICIES, PLATFORM_NAMES, MOMENTS))), min_size=1, max_size=4)
+)
+def test_what_is_kept_is_what_would_be_rendered(shown: list[tuple[School, Policy, dict[str, str], float]]) -> None:
     """After any changes every page is that of an exposition which saw nothing before."""
     kept = Exposition(Policy())
-    for school, policy, names in shown:
+    for school, policy, names, now in shown:
         kept.policy, kept.platform_names = policy, names
-        kept.update(school, NOW)
+        kept.update(school, now)
+    school, _, _, now = shown[-1]
     fresh = Exposition(kept.policy, kept.platform_names)
-    fresh.update(shown[-1][0], NOW)
-    assert plain(kept.everything(NOW)) == plain(fresh.everything(NOW))
+    fresh.update(school, now)
+    assert plain(kept.everything(now)) == plain(fresh.everything(now))
+    assert _samples(kept, now) == _plainly(school, now, Setting(policy=kept.policy, platform_names=kept.platform_names))
     assert _own(kept) == _own(fresh) != []
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_change_alone_is_shown_and_taken_back(policy: Policy) -> None:
+    """Whatever one thing is another one than before: no group is left as it was."""
+    for now, variant in product(MOMENTS, VARIANTS):
+        exposition = Exposition(policy)
+        for school, at in ((BASE, NOW), (variant, now), (BASE, NOW)):
+            exposition.update(school, at)
+            assert _samples(exposition, at) == _plainly(school, at, Setting(policy=policy))
+
+
+def test_time_alone_is_shown() -> None:
+    """What grew too old between two updates is gone, though nothing else is new."""
+    exposition, policy = Exposition(POLICIES[-1]), POLICIES[-1]
+    pages = []
+    for now in MOMENTS:
+        exposition.update(BASE, now)
+        pages.append(_samples(exposition, now))
+        assert pages[-1] == _plainly(BASE, now, Setting(policy=policy))
+    assert len(set(map(tuple, pages))) > 1
+
+
+@given(st.floats(-1e11, 1e11))
+@example(-0.0001)
+@example(1_760_500_800.0005)
+def test_dates_to_the_millisecond(at: float) -> None:
+    """What Python writes of the rounded number."""
+    assert to_the_millisecond(at) == repr(round(at, 3))
+
+
+def _samples(exposition: Exposition, now: float) -> list[str]:
+    return [line for line in plain(exposition.everything(now)).decode().split("\n") if line[:1] not in {"", "#"}]
+
+
+def _plainly(school: School, now: float, setting: Setting) -> list[str]:
+    """The lines of all samples, by family, written one by one with nothing kept."""
+    base = (school.roster.office, school.roster.school)
+    found = [sample for group in GROUPS for sample in group.samples(school, now, setting)]
+    return [
+        _line(family, (*base, *labels), value)
+        for family in FAMILIES
+        for metric, labels, value in found
+        if family.name == f"classready_{metric}" and value is not None and math.isfinite(value)
+    ]
+
+
+def _line(family: Family, values: tuple[str, ...], value: float) -> str:
+    shown = round(value, 3) if "evidence" in family.name else float(value)
+    escaped = [text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') for text in values]
+    labels = ",".join(f'{name}="{text}"' for name, text in zip(family.labels, escaped, strict=True))
+    return f"{family.name}{{{labels}}} {shown!r}"
 
 
 def _own(exposition: Exposition) -> list[bytes]:
