@@ -24,7 +24,7 @@ _GUESSES: Final = 3
 
 
 def fill(world: World) -> Iterator[Line]:
-    """The first report of every school: over HTTP, by the collector's own ways and no other."""
+    """The first reports of every school: over HTTP, by the collector's own ways and no other."""
     load = _run(world, Order(what="round", kind="first", interval_s=LONG_INTERVAL_S))
     _must_have_committed(load.done, world.schools)
     rooms = sum(world.collector.rooms_ready(office) for office in offices(world.schools))
@@ -33,6 +33,8 @@ def fill(world: World) -> Iterator[Line]:
             f"{rooms} of {ROOMS * world.schools} rooms are ready: the reports are not what they should be"
         )
     yield world.line("fill", "fill_seconds", load.done.seconds, "seconds", **load.shares())
+    say("  each once more: to announce another interval has every room judged, and usual reports do not")
+    _run(world, Order(what="round"))
 
 
 def saturated_http(world: World) -> Iterator[Line]:
