@@ -49,6 +49,8 @@ def main() -> int:
     noticed_ratio = 1 - len(survivors) / count
     for breakage in sorted(survivors):
         say(f"survived: {breakage}")
+    if survivors:
+        say("what cannot be noticed, because nothing can come of it, counts as survived, too: no list leaves it out")
     print(json_line(_metric("noticed", noticed_ratio, "ratio", count, goal=GOAL_RATIO)))
     print(json_line(_metric("skipped", skipped_count, "places", len(everything) + skipped_count)))
     return 0 if noticed_ratio >= GOAL_RATIO else 1

@@ -66,3 +66,20 @@ def test_a_breakage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not tree.survives(path, "raise SystemExit")
     assert tree.passes(trees.TESTS)
     assert (trees.PROJECT / path).read_text(encoding="utf-8") == whole
+
+
+def test_the_tests_that_name_a_module_are_asked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They notice alone what is broken in it; where they are content the others decide, where none names it, too."""
+    tree = Tree(tmp_path)
+    asked: list[tuple[str, ...]] = []
+
+    def passes(tests: tuple[str, ...]) -> bool:
+        asked.append(tests)
+        return "tests/unit/core/test_directives.py" not in tests
+
+    monkeypatch.setattr(tree, "passes", passes)
+    assert not tree.survives(Path("collector/core/directives.py"), "")
+    assert tree.survives(Path("collector/core/fold/__init__.py"), "")
+    assert tree.survives(Path("collector/core/bureau/pace.py"), "")
+    assert all("/core/test_" in test for test in asked[0])
+    assert asked[1:] == [trees.TESTS, trees.OF_BUREAU]
