@@ -10,6 +10,8 @@ from collector.engine import metrics
 from collector.engine.errors import CommitFailedError, QueueFullError
 
 QUEUE_MAX_REPORTS = 512
+QUEUE_MAX_BYTES = 8_000_000
+"""As they came: 512 usual reports have 5 MB, 133 of the largest fill it. Decoded that is 100 MB at the very worst."""
 BATCH_MAX_REPORTS = 128
 """In one transaction: with 60,000 bytes a report at most 8 MB of JSON."""
 BATCH_MAX_RECORDS = 8_000
@@ -25,9 +27,13 @@ class Waiting(NamedTuple):
 
 
 class Queue:
-    """First come, first served; bounded, so that a store that is slow is felt by who sends, not by memory."""
+    """First come, first served; bounded, so that a store that is slow is felt by who sends, not by memory.
+
+    Nobody can fill it for others: of each gateway the gate before the engine lets in one report at a time.
+    """
 
     def __init__(self) -> None:
+        self._waiting_bytes = 0
         self._waiting: asyncio.Queue[Waiting] = asyncio.Queue(QUEUE_MAX_REPORTS)
         metrics.QUEUE.set_function(self._waiting.qsize)
         metrics.QUEUE_LIMIT.set(QUEUE_MAX_REPORTS)
@@ -38,26 +44,32 @@ class Queue:
         Raises:
             QueueFullError: ours; the sender comes back.
         """
+        if self._waiting.full() or self._waiting_bytes + decoded.size_bytes > QUEUE_MAX_BYTES:
+            raise QueueFullError
         answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        try:
-            self._waiting.put_nowait(Waiting(gateway, decoded, received_at, answer))
-        except asyncio.QueueFull:
-            raise QueueFullError from None
+        self._waiting.put_nowait(Waiting(gateway, decoded, received_at, answer))
+        self._waiting_bytes += decoded.size_bytes
         return answer
 
     async def take(self) -> list[Waiting]:
         """Wait for a report; return it with all that wait behind it, as far as one transaction may hold."""
         batch = [await self._waiting.get()]
+        self._waiting_bytes -= batch[0].decoded.size_bytes
         record_count = len(batch[0].decoded.records)
         while len(batch) < BATCH_MAX_REPORTS and record_count < BATCH_MAX_RECORDS and not self._waiting.empty():
-            batch.append(self._waiting.get_nowait())
+            batch.append(self._taken())
             record_count += len(batch[-1].decoded.records)
         return batch
 
     def close(self) -> None:
         """Nobody takes any more: those that wait are told so now, not when their patience ends."""
         while not self._waiting.empty():
-            refuse([self._waiting.get_nowait()])
+            refuse([self._taken()])
+
+    def _taken(self) -> Waiting:
+        waiting = self._waiting.get_nowait()
+        self._waiting_bytes -= waiting.decoded.size_bytes
+        return waiting
 
 
 def give(waiting: Waiting, ack: Ack) -> None:

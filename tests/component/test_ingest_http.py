@@ -31,8 +31,11 @@ from tests.support.collecting import (
     record,
     start_engine,
 )
+from tests.support.engines import counted
 
 TestServer.__test__ = False
+
+QUEUE = "classready_collector_ingest_queue_reports"
 
 
 @asynccontextmanager
@@ -124,6 +127,21 @@ async def test_flood(tmp_path):
         status, headers, _ = answers[-1]
         assert (status, headers["Retry-After"]) == (429, "5")
         assert (await post(body(gateway="gw-two"), TOKENS["gw-two"]))[0] == 200
+
+
+async def test_one_gateway_in_the_queue(tmp_path):
+    """While the store hangs, whatever one gateway sends at once takes one place of those that wait, not all."""
+    async with serving(tmp_path) as (post, engine):
+        async with engine._writer.turn():
+            sent = [asyncio.create_task(post(body(pings([n])))) for n in range(1, 31)]
+            sent.append(asyncio.create_task(post(body(pings([1]), gateway="gw-two"), TOKENS["gw-two"])))
+            async with asyncio.timeout(20):
+                while sum(task.done() for task in sent) < 25:
+                    await asyncio.sleep(0.01)
+                    assert counted(QUEUE) <= 1  # of one gateway the first is worked on; that of the other may wait
+        answers = [await task for task in sent]
+        assert answers[-1][0] == 200
+        assert {status for status, _, _ in answers[:-1]} == {200, 429}
 
 
 async def test_a_report_that_meets_a_bug(tmp_path, monkeypatch):
