@@ -100,7 +100,7 @@ VARIANTS = [
     with_state(BASE, platforms={f"{GATEWAY}/sc-smartedu": platform(GATEWAY, "sc-smartedu", up=False)}),
     with_state(BASE, uplinks={"line": uplink(GATEWAY, bandwidth_test(600, passed=False))}),
     leg_school(),
-    with_state(leg_school(), gateways={GATEWAY: gateway_heard(silent=True)}),
+    silenced(leg_school()),
     _listed(BASE, name='a "b"\\\n', operator="%s"),
     _with_trunk(BASE, speed_bps=10**9),
     _with_trunk(BASE, full_duplex=False),
@@ -118,6 +118,16 @@ VARIANTS = [
     ),
     _with_room(BASE, device=replace(device_reading(GATEWAY), observed_at=NOW - 0.0004)),
 ]
+QUIET = {GATEWAY: gateway_heard(silent=True)}
+LINE_ALONE, TRUNK_ALONE = with_state(BASE, segments={}), with_state(BASE, uplinks={})
+TWO_GATEWAYS = _listed(BASE, gateways=(GATEWAY, "gw-two"))
+CHANGES = [
+    *((BASE, variant) for variant in VARIANTS),
+    (LINE_ALONE, with_state(LINE_ALONE, gateways=QUIET)),
+    (TRUNK_ALONE, with_state(TRUNK_ALONE, gateways=QUIET)),
+    (TWO_GATEWAYS, _with_room(TWO_GATEWAYS, gateway="gw-two")),
+]
+"""Some are seen only where nothing else is another one."""
 POLICIES = [
     Policy(),
     Policy(required_down_bps=50_000_000),
@@ -150,9 +160,9 @@ def test_what_is_kept_is_what_would_be_rendered(shown: list[tuple[School, Policy
 @pytest.mark.parametrize("policy", POLICIES)
 def test_each_change_alone_is_shown_and_taken_back(policy: Policy) -> None:
     """Whatever one thing is another one than before: no group is left as it was."""
-    for now, variant in product(MOMENTS, VARIANTS):
+    for now, (before, after) in product(MOMENTS, CHANGES):
         exposition = Exposition(policy)
-        for school, at in ((BASE, NOW), (variant, now), (BASE, NOW)):
+        for school, at in ((before, NOW), (after, now), (before, NOW)):
             exposition.update(school, at)
             assert _samples(exposition, at) == _plainly(school, at, Setting(policy=policy))
 

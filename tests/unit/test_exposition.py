@@ -16,6 +16,7 @@ import collector
 from agent import metrics as agent_metrics
 from classready.units import MBIT
 from collector.core.bureau.words import Bureau, Desk, Incident, Tally
+from collector.core.evidence import PathState
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.words import Cause
@@ -25,10 +26,12 @@ from collector.exposition.samples import GROUPS
 from tests.support.samples import (
     NAMES,
     NOW,
+    bandwidth_test,
     demo_school,
     gateway_heard,
     leg_school,
     platform,
+    port_reading,
     silenced,
     with_state,
 )
@@ -407,6 +410,39 @@ def test_exits_and_paths_are_no_uplink() -> None:
     assert of(school)[name, GATEWAY, "down", "at_least"] == 95 * MBIT / 8
     assert (name, GATEWAY, "down", "estimate") not in of(school)
     assert of(with_state(school, uplinks=beyond))[name, GATEWAY, "down", "estimate"] == 80.4 * MBIT / 8
+
+
+def test_evidence_of_the_way_is_of_the_newest_test_that_decides() -> None:
+    """Over the targets of a room; an upload, another room's test and one that is not confirmed say nothing of it."""
+    old, new, late = (bandwidth_test(age_s, passed=False) for age_s in (900, 600, 60))
+    leg = PathState(gateway=GATEWAY, target="pc", direction="down", classroom="b2-301", tests=(old, new))
+    legs = [
+        leg,
+        replace(leg, target="tablet", tests=(old, old)),
+        replace(leg, target="unconfirmed", tests=(late,)),
+        replace(leg, target="other gateway", gateway="gw-foreign", tests=(late, late)),
+        replace(leg, direction="up", tests=(late, late)),
+        replace(leg, classroom="b2-302", tests=(bandwidth_test(120.0004),)),
+    ]
+    found = of(with_state(demo_school(), paths={str(n): leg for n, leg in enumerate(legs)}))
+    told = {room: at for (name, *labels), at in found.items() if labels[1:] == ["path"] for room in labels[:1]}
+    assert told == {"b2-301": NOW - 600, "b2-302": NOW - 120}
+
+
+@pytest.mark.parametrize(
+    ("port_age_s", "nic_speed_bps", "age_s"),
+    [(40, None, 40), (40, 10**9, 25), (10, 10**9, 10), (None, 10**9, 25), (None, None, None)],
+)
+def test_a_card_is_evidence_of_its_port(
+    port_age_s: float | None, nic_speed_bps: int | None, age_s: float | None
+) -> None:
+    """The newer of the two counts; a device that tells no speed of its card says nothing of the port."""
+    school = demo_school()
+    port = None if port_age_s is None else port_reading(GATEWAY, age_s=port_age_s)
+    room = replace(school.state.classrooms["b2-301"], port=port, nic_speed_bps=nic_speed_bps)
+    found = of(with_state(school, classrooms={**school.state.classrooms, "b2-301": room}))
+    at = found.get(("classroom_evidence_timestamp_seconds", "b2-301", "port"))
+    assert at == (None if age_s is None else NOW - age_s)
 
 
 def test_two_gateways_look_at_one_platform() -> None:
