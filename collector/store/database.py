@@ -109,7 +109,8 @@ def _open_reader(url: URL, answer_timeout_s: float) -> AsyncEngine:
             url, execution_options={"postgresql_readonly": True}, **_of_a_server(answer_timeout_s)
         )
     read_only = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
-    reader = create_async_engine(read_only, pool_size=2)
+    # SQLite begins no transaction to read: to roll one back would be a hop to the connection's thread for nothing
+    reader = create_async_engine(read_only, pool_size=2, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
     event.listen(reader.sync_engine, "connect", _prepare_reader)
     return reader
 

@@ -43,8 +43,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
 async def load(connection: AsyncConnection, spools: Collection[Spool]) -> dict[Spool, Ledger]:
     """Return the ledgers that exist among ``spools``."""
-    wanted = tuple_(ledger.c.gateway, ledger.c.spool_id).in_(list(spools))
-    rows = await connection.execute(select(ledger).where(wanted))
+    rows = await connection.execute(_OF_SPOOLS, {"spools": list(spools)})
     return {
         (row.gateway, row.spool_id): Ledger(
             ranges=_ranges.decode(row.ranges),
@@ -73,18 +72,10 @@ async def save(connection: AsyncConnection, changes: Mapping[Spool, tuple[Ledger
     """
     rows = [(before, _row(spool, before or Ledger(), after, now)) for spool, (before, after) in changes.items()]
     if added := [row for before, row in rows if before is None]:
-        await connection.execute(
-            insert(ledger).values(gateway=bindparam("g"), spool_id=bindparam("s"), **_VALUES), added
-        )
-    if replaced := [row for before, row in rows if before is not None]:
-        mine = (ledger.c.gateway == bindparam("g"), ledger.c.spool_id == bindparam("s"))
-        unchanged = (
-            ledger.c.applied_records == bindparam("was"),
-            ledger.c.rejected_records == bindparam("was_rejected"),
-        )
-        statement = update(ledger).where(*mine, *unchanged).values(_VALUES)
-        if await changed_count(connection, statement, replaced) != len(replaced):
-            raise StaleStateError
+        await connection.execute(_ADD, added)
+    replaced = [row for before, row in rows if before is not None]
+    if replaced and await changed_count(connection, _REPLACE, replaced) != len(replaced):
+        raise StaleStateError
 
 
 async def add_rejected(connection: AsyncConnection, refusals: Iterable[tuple[Spool, Rejected]], now: float) -> None:
@@ -140,6 +131,19 @@ _VALUES: Mapping[str, Any] = {
     "declared_drops": bindparam("drops"),
     "updated_at": bindparam("now"),
 }
+# Built once: to put a statement together costs more than to have it done.
+_ADD = insert(ledger).values(gateway=bindparam("g"), spool_id=bindparam("s"), **_VALUES)
+_OF_SPOOLS = select(ledger).where(tuple_(ledger.c.gateway, ledger.c.spool_id).in_(bindparam("spools", expanding=True)))
+_REPLACE = (
+    update(ledger)
+    .where(
+        ledger.c.gateway == bindparam("g"),
+        ledger.c.spool_id == bindparam("s"),
+        ledger.c.applied_records == bindparam("was"),
+        ledger.c.rejected_records == bindparam("was_rejected"),
+    )
+    .values(_VALUES)
+)
 
 
 def _row(spool: Spool, before: Ledger, after: Ledger, now: float) -> dict[str, Any]:

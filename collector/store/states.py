@@ -13,6 +13,14 @@ from collector.store.tables import school_state
 FEW_SCHOOLS = 500
 """Up to so many are asked for by name; for more the whole table is read."""
 
+_VALUES: dict[str, Any] = {"revision": bindparam("new"), "state": bindparam("text"), "saved_at": bindparam("now")}
+_ADD = insert(school_state).values(school=bindparam("name"), **_VALUES)
+_REPLACE = (
+    update(school_state)
+    .where(school_state.c.school == bindparam("name"), school_state.c.revision == bindparam("old"))
+    .values(_VALUES)
+)
+
 _encode = msgspec.json.Encoder().encode
 _school = msgspec.json.Decoder(SchoolState)
 
@@ -56,13 +64,11 @@ async def save_schools(connection: AsyncConnection, states: Mapping[str, tuple[i
         {"name": school, "old": old, "new": old + 1, "text": _encode(state).decode(), "now": now}
         for school, (old, state) in states.items()
     ]
-    values: dict[str, Any] = {"revision": bindparam("new"), "state": bindparam("text"), "saved_at": bindparam("now")}
     if added := [row for row in rows if row["old"] == 0]:
-        await connection.execute(insert(school_state).values(school=bindparam("name"), **values), added)
-    if replaced := [row for row in rows if row["old"] != 0]:
-        mine = (school_state.c.school == bindparam("name"), school_state.c.revision == bindparam("old"))
-        if await changed_count(connection, update(school_state).where(*mine).values(values), replaced) != len(replaced):
-            raise StaleStateError
+        await connection.execute(_ADD, added)
+    replaced = [row for row in rows if row["old"] != 0]
+    if replaced and await changed_count(connection, _REPLACE, replaced) != len(replaced):
+        raise StaleStateError
 
 
 async def changed_count(connection: AsyncConnection, statement: Any, rows: list[dict[str, Any]]) -> int:
