@@ -13,7 +13,7 @@ from bench.province.reports import REPORT_INTERVAL_S, Kind
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """``round`` = every school once, ``saturate`` = as fast as acknowledged, ``offer`` = at a rate, come what may."""
+    """``round`` = every school until acknowledged, ``saturate`` = as fast as acknowledged, ``offer`` = at a rate."""
 
     what: Literal["round", "saturate", "offer"]
     link: Literal["http", "http_unkept", "mqtt"] = "http"

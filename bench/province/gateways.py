@@ -27,6 +27,8 @@ MQTT_AT_ONCE: Final = 200
 """Reports that are sent and not acknowledged, each of another school; over MQTT the collector's receive maximum."""
 GAP_S: Final = 1 / 18
 """Least time between two reports of a school: the collector refuses more than 20 a second of one gateway."""
+TRIES_MAX: Final = 3
+"""Of a report in a round, on average."""
 _TELL_EVERY_S: Final = 10.0
 _LEFT_OVER_S: Final = 30.0
 
@@ -65,7 +67,7 @@ class _Gateways:
         try:
             match order.what:
                 case "round":
-                    await _all_of(len(self._free), send)
+                    await self._each_once(tally, send)
                 case "saturate":
                     await _as_fast_as_answered(min(HTTP_AT_ONCE, len(self._free)), order.seconds, send)
                 case "offer":
@@ -82,8 +84,19 @@ class _Gateways:
             committed = await link.send(school, school.report(order.kind, time.time(), order.interval_s))
         if committed:
             school.acknowledged()
-        self._free.append(school)
+        if not committed or order.what != "round":
+            self._free.append(school)
         return committed
+
+    async def _each_once(self, tally: "_Tally", send: "_Send") -> None:
+        """Have every school report; what is refused comes again, as from a gateway, but not for ever."""
+        tries_max = TRIES_MAX * len(self._free)
+
+        async def work() -> None:
+            while self._free and tally.due_count < tries_max:
+                await send(time.monotonic())
+
+        await asyncio.gather(*(work() for _ in range(min(HTTP_AT_ONCE, len(self._free)))))
 
     def _saturate_mqtt(self, order: Order, tally: "_Tally") -> None:
         waiting: dict[str, tuple[School, Made, float]] = {}
@@ -123,10 +136,10 @@ class _Tally:
         self._answered_s = self._began_s
         self._tell_at_s = self._began_s + _TELL_EVERY_S
         self._latencies_s: list[float] = []
-        self._due_count = self._committed_count = 0
+        self.due_count = self._committed_count = 0
 
     def due(self) -> None:
-        self._due_count += 1
+        self.due_count += 1
 
     def note(self, due_s: float, *, committed: bool) -> None:
         """Also of what was given up, before it could be sent or after."""
@@ -145,7 +158,7 @@ class _Tally:
         return Done(
             seconds=time.monotonic() - self._began_s,
             answered_s=self._answered_s - self._began_s,
-            due_count=self._due_count,
+            due_count=self.due_count,
             committed_count=self._committed_count,
             latency_p50_s=ordered[len(ordered) // 2],
             latency_p99_s=ordered[len(ordered) * 99 // 100],
@@ -155,16 +168,6 @@ class _Tally:
 
 _Send = Callable[[float], Coroutine[Any, Any, None]]
 """Sends one report that is due at a monotonic time."""
-
-
-async def _all_of(count: int, send: _Send) -> None:
-    left = iter(range(count))
-
-    async def work() -> None:
-        for _ in left:
-            await send(time.monotonic())
-
-    await asyncio.gather(*(work() for _ in range(min(HTTP_AT_ONCE, count))))
 
 
 async def _as_fast_as_answered(at_once: int, seconds: float, send: _Send) -> None:

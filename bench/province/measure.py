@@ -77,7 +77,7 @@ def _steady_lines(world: World, loads: list[Load]) -> Iterator[Line]:
     fell_behind = any(map(_fell_behind, loads))
     note = f"{world.offered_per_s:.1f} reports/s offered" + (", more than it could take" if fell_behind else "")
     yield world.line("steady", "cpu_share", middle.cpu_share, "ratio", **several, note=note)
-    extrapolated = "" if world.schools == PROVINCE_SCHOOLS else f", extrapolated from {world.schools} schools"
+    extrapolated = "" if world.schools == PROVINCE_SCHOOLS else f", extrapolated from {world.schools} schools: at most"
     province = median(_province_share(world, load) for load in loads)
     yield world.line("steady", "cpu_share_province", province, "ratio", **several, note=note + extrapolated)
     for name in ("p50", "p99"):

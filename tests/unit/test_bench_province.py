@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -164,6 +165,44 @@ async def test_what_nobody_answers_is_not_left_out(monkeypatch: pytest.MonkeyPat
     assert (done.due_count, done.committed_count, len(heard)) == (5, 0, 1)
     assert done.latency_p99_s is not None
     assert done.latency_p99_s >= 0.7
+
+
+@pytest.mark.parametrize(
+    ("busy_count", "due_count", "committed_count"), [(3, 8, 5), (10**6, 15, 0)], ids=["once", "always"]
+)
+async def test_a_round_ends_when_every_school_was_acknowledged(
+    busy_count: int, due_count: int, committed_count: int
+) -> None:
+    """What a busy collector refused comes again, of the same schools; one that refuses everything is given up."""
+    asked: list[str] = []
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.partition(b"Content-Length: ")[2].split()[0])
+                report = decode_report(await reader.readexactly(length))
+                asked.append(report.report.gateway)
+                named = [record.sequence for record in report.records]
+                ack = encode_ack(Ack(spool_id=report.report.spool_id, committed=((named[0], named[-1]),)))
+                status = b"503 Busy" if len(asked) <= busy_count else b"200 OK"
+                writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(ack), ack))
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        fleet = gateways._Gateways(5, server.sockets[0].getsockname()[1], 0, "")
+        order = Order(what="round")
+        tally = gateways._Tally(order)
+        fleet._free.extend(fleet._all)
+        await fleet._send_over_http(order, tally)
+        await asyncio.gather(*(task for task in tasks if task))
+    done = tally.done()
+    assert (done.due_count, done.committed_count) == (due_count, committed_count)
+    assert len(set(asked)) == 5
 
 
 # --- the province ---------------------------------------------------------------------------------------------------
