@@ -23,6 +23,7 @@ def fresh_until(at: float, window_s: float, away: Away | None) -> float:
 
 def fresh_from(window_s: float, now: float, away: Away | None) -> float:
     """The earliest date that is at most ``window_s`` old at ``now``."""
+    # what would have been heard while nobody listened is given the same time again after it
     if away is None or now - away.end > window_s:
         return now - window_s
     return now - window_s - (away.end - away.start)
@@ -52,6 +53,7 @@ def tests_valid_from(school: School, now: float, policy: Policy) -> float:
 def is_forgotten(school: School, at: float, gateway: str, now: float, policy: Policy) -> bool:
     """Nobody told of it for days, although the gateway reports: it was taken away, or is no longer asked for."""
     heard = school.state.gateways.get(gateway)
+    # a gateway that is silent tells of nothing: that is no sign that what it told of is gone
     if heard is None or heard.silent:
         return False
     return school_days_between(school.hours, at, now) >= policy.forget_after_school_days

@@ -15,6 +15,7 @@ def let_age(folded: Folded) -> None:
     now, policy = folded.now, folded.policy
     for name, heard in folded.state.gateways.items():
         quiet_s = seconds_since(heard.last_committed_at, now, folded.school.away)
+        # several intervals: one report may be lost on the way, and the next be late, without anything being wrong
         if not heard.silent and quiet_s > policy.silent_after_intervals * heard.report_interval_s:
             folded.put("gateways", name, replace(heard, silent=True))
     valid_from = tests_valid_from(folded.school, now, policy)
@@ -28,6 +29,7 @@ def let_age(folded: Folded) -> None:
 
 def _without_old_tests(leg: Leg, valid_from: float) -> Leg:
     """A bandwidth test is evidence for a number of school hours, then it is history."""
+    # an attempt without result is no evidence, but it says what to wait for: as long as a test would
     if leg.last_unmeasured_at is not None and leg.last_unmeasured_at < valid_from:
         leg = replace(leg, last_unmeasured_at=None, last_unmeasured_reason=None)
     if all(test.observed_at >= valid_from for test in leg.tests):
@@ -62,6 +64,7 @@ def _forget(folded: Folded) -> None:
 
 def _without_gone(room: ClassroomState, is_gone: Callable[[float, str], bool]) -> ClassroomState:
     port, device = room.last_port, room.device
+    # a board that was carried elsewhere leaves its old port behind: what that negotiated is of nobody now
     if port is not None and is_gone(port.observed_at, port.gateway):
         room = replace(room, port=None, pending_port=None, last_port=None, place=None)
     if device is not None and is_gone(device.observed_at, device.gateway):

@@ -16,6 +16,7 @@ from collector.core.state import AlertState, School
 from collector.core.subject import Subject
 from collector.core.words import Cause
 
+# Rules of their own have waited already: three intervals of silence, two of three tests.
 _AT_ONCE = (Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED)
 
 Key = tuple[Subject, Cause]
@@ -60,7 +61,9 @@ def _count(alert: AlertState, finding: Finding, now: float) -> AlertState:
     """Only evidence that was not counted before moves a streak; a late one never moves the bad one."""
     is_bad, at = finding.bad == "yes", finding.evidence_at
     is_new = at is not None and (alert.evidence_at is None or at > alert.evidence_at)
+    # the decision of another rule can turn without a newer date, when what it rested on grew too old
     turned = (alert.bad_streak > 0) is not is_bad and _is_settled(finding)
+    # late news that is bad may be over by now; late news that is good closes nothing newer, for its date is older
     if not (is_new or turned) or (is_bad and finding.late):
         return alert
     if is_bad:
@@ -104,6 +107,7 @@ def apply(
         key = (finding.subject, finding.cause)
         seen.add(key)
         prior = before.get(key)
+        # an alert begins with something bad; its clear streak needs no past of good ones
         if prior is None and finding.bad != "yes":
             continue
         observing = is_observing(school, finding.gateway, now, policy)
@@ -114,6 +118,7 @@ def apply(
             left.pop(key, None)
         if told is not None:
             changes.append(_change(school, finding, prior or alert, now, opened=told))
+    # only who was judged can have lost a finding: a part of the rooms says nothing of the alerts of others
     if all_found:
         gone = [alert for key, alert in before.items() if key not in seen]
         changes += withdrawn(school, gone, now)

@@ -141,6 +141,7 @@ def case_of(common: Shared, room: Classroom) -> Case | None:
         return None
     state = school.state.classrooms.get(room.id, ClassroomState())
     device, upstream = state.device, common.upstream[gateway]
+    # boards are switched on and off during the day: what was seen some intervals ago says nothing of now
     seen = device is not None and is_fresh(school, device.observed_at, gateway, common.now, common.policy)
     port = state.port if state.port and state.port.observed_at >= common.ports_valid_from else None
     nic_is_valid = state.last_awake_at is not None and state.last_awake_at >= common.ports_valid_from

@@ -45,6 +45,7 @@ def compliant(room: Classroom, state: ClassroomState) -> CompliantValue:
 
 def _short_at(case: Case, findings: Collection[Finding]) -> float | None:
     """When the newest shortfall was seen; of a port only what was negotiated in a lesson: boards sleep outside."""
+    # Wake-on-LAN keeps the port of a sleeping board at 10M, every night and noon
     times = [
         finding.evidence_at
         for finding in findings
@@ -54,6 +55,7 @@ def _short_at(case: Case, findings: Collection[Finding]) -> float | None:
     ]
     if times:
         return max(times)
+    # an absence has no sighting to be dated by: it holds today
     return case.now if _has(findings, Cause.DEVICE_ABSENT) else None
 
 
@@ -65,9 +67,11 @@ def _short(case: Case, prior: Latch, at: float) -> Latch:
     day = local_date(case.school.hours, at)
     if day in prior.short_days and day not in prior.good_days:
         return _seen_again(prior, "no", at)
+    # on days without lessons whole buildings are switched off: what is seen then speaks against nobody
     if not is_school_day(case.school.hours, at):
         return prior
     regained = _is_regained_on(case, prior, day)
+    # two short days count together only where no good day lies between: one bad day among good ones passed
     forgotten = prior.value != "no" and not regained and any(good != day for good in prior.good_days)
     before = () if forgotten else tuple(short for short in prior.short_days if short != day)
     latch = replace(prior, short_days=(*before, day)[-case.policy.compliant_fail_days :], good_days=())
@@ -96,6 +100,7 @@ def _seen_again(latch: Latch, value: VerdictValue, at: float) -> Latch:
 
 def _enough(case: Case, prior: Latch, at: float) -> Latch:
     day = local_date(case.school.hours, at)
+    # the first proof counts at once: a school that was equipped must not wait for a second day to be shown so
     if prior.value == "unknown":
         return Latch(value="yes", since=case.now, evidence_at=at)
     good_days = prior.good_days

@@ -48,6 +48,7 @@ def _freshness(school: School, after: float, policy: Policy) -> Iterator[float]:
             oldest[gateway] = at
     for gateway, at in oldest.items():
         yield fresh_until(at, windows[gateway], school.away)
+    # a silent one can only end by being heard, which is no matter of time
     for heard in state.gateways.values():
         if not heard.silent:
             window_s = policy.silent_after_intervals * heard.report_interval_s
@@ -68,6 +69,7 @@ def _short_lived(school: School) -> Iterator[tuple[str, float]]:
 
 
 def _school_hours(school: School, after: float, limit_h: float, dates: Iterable[float]) -> Iterator[float]:
+    # an earlier date never expires later, so the oldest of those that still count is the next one
     since = before_school_hours(school.hours, after, limit_h)  # what is older has expired before
     oldest = min((at for at in dates if at >= since), default=None)
     if oldest is not None:
@@ -78,6 +80,7 @@ def _ports(school: School) -> Iterator[float]:
     for room in school.state.classrooms.values():
         if room.port is not None:
             yield room.port.observed_at
+        # the card's speed is as old as the last time its device was awake
         if room.nic_speed_bps is not None and room.last_awake_at is not None:
             yield room.last_awake_at
     for segment in school.state.segments.values():

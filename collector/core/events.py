@@ -19,6 +19,7 @@ class Observed(Struct, frozen=True, kw_only=True, gc=False):
     observation: Observation
     classroom: str | None
     observed_at: float
+    # decided where it arrives (``engine``): the core sees no moment of arrival
     late: bool = False
     source: Source = "gateway"
 

@@ -24,6 +24,7 @@ class Reading(Struct, frozen=True, kw_only=True, gc=False):
 
 class PortReading(Reading, frozen=True, kw_only=True):
     seen: Port
+    # a count since the reading before it: the counters themselves begin anew with each restart of the switch
     bad_frame_count: int | None = None
     """Frames that arrived broken or collided late since the reading before it on this port; None = not known."""
     while_asleep: bool = False
@@ -83,6 +84,7 @@ class HttpReading(Reading, frozen=True, kw_only=True):
     @property
     def up(self) -> bool | None:
         """None: something answered, and nothing proves that it was the platform."""
+        # a portal, a proxy or a hijacked answer is neither the platform nor its absence
         return None if self.seen.outcome is Outcome.UNMEASURED else self.seen.outcome is Outcome.ANSWERED
 
 

@@ -49,6 +49,7 @@ def _gateway(heard: GatewayState) -> object:
 def _leg(leg: Leg) -> object:
     """A test that counted is a fact; attempts that bring nothing, each time for the same reason, only move a date."""
     tried_at, tested_at = leg.last_unmeasured_at, leg.tests[-1].observed_at if leg.tests else 0.0
+    # whether it waits decides what the next step is: that is told, so it is a fact
     waits = None if tried_at is None else tried_at > tested_at
     return replace(leg, told_at=0.0, last_unmeasured_at=None), waits
 
@@ -63,6 +64,7 @@ def _segment(reading: SegmentReading) -> object:
 
 
 def _platform(reading: PlatformReading) -> object:
+    # ping is left out: nobody is judged by it
     http = reading.http
     return None if http is None else (http.up, http.seen.reason, http.seen.status, http.late)
 

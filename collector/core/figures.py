@@ -29,6 +29,7 @@ def contention_ratio(school: School, policy: Policy) -> float | None:
     """What all classrooms would need at once over what the uplink has: the largest over the school's gateways."""
     ratios = []
     for gateway in school.roster.gateways:
+        # download only: lessons are watched, and what a classroom sends is small
         uplink_bps = link_bps(gateway_uplink(school, gateway, "down"))
         if uplink_bps:
             ratios.append(len(judged_rooms(school, gateway)) * policy.required_down_bps / uplink_bps)

@@ -43,6 +43,7 @@ class Folded:
         """Write one entry of a mapping of the state."""
         mine = self._written.get(part)
         if mine is None:
+            # once a round: a report writes thirty entries, and copying the mapping each time would be quadratic
             mine = self._written[part] = dict(getattr(self.state, part))
             self.set(**{part: mine})
         mine[key] = value

@@ -77,6 +77,7 @@ def local_date(hours: Hours, at: float) -> str:
 
 
 def is_school_day(hours: Hours, at: float) -> bool:
+    # a date that is no school day has no midnight here: it lies behind the end of the one before
     begun = bisect_right(hours.midnights, at)
     return begun > 0 and at < hours.midnights[begun - 1] + DAY_S
 
@@ -102,6 +103,7 @@ def before_school_hours(hours: Hours, end: float, count_h: float) -> float:
     What is older has aged more, so whoever asks for many ages asks once for this. Minus infinity where there never were
     more lessons.
     """
+    # the seconds that had been taught by then: later lessons are the last hours before ``end``
     left_s = _taught_until_s(hours, end) - count_h * 3_600
     if left_s <= 0:
         return -inf

@@ -38,6 +38,7 @@ def names_in(gateway: str, observation: Observation) -> Iterator[Name]:
             yield Name("segment", gateway, f"{gateway}/{name}")
         case Http(target=name) | Ping(target=name):
             yield Name("target", gateway, f"{gateway}/{name}")
+        # each direction is a leg of its own, and so is each exit: a sender could fill either
         case Bandwidth(target=name, direction=direction, beyond=beyond):
             yield Name("test", gateway, f"{gateway}/{name}/{direction or 'down'}")
             if beyond is not None:

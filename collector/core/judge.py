@@ -27,6 +27,7 @@ def judge(before: School, folded: Folded, rooms: Collection[str] | None) -> tupl
     common = shared(folded.school, now, policy)
     found = list(school_findings.of_school(common))
     bad = tuple(finding for finding in found if finding.bad == "yes")
+    # in the roster's order, for alerts that open together are told in it
     for room_id, room in folded.listed.items():
         if rooms is None or room_id in rooms:
             state, of_room = _judged(common, room, bad)
@@ -55,12 +56,14 @@ def _judged(
     if case is None:
         return _with(state, unheard(Cause.NOT_MEASURED, step_unheard(school)), latch, now), ()
     mine = room_findings.of_room(case)
+    # nothing is known of now; what was proven before stays proven (the latch), until it is too old
     if case.heard.silent:
         return _with(state, unheard(Cause.GATEWAY_SILENT, NextStep.CHECK_GATEWAY), latch, now), mine
     bad = [finding for finding in mine if finding.bad == "yes"]
     bad += [finding for finding in bad_of_school if room.id in finding.classrooms]
     link = link_of(case, bad)
     latch = latched(case, latch, link, bad)
+    # an exempt room will never be called compliant: it needs no next step towards that
     is_proven = room.exempt is not None or latch.value != "unknown"
     return _with(state, verdict_of(case, link, bad, is_proven=is_proven), latch, now), mine
 
@@ -81,9 +84,11 @@ def _transitions(before: School, after: School, now: float) -> tuple[VerdictChan
     changed: list[VerdictChanged] = []
     relisted = before.roster is not after.roster
     for room_id in dict.fromkeys((*before.roster.classrooms, *after.roster.classrooms)):
-        if not relisted and before.state.classrooms.get(room_id) is after.state.classrooms.get(room_id):
+        prior = before.state.classrooms.get(room_id, NOBODY)
+        state = after.state.classrooms.get(room_id, NOBODY)
+        verdict = state.verdict
+        if not relisted and verdict is prior.verdict and state.latch is prior.latch:
             continue
-        verdict = after.state.classrooms.get(room_id, NOBODY).verdict
         for name, was, became in zip(_VERDICTS, _shown(before, room_id), _shown(after, room_id), strict=True):
             if was != became:
                 changed.append(

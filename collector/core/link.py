@@ -27,6 +27,7 @@ _GRADES = tuple(Grade)
 def part_state(part: Interval, thetas: Thetas) -> LinkState:
     """Judge one part on its own."""
     theta0_bps, theta1_bps = thetas
+    # half duplex is mostly one end that negotiates and one that does not: late collisions, whatever the speed
     if part.half_duplex:
         return "short"
     if part.at_least_bps is not None and part.at_least_bps >= theta0_bps:
@@ -41,6 +42,7 @@ def port_interval(port: PortReading | None, nic_speed_bps: int | None) -> Interv
 
     Unknown duplex counts as full (many switches have no EtherLike-MIB); half duplex is short at any speed.
     """
+    # a port without link has no speed, whatever its ifSpeed still says (RFC 2863)
     seen = port.seen if port is not None and port.seen.oper_up is not False else None
     speeds = [speed for speed in (seen.speed_bps if seen else None, nic_speed_bps) if speed]
     half_duplex = seen is not None and seen.full_duplex is False
@@ -62,6 +64,7 @@ def narrowest(parts: Iterable[Interval]) -> Interval:
     parts = tuple(parts)
     if len(parts) == 1:
         return parts[0]
+    # what one part is not known to carry, nobody knows of the chain; what one part cannot carry, the chain cannot
     lower = [p.at_least_bps for p in parts if p.at_least_bps is not None]
     upper = [p.at_most_bps for p in parts if p.at_most_bps is not None]
     plateaus = [p.estimate_bps for p in parts if p.estimate_bps is not None]
@@ -102,6 +105,7 @@ def majority(tests: tuple[BandwidthTest, ...]) -> bool | None:
     """Of the last three counted tests: two equal ones decide; one alone proves only a pass."""
     passed = sum(test.passed for test in tests)
     failed = len(tests) - passed
+    # a test can fail by other traffic or a busy gateway; none can pass on a line that is too slow
     if passed >= 2 or (passed == 1 and failed == 0):
         return True
     return False if failed >= 2 else None
@@ -192,6 +196,7 @@ def line_of(school: School, gateway: str, direction: Direction, thetas: Thetas) 
         if not (legs := exit_legs(school, gateway, name, direction)):
             continue
         found = tested_legs(legs, thetas)
+        # the exit cannot be seen through a line that is narrower: who pays for the line is not who runs the exit
         blind = found.state == "short" and uplink.state != "enough"
         exits[name] = replace(found, state="unknown") if blind else found
     return Line(direction=direction, thetas=thetas, uplink=uplink, exits=exits)
@@ -229,6 +234,7 @@ def gateway_uplink(school: School, gateway: str, direction: Direction) -> Interv
 
     Where the line's own tests brought nothing, a pass beyond an exit bounds the line from below: it crossed it.
     """
+    # the worst of the targets, not the best: each stands for a way that pupils take
     legs = line_legs(school, gateway, direction)
     if any(leg.tests for leg in legs):
         return legs_interval(legs)
@@ -280,6 +286,7 @@ def reach(port: Interval | None, segments: Iterable[Interval], path: Interval, l
 
     An exit that is not known neither proves nor blames.
     """
+    # each known part bounds what the room can have; a part that is not known bounds nothing
     exits = (part.interval for part in line.exits.values() if part.state != "unknown")
     parts = [part for part in (port or NOTHING, *segments, path, *exits) if part != NOTHING]
     found = narrowest([*parts, line.uplink.interval])

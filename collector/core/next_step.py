@@ -51,8 +51,10 @@ def _step_of_link(case: Case, *, uplink_known: bool) -> NextStep:
     if (step := _step_of_tests(case, paths)) is not NextStep.ADD_TEST:
         return step
     match case.room.access:
+        # nothing at the school changes what a radio cell gives at noon
         case "cellular":
             return NextStep.WIRE_ROOM
+        # its access point's port is a trunk: only a test from the room shows what the air lets through
         case "wifi":
             return NextStep.TEST_ROOM
         case "wired":
@@ -61,6 +63,7 @@ def _step_of_link(case: Case, *, uplink_known: bool) -> NextStep:
 
 def _step_of_tests(case: Case, legs: Iterable[Leg]) -> NextStep:
     """What the newest attempt without result waits for, where tests decide nothing yet; else the next test will."""
+    # a direction without requirement is shown and decides nothing: nobody need wait for it
     thetas = dict(judged_directions(case.policy))
     tried = [
         leg
@@ -82,6 +85,7 @@ def _step_of_port(case: Case) -> NextStep:
     port = case.state.last_port
     if port is None:
         return _step_without_port(case)
+    # a port counts once its device was awake after the reading: without that no reading helps
     if case.device_up is not True:
         return NextStep.WAKE_DEVICE
     if not case.is_fresh(port.observed_at):
@@ -95,6 +99,7 @@ def _step_without_port(case: Case) -> NextStep:
         return NextStep.WAKE_DEVICE
     state = case.school.state
     switches = [switch for switch in state.switches.values() if switch.gateway == case.gateway]
+    # before anybody looks for the room's port: who cannot be asked tells of no port
     if switches and not any(switch.reachable for switch in switches):
         return NextStep.CHECK_SWITCH
     has_trunk = any(segment.gateway == case.gateway for segment in state.segments.values())

@@ -17,6 +17,7 @@ def platform_state(school: School, platform: str, gateway: str, now: float, poli
     if platform in school.state.platform_faults:
         return "unknown"
     readings = [school.state.platforms.get(f"{gateway}/{t}") for t in school.roster.platforms.get(platform, ())]
+    # a target that is only pinged is no part of the answer: many networks drop echo requests
     fetched = [reading and reading.http for reading in readings if reading is None or reading.http is not None]
     ups = [http.up if http and is_fresh(school, http.observed_at, gateway, now, policy) else None for http in fetched]
     if False in ups:
@@ -27,6 +28,7 @@ def platform_state(school: School, platform: str, gateway: str, now: float, poli
 def platform_over_gateways(school: School, platform: str, now: float, policy: Policy) -> VerdictValue:
     """The worst over the gateways that look at the platform at all."""
     targets = school.roster.platforms.get(platform, ())
+    # a gateway without that probe does not make the platform unknown for the school
     looking = {reading.gateway for reading in school.state.platforms.values() if reading.target in targets}
     states = [platform_state(school, platform, g, now, policy) for g in school.roster.gateways if g in looking]
     return every(states) if states else "unknown"

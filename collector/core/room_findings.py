@@ -36,6 +36,7 @@ def _port_down(case: Case) -> Finding | None:
     port = case.state.last_port
     if port is None:
         return None
+    # a board that is off takes its link down with it: that alone is no fault of the port
     down = port.seen.admin_up is False or (port.seen.oper_up is False and case.device_up is True)
     bad: VerdictValue = "unknown" if not case.is_fresh(port.observed_at) else "yes" if down else "no"
     return _of_room(case, Cause.PORT_DOWN, bad, port.observed_at, late=port.late)
@@ -55,7 +56,10 @@ def _port_speed(case: Case) -> Iterator[Finding]:
         "limit": float(case.policy.required_down_bps),
     }
     known = part is not None and part.at_most_bps is not None
+    # a side that does not negotiate leaves the other one half duplex (parallel detection, IEEE 802.3 clause 28), and
+    # mostly at a low speed: one cable, one message
     yield _of_room(case, Cause.PORT_BELOW_REQUIRED, "yes" if slow else "no" if known else "unknown", **told)
+    # a card does not tell its duplex, so the port alone does
     half: VerdictValue = "unknown" if case.valid_port is None else "yes" if part and part.half_duplex else "no"
     yield _of_room(case, Cause.PORT_HALF_DUPLEX, half, explained=slow, **told)
 
@@ -79,6 +83,7 @@ def _path(case: Case) -> Finding | None:
     found = ((line, part) for wish in ("short", "unknown") for line, part in parts if part.state == wish)
     line, part = next(found, parts[0])
     explained = port is not None and (port.half_duplex or (port.at_most_bps or 0.0) < case.policy.theta_down_bps[0])
+    # a way is as slow as the port at its end: the trunk before it is not to blame for that
     asked = case.policy.basis != "port" and not (explained and part.state == "short")
     return _of_room(
         case,
@@ -111,6 +116,7 @@ def _is_absent(case: Case) -> bool:
         return True
     if case.state.watched_since is None:
         return False
+    # nobody is absent before somebody looked: holidays and a probe that was set up late count for nothing
     since = max(case.state.watched_since, case.state.last_awake_at or case.state.watched_since)
     return school_days_between(case.school.hours, since, case.now) >= case.policy.absent_after_school_days
 

@@ -42,6 +42,7 @@ def _uplinks(common: Shared) -> Iterator[Finding]:
     targets = {leg.gateway for leg in common.school.state.uplinks.values()}
     for gateway, up in common.upstream.items():
         if gateway in targets:
+            # where upload is required and nobody tests it, the download is told as it is
             tested_lines = [line for line in up.lines if line.uplink.was_tested] or up.lines[:1]
             states = [(line, _uplink_state(common, gateway, line)) for line in tested_lines]
             yield _of_lines(common, Subject("uplink", gateway), Cause.UPLINK_BELOW_REQUIRED, gateway, states)
@@ -107,6 +108,7 @@ def _exits(common: Shared) -> Iterator[Finding]:
 
 
 def _exit(common: Shared, name: str, parts: list[tuple[str, Direction, Tested]]) -> Finding:
+    # one gateway that sees the exit well does not clear it for the rooms of another
     states = {part.state if _is_asked(common, gateway) else "unknown" for gateway, _, part in parts}
     worst: LinkState = "short" if "short" in states else "enough" if states == {"enough"} else "unknown"
     concerned = [found for found in parts if found[2].state == worst]
@@ -178,6 +180,7 @@ def _platforms(common: Shared) -> Iterator[Finding]:
             fetched = [reading.http for reading in found if reading and reading.http]
             if not fetched:
                 continue
+            # a platform is looked at by several pages, and each new look counts
             newest = max(fetched, key=lambda reading: reading.observed_at)
             yield Finding(
                 subject=Subject("platform", gateway, platform),

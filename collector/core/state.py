@@ -74,6 +74,7 @@ class ClassroomState(Struct, frozen=True, kw_only=True, gc=False):
     port: PortReading | None = None
     pending_port: PortReading | None = None
     last_port: PortReading | None = None
+    # kept beside the newest reading, which may be a stray entry of an address table
     place: str | None = None
     """``switch:port`` where the device is connected; another one counts when two readings in a row name it."""
     device: DeviceReading | None = None

@@ -101,6 +101,7 @@ def _round(
     if _is_due(folded):
         let_age(folded)
         return judge(school, folded, None)
+    # a finding that opened something, or soon will, is counted by each of its sightings, also by those that confirm
     if school.state.alerts:
         look_again(folded, school.state, events)
     if folded.rooms or folded.counts:
@@ -113,6 +114,7 @@ def _is_due(folded: Folded) -> bool:
     school = folded.school
     if folded.everybody or school.judged_at is None:
         return True
+    # evidence that came since can only have moved that moment away: it stays true as "not before"
     if folded.now < school.wake_at:
         return False
     due_at = next_due(school, school.judged_at, folded.policy)

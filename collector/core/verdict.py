@@ -38,6 +38,7 @@ def verdict_of(case: Case, link: Link, findings: Collection[Finding], *, is_prov
     clauses = _clauses(case, link, bad)
     ready = every((clauses.link, clauses.way, clauses.device, clauses.platforms))
     causes = tuple(cause for cause in Cause if cause in bad) if bad else ()
+    # an unknown without a cause would have nobody look
     if ready == "unknown" and not causes:
         causes = (Cause.NOT_MEASURED,)
     undecided = ready == "unknown" or (ready == "yes" and not is_proven)
@@ -60,6 +61,7 @@ def _clauses(case: Case, link: Link, bad: set[Cause]) -> Clauses:
 
 def _way(bad: set[Cause]) -> VerdictValue:
     """Nothing on the way may be down. An unreachable switch makes what hangs on it unknown, not bad."""
+    # its port may be up behind the switch: nobody can say
     if Cause.SWITCH_UNREACHABLE in bad:
         return "unknown"
     return "no" if Cause.PORT_DOWN in bad else "yes"
@@ -68,6 +70,7 @@ def _way(bad: set[Cause]) -> VerdictValue:
 def _device(case: Case, bad: set[Cause]) -> VerdictValue:
     if bad & {Cause.DEVICE_ABSENT, Cause.DEVICE_OFFLINE}:
         return "no"
+    # outside lessons a board that is off is as it should be
     if case.device_up or not case.shared.in_lesson:
         return "yes"
     return "unknown"
@@ -105,6 +108,7 @@ def _grade(case: Case) -> Grade | None:
     """The weakest evidence that the link rests on; a path that was proven needs no port or trunk to speak for it."""
     grades = [case.upstream.grade, weakest_grade(case.ways)]
     if case.port is not None and all(way.interval.at_least_bps is None for way in case.ways):
+        # without a trunk in sight the speed of the port says nothing of the cable behind the switch
         grades.append(Grade.NEGOTIATED if case.trunks else Grade.PARTIAL)
     return weakest(grade for grade in grades if grade is not None)
 

@@ -9,6 +9,7 @@ def gateway_of(school: School, room_id: str) -> str | None:
     state = school.state.classrooms.get(room_id)
     if state and state.gateway in school.roster.gateways:
         return state.gateway
+    # a room that nobody told of yet can only hang on the one that there is
     return school.roster.gateways[0] if len(school.roster.gateways) == 1 else None
 
 

@@ -33,6 +33,7 @@ AWAKE_WINDOW_MAX_S = 3_600.0
 
 
 def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
+    # a switch that did not answer tells nothing of its ports: what was read before ages
     if seen.outcome is not _ANSWERED:
         return
     room, at = folded.room(room_id), event.observed_at
@@ -55,6 +56,7 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
         room,
         gateway=event.gateway,
         port=accepted,
+        # without link a port may still show its last speed, or what it could do: ifSpeed is an estimate (RFC 2863)
         pending_port=reading if seen.oper_up is not False else None,
         last_port=reading,
         place=_placed(folded, room_id, room, reading),
@@ -117,6 +119,7 @@ def _accepted(folded: Folded, room: ClassroomState, awake_at: float, gap_s: floa
     ``gap_s``: the port's own interval, where its octets are the proof: ports may be polled more seldom than reports go.
     """
     waiting = room.pending_port
+    # read while the board slept, it shows what sleep negotiated, however soon the board woke after it
     if waiting is None or waiting.while_asleep:
         return room.port
     heard = folded.state.gateways.get(waiting.gateway)
@@ -147,6 +150,7 @@ def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortRea
         return after
     if room.last_port is None or room.last_port.place != after:
         return before
+    # nobody is told what a late record tells: by now the device may be back
     school = folded.school
     if (
         school.roster.classrooms[room_id].exempt is None
@@ -227,6 +231,7 @@ def _device_reading(folded: Folded, event: Observed, seen: Device, room: Classro
     if seen.state is None and not silent and seen.outcome is not _ANSWERED:
         return room.device
     state = seen.state or "awake"
+    # a panel may drop pings and answer nothing while it works: its octets are the better witness
     if silent or state != "awake":
         if _traffic_was_last(room):
             return room.device
@@ -247,6 +252,7 @@ def _silent_state(folded: Folded, event: Observed, seen: Device, room: Classroom
     at = event.observed_at
     known = last is not None and is_fresh(folded.school, last.observed_at, event.gateway, at, folded.policy)
     oper_up = last.seen.oper_up if last is not None and known else None
+    # an agent that heard "asleep" from the board itself (its broker, its will) knows better than a port
     if seen.state == "asleep" or oper_up is None:
         return seen.state or "asleep"
     return "asleep" if oper_up or not in_lesson(folded.school.hours, at) else "away"

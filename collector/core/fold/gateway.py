@@ -17,5 +17,6 @@ def hear(folded: Folded, event: Heard) -> None:
         agent_version=event.agent_version,
     )
     folded.hear(event.gateway, heard)
+    # how old its evidence may be is counted in its intervals, so another interval makes evidence stale or fresh again
     same = before is not None and not before.silent and before.report_interval_s == event.report_interval_s
     folded.everybody |= not same

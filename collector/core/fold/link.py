@@ -75,6 +75,7 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
     A target that now tests another way starts anew.
     """
     if before is not None and _is_other(before, fresh):
+        # a backlog may still tell of the way that was tested before: that is not taken for the new one
         if event.observed_at <= newest_at(before):
             return before
         before = None
@@ -116,6 +117,7 @@ def _is_other(before: Leg, fresh: Leg) -> bool:
 
 def _counts(leg: Leg, observed_at: float, now: float, policy: Policy) -> bool:
     """Only a newer test counts, and only one that is apart enough from the last to be a second opinion."""
+    # a test that a wrong clock dated into the future must not keep out all that come until then
     if not leg.tests or leg.tests[-1].observed_at > now:
         return True
     spacing_s = policy.confirm_spacing_s * (1 - SPACING_TOLERANCE_RATIO)

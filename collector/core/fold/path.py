@@ -13,6 +13,7 @@ _NO_ANSWER: Final = Outcome.NO_ANSWER
 
 def switch(folded: Folded, event: Observed, seen: Port) -> None:
     """All ports of one poll carry the same time: the first of them tells whether the switch answered."""
+    # one that was not asked (no credentials, no time) is neither reachable nor silent
     reachable = seen.outcome is _ANSWERED
     if seen.switch is None or not (reachable or seen.outcome is _NO_ANSWER):
         return
@@ -44,6 +45,7 @@ def segment(folded: Folded, event: Observed, seen: Segment) -> None:
         return
     if not folded.is_newer(event.observed_at, before.observed_at if before else None):
         return
+    # an access point has no switch in its name: all rooms of the gateway may be on it
     owner, colon, _ = seen.name.partition(":")
     after = SegmentReading(
         observed_at=event.observed_at,

@@ -19,6 +19,7 @@ def http(folded: Folded, event: Observed, seen: Http) -> None:
     if not folded.is_newer(event.observed_at, before.observed_at if before else None):
         return
     after = HttpReading(observed_at=event.observed_at, gateway=event.gateway, late=event.late, seen=seen)
+    # status, phases and the certificate's date are shown; whether it answers is all that is judged
     same = before is not None and before.up is after.up and folded.is_fresh(before.observed_at, event.gateway)
     folded.everybody |= not same
     folded.put("platforms", f"{event.gateway}/{seen.target}", replace(reading, http=after))

@@ -13,6 +13,7 @@ def relist(folded: Folded, event: RosterChanged) -> None:
     A school that moved to another office takes along what is open: the old one is told so, the new one anew.
     """
     school, roster = folded.school, event.roster
+    # what is open stays open, untold: the new office hears of it with the next judgement, the old one is rid of it
     if school.roster.office != roster.office:
         school, folded.taken_back = alerts.taken_back(school, folded.now)
     state = school.state
