@@ -22,7 +22,11 @@ TESTS = (
 )
 """What is about the core and quick, quickest first: the first that fails ends a run."""
 BUREAU = Path("collector/core/bureau")
-OF_BUREAU = ("tests/unit/core/test_bureau.py", "tests/properties/test_bureau.py")
+OF_BUREAU = (
+    "tests/unit/core/test_bureau.py",
+    "tests/unit/core/test_bureau_times.py",
+    "tests/properties/test_bureau.py",
+)
 """All that there is for the bureau: no judgement of a school sees it (an import contract)."""
 CPU_LIMIT_S = 120
 """Of processor time, so that a loaded machine does not count as noticed; whole runs take an eighth of it."""

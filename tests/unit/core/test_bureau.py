@@ -1,49 +1,11 @@
 """One message per office and cause, never more than a few, and an end to everything that was told."""
 
-from typing import Any
-
-from collector.core.bureau.step import OFFICES_PER_STEP, step
-from collector.core.bureau.words import Bureau as State
-from collector.core.bureau.words import BureauEvent, Incident, IncidentChanged, Notice, SchoolChanged, SchoolGone
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.bureau.step import OFFICES_PER_STEP
+from collector.core.bureau.words import SchoolChanged, SchoolGone
 from collector.core.policy import Policy
 from collector.core.subject import Subject
 from collector.core.words import Cause
-
-POLICY = Policy(group_wait_s=30)
-UPLINK = Subject("uplink", "gw1")
-
-
-def change(school: str = "s1", kind: str = "opened", cause: Cause = Cause.UPLINK_BELOW_REQUIRED, **fields: Any) -> Any:
-    given = {"office": "511402", "school_name": school, "subject": UPLINK, "classrooms": ("r1", "r2"), "at": 0.0}
-    return AlertChange(change=kind, school=school, cause=cause, **{**given, **fields})
-
-
-class Bureau:
-    def __init__(self, policy: Policy = POLICY) -> None:
-        self.state = State()
-        self.policy = policy
-        self.wake_at: float | None = None
-        self.notices: list[Notice] = []
-        self.history: list[IncidentChanged] = []
-
-    def step(self, now: float, *changes: BureauEvent) -> list[Notice]:
-        self.state, effects, self.wake_at = step(self.state, changes, now, self.policy)
-        notices = [e for e in effects if isinstance(e, Notice)]
-        self.notices += notices
-        self.history += [e for e in effects if isinstance(e, IncidentChanged)]
-        return notices
-
-    def wait(self, now: float) -> list[Notice]:
-        """Let time pass until ``now`` as the engine does: whenever the bureau said."""
-        told = []
-        while self.wake_at is not None and self.wake_at <= now:
-            told += self.step(self.wake_at)
-        return told
-
-    @property
-    def incidents(self) -> list[Incident]:
-        return [incident for desk in self.state.desks.values() for incident in desk.incidents.values()]
+from tests.support.offices import Bureau, change, moved
 
 
 def test_waits_then_tells_once():
@@ -117,12 +79,6 @@ def test_reminder_once_a_day():
     bureau.step(30)
     assert [n.kind for n in bureau.step(30 + 86_400)] == ["reminder"]
     assert bureau.step(40 + 86_400) == []
-
-
-def moved(room: str, office: str = "511402", at: float = 0.0) -> DeviceMoved:
-    return DeviceMoved(
-        office=office, school="s1", school_name="s1", classroom=room, before="sw1:1", after=f"sw2:{room}", at=at
-    )
 
 
 def test_moves_of_an_office_are_one_message():
