@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from classready.observation import Bandwidth, Outcome, Ping, Port, Reason
+from classready.units import MBIT
 from collector.core.directives import directives
 from collector.core.events import AlertChange, Heard
 from collector.core.evidence import Leg
@@ -244,6 +245,14 @@ def test_a_port_counts_for_eight_hours_of_lessons(time, state):
     """Read on Monday at ten: seven hours are left of that day, one of the next, and the last second is in it."""
     story = Story().heard().uplink().saw(port("r1"), "r1").later(1).saw(device("r1"), "r1")
     assert story.school.state.classrooms["r1"].port.observed_at == MONDAY
+    story.now = at(time)
+    assert story.heard().event(Tick()).school.state.classrooms["r1"].verdict.link_state == state
+
+
+@pytest.mark.parametrize(("time", "state"), [("2026-11-24 09:00", "enough"), ("2026-11-24 09:00:01", "unknown")])
+def test_a_card_counts_as_long_as_a_port(time, state):
+    """From the moment in which its device was last seen awake; no port is known."""
+    story = Story().heard().uplink().saw(replace(device("r1"), nic_speed_bps=1000 * MBIT), "r1")
     story.now = at(time)
     assert story.heard().event(Tick()).school.state.classrooms["r1"].verdict.link_state == state
 

@@ -6,9 +6,10 @@ import pytest
 
 from classready.observation import Bandwidth, Outcome, Port, Reason
 from classready.units import MBIT
-from collector.core.case import shared
+from collector.core.case import case_of, shared
 from collector.core.findings import Finding
 from collector.core.policy import Policy
+from collector.core.room_findings import of_room
 from collector.core.roster import Classroom
 from collector.core.school_findings import of_school
 from collector.core.words import Cause
@@ -18,9 +19,11 @@ EVENING = at("2026-11-23 18:00")
 UP = Policy(observation_school_days=0, required_up_bps=20 * MBIT)
 
 
-def found(story: Story, cause: Cause) -> Finding:
-    """The only finding of ``cause``."""
-    (finding,) = (f for f in of_school(shared(story.school, story.now, story.policy)) if f.cause is cause)
+def found(story: Story, cause: Cause, room: str | None = None) -> Finding:
+    """The only finding of ``cause``: about ``room``, or about what rooms share."""
+    common = shared(story.school, story.now, story.policy)
+    case = case_of(common, story.school.roster.classrooms[room]) if room else None
+    (finding,) = (f for f in (of_room(case) if case else of_school(common)) if f.cause is cause)
     return finding
 
 
@@ -57,36 +60,36 @@ def test_a_line_and_those_who_share_it(basis, count, mbps, by_day, in_the_evenin
         assert found(story, Cause.UPLINK_BELOW_REQUIRED).bad == expected
 
 
-def probed(story: Story, direction: str, results: str) -> None:
+def probed(story: Story, direction: str, results: str, room: str | None = None) -> None:
     """A letter a test: p(assed), f(ailed), v(ain)."""
     mbps = 100 if direction == "down" else 20
     for letter in results:
         story.later(60).heard()
         fields: dict[str, Any] = {"direction": direction, "target": direction}
         if letter == "v":
-            story.saw(Bandwidth(**fields, outcome=Outcome.UNMEASURED, reason=Reason.BUDGET))
+            story.saw(Bandwidth(**fields, outcome=Outcome.UNMEASURED, reason=Reason.BUDGET), room)
         else:
             bound = {"at_least_bps": 0.95 * mbps * MBIT} if letter == "p" else {"at_most_bps": mbps * MBIT}
-            story.saw(bandwidth(passed=letter == "p", **{"at_least_bps": None, "at_most_bps": None, **bound}, **fields))
+            seen = bandwidth(passed=letter == "p", **{"at_least_bps": None, "at_most_bps": None, **bound}, **fields)
+            story.saw(seen, room)
 
 
-@pytest.mark.parametrize(
-    ("down", "up", "bad", "direction"),
-    [
-        ("p", "p", "no", "down"),
-        ("p", "", "no", "down"),
-        ("", "p", "no", "up"),
-        ("p", "ff", "yes", "up"),
-        ("ff", "p", "yes", "down"),
-        ("ff", "ff", "yes", "down"),
-        ("ff", "", "yes", "down"),
-        ("f", "p", "unknown", "down"),
-        ("p", "f", "unknown", "up"),
-        ("f", "ff", "yes", "up"),
-        ("v", "v", "unknown", "down"),
-        ("v", "p", "no", "up"),
-    ],
-)
+BOTH_WAYS = [
+    ("p", "p", "no", "down"),
+    ("p", "", "no", "down"),
+    ("", "p", "no", "up"),
+    ("p", "ff", "yes", "up"),
+    ("ff", "p", "yes", "down"),
+    ("ff", "ff", "yes", "down"),
+    ("ff", "", "yes", "down"),
+    ("f", "p", "unknown", "down"),
+    ("p", "f", "unknown", "up"),
+    ("f", "ff", "yes", "up"),
+    ("v", "p", "no", "up"),
+]
+
+
+@pytest.mark.parametrize(("down", "up", "bad", "direction"), [*BOTH_WAYS, ("v", "v", "unknown", "down")])
 def test_a_line_in_two_directions(down, up, bad, direction):
     """The first that is short, else the first that is unknown; one that no test says anything of speaks for neither."""
     story = Story(policy=UP)
@@ -96,6 +99,39 @@ def test_a_line_in_two_directions(down, up, bad, direction):
     assert (finding.bad, finding.direction) == (bad, direction)
     assert finding.limit == (100 * MBIT if direction == "down" else 20 * MBIT)
     assert finding.classrooms == ("r1", "r2")
+
+
+@pytest.mark.parametrize(("down", "up", "bad", "direction"), [*BOTH_WAYS, ("v", "v", "unknown", None)])
+def test_a_way_in_two_directions(down, up, bad, direction):
+    """As a line; of one that was tried in vain alone nothing is known, not even which."""
+    story = Story(policy=UP)
+    probed(story, "down", down, "r1")
+    probed(story, "up", up, "r1")
+    finding = found(story, Cause.SEGMENT_BELOW_REQUIRED, "r1")
+    assert (finding.bad, finding.direction, finding.classrooms) == (bad, direction, ("r1",))
+
+
+@pytest.mark.parametrize(
+    ("mbps", "full", "basis", "results", "bad"),
+    [
+        pytest.param(1000, True, "reach", "ff", "yes", id="a good port: the way is told"),
+        pytest.param(95, True, "reach", "ff", "yes", id="a port that is just enough"),
+        pytest.param(94, True, "reach", "ff", "unknown", id="a short port is told instead"),
+        pytest.param(1000, False, "reach", "ff", "unknown", id="half duplex is told instead"),
+        pytest.param(94, True, "reach", "p", "no", id="a short port and a way that passed"),
+        pytest.param(1000, True, "port", "ff", "unknown", id="not asked where the port decides"),
+        pytest.param(94, False, "reach", "p", "no", id="slow and half duplex: told once"),
+    ],
+)
+def test_a_way_and_the_port_of_its_room(mbps, full, basis, results, bad):
+    """Two things that say the same are told once, by what is nearest."""
+    story = Story(policy=Policy(observation_school_days=0, basis=basis)).heard()
+    probed(story, "down", results, "r1")
+    story.room_well("r1", mbps, full=full)
+    assert found(story, Cause.SEGMENT_BELOW_REQUIRED, "r1").bad == bad
+    assert found(story, Cause.PORT_BELOW_REQUIRED, "r1").bad == ("yes" if mbps < 95 else "no")
+    half = found(story, Cause.PORT_HALF_DUPLEX, "r1")
+    assert (half.bad, half.explained) == ("no" if full else "yes", mbps < 95)
 
 
 def silent_switch() -> Port:

@@ -1,10 +1,12 @@
 """Parts of a link and readings, each on its own: small tables."""
 
 import pytest
+from msgspec.structs import replace
 
 from classready.observation import Device, Http, Outcome, Ping, Port, Reason, Rtt, Segment
 from classready.units import MBIT
 from collector.core import link
+from collector.core.age import newest_at
 from collector.core.evidence import (
     BandwidthTest,
     DeviceReading,
@@ -18,12 +20,14 @@ from collector.core.link import (
     divided,
     legs_interval,
     link_bps,
+    link_ratio,
     narrowest,
     part_state,
     port_interval,
     segment_interval,
 )
-from collector.core.state import Interval
+from collector.core.policy import Policy
+from collector.core.state import Interval, Verdict
 from collector.core.subject import Subject
 from tests.support.school import GATEWAY, POLICY, bandwidth, port
 
@@ -112,6 +116,22 @@ def test_a_share_and_the_number_to_show():
     assert [link_bps(i) for i in (Interval(1, 2, 3), Interval(1, 2), Interval(None, 2), Interval())] == [3, 1, 2, None]
 
 
+@pytest.mark.parametrize(
+    ("bases", "basis", "expected"),
+    [
+        ({}, "reach", None),
+        ({"reach": Interval()}, "reach", None),
+        ({"reach": Interval(None, 50 * M)}, "reach", 0.5),
+        ({"reach": Interval(95 * M, None, 300 * M), "port": Interval(1000 * M, 1000 * M)}, "reach", 3),
+        ({"reach": Interval(95 * M, None, 300 * M), "port": Interval(1000 * M, 1000 * M)}, "port", 10),
+        ({"reach": Interval(95 * M, None, 300 * M)}, "share", None),
+    ],
+)
+def test_how_much_of_what_is_required(bases, basis, expected):
+    """On the basis that decides; what is not known is no number."""
+    assert link_ratio(Verdict(link=bases), Policy(basis=basis)) == expected
+
+
 def leg(*passed: bool, target: str = "a", late: tuple[int, ...] = ()) -> UplinkState:
     """Tests at the moments 10, 20, ...; ``late``: those that were."""
     tests = tuple(
@@ -140,6 +160,22 @@ def test_when_a_part_was_decided(legs, state, decided_at, is_late):
     interval = legs_interval(legs)
     part = link.tested(tuple(legs), interval, THETAS)
     assert (part.state, part.decided_at, part.is_late, part.was_tested) == (state, decided_at, is_late, bool(legs))
+
+
+@pytest.mark.parametrize(
+    ("passed", "tried_at", "expected"),
+    [
+        ((), None, 0),
+        ((), 5, 5),
+        ((True,), None, 10),
+        ((True, True), None, 20),
+        ((True, True), 15, 20),
+        ((True,), 25, 25),
+    ],
+)
+def test_when_a_leg_last_said_anything(passed, tried_at, expected):
+    """By a test or an attempt in vain, whichever was later."""
+    assert newest_at(replace(leg(*passed), last_unmeasured_at=tried_at)) == expected
 
 
 @pytest.mark.parametrize(
