@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.core.state import STATE_VERSION, SchoolState
+from collector.core.state import STATE_VERSION, ClassroomState, SchoolState
 from collector.store.tables import school_state
 
 FEW_SCHOOLS = 500
@@ -48,7 +49,7 @@ async def load_schools(connection: AsyncConnection, schools: Collection[str]) ->
         wanted = wanted.where(school_state.c.school.in_(list(schools)))
     rows = await connection.stream(wanted)
     return {
-        row.school: Stored(row.revision, _known(_school.decode(row.state)), row.saved_at)
+        row.school: Stored(row.revision, _readings_once(_known(_school.decode(row.state))), row.saved_at)
         async for row in rows
         if row.school in schools
     }
@@ -82,3 +83,17 @@ def _known(state: Any) -> Any:
     if state.version > STATE_VERSION:
         raise NewerStoreError(f"state version {state.version}, this release knows {STATE_VERSION}")
     return state
+
+
+def _readings_once(state: SchoolState) -> SchoolState:
+    """The reading of a port that counts is mostly its newest one itself: in JSON it stands twice, in memory once.
+
+    That is a sixth of what a school takes.
+    """
+    return replace(state, classrooms={name: _with_readings_once(room) for name, room in state.classrooms.items()})
+
+
+def _with_readings_once(room: ClassroomState) -> ClassroomState:
+    last = room.last_port
+    port, pending = (last if reading == last else reading for reading in (room.port, room.pending_port))
+    return replace(room, port=port, pending_port=pending)

@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from classready.ids import ClassroomRef, TargetName
-from classready.observation import Bandwidth, Count, NonNegative, Outcome, Ratio, Reason, WindowSummary
+from classready.observation import Bandwidth, Count, NonNegative, Outcome, Port, Ratio, Reason, WindowSummary
+from collector.core.evidence import PortReading
 from collector.core.link import leg_interval
-from collector.core.state import SchoolState
+from collector.core.state import ClassroomState, SchoolState
 from collector.store import history, ledgers, outbox, states
 from collector.store.database import StoreAddressError, migrations, store_url, upgrade
 from collector.store.ledgers import Ledger
@@ -246,3 +247,26 @@ async def test_any_text_that_a_roster_may_hold(tmp_path, name):
         async with store.reader.connect() as connection:
             found = await outbox.next_pending(connection, "r")
     assert found.notice == told
+
+
+async def test_a_reading_that_counts_and_is_the_newest_is_kept_once(tmp_path):
+    """It is one value where it is the same, and stays another where it is not."""
+
+    def at(moment):
+        seen = Port(classroom="r1", switch="sw1", if_name="1", speed_bps=10**9)
+        return PortReading(observed_at=moment, gateway="gw-one", seen=seen)
+
+    rooms = {
+        "same": ClassroomState(port=at(1.0), last_port=at(1.0)),
+        "waits": ClassroomState(port=at(1.0), pending_port=at(2.0), last_port=at(2.0)),
+        "older": ClassroomState(port=at(1.0), last_port=at(2.0)),
+        "none": ClassroomState(),
+    }
+    async with opened(tmp_path) as store:
+        async with store.writer.begin() as connection:
+            await states.save_schools(connection, {"s1": (0, SchoolState(classrooms=rooms))}, 0.0)
+        async with store.reader.connect() as connection:
+            found = (await states.load_schools(connection, {"s1"}))["s1"].state.classrooms
+    assert found == rooms
+    assert found["same"].port is found["same"].last_port
+    assert found["waits"].pending_port is found["waits"].last_port
