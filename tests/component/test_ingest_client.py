@@ -6,9 +6,12 @@ from contextlib import suppress
 
 import aiomqtt
 import pytest
+from paho.mqtt.client import MQTTMessage
 
 from classready import topics
+from classready.report import Ack
 from collector.ingest import mqtt as door
+from collector.ingest.answers import Answers
 from collector.settings import Mqtt
 from tests.support.mosquitto import running_mosquitto
 
@@ -96,3 +99,23 @@ async def test_small_packets_do_not_wait_for_each_other(broker):
     """Answers and acknowledgements are a few bytes each: none waits until the one before was confirmed (Nagle)."""
     async with client_of(broker) as client:
         assert client._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_what_was_in_doubt_and_is_answered_is_no_suspect(broker):
+    """Connections end for many reasons: whoever is answered in the next one starts anew."""
+    message = MQTTMessage(topic=topics.up("gw-one", "report").encode())
+    message.payload = b"report"
+    answers, ack = Answers(), Ack(spool_id="0" * 32)
+    async with asyncio.timeout(DEADLINE_S), client_of(broker) as client:
+        broker.pause()
+        try:
+            answering = asyncio.create_task(answers.send(client, "gw-one", ack, message))
+            while nothing_waits(client):
+                await asyncio.sleep(0)
+            answers.connection_ended()
+        finally:
+            broker.resume()
+        await answering
+        assert list(answers._ends.values()) == [1]
+        await answers.send(client, "gw-one", ack, message)
+        assert answers._ends == {}
