@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from classready.codec import DecodedReport
 from classready.report import Ack, Directives
 from collector.core.directives import directives
 from collector.engine import metrics
@@ -13,8 +12,9 @@ from collector.engine.committing import Committer
 from collector.engine.errors import CommitFailedError, NotAppliedError, UnknownGatewayError
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue, Waiting, give, refuse
-from collector.engine.reports import apply_report, sequences, spool_of
-from collector.store import ledgers, states
+from collector.engine.reports import apply_report
+from collector.engine.spools import Spools
+from collector.store import states
 
 _log = structlog.get_logger()
 
@@ -26,6 +26,7 @@ class Intake:
         self._queue = queue
         self._committer = committer
         self._registry = committer.registry
+        self._spools = Spools(committer.writer)
 
     async def run(self) -> None:
         """Commit what waits, many reports at a time, until cancelled."""
@@ -63,12 +64,13 @@ class Intake:
 
     async def _apply(self, batch: Sequence[Waiting]) -> int:
         """Commit as many of ``batch`` as a turn has time for; return how many."""
-        known, refused = await self._load_ledgers([w.decoded for w in batch])
+        known, refused = await self._spools.load([w.decoded for w in batch])
         acks: list[tuple[Waiting, Ack]] = []
         done: list[Waiting] = []
         async with self._committer.writer.turn():
             draft = self._committer.draft()
-            draft.ledgers, draft.refused_before = known, refused
+            draft.ledgers = {spool: (ledger, ledger) for spool, ledger in known.items()}
+            draft.refused_before = refused
             pace = Pace()
             for waiting in batch:
                 done.append(waiting)
@@ -78,6 +80,7 @@ class Intake:
                 if await pace.is_over():
                     break
             await self._committer.commit(draft)
+        self._spools.keep(draft)
         self._committer.announce(draft)
         metrics.BATCH_RECORDS.observe(sum(len(w.decoded.records) for w in done))
         for waiting, ack in acks:
@@ -86,20 +89,6 @@ class Intake:
         for waiting in done:
             refuse([waiting], UnknownGatewayError(waiting.gateway))
         return len(done)
-
-    async def _load_ledgers(
-        self, reports: Sequence[DecodedReport]
-    ) -> tuple[dict[ledgers.Spool, tuple[ledgers.Ledger | None, ledgers.Ledger]], dict[ledgers.Spool, dict[int, str]]]:
-        """What the store holds of the spools of ``reports``. Nobody but reports changes it, so no turn is needed."""
-        refused: dict[ledgers.Spool, dict[int, str]] = {}
-        async with self._committer.writer.read() as connection:
-            found = await ledgers.load(connection, {spool_of(decoded) for decoded in reports})
-            for decoded in reports:
-                spool, named = spool_of(decoded), sequences(decoded)
-                if spool in found and found[spool].rejected_records and named:
-                    again = await ledgers.load_rejected(connection, spool, min(named), max(named))
-                    refused.setdefault(spool, {}).update(again)
-        return {spool: (ledger, ledger) for spool, ledger in found.items()}, refused
 
     def _directives(self, gateway: str) -> Directives | None:
         try:
