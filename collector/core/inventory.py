@@ -1,9 +1,9 @@
 """How much one gateway may name. Every key of the state that a sender chooses has a cap, so that nobody else pays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from classready.observation import Bandwidth, Http, Observation, Ping, Port, Segment
+from classready.observation import Bandwidth, Device, Http, Observation, Ping, Port, Segment
 from collector.core.policy import Policy
 from collector.core.state import SchoolState
 
@@ -29,22 +29,21 @@ class Name(NamedTuple):
     key: str
 
 
-def names_in(gateway: str, observation: Observation) -> Iterator[Name]:
+def names_in(gateway: str, observation: Observation) -> tuple[Name, ...]:
     """What would take a place in the state of a school; rooms have a cap of their own."""
     match observation:
-        case Port(switch=str(name)):
-            yield Name("switch", gateway, f"{gateway}/{name}")
+        case Device() | Port(switch=None):  # nearly all of a report, so they come first
+            return ()
+        case Port(switch=name):
+            return (Name("switch", gateway, f"{gateway}/{name}"),)
         case Segment(name=name):
-            yield Name("segment", gateway, f"{gateway}/{name}")
+            return (Name("segment", gateway, f"{gateway}/{name}"),)
         case Http(target=name) | Ping(target=name):
-            yield Name("target", gateway, f"{gateway}/{name}")
+            return (Name("target", gateway, f"{gateway}/{name}"),)
         # each direction is a leg of its own, and so is each exit: a sender could fill either
         case Bandwidth(target=name, direction=direction, beyond=beyond):
-            yield Name("test", gateway, f"{gateway}/{name}/{direction or 'down'}")
-            if beyond is not None:
-                yield Name("exit", gateway, beyond)
-        case _:
-            return
+            test = Name("test", gateway, f"{gateway}/{name}/{direction or 'down'}")
+            return (test,) if beyond is None else (test, Name("exit", gateway, beyond))
 
 
 def is_known(state: SchoolState, name: Name) -> bool:

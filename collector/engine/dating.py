@@ -4,7 +4,7 @@ Nothing is dated after its receipt: what is newer replaces what is older, so evi
 everything that comes after it until that future is reached.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -27,19 +27,21 @@ class Dated(Struct, frozen=True):
     quality: str
 
 
-def date_records(report: Report, records: Iterable[Record], received_at: float) -> dict[int, Dated | None]:
+def date_records(report: Report, records: Sequence[Record], received_at: float) -> dict[int, Dated | None]:
     """Return sequence -> when it was observed, in Unix seconds; None where no clock can tell."""
-    records = tuple(records)
     ahead_s = 0.0 if report.sent_at is None else max(0.0, report.sent_at - received_at)
-    walls = {r.sequence: _wall(r, report, ahead_s, received_at) for r in records}
-    boot_started_at = {
-        r.boot_id: wall_s - r.monotonic_s
-        for r in sorted(records, key=lambda r: r.monotonic_s)
-        if (wall_s := walls[r.sequence]) is not None
-    }
+    walls = [_wall(record, report, ahead_s, received_at) for record in records]
+    started = _boots(records, walls) if None in walls else {}
     return {
-        r.sequence: _date(r, report, walls[r.sequence], boot_started_at.get(r.boot_id), received_at) for r in records
+        record.sequence: _date(record, report, wall_s, started.get(record.boot_id), received_at)
+        for record, wall_s in zip(records, walls, strict=True)
     }
+
+
+def _boots(records: Sequence[Record], walls: Sequence[float | None]) -> dict[str, float]:
+    """When each boot began, by the latest of its records whose clock is believed."""
+    told = sorted(zip(records, walls, strict=True), key=lambda pair: pair[0].monotonic_s)
+    return {record.boot_id: wall_s - record.monotonic_s for record, wall_s in told if wall_s is not None}
 
 
 def _wall(record: Record, report: Report, ahead_s: float, received_at: float) -> float | None:

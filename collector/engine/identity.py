@@ -9,6 +9,8 @@ from collector.core.inventory import CappedKind, Kind, Name, count, is_known, li
 from collector.core.policy import Policy
 from collector.core.state import School
 
+_OF_A_ROOM = (Port, Device, Bandwidth)
+
 
 class Route(NamedTuple):
     school: str
@@ -70,7 +72,7 @@ def _admit_name(name: Name, school: School, policy: Policy, newcomers: Newcomers
 def _routes(
     observation: Observation, schools: Mapping[str, School], policy: Policy, newcomers: Newcomers
 ) -> Sequence[Route]:
-    ref = observation.classroom if isinstance(observation, Port | Device | Bandwidth) else None
+    ref = observation.classroom if isinstance(observation, _OF_A_ROOM) else None
     if ref is None:
         return [Route(school, None) for school in schools]
     named, room = split_classroom_ref(ref)
@@ -84,7 +86,9 @@ def _routes(
 
 def _school_of(room: str, schools: Mapping[str, School]) -> str:
     """Which school an unqualified room belongs to: the only school, or the only one that lists it; else none."""
-    candidates = [s for s, school in schools.items() if len(schools) == 1 or room in school.roster.classrooms]
+    candidates = list(schools)
+    if len(candidates) > 1:
+        candidates = [name for name, school in schools.items() if room in school.roster.classrooms]
     return candidates[0] if len(candidates) == 1 else ""
 
 

@@ -1,6 +1,7 @@
 """One report into a draft: what is new of it, whose it is, when it was, what the schools make of it, and the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from classready.codec import DecodedReport, ranges
@@ -12,7 +13,7 @@ from collector.engine.dating import Dated, date_records
 from collector.engine.draft import Draft
 from collector.engine.identity import Newcomers, RefusedError, route
 from collector.store.history import BandwidthResult
-from collector.store.ledgers import Ledger, Spool, contains, union, with_gaps_closed
+from collector.store.ledgers import Ledger, Spool, common, contains, union, with_gaps_closed
 
 _COUNT_MAX = 2**53
 
@@ -38,7 +39,7 @@ def apply_report(draft: Draft, decoded: DecodedReport, schools: tuple[str, ...],
 class _New(NamedTuple):
     """What the ledger does not hold yet; a sequence is in one group at most, whatever the sender wrote."""
 
-    records: list[Record]
+    records: Sequence[Record]
     unknown_kinds: set[int]
     malformed: list[Rejected]
     closed_count: int
@@ -46,6 +47,10 @@ class _New(NamedTuple):
 
 
 def _what_is_new(decoded: DecodedReport, known: Ledger, refused: Mapping[int, str]) -> _New:
+    named = sequences(decoded)
+    last_settled = known.ranges[-1][1] if known.ranges else 0
+    if named and min(named) > last_settled and not refused and len(set(named)) == len(named):
+        return _New(decoded.records, set(decoded.unknown_kinds), list(decoded.rejected), closed_count=0)
     taken: set[int] = set()
 
     def is_new(n: int) -> bool:
@@ -58,7 +63,7 @@ def _what_is_new(decoded: DecodedReport, known: Ledger, refused: Mapping[int, st
         records=[r for r in decoded.records if is_new(r.sequence)],
         unknown_kinds={n for n in decoded.unknown_kinds if is_new(n)},
         malformed=[r for r in decoded.rejected if is_new(r.sequence)],
-        closed_count=len({n for n in sequences(decoded) if n <= known.closed_through and n not in refused}),
+        closed_count=len({n for n in named if n <= known.closed_through and n not in refused}),
     )
 
 
@@ -81,7 +86,7 @@ class _Routed(NamedTuple):
 
 
 def _apply_records(
-    draft: Draft, report: Report, records: list[Record], schools: tuple[str, ...], received_at: float
+    draft: Draft, report: Report, records: Sequence[Record], schools: tuple[str, ...], received_at: float
 ) -> tuple[set[int], list[Rejected]]:
     """Feed records in the order in which they were observed; return the sequences applied, and those refused."""
     routed, refusals = _route_all(draft, report, records, schools, received_at)
@@ -98,21 +103,20 @@ def _apply_records(
         failed = {r.record.sequence for r in routed} - {r.record.sequence for r in applied}
         draft.tally[metrics.STEP_BUGS] += len(failed)
         refusals += [Rejected(sequence=n, reason="internal") for n in sorted(failed)]
-    for each in applied:
-        _keep(draft, report, each)
+    _keep(draft, report, applied)
     return {each.record.sequence for each in applied}, refusals
 
 
 def _route_all(
-    draft: Draft, report: Report, records: list[Record], schools: tuple[str, ...], received_at: float
+    draft: Draft, report: Report, records: Sequence[Record], schools: tuple[str, ...], received_at: float
 ) -> tuple[list[_Routed], list[Rejected]]:
-    dates = date_records(report, records, received_at)
     late_before = received_at - draft.policy.late_after(report.report_interval_s)
+    dates = date_records(report, records, received_at)
     known = {school: draft.school(school) for school in schools}
     newcomers = Newcomers()
     routed: list[_Routed] = []
     refusals: list[Rejected] = []
-    for record in sorted(records, key=lambda r: _order(r, dates)):
+    for record in _in_order(records, dates):
         dated = dates[record.sequence]
         try:
             routes = route(report.gateway, record.observation, known, draft.policy, newcomers)
@@ -130,7 +134,7 @@ def _route_all(
                 observed_at=dated.observed_at,
                 late=dated.observed_at < late_before,
             )
-        routed.append(_Routed(record, dated, tuple(r.school for r in routes), event))
+        routed.append(_Routed(record, dated, tuple([r.school for r in routes]), event))
     return routed, refusals
 
 
@@ -139,25 +143,24 @@ def _feed_alone(draft: Draft, each: _Routed) -> bool:
     return each.event is None or draft.feed({school: [each.event] for school in each.schools})
 
 
-def _keep(draft: Draft, report: Report, each: _Routed) -> None:
-    """Count an applied record, and keep what of it is history."""
-    record, dated, event = each.record, each.dated, each.event
-    if dated is None or event is None:
-        draft.tally[metrics.RECORDS_UNDATABLE] += 1
-        return
-    if isinstance(record.observation, Bandwidth):
-        result = BandwidthResult(
+def _keep(draft: Draft, report: Report, applied: Sequence[_Routed]) -> None:
+    """Count what was applied, and keep what of it is history."""
+    dates = [each.dated for each in applied if each.dated is not None]
+    draft.delays_s += [max(0.0, draft.now - dated.observed_at) for dated in dates if dated.quality == "good"]
+    draft.tally[metrics.RECORDS_UNDATABLE] += len(applied) - len(dates)
+    draft.tally[metrics.RECORDS_ESTIMATED] += sum(dated.quality == "estimated" for dated in dates)
+    draft.tally[metrics.RECORDS_LATE] += sum(each.event is not None and each.event.late for each in applied)
+    draft.bandwidth_results += [
+        BandwidthResult(
             gateway=report.gateway,
             spool_id=report.spool_id,
-            sequence=record.sequence,
-            observed_at=dated.observed_at,
-            observation=record.observation,
+            sequence=each.record.sequence,
+            observed_at=each.dated.observed_at,
+            observation=each.record.observation,
         )
-        draft.bandwidth_results.append(result)
-    if dated.quality == "good":
-        draft.delays_s.append(max(0.0, draft.now - dated.observed_at))
-    draft.tally[metrics.RECORDS_ESTIMATED] += dated.quality == "estimated"
-    draft.tally[metrics.RECORDS_LATE] += event.late
+        for each in applied
+        if each.dated is not None and isinstance(each.record.observation, Bandwidth)
+    ]
 
 
 def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refusals: list[Rejected]) -> None:
@@ -193,7 +196,8 @@ def _count(draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, r
     draft.tally[metrics.RECORDS_ACCEPTED] += len(applied)
     draft.tally[metrics.RECORDS_UNKNOWN_KIND] += len(new.unknown_kinds)
     draft.tally[metrics.RECORDS_DUPLICATE] += sent - entered - new.closed_count
-    draft.tally[metrics.RECORDS_REJECTED.labels("nameless")] += decoded.nameless_count
+    if decoded.nameless_count:
+        draft.tally[metrics.RECORDS_REJECTED.labels("nameless")] += decoded.nameless_count
     if new.closed_count:
         draft.tally[metrics.RECORDS_REJECTED.labels("inventory")] += new.closed_count
         draft.given_up.append((decoded.report.gateway, "late_gaps", new.closed_count))
@@ -207,11 +211,11 @@ def _answer(decoded: DecodedReport, ledger: Ledger, refused: Mapping[int, str], 
     An agent still holds such a record only if it was never answered, so to call it refused, and counted, is no lie.
     """
     sent = sorted(set(sequences(decoded)))
-    reasons = {n: refused.get(n) or ("inventory" if n <= closed_through else None) for n in sent}
+    reasons = {n: refused.get(n, "inventory") for n in sent if n <= closed_through or n in refused}
     return Ack(
         spool_id=decoded.report.spool_id,
-        committed=ranges([n for n in sent if reasons[n] is None and contains(ledger.ranges, n)]),
-        rejected=tuple(Rejected(sequence=n, reason=reason) for n, reason in reasons.items() if reason is not None),
+        committed=common(ranges([n for n in sent if n not in reasons]), ledger.ranges),
+        rejected=tuple(Rejected(sequence=n, reason=reason) for n, reason in reasons.items()),
     )
 
 
@@ -229,9 +233,10 @@ def _is_empty(decoded: DecodedReport) -> bool:
     return not (decoded.records or decoded.unknown_kinds or decoded.rejected or decoded.nameless_count)
 
 
-def _order(record: Record, dates: Mapping[int, Dated | None]) -> tuple[float, int]:
-    dated = dates[record.sequence]
-    return (dated.observed_at if dated else float("inf"), record.sequence)
+def _in_order(records: Sequence[Record], dates: Mapping[int, Dated | None]) -> Sequence[Record]:
+    """By date, then by sequence; what nobody can date comes last."""
+    keyed = [(dated.observed_at if (dated := dates[r.sequence]) else inf, r.sequence, r) for r in records]
+    return [record for _, _, record in sorted(keyed)]
 
 
 def _drops(dropped: Mapping[str, int]) -> dict[str, int]:

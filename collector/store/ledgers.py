@@ -176,6 +176,18 @@ def union(one: Ranges, other: Ranges) -> Ranges:
     return tuple(merged)
 
 
+def common(one: Ranges, other: Ranges) -> Ranges:
+    """Ranges that cover exactly what both cover; each is disjoint and ascending."""
+    found: list[tuple[int, int]] = []
+    for first, last in one:
+        at = max(0, bisect_right(other, first, key=lambda r: r[0]) - 1)
+        while at < len(other) and other[at][0] <= last:
+            if other[at][1] >= first:
+                found.append((max(first, other[at][0]), min(last, other[at][1])))
+            at += 1
+    return tuple(found)
+
+
 def contains(within: Ranges, n: int) -> bool:
     index = bisect_right(within, n, key=lambda r: r[0]) - 1
     return index >= 0 and n <= within[index][1]

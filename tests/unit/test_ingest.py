@@ -23,7 +23,7 @@ from collector.ingest.gate import (
     Gate,
     TooOftenError,
 )
-from collector.store.ledgers import union
+from collector.store.ledgers import common, contains, union
 from tests.support.collecting import NOW, SPOOL, awake, port, record
 
 REPORT = Report(gateway="gw-one", spool_id=SPOOL, boot_id="abc", report_interval_s=60, sent_monotonic_s=1_000.0)
@@ -147,6 +147,14 @@ def test_route_single_school():
 
 
 RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 5)).map(lambda t: (t[0], t[0] + t[1])), max_size=8)
+
+
+@given(RANGES, RANGES)
+def test_common(one, other):
+    """What two ledgers share is exactly what both cover."""
+    one, other = union(tuple(one), ()), union(tuple(other), ())
+    found = [n for first, last in common(one, other) for n in range(first, last + 1)]
+    assert found == [n for first, last in one for n in range(first, last + 1) if contains(other, n)]
 
 
 @given(RANGES, RANGES)
