@@ -1,7 +1,7 @@
 """Which open alert may new evidence be about? While something is open, that and nothing else is judged anew for it.
 
-Streaks count dates of evidence that moved (``alerts``), so an alert about which nothing was seen stays as it is. That a
-trunk has 100M stays open until the school is rewired, for weeks: its rooms need not be judged once a minute for that.
+Streaks count dates of evidence that moved (``alerts``), so an alert about which nothing was seen stays as it is. A
+trunk that is half duplex stays so until somebody comes, for weeks: its rooms need not be judged once a minute for that.
 """
 
 from collections.abc import Sequence
