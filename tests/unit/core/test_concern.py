@@ -167,6 +167,15 @@ def test_an_attempt_in_vain_again_judges_nobody(judged: list[str]) -> None:
     assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_budget"
 
 
+def test_of_two_attempts_at_once_the_one_that_comes_again_is_the_newest() -> None:
+    """The same reason as before is news where another target's attempt was as new as its last."""
+    story = in_vain(Story().heard().room_well(), Reason.BUDGET)
+    in_vain(story.later(-20), Reason.OUTSIDE_HOURS, "second")
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_budget"
+    in_vain(story, Reason.OUTSIDE_HOURS, "second")
+    assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_hours"
+
+
 def test_a_target_that_tests_another_room_leaves_nothing_behind() -> None:
     """What was open about the way to the first room is withdrawn at once, with something else open, too."""
     story = with_open("a trunk")

@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from classready.observation import Bandwidth, Outcome, Port, Reason
 from classready.units import MBIT
 from collector.core.case import case_of, shared
+from collector.core.events import AlertChange
 from collector.core.findings import Finding
 from collector.core.policy import Policy
 from collector.core.room_findings import of_room
 from collector.core.roster import Classroom
 from collector.core.school_findings import of_school
 from collector.core.words import Cause
-from tests.support.school import GATEWAY, Story, at, bandwidth, port, school, trunk
+from tests.support.school import GATEWAY, Story, at, bandwidth, device, exit_test, port, school, trunk
 
 EVENING = at("2026-11-23 18:00")
 UP = Policy(observation_school_days=0, required_up_bps=20 * MBIT)
@@ -132,6 +134,28 @@ def test_a_way_and_the_port_of_its_room(mbps, full, basis, results, bad):
     assert found(story, Cause.PORT_BELOW_REQUIRED, "r1").bad == ("yes" if mbps < 95 else "no")
     half = found(story, Cause.PORT_HALF_DUPLEX, "r1")
     assert (half.bad, half.explained) == ("no" if full else "yes", mbps < 95)
+
+
+@pytest.mark.parametrize(("nic_mbps", "opened"), [(None, 0), (10, 1)])
+def test_a_port_speaks_by_its_readings_and_a_card_by_each_sighting(nic_mbps, opened):
+    """One slow reading is one piece of evidence, however often its device is seen awake after it."""
+    story = Story().all_well().later(60).heard().saw(port("r1", 10), "r1")
+    for _ in range(4):
+        seen = replace(device("r1"), nic_speed_bps=nic_mbps and nic_mbps * MBIT)
+        story.later(30).heard().saw(seen, "r1")
+    assert story.causes() == ["port_below_required"]
+    assert len(story.told(AlertChange)) == opened
+
+
+@pytest.mark.parametrize(("line_fails", "at_most_mbps"), [(0, 100), (1, 1000), (2, 100)])
+def test_an_exit_that_is_not_known_bounds_nobody(line_fails, at_most_mbps):
+    """It failed; while the line before it is in doubt nobody knows whether that was the exit."""
+    story = Story().heard().room_well()
+    probed(story, "down", "f" * line_fails or "p")
+    for _ in range(2):
+        story.later(60).heard().saw(exit_test(passed=False))
+    reach = story.school.state.classrooms["r1"].verdict.link["reach"]
+    assert reach.at_most_bps == at_most_mbps * MBIT
 
 
 def silent_switch() -> Port:

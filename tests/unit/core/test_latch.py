@@ -1,10 +1,12 @@
 """达标, day by day: how many days take it away, how many give it back, and which days count."""
 
+from collections.abc import Callable
+
 import pytest
 
 from classready.observation import Outcome
 from collector.core.policy import Policy
-from tests.support.school import Story, at, device, port
+from tests.support.school import Story, Tick, at, bandwidth, device, exit_test, path_test, port
 
 SCHOOL_DAYS = [f"2026-11-{n}" for n in (10, 11, 12, 13, 16, 17, 18, 19)]
 """Tuesday to Friday, and Monday to Thursday."""
@@ -101,3 +103,21 @@ def test_a_port_is_negotiated_in_a_lesson_or_says_nothing(time, short_days):
     assert seen.outcome is Outcome.ANSWERED
     story.heard().saw(port("r1", 10), "r1").saw(seen, "r1")
     assert len(story.school.state.classrooms["r1"].latch.short_days) == short_days
+
+
+@pytest.mark.parametrize(
+    "see",
+    [
+        pytest.param(lambda story: story.saw(bandwidth()), id="a test of the line"),
+        pytest.param(lambda story: story.saw(path_test(), "r1"), id="a test of the way"),
+        pytest.param(lambda story: story.saw(exit_test()), id="a test beyond an exit"),
+    ],
+)
+def test_what_was_proven_is_as_new_as_its_newest_evidence(see: Callable[[Story], Story]):
+    """Each of them keeps it young; what says nothing of the link does not."""
+    story = Story().all_well().saw(path_test(), "r1").saw(exit_test())
+    before = story.school.state.classrooms["r1"].latch.evidence_at
+    story.later(100).heard().event(Tick())
+    assert story.school.state.classrooms["r1"].latch.evidence_at == before
+    see(story)
+    assert story.school.state.classrooms["r1"].latch.evidence_at == story.now

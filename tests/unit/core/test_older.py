@@ -4,7 +4,8 @@ import pytest
 
 from classready.observation import Bandwidth, Device, Outcome, Ping, Port, Reason
 from classready.units import MBIT
-from tests.support.school import Story, bandwidth, device, exit_test, http, path_test, port, trunk
+from collector.core.events import RosterChanged
+from tests.support.school import Story, bandwidth, device, exit_test, http, path_test, port, roster, trunk
 
 VAIN = {"direction": "down", "outcome": Outcome.UNMEASURED}
 
@@ -107,3 +108,15 @@ def test_the_card_of_a_device_speaks_for_itself(speeds, expected):
         seen = Device(classroom="r1", outcome=Outcome.ANSWERED, state="awake", nic_speed_bps=mbps * MBIT or None)
         story.later(1).saw(seen, "r1")
     assert story.school.state.classrooms["r1"].nic_speed_bps == (expected and expected * MBIT)
+
+
+def test_what_a_gateway_told_goes_with_it():
+    """The roster lists another in its place: nothing of the old one is kept, not even that it was heard."""
+    story = Story().heard()
+    for newest, _, room in KINDS.values():
+        story.saw(newest, room)
+    state = story.school.state
+    parts = ("gateways", "uplinks", "paths", "switches", "segments", "platforms")
+    assert all(getattr(state, part) for part in parts)
+    story.event(RosterChanged(roster=roster(gateways=("dem-gw-02",)), hours=story.school.hours))
+    assert [getattr(story.school.state, part) for part in parts] == [{}] * len(parts)
