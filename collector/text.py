@@ -364,6 +364,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "拒收 {count} 条:干线和无线接入点太多,请核对 agent.yml 中交换机的上联端口",
         "{count} records refused: too many trunks and access points; check the uplink ports in agent.yml",
     ),
+    "refused.behind": (
+        "拒收 {count} 条:干线后面列出的交换机太多,请核对 agent.yml 中的 trunks",
+        "{count} records refused: too many switches listed behind trunks; check trunks in agent.yml",
+    ),
+    "refused.facts": (
+        "拒收 {count} 条:大屏自报的信息太长(字节),请在 agent.yml 的 profiles 里只保留需要的",
+        "{count} records refused: what a device says of itself is too long (bytes); keep fewer facts in its profile",
+    ),
     "refused.target": (
         "拒收 {count} 条:平台地址太多,agent.yml 中只保留 collector.yml 的 platforms 里列出的目标",
         "{count} records refused: too many platform addresses; keep those that collector.yml lists under platforms",

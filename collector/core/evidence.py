@@ -61,7 +61,10 @@ class DeviceReading(Reading, frozen=True, kw_only=True):
 
 
 class SegmentReading(Reading, frozen=True, kw_only=True):
-    """``switches``: whose rooms use it; None = it has no switch in its name, so all of the gateway's do."""
+    """``switches``: whose rooms use it; None = it has no switch in its name, so all of the gateway's do.
+
+    They stand here alone: up to 64 names are kept once, not once more in ``seen``.
+    """
 
     seen: Segment
     switches: tuple[str, ...] | None = None

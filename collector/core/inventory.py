@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from classready.observation import Bandwidth, Device, Http, Observation, Ping, Port, Segment
+from collector.core.evidence import SegmentReading
 from collector.core.policy import Policy
 from collector.core.state import SchoolState
 
-Kind = Literal["switch", "segment", "target", "test", "exit"]
-CappedKind = Literal[Kind, "classroom"]
+Kind = Literal["switch", "segment", "behind", "target", "test", "exit"]
+CappedKind = Literal[Kind, "classroom", "facts"]
 
 SETTINGS: Mapping[str, str] = {
     "classroom": "classrooms_per_gateway_max",
     "switch": "switches_per_gateway_max",
     "segment": "segments_per_gateway_max",
+    "behind": "switches_behind_trunks_max",
     "target": "targets_per_gateway_max",
     "test": "tests_per_gateway_max",
     "exit": "exits_per_gateway_max",
+    "facts": "facts_per_device_max_bytes",
 }
 """Which entry of the policy bounds what."""
 
@@ -27,6 +30,10 @@ class Name(NamedTuple):
     kind: Kind
     gateway: str
     key: str
+    is_inside: bool = False
+    """The way to a room: kept apart from a line's test, whatever both are called."""
+    places: int = 1
+    """How many of its kind it takes."""
 
 
 def names_in(gateway: str, observation: Observation) -> tuple[Name, ...]:
@@ -36,13 +43,14 @@ def names_in(gateway: str, observation: Observation) -> tuple[Name, ...]:
             return ()
         case Port(switch=name):
             return (Name("switch", gateway, f"{gateway}/{name}"),)
-        case Segment(name=name):
-            return (Name("segment", gateway, f"{gateway}/{name}"),)
+        case Segment(name=name, switches=behind):
+            trunk = Name("segment", gateway, f"{gateway}/{name}")
+            return (trunk, trunk._replace(kind="behind", places=len(behind))) if behind and ":" in name else (trunk,)
         case Http(target=name) | Ping(target=name):
             return (Name("target", gateway, f"{gateway}/{name}"),)
         # each direction is a leg of its own, and so is each exit: a sender could fill either
-        case Bandwidth(target=name, direction=direction, beyond=beyond):
-            test = Name("test", gateway, f"{gateway}/{name}/{direction or 'down'}")
+        case Bandwidth(target=name, direction=direction, beyond=beyond, classroom=room):
+            test = Name("test", gateway, f"{gateway}/{name}/{direction or 'down'}", is_inside=room is not None)
             return (test,) if beyond is None else (test, Name("exit", gateway, beyond))
 
 
@@ -53,17 +61,22 @@ def is_known(state: SchoolState, name: Name) -> bool:
             return name.key in state.switches
         case "segment":
             return name.key in state.segments
+        case "behind":
+            return name.places <= _behind(state.segments.get(name.key))
         case "target":
             return name.key in state.platforms
         case "test":
-            return name.key in state.uplinks or name.key in state.paths
+            return name.key in (state.paths if name.is_inside else state.uplinks)
         case "exit":
             return any((leg.gateway, leg.beyond) == (name.gateway, name.key) for leg in state.uplinks.values())
 
 
 def count(state: SchoolState, name: Name) -> int:
-    """How many of its kind the same gateway has named before."""
+    """How many of its kind the same gateway has named before, ``name`` itself left out."""
     match name.kind:
+        case "behind":
+            trunks = ((key, trunk) for key, trunk in state.segments.items() if trunk.gateway == name.gateway)
+            return sum(_behind(trunk) for key, trunk in trunks if key != name.key)
         case "switch":
             gateways = [switch.gateway for switch in state.switches.values()]
         case "segment":
@@ -75,6 +88,18 @@ def count(state: SchoolState, name: Name) -> int:
         case "exit":
             gateways = [g for g, _ in {(leg.gateway, leg.beyond) for leg in state.uplinks.values() if leg.beyond}]
     return gateways.count(name.gateway)
+
+
+def _behind(trunk: SegmentReading | None) -> int:
+    """How many switches it listed beside the one that it is of."""
+    return len(trunk.switches) - 1 if trunk is not None and trunk.switches else 0
+
+
+def facts_bytes(observation: Observation) -> int:
+    """How much a device tells of itself."""
+    if not isinstance(observation, Device) or not observation.facts:
+        return 0
+    return sum(len(name.encode()) + len(text.encode()) for name, text in observation.facts.items())
 
 
 def limit(policy: Policy, kind: CappedKind) -> int:

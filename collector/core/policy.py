@@ -72,9 +72,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Switches that one gateway may name; further ones are refused (``inventory``)."""
     segments_per_gateway_max: AtLeastOne = 200
     """Trunks and access points that one gateway may name; further ones are refused (``inventory``)."""
+    switches_behind_trunks_max: Annotated[int, Meta(ge=1, le=20_000)] = 1_000
+    """Further switches that the trunks of one gateway may list; beyond that one is refused (``inventory``)."""
+    facts_per_device_max_bytes: Annotated[int, Meta(ge=1, le=20_000)] = 2_000
+    """Names and texts of what a device says of itself; a record with more is refused (``inventory``)."""
     targets_per_gateway_max: AtLeastOne = 64
     """Platforms' addresses that one gateway may fetch or ping; further ones are refused (``inventory``)."""
-    tests_per_gateway_max: AtLeastOne = 400
+    tests_per_gateway_max: AtLeastOne = 200
     """Bandwidth targets of one gateway, each direction for itself; further ones are refused (``inventory``)."""
     exits_per_gateway_max: AtLeastOne = 8
     """Exits of the metropolitan network that one gateway may test; further ones are refused (``inventory``)."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from classready.ids import split_classroom_ref
 from classready.observation import Bandwidth, Device, Observation, Port
-from collector.core.inventory import CappedKind, Kind, Name, count, is_known, limit, names_in
+from collector.core.inventory import CappedKind, Kind, Name, count, facts_bytes, is_known, limit, names_in
 from collector.core.policy import Policy
 from collector.core.state import School
 
@@ -51,6 +51,8 @@ def route(
     """
     newcomers = newcomers or Newcomers()
     routes = _routes(observation, schools, policy, newcomers)
+    if facts_bytes(observation) > policy.facts_per_device_max_bytes:
+        raise RefusedError("facts")
     for name in names_in(gateway, observation):
         for found in routes:
             _admit_name(name, schools[found.school], policy, newcomers)
@@ -60,11 +62,13 @@ def route(
 def _admit_name(name: Name, school: School, policy: Policy, newcomers: Newcomers) -> None:
     if is_known(school.state, name) or name in newcomers.names:
         return
-    new_count = sum(new.kind == name.kind for new in newcomers.names)
+    others = (new for new in newcomers.names if new.kind == name.kind and new[:-1] != name[:-1])
+    new_count = sum(new.places for new in others)
     if (school.roster.school, name.kind) in newcomers.full:
         raise RefusedError(name.kind)
-    if count(school.state, name) + new_count >= limit(policy, name.kind):
-        newcomers.full.add((school.roster.school, name.kind))
+    if count(school.state, name) + new_count + name.places > limit(policy, name.kind):
+        if name.kind != "behind":  # where one trunk lists too many, another may still fit
+            newcomers.full.add((school.roster.school, name.kind))
         raise RefusedError(name.kind)
     newcomers.names.add(name)
 

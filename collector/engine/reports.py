@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
+import msgspec
+
 from classready.codec import DecodedReport, ranges
-from classready.observation import Bandwidth
+from classready.observation import Bandwidth, Observation
 from classready.report import Ack, Record, Rejected, Report
 from collector.core.events import Event, Heard, Observed
 from collector.engine import metrics
@@ -129,13 +131,18 @@ def _route_all(
         if dated is not None:
             event = Observed(
                 gateway=report.gateway,
-                observation=record.observation,
+                observation=_to_judge(record.observation),
                 classroom=routes[0].classroom,
                 observed_at=dated.observed_at,
                 late=dated.observed_at < late_before,
             )
         routed.append(_Routed(record, dated, tuple([r.school for r in routes]), event))
     return routed, refusals
+
+
+def _to_judge(observation: Observation) -> Observation:
+    """A detail is the sender's 200 characters for whoever reads the report; no verdict and no page needs it kept."""
+    return observation if observation.detail is None else msgspec.structs.replace(observation, detail=None)
 
 
 def _feed_alone(draft: Draft, each: _Routed) -> bool:

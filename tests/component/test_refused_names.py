@@ -12,7 +12,7 @@ from tests.support.engines import running
 
 FEW = replace(
     POLICY, switches_per_gateway_max=2, segments_per_gateway_max=2, targets_per_gateway_max=2, tests_per_gateway_max=2,
-    exits_per_gateway_max=2,
+    exits_per_gateway_max=2, switches_behind_trunks_max=2, facts_per_device_max_bytes=2,
 )  # fmt: skip
 
 NAMING = {
@@ -20,6 +20,8 @@ NAMING = {
     "segment": lambda n: Segment(name=f"sw:{n}", outcome=Outcome.ANSWERED, speed_bps=10**9),
     "target": lambda n: Ping(target=f"p{n}", outcome=Outcome.ANSWERED, sent_count=1, received_count=1),
     "test": lambda n: bandwidth(passed=True, target=f"t{n}"),
+    "behind": lambda n: Segment(name="sw:1", outcome=Outcome.ANSWERED, switches=("a", "b", "c")[: 3 if n > 1 else 1]),
+    "facts": lambda n: replace(awake("s1/r1"), facts={"a": "xyz" if n > 1 else "x"}),
     "exit": lambda n: bandwidth(passed=True, beyond=f"exit{n}"),
     "classroom": lambda n: awake(f"s1/x{n}"),
 }

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from classready.observation import Outcome, Port, Segment
 from collector.core.events import Observed
 from collector.core.evidence import SegmentReading, SwitchReading
@@ -51,7 +53,7 @@ def segment(folded: Folded, event: Observed, seen: Segment) -> None:
         observed_at=event.observed_at,
         gateway=event.gateway,
         late=event.late,
-        seen=seen,
+        seen=seen if seen.switches is None else replace(seen, switches=None),
         switches=tuple(dict.fromkeys((owner, *(seen.switches or ())))) if colon else None,
     )
     same = before is not None and _facts(before) == _facts(after)

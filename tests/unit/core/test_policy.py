@@ -37,8 +37,10 @@ DEFAULTS = {
     "rejections_per_spool_max": 4_000,
     "switches_per_gateway_max": 200,
     "segments_per_gateway_max": 200,
+    "switches_behind_trunks_max": 1_000,
+    "facts_per_device_max_bytes": 2_000,
     "targets_per_gateway_max": 64,
-    "tests_per_gateway_max": 400,
+    "tests_per_gateway_max": 200,
     "exits_per_gateway_max": 8,
 }
 
