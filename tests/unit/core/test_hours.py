@@ -90,3 +90,21 @@ def test_a_night_belongs_to_both_its_lessons():
     monday_5pm, tuesday_5pm, tuesday_8am = at("2026-11-23 17:00"), at("2026-11-24 17:00"), at("2026-11-24 08:00")
     assert before_school_hours(HOURS, tuesday_5pm, 9) == monday_5pm
     assert after_school_hours(HOURS, at("2026-11-23 08:00"), 9) == tuesday_8am
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("time", "is_day", "is_taught"),
+    [
+        ("2026-11-22 23:59:59", False, False),
+        ("2026-11-23 00:00", True, False),
+        ("2026-11-23 08:00", True, True),
+        ("2026-11-23 16:59:59", True, True),
+        ("2026-11-23 17:00", True, False),
+        ("2026-11-23 23:59:59", True, False),
+    ],
+)
+def test_the_first_day_that_is_known_is_a_day(count, time, is_day, is_taught):
+    """Also where it is the only one."""
+    hours = weekdays("2026-11-23", count)
+    assert (is_school_day(hours, at(time)), in_lesson(hours, at(time))) == (is_day, is_taught)
