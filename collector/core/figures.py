@@ -44,9 +44,12 @@ def segment_contention_ratio(school: School, segment: SegmentReading, policy: Po
 
 def segments_of(school: School, gateway: str, now: float, policy: Policy) -> Iterator[SegmentReading]:
     """What ``gateway`` lately told of trunks."""
-    valid_from = ports_valid_from(school, now, policy)
+    # lessons are no longer than the time they are in: what was told so lately need not be looked up in the timetable
+    lately_from = now - policy.port_max_school_hours * 3_600
     for segment in school.state.segments.values():
-        if segment.gateway == gateway and segment.observed_at >= valid_from:
+        if segment.gateway != gateway:
+            continue
+        if segment.observed_at >= lately_from or segment.observed_at >= ports_valid_from(school, now, policy):
             yield segment
 
 

@@ -16,7 +16,7 @@ from classready.units import bps_to_bytes_per_s
 from collector.core.age import is_fresh
 from collector.core.bureau.words import Bureau, Incident
 from collector.core.compliance import compliant
-from collector.core.evidence import Leg, Reading
+from collector.core.evidence import HttpReading, Leg, PlatformReading, Reading
 from collector.core.figures import contention_ratio, counts, segment_contention_ratio, segments_of
 from collector.core.hours import in_lesson
 from collector.core.link import (
@@ -207,24 +207,50 @@ def _segments(school: School, now: float, policy: Policy) -> Found:
             yield "school_segment_contention_ratio", labels, segment_contention_ratio(school, segment, policy)
 
 
+def _platforms_from(school: School, now: float, setting: Setting) -> tuple[Any, ...]:
+    """Readings are compared by whether they count and what they say, without how long an answer took."""
+    audible, policy = _audible(school), setting.policy
+    readings = [
+        (r.gateway, r.target, r.http and (r.http.up, _fresh(audible, r.http, now, policy), _expires_at(r.http)))
+        for r in audible.state.platforms.values()
+    ]
+    return school.roster, readings
+
+
 def _platforms(school: School, now: float, setting: Setting) -> Found:
     school, policy = _audible(school), setting.policy
-    for platform, targets in school.roster.platforms.items():
-        readings = [
-            r for r in school.state.platforms.values() if r.target in targets and r.gateway in school.roster.gateways
-        ]
-        readings.sort(key=lambda r: targets.index(r.target))
+    for platform in school.roster.platforms:
+        fetched = (r.http for r in _readings(school, platform) if r.http and _fresh(school, r.http, now, policy))
+        expiries = (at for http in fetched if (at := _expires_at(http)) is not None)
         yield "platform_up", (platform,), _as_bit(platform_over_gateways(school, platform, now, policy))
-        fetched = [r.http for r in readings if r.http and _fresh(school, r.http, now, policy)]
-        pinged = [r.ping for r in readings if r.ping and _fresh(school, r.ping, now, policy)]
-        phases = fetched[0].seen.phases_s if fetched else None
+        yield "platform_tls_certificate_expiry_timestamp_seconds", (platform,), min(expiries, default=None)
+
+
+def _durations(school: School, now: float, setting: Setting) -> Found:
+    """Of the first target that was fetched, and of the first that was pinged: other ones with every report."""
+    school, policy = _audible(school), setting.policy
+    for platform in school.roster.platforms:
+        readings = _readings(school, platform)
+        fetched = next((r.http for r in readings if r.http and _fresh(school, r.http, now, policy)), None)
+        pinged = next((r.ping for r in readings if r.ping and _fresh(school, r.ping, now, policy)), None)
+        phases = fetched and fetched.seen.phases_s
         for phase in phases.__struct_fields__ if phases else ():
             yield "platform_http_duration_seconds", (platform, phase), getattr(phases, phase)
-        expiries = [at for r in fetched if (at := r.seen.certificate_expires_at) is not None]
-        yield "platform_tls_certificate_expiry_timestamp_seconds", (platform,), min(expiries, default=None)
-        for reading in pinged[:1]:
-            yield "platform_ping_rtt_seconds", (platform,), reading.rtt_s
-            yield "platform_ping_loss_ratio", (platform,), reading.loss_ratio
+        if pinged:
+            yield "platform_ping_rtt_seconds", (platform,), pinged.rtt_s
+            yield "platform_ping_loss_ratio", (platform,), pinged.loss_ratio
+
+
+def _readings(school: School, platform: str) -> list[PlatformReading]:
+    """What the school's gateways told of the platform's targets, in the order of the targets."""
+    roster, told = school.roster, school.state.platforms.values()
+    targets = roster.platforms[platform]
+    readings = [r for r in told if r.target in targets and r.gateway in roster.gateways]
+    return sorted(readings, key=lambda r: targets.index(r.target)) if len(readings) > 1 else readings
+
+
+def _expires_at(http: HttpReading) -> float | None:
+    return http.seen.certificate_expires_at
 
 
 def _fresh(school: School, reading: Reading, now: float, policy: Policy) -> bool:
@@ -302,15 +328,14 @@ GROUPS = (
         _capacities,
     ),
     Group(
-        (
-            "platform_up",
-            "platform_ping_rtt_seconds",
-            "platform_ping_loss_ratio",
-            "platform_http_duration_seconds",
-            "platform_tls_certificate_expiry_timestamp_seconds",
-        ),
-        _always,
+        ("platform_up", "platform_tls_certificate_expiry_timestamp_seconds"),
+        _platforms_from,
         _platforms,
+    ),
+    Group(
+        ("platform_ping_rtt_seconds", "platform_ping_loss_ratio", "platform_http_duration_seconds"),
+        _always,
+        _durations,
     ),
     Group(
         ("gateway_up", "gateway_info"),

@@ -69,6 +69,11 @@ def _listed(school: School, **changes: Any) -> School:
     return replace(school, roster=replace(school.roster, **changes))
 
 
+def _with_platform(**changes: Any) -> School:
+    reading = platform(GATEWAY, "sc-smartedu", **changes)
+    return with_state(BASE, platforms={**BASE.state.platforms, f"{GATEWAY}/sc-smartedu": reading})
+
+
 def _with_trunk(school: School, **changes: Any) -> School:
     return with_state(school, segments={f"{GATEWAY}/sw1:uplink": trunk(GATEWAY, **changes)})
 
@@ -97,7 +102,18 @@ VARIANTS = [
     with_state(BASE, gateways={GATEWAY: gateway_heard(silent=True)}),
     with_state(BASE, gateways={}),
     with_state(BASE, platform_faults=("sichuan",)),
-    with_state(BASE, platforms={f"{GATEWAY}/sc-smartedu": platform(GATEWAY, "sc-smartedu", up=False)}),
+    _with_platform(up=False),
+    _with_platform(up=None),
+    _with_platform(http_at=NOW - 150),
+    _with_platform(http_at=None),
+    _with_platform(certificate_expires_at=NOW + 9),
+    with_state(
+        BASE,
+        platforms={
+            f"{GATEWAY}/{name}": platform(GATEWAY, name, certificate_expires_at=NOW + age_s, http_at=NOW - age_s)
+            for name, age_s in (("smartedu-content", 30), ("smartedu", 50))
+        },
+    ),
     with_state(BASE, uplinks={"line": uplink(GATEWAY, bandwidth_test(600, passed=False))}),
     leg_school(),
     silenced(leg_school()),
