@@ -103,6 +103,8 @@ def _enough(case: Case, prior: Latch, at: float) -> Latch:
     # the first proof counts at once: a school that was equipped must not wait for a second day to be shown so
     if prior.value == "unknown":
         return Latch(value="yes", since=case.now, evidence_at=at)
+    if prior.value == "yes" and not prior.short_days:
+        return _seen_again(prior, "yes", at)  # good days are counted against short ones
     good_days = prior.good_days
     if day not in prior.short_days and day not in good_days and is_school_day(case.school.hours, at):
         good_days = (*good_days, day)[-case.policy.compliant_fail_days :]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from classready.observation import Outcome
 from collector.core.policy import Policy
@@ -121,3 +122,13 @@ def test_what_was_proven_is_as_new_as_its_newest_evidence(see: Callable[[Story],
     assert story.school.state.classrooms["r1"].latch.evidence_at == before
     see(story)
     assert story.school.state.classrooms["r1"].latch.evidence_at == story.now
+
+
+def test_good_days_alone_are_nothing_to_write():
+    """Where nothing was ever short they are counted against nothing: a room that is always well is no news each day."""
+    story = Story(now=at("2026-11-09 10:00")).all_well()
+    before = story.school.state.classrooms["r1"].latch
+    live(story, "g", "2026-11-10")
+    after = story.school.state.classrooms["r1"].latch
+    assert after.evidence_at > before.evidence_at
+    assert after == replace(before, evidence_at=after.evidence_at)
