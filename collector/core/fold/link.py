@@ -5,7 +5,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from classready.observation import Bandwidth, Outcome
-from collector.core.age import newest_at
+from collector.core.age import newest_at, tests_valid_from
 from collector.core.events import Observed
 from collector.core.evidence import BandwidthTest, Leg, PathState, UplinkState
 from collector.core.folded import Folded
@@ -61,6 +61,8 @@ def _path(folded: Folded, event: Observed, seen: Bandwidth, key: str, room_id: s
     if _only_told(before, after):
         return
     folded.rooms.add(room_id)
+    # what came too late to be evidence is dropped at once, as it would have been in its time
+    folded.everybody |= event.observed_at < tests_valid_from(folded.school, folded.now, folded.policy)
     # what was open about the room that it tested before is about nothing any more
     folded.everybody |= before is not None and before.classroom != room_id
     room = folded.room(room_id)

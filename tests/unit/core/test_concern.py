@@ -176,6 +176,13 @@ def test_of_two_attempts_at_once_the_one_that_comes_again_is_the_newest() -> Non
     assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_hours"
 
 
+def test_a_test_of_the_way_that_came_too_late_is_none() -> None:
+    """A backlog of last week brings a test that is older than any that counts: it is history when it arrives."""
+    story = Story().all_well().saw(path_test("r1"), "r1", ago_s=7 * 86_400, late=True)
+    assert [leg.tests for leg in story.school.state.paths.values()] == [()]
+    assert story.school.state.classrooms == anew(story.school, story.now).state.classrooms
+
+
 def test_a_target_that_tests_another_room_leaves_nothing_behind() -> None:
     """What was open about the way to the first room is withdrawn at once, with something else open, too."""
     story = with_open("a trunk")
