@@ -20,8 +20,8 @@ _OTHER_WORD = {"yes": "no", "no": "unknown", "unknown": "no", "short": "unknown"
 _OTHER_NAME = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _SHOWN_ONLY = (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)
 """What is in these decides nothing: it is text for people, or says where names come from."""
-_HABITS = ("frozen", "kw_only", "strict", "maxsize")
-"""Keywords that guard against programming errors, or bound a cache: another value judges the same."""
+_HABITS = ("frozen", "kw_only", "strict", "maxsize", "gc")
+"""Keywords that guard against programming errors, bound a cache or save memory: another value judges the same."""
 
 
 class Mutant(NamedTuple):

@@ -44,7 +44,7 @@ def test_breakages_of_an_expression(text: str, expected: dict[str, set[str]]) ->
         '"""1 < 2"""',
         'x: Literal["yes", "no"]',
         "@cache(2)\ndef f(): pass",
-        "class A(Struct, frozen=True): pass",
+        "class A(Struct, frozen=True, gc=False): pass",
         "zip(a, b, strict=True)",
         "raise ValueError(1 + 2)",
         "f'{a + 1}'",
