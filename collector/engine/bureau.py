@@ -6,6 +6,7 @@ everything is told and nothing twice.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
@@ -24,6 +25,7 @@ from collector.core.bureau.words import (
 from collector.core.policy import Policy
 from collector.engine.errors import CommitFailedError
 from collector.engine.metrics import STEP_BUGS
+from collector.engine.queue import GATHER_S
 from collector.roster import Roster
 from collector.settings import Receiver
 from collector.store import alert_changes, incidents, outbox
@@ -71,6 +73,7 @@ class Dispatcher:
         """Consume what comes, and let time pass when it matters, until cancelled."""
         while True:
             self._news.clear()
+            began_at = time.monotonic()
             try:
                 wake_at = await self.settle()
             except (CommitFailedError, StaleStateError) as error:
@@ -86,6 +89,8 @@ class Dispatcher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._news.wait()
+            # where a province fails there is news in each commit: what comes meanwhile shares the next transaction
+            await asyncio.sleep(began_at + GATHER_S - time.monotonic())
 
     async def settle(self) -> float | None:
         """Consume all that waits and tell what is due; return when time alone can next matter.

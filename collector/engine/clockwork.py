@@ -12,6 +12,7 @@ from collector.engine.committing import Committer
 from collector.engine.draft import BUG_PAUSE_S, Draft
 from collector.engine.errors import CommitFailedError
 from collector.engine.pace import Pace
+from collector.engine.queue import GATHER_S
 from collector.store import lives, states
 
 GAP_S = 0.005
@@ -38,6 +39,7 @@ class Clockwork:
     async def run(self, idle_max_s: float) -> None:
         """Do what is due when it is due, until cancelled."""
         while True:
+            began_at = time.monotonic()
             try:
                 await self.tick()
                 await self._beat()
@@ -45,6 +47,8 @@ class Clockwork:
                 await asyncio.sleep(RETRY_S)
             self.turned_at = time.monotonic()
             await self._registry.due.wait(self._time.now(), idle_max_s)
+            # 20,000 schools are due at 20,000 moments: those of the next one come along, in one turn and transaction
+            await asyncio.sleep(began_at + GATHER_S - time.monotonic())
 
     async def wake(self, until: float, within_s: float = inf) -> None:
         """At the start, when nobody waits yet: do what is due ``until`` then, as far as there is time ``within_s``.
