@@ -176,6 +176,15 @@ def test_of_two_attempts_at_once_the_one_that_comes_again_is_the_newest() -> Non
     assert story.school.state.classrooms["r1"].verdict.next_step == "wait_for_hours"
 
 
+def test_an_attempt_at_another_way_is_looked_at(judged: list[str]) -> None:
+    """In vain for the same reason, but no longer of the line: what the line waits for is another matter."""
+    story = in_vain(Story().heard().room_well(), Reason.BUDGET)
+    judged.clear()
+    vain = {"outcome": Outcome.UNMEASURED, "reason": Reason.BUDGET, "at_least_bps": None}
+    story.later(20).saw(bandwidth(beyond="metro", **vain))
+    assert judged == ["r1", "r2"]
+
+
 def test_a_test_of_the_way_that_came_too_late_is_none() -> None:
     """A backlog of last week brings a test that is older than any that counts: it is history when it arrives."""
     story = Story().all_well().saw(path_test("r1"), "r1", ago_s=7 * 86_400, late=True)
