@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from collector.engine import bureau, clockwork
 from tests.support.collecting import FakeClock, opened, start_engine
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 DEADLINE_S = 20.0
 NEVER_S = 3_600.0
