@@ -70,14 +70,14 @@ def _platform(reading: PlatformReading) -> object:
 
 
 def _room(room: ClassroomState) -> object:
-    device = room.device
+    device, latch = room.device, room.latch
     return (
         room.gateway,
         room.place,
         room.nic_speed_bps,
         room.watched_since,
         room.verdict,
-        replace(room.latch, evidence_at=None),
+        (latch.value, latch.since, latch.short_days, latch.good_days),
         _port(room.port),
         _port(room.last_port),
         None if device is None else (device.state, device.seen_by, device.facts),

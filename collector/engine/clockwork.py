@@ -16,7 +16,8 @@ from collector.engine.queue import GATHER_S
 from collector.store import lives, states
 
 GAP_S = 0.005
-"""Between two slices: what waits for a socket, a disk or a turn goes on meanwhile."""
+"""Between two slices, at least; else as long as the slice took. Where a lesson begins for a whole province, that is ten
+seconds of work: it may take half the time of the process, so that reports and pages do not wait in line for it."""
 RETRY_S = 1.0
 BEAT_S = 60.0
 SAVE_SLICE_SCHOOLS = 200
@@ -70,12 +71,13 @@ class Clockwork:
             self._committer.watch_clock()
         now = self._time.now()
         while self._registry.due.has_due(now):
-            await self._pass_time(now)
-            await asyncio.sleep(GAP_S)
+            worked_s = await self._pass_time(now)
+            await asyncio.sleep(max(GAP_S, worked_s))
 
-    async def _pass_time(self, now: float) -> None:
-        """Let time pass for as many of the schools that are due as a turn has time for."""
+    async def _pass_time(self, now: float) -> float:
+        """Let time pass for as many of the schools that are due as a turn has time for; return how long that took."""
         async with self._writer.turn():
+            began_at = time.monotonic()
             draft, pace, names = self._committer.draft(), Pace(), []
             while (name := self._registry.due.take(now)) is not None:
                 names.append(name)
@@ -85,6 +87,7 @@ class Clockwork:
             drafts = [draft] if await self._keep(draft, names) else await self._keep_each(names)
         for draft in drafts:
             self._committer.announce(draft)
+        return time.monotonic() - began_at
 
     async def _keep_each(self, names: Sequence[str]) -> list[Draft]:
         """Commit school by school: something in one of them breaks the transaction."""

@@ -90,9 +90,9 @@ def _routes(
 
 def _school_of(room: str, schools: Mapping[str, School]) -> str:
     """Which school an unqualified room belongs to: the only school, or the only one that lists it; else none."""
-    candidates = list(schools)
-    if len(candidates) > 1:
-        candidates = [name for name, school in schools.items() if room in school.roster.classrooms]
+    if len(schools) == 1:
+        return next(iter(schools))
+    candidates = [name for name, school in schools.items() if room in school.roster.classrooms]
     return candidates[0] if len(candidates) == 1 else ""
 
 

@@ -15,6 +15,7 @@ from collector.core.policy import Policy
 from collector.core.roster import Hours
 from collector.core.state import Away, School
 from collector.core.step import leave
+from collector.core.words import Cause
 from collector.engine.draft import Draft
 from collector.engine.registry import Registry, Row
 from collector.engine.resuming import Remembered
@@ -77,9 +78,12 @@ def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, i
 def _is_as_it_was(school: School, stored: Stored | None, now: float, policy: Policy) -> bool:
     """Whether nothing is open in it, and no moment has come since it was stored at which something could turn.
 
+    That a gateway is silent does not count as open: nobody but the gateway itself ends it. (An outage of the whole
+    province must not make a start during it longer.)
+
     Whatever stores a school does what is due in it first.
     """
-    if stored is None or school.state.alerts:
+    if stored is None or any(alert.cause is not Cause.GATEWAY_SILENT for alert in school.state.alerts):
         return False
     return next_due(school, min(stored.saved_at, now), policy) > now
 

@@ -156,6 +156,20 @@ async def test_where_something_is_open_is_judged_before_it_is_shown(tmp_path, mo
         assert [name for name, _, _ in core.told] == ["s1"]
 
 
+async def test_where_a_gateway_was_silent_nothing_is_judged_before(tmp_path, monkeypatch):
+    """Nobody but the gateway ends that: an outage of a province makes a start during it no longer."""
+    async with running(tmp_path) as (before, _, clock):
+        await before.submit("gw-two", report(pings([1]), gateway="gw-two"), clock.now)
+        clock.now += 3_600
+        await before.tick()
+        assert [alert.cause for alert in before.schools["s3"].state.alerts] == ["gateway_silent"]
+    core = Overheard(monkeypatch)
+    async with opened(tmp_path) as store:
+        _, shown = await begin(store, tmp_path, clock.now + 30)
+        assert "s3" not in [name for name, _, _ in core.told]
+        assert shown["s3"].state.gateways["gw-two"].silent
+
+
 async def test_a_report_that_comes_first_finds_its_schools_judged(tmp_path, monkeypatch):
     """What a school must hear, it hears before the report: away, roster, then who reported."""
     await lived(tmp_path)
