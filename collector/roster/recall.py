@@ -37,12 +37,20 @@ def recall(file: Path) -> Known:
     """Return what was remembered; nothing where that is of no use."""
     shared = Shared()
     try:
-        remembered = msgspec.msgpack.decode(file.read_bytes(), type=_Remembered)
+        digest, text = _parts(file.read_bytes())
+        if digest != sha256(text).digest():  # a bit that turned over in a name would decode all the same
+            return {}
+        remembered = msgspec.msgpack.decode(text, type=_Remembered)
         if remembered.format != _FORMAT:
             return {}
-        return {digest: shared.office(_office.decode(text)) for digest, text in remembered.files.items()}
+        return {name: shared.office(_office.decode(office)) for name, office in remembered.files.items()}
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
+
+
+def _parts(written: bytes) -> tuple[bytes, bytes]:
+    size_bytes = sha256().digest_size
+    return written[:size_bytes], written[size_bytes:]
 
 
 def remember(file: Path, known: Known) -> None:
@@ -56,7 +64,7 @@ def remember(file: Path, known: Known) -> None:
     try:
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(text)
+            opened.write(sha256(text).digest() + text)
         fresh.replace(file)
     except OSError as error:
         _log.warning("roster_not_remembered", file=str(file), error=error.strerror)

@@ -1,6 +1,7 @@
 """The roster as it was read last: a shortcut for the next start that never says anything else than the files."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -47,8 +48,18 @@ def test_a_file_that_changed_is_read(tmp_path: Path, file: Path) -> None:
 )
 def test_what_is_damaged_is_as_if_it_were_not_there(file: Path, content: bytes) -> None:
     """The files are read then, as at the first start."""
-    file.write_bytes(content)
-    assert recall.recall(file) == {}
+    for written in (content, sha256(content).digest() + content):
+        file.write_bytes(written)
+        assert recall.recall(file) == {}
+
+
+def test_one_bit_that_turned_over(tmp_path: Path, file: Path) -> None:
+    """A name with another letter in it is a good name, so no shape tells it from the right one."""
+    recall.remember(file, load_roster(write_roster(tmp_path), {}).files)
+    whole = file.read_bytes()
+    for at in (*range(0, len(whole), 7), len(whole) - 1):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert recall.recall(file) == {}
 
 
 def test_half_of_it_is_nothing(tmp_path: Path, file: Path) -> None:
