@@ -72,6 +72,7 @@ class Clockwork:
         now = self._time.now()
         while self._registry.due.has_due(now):
             worked_s = await self._pass_time(now)
+            self.turned_at = time.monotonic()  # a province takes many slices, and is neither dead nor unready meanwhile
             await asyncio.sleep(max(GAP_S, worked_s))
 
     async def _pass_time(self, now: float) -> float:

@@ -59,3 +59,17 @@ async def test_schools_that_are_due(tmp_path, monkeypatch):
             await asyncio.sleep(0)
         working.cancel()
     assert tick.begun_count == 1
+
+
+async def test_time_passes_while_many_are_due(tmp_path, monkeypatch):
+    """With each slice: a province that is judged anew takes a minute, and is neither unready nor dead meanwhile."""
+    monkeypatch.setattr(clockwork, "GAP_S", NEVER_S)
+    async with opened(tmp_path) as store:
+        engine = await start_engine(store, tmp_path, FakeClock())
+        engine._registry.due.set("s1", 0.0)
+        assert not engine.is_alive
+        working = asyncio.create_task(engine.keep_time())
+        async with asyncio.timeout(DEADLINE_S):
+            while not engine.is_alive:
+                await asyncio.sleep(0.01)
+        working.cancel()
