@@ -277,8 +277,11 @@ def _brackets(body: bytes) -> bytes:
 
 def ranges(sequences: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Closed ranges that cover exactly ``sequences`` (any order, duplicates allowed)."""
+    ordered = sorted(set(sequences))
+    if ordered and ordered[-1] - ordered[0] == len(ordered) - 1:  # as nearly every report is numbered
+        return ((ordered[0], ordered[-1]),)
     found: list[tuple[int, int]] = []
-    for n in sorted(set(sequences)):
+    for n in ordered:
         if found and n == found[-1][1] + 1:
             found[-1] = (found[-1][0], n)
         else:

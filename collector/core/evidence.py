@@ -5,8 +5,6 @@ collector's scale. Everything is immutable.
 """
 
 from collections.abc import Mapping
-from operator import attrgetter
-from typing import Final
 
 from msgspec import Struct
 
@@ -36,8 +34,16 @@ class PortReading(Reading, frozen=True, kw_only=True):
         return f"{self.seen.switch}:{self.seen.if_name}" if self.seen.switch and self.seen.if_name else None
 
 
-port_facts: Final = attrgetter("switch", "if_name", "admin_up", "oper_up", "speed_bps", "full_duplex")
-"""What of an observed port is judged; all else that it tells are counters."""
+def is_alike(one: Port, other: Port) -> bool:
+    """Whether two observations say the same of what is judged of a port; all else that they tell are counters."""
+    return (
+        one.speed_bps == other.speed_bps
+        and one.oper_up is other.oper_up
+        and one.admin_up is other.admin_up
+        and one.full_duplex is other.full_duplex
+        and one.if_name == other.if_name
+        and one.switch == other.switch
+    )
 
 
 class DeviceReading(Reading, frozen=True, kw_only=True):

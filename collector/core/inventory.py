@@ -95,11 +95,9 @@ def _behind(trunk: SegmentReading | None) -> int:
     return len(trunk.switches) - 1 if trunk is not None and trunk.switches else 0
 
 
-def facts_bytes(observation: Observation) -> int:
+def facts_bytes(facts: Mapping[str, str]) -> int:
     """How much a device tells of itself."""
-    if not isinstance(observation, Device) or not observation.facts:
-        return 0
-    return len("".join((*observation.facts, *observation.facts.values())).encode())
+    return len("".join((*facts, *facts.values())).encode())
 
 
 def limit(policy: Policy, kind: CappedKind) -> int:

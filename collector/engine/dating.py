@@ -4,8 +4,9 @@ Nothing is dated after its receipt: what is newer replaces what is older, so evi
 everything that comes after it until that future is reached.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 
 from msgspec import Struct
 
@@ -29,52 +30,52 @@ class Dated(Struct, frozen=True):
 
 def date_records(report: Report, records: Sequence[Record], received_at: float) -> dict[int, Dated | None]:
     """Return sequence -> when it was observed, in Unix seconds; None where no clock can tell."""
-    ahead_s = 0.0 if report.sent_at is None else max(0.0, report.sent_at - received_at)
-    walls = [_wall(record, report, ahead_s, received_at) for record in records]
-    started = _boots(records, walls) if None in walls else {}
-    return {
-        record.sequence: _date(record, report, wall_s, started.get(record.boot_id), received_at)
-        for record, wall_s in zip(records, walls, strict=True)
-    }
+    ahead_s = {boot: _ahead_s(boot, report, received_at) for boot in {record.boot_id for record in records}}
+    dates: dict[int, Dated | None] = {}
+    for record in records:
+        dates[record.sequence] = None
+        if record.clock_quality == "good" and record.wall_s is not None:
+            wall_s = record.wall_s - ahead_s[record.boot_id]
+            if EARLIEST <= wall_s <= received_at:
+                dates[record.sequence] = Dated(wall_s, "good")
+    if None in dates.values():
+        started = _boots(records, dates)
+        for record in records:
+            dates[record.sequence] = dates[record.sequence] or _date_by_uptime(
+                record, report, started.get(record.boot_id), received_at
+            )
+    return dates
 
 
-def _boots(records: Sequence[Record], walls: Sequence[float | None]) -> dict[str, float]:
-    """When each boot began, by the latest of its records whose clock is believed."""
-    told = sorted(zip(records, walls, strict=True), key=lambda pair: pair[0].monotonic_s)
-    return {record.boot_id: wall_s - record.monotonic_s for record, wall_s in told if wall_s is not None}
+def _ahead_s(boot_id: str, report: Report, received_at: float) -> float:
+    """How far the clock of a boot is ahead of ours; infinite where it is so far that nothing it says is believed.
 
-
-def _wall(record: Record, report: Report, ahead_s: float, received_at: float) -> float | None:
-    """Return what the record's own clock says, on our scale; None where it is not to be believed.
-
-    ``sent_at`` tells how far ahead the clock of the present boot is; of an earlier boot's it says nothing.
+    ``sent_at`` tells it of the present boot; of an earlier boot's clock it says nothing.
     """
-    if record.clock_quality != "good" or record.wall_s is None:
-        return None
-    if _is_present_boot(record, report):
-        if ahead_s > AHEAD_MAX_S:
-            return None
-        wall_s = record.wall_s - ahead_s
-    else:
-        wall_s = record.wall_s
-    return wall_s if EARLIEST <= wall_s <= received_at else None
+    if report.sent_at is None or not _is_present_boot(boot_id, report):
+        return 0.0
+    ahead_s = max(0.0, report.sent_at - received_at)
+    return ahead_s if ahead_s <= AHEAD_MAX_S else inf
 
 
-def _date(
-    record: Record, report: Report, wall_s: float | None, boot_started_at: float | None, received_at: float
-) -> Dated | None:
-    if wall_s is not None:
-        return Dated(wall_s, "good")
+def _boots(records: Sequence[Record], dates: Mapping[int, Dated | None]) -> dict[str, float]:
+    """When each boot began, by the latest of its records whose clock is believed."""
+    told = sorted(records, key=lambda record: record.monotonic_s)
+    pairs = ((record, dates[record.sequence]) for record in told)
+    return {record.boot_id: dated.observed_at - record.monotonic_s for record, dated in pairs if dated is not None}
+
+
+def _date_by_uptime(record: Record, report: Report, boot_started_at: float | None, received_at: float) -> Dated | None:
     if boot_started_at is not None:
         return _plausible(boot_started_at + record.monotonic_s, "rebased", received_at)
     age_s = report.sent_monotonic_s - record.monotonic_s
-    if not _is_present_boot(record, report) or age_s < 0:
+    if not _is_present_boot(record.boot_id, report) or age_s < 0:
         return None
     return _plausible(received_at - age_s, "estimated", received_at)
 
 
-def _is_present_boot(record: Record, report: Report) -> bool:
-    return report.boot_id in {None, record.boot_id}
+def _is_present_boot(boot_id: str, report: Report) -> bool:
+    return report.boot_id in {None, boot_id}
 
 
 def _plausible(observed_at: float, quality: str, received_at: float) -> Dated | None:

@@ -5,6 +5,7 @@ from math import inf
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from classready.codec import DecodedReport, ranges
 from classready.observation import Bandwidth, Observation
@@ -13,7 +14,7 @@ from collector.core.events import Event, Heard, Observed
 from collector.engine import metrics
 from collector.engine.dating import Dated, date_records
 from collector.engine.draft import Draft
-from collector.engine.identity import Newcomers, RefusedError, route
+from collector.engine.identity import RefusedError, Router
 from collector.store.history import BandwidthResult
 from collector.store.ledgers import Ledger, Spool, common, contains, union, with_gaps_closed
 
@@ -79,7 +80,7 @@ def _heard(report: Report, received_at: float) -> Heard:
     )
 
 
-class _Routed(NamedTuple):
+class _Routed(Struct, frozen=True, gc=False):
     record: Record
     dated: Dated | None
     schools: tuple[str, ...]
@@ -114,14 +115,13 @@ def _route_all(
 ) -> tuple[list[_Routed], list[Rejected]]:
     late_before = received_at - draft.policy.late_after(report.report_interval_s)
     dates = date_records(report, records, received_at)
-    known = {school: draft.school(school) for school in schools}
-    newcomers = Newcomers()
+    router = Router(report.gateway, {school: draft.school(school) for school in schools}, draft.policy)
     routed: list[_Routed] = []
     refusals: list[Rejected] = []
     for record in _in_order(records, dates):
-        dated = dates[record.sequence]
+        dated, observation = dates[record.sequence], record.observation
         try:
-            routes = route(report.gateway, record.observation, known, draft.policy, newcomers)
+            route = router.route(observation)
         except RefusedError as refusal:
             refusals.append(Rejected(sequence=record.sequence, reason=refusal.reason))
             if refusal.beyond is not None:
@@ -131,18 +131,18 @@ def _route_all(
         if dated is not None:
             event = Observed(
                 gateway=report.gateway,
-                observation=_to_judge(record.observation),
-                classroom=routes[0].classroom,
+                observation=observation if observation.detail is None else _to_judge(observation),
+                classroom=route.classroom,
                 observed_at=dated.observed_at,
                 late=dated.observed_at < late_before,
             )
-        routed.append(_Routed(record, dated, tuple([r.school for r in routes]), event))
+        routed.append(_Routed(record, dated, route.schools, event))
     return routed, refusals
 
 
 def _to_judge(observation: Observation) -> Observation:
     """A detail is the sender's 200 characters for whoever reads the report; no verdict and no page needs it kept."""
-    return observation if observation.detail is None else msgspec.structs.replace(observation, detail=None)
+    return msgspec.structs.replace(observation, detail=None)
 
 
 def _feed_alone(draft: Draft, each: _Routed) -> bool:
@@ -152,22 +152,32 @@ def _feed_alone(draft: Draft, each: _Routed) -> bool:
 
 def _keep(draft: Draft, report: Report, applied: Sequence[_Routed]) -> None:
     """Count what was applied, and keep what of it is history."""
-    dates = [each.dated for each in applied if each.dated is not None]
-    draft.delays_s += [max(0.0, draft.now - dated.observed_at) for dated in dates if dated.quality == "good"]
-    draft.tally[metrics.RECORDS_UNDATABLE] += len(applied) - len(dates)
-    draft.tally[metrics.RECORDS_ESTIMATED] += sum(dated.quality == "estimated" for dated in dates)
-    draft.tally[metrics.RECORDS_LATE] += sum(each.event is not None and each.event.late for each in applied)
-    draft.bandwidth_results += [
-        BandwidthResult(
-            gateway=report.gateway,
-            spool_id=report.spool_id,
-            sequence=each.record.sequence,
-            observed_at=each.dated.observed_at,
-            observation=each.record.observation,
-        )
-        for each in applied
-        if each.dated is not None and isinstance(each.record.observation, Bandwidth)
-    ]
+    undatable = estimated = late = 0
+    for each in applied:
+        dated, event = each.dated, each.event
+        if dated is None or event is None:
+            undatable += 1
+            continue
+        late += event.late
+        if dated.quality == "good":
+            draft.delays_s.append(max(0.0, draft.now - dated.observed_at))
+        elif dated.quality == "estimated":
+            estimated += 1
+        if isinstance(each.record.observation, Bandwidth):
+            draft.bandwidth_results.append(_result(report, each.record, each.record.observation, dated.observed_at))
+    draft.tally[metrics.RECORDS_UNDATABLE] += undatable
+    draft.tally[metrics.RECORDS_ESTIMATED] += estimated
+    draft.tally[metrics.RECORDS_LATE] += late
+
+
+def _result(report: Report, record: Record, seen: Bandwidth, observed_at: float) -> BandwidthResult:
+    return BandwidthResult(
+        gateway=report.gateway,
+        spool_id=report.spool_id,
+        sequence=record.sequence,
+        observed_at=observed_at,
+        observation=seen,
+    )
 
 
 def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refusals: list[Rejected]) -> None:

@@ -14,7 +14,7 @@ from collector.core.policy import Policy
 from collector.core.roster import Classroom, SchoolRoster
 from collector.core.state import School, SchoolState
 from collector.engine.dating import Dated, date_records
-from collector.engine.identity import RefusedError, Route, route
+from collector.engine.identity import RefusedError, Route, Router
 from collector.ingest.gate import (
     BURST_REPORTS,
     REPORTS_PER_S,
@@ -113,37 +113,37 @@ def schools(**unlisted: float) -> dict[str, School]:
 @pytest.mark.parametrize(
     ("observation", "expected"),
     [
-        pytest.param(port("s1/r1"), [Route("s1", "r1")], id="named school"),
-        pytest.param(awake("r3"), [Route("s2", "r3")], id="the one that lists the room"),
-        pytest.param(awake("s2/new"), [Route("s2", "new")], id="unlisted room of its own school"),
-        pytest.param(Ping(target="p"), [Route("s1", None), Route("s2", None)], id="about the gateway: every school"),
+        pytest.param(port("s1/r1"), Route(("s1",), "r1"), id="named school"),
+        pytest.param(awake("r3"), Route(("s2",), "r3"), id="the one that lists the room"),
+        pytest.param(awake("s2/new"), Route(("s2",), "new"), id="unlisted room of its own school"),
+        pytest.param(Ping(target="p"), Route(("s1", "s2"), None), id="about the gateway: every school"),
     ],
 )
 def test_route(observation, expected):
     """A record goes to the school it names, or to all of the gateway where it names none."""
-    assert route("gw", observation, schools(), Policy()) == expected
+    assert Router("gw", schools(), Policy()).route(observation) == expected
 
 
 @pytest.mark.parametrize("room", ["s3/r1", "r2", "new"])
 def test_route_refused(room):
     """A foreign school, and a room that could be of two schools or of none, are refused."""
     with pytest.raises(RefusedError, match="identity"):
-        route("gw", port(room), schools(), Policy())
+        Router("gw", schools(), Policy()).route(port(room))
 
 
 def test_route_unlisted_cap():
     """Unlisted rooms are kept up to a cap; those known already stay welcome."""
     policy = Policy(classrooms_per_gateway_max=2)
     known = schools(u1=1.0, u2=1.0)
-    assert route("gw", port("s1/u1"), known, policy) == [Route("s1", "u1")]
+    assert Router("gw", known, policy).route(port("s1/u1")) == Route(("s1",), "u1")
     with pytest.raises(RefusedError, match="inventory"):
-        route("gw", port("s2/u3"), known, policy)
+        Router("gw", known, policy).route(port("s2/u3"))
 
 
 def test_route_single_school():
     """On a gateway of one school no room needs to be qualified, listed or not."""
     only = {"s1": schools()["s1"]}
-    assert route("gw", port("new"), only, Policy()) == [Route("s1", "new")]
+    assert Router("gw", only, Policy()).route(port("new")) == Route(("s1",), "new")
 
 
 RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 5)).map(lambda t: (t[0], t[0] + t[1])), max_size=8)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from classready.observation import Http, Outcome, Ping
 from collector.core.policy import Policy
-from collector.engine.identity import Newcomers, RefusedError, route
+from collector.engine.identity import RefusedError, Router
 from tests.support.school import GATEWAY, Story, bandwidth, device, exit_test, http, path_test, port, trunk
 
 POLICY = Policy(
@@ -47,9 +47,13 @@ FULL: dict[str, tuple[list[Any], Any, list[Any]]] = {
 """(told before, one too many, still welcome)."""
 
 
-def is_refused(story: Story, seen: Any, gateway: str = GATEWAY, newcomers: Newcomers | None = None) -> bool:
+def router(story: Story, gateway: str = GATEWAY) -> Router:
+    return Router(gateway, {"s1": story.school}, POLICY)
+
+
+def is_refused(story: Story, seen: Any, report: Router | None = None) -> bool:
     try:
-        route(gateway, seen, {"s1": story.school}, POLICY, newcomers)
+        (report or router(story)).route(seen)
     except RefusedError as refusal:
         return refusal.reason == "inventory"
     return False
@@ -65,7 +69,7 @@ def test_full(kind: str) -> None:
         story.saw(seen, getattr(seen, "classroom", None))
     if more is not None:
         assert is_refused(story, more)
-        assert not is_refused(story, more, "another")
+        assert not is_refused(story, more, router(story, "another"))
     assert not any(is_refused(story, seen) for seen in welcome)
 
 
@@ -73,8 +77,9 @@ def test_full(kind: str) -> None:
 def test_full_within_one_report(kind: str) -> None:
     """What one report names for the first time counts before any state shows it."""
     before, more, welcome = FULL[kind]
-    story, newcomers = Story(policy=POLICY).heard(), Newcomers()
-    refused = [is_refused(story, seen, newcomers=newcomers) for seen in (*before, *([more] if more else []), *welcome)]
+    story = Story(policy=POLICY).heard()
+    report = router(story)
+    refused = [is_refused(story, seen, report) for seen in (*before, *([more] if more else []), *welcome)]
     assert refused == [False] * len(before) + ([True] if more else []) + [False] * len(welcome)
 
 
@@ -101,10 +106,10 @@ def test_a_line_and_a_way_of_one_name() -> None:
         assert not is_refused(story, seen)
         story.saw(seen, seen.classroom)
     assert is_refused(story, path_test(target="b"))
-    newcomers = Newcomers()
     named = [make(target=name) for name in "xyz" for make in (bandwidth, path_test)]
     fresh = Story(policy=POLICY).heard()
-    assert [is_refused(fresh, seen, newcomers=newcomers) for seen in named] == [False] * 3 + [True] * 3
+    report = router(fresh)
+    assert [is_refused(fresh, seen, report) for seen in named] == [False] * 3 + [True] * 3
 
 
 def test_a_list_is_kept_once() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from classready.observation import Device, Outcome, Port
 from collector.core.age import is_fresh
 from collector.core.events import DeviceMoved, Observed
-from collector.core.evidence import DeviceReading, PortReading, port_facts
+from collector.core.evidence import DeviceReading, PortReading, is_alike
 from collector.core.folded import Folded
 from collector.core.hours import in_lesson
 from collector.core.mute import is_observing
@@ -67,15 +67,15 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
     if event.gateway != room.gateway or seen.switch != (before.seen.switch if before else None):
         # other trunks and switches are on its way: those that it left are judged by the rooms that are left to them
         folded.everybody = True
-    if not _is_confirmed(folded, before, event) or _is_other(folded, room, after):
+    if not _is_confirmed(folded, before, event, seen) or _is_other(folded, room, after):
         folded.rooms.add(room_id)
 
 
-def _is_confirmed(folded: Folded, before: PortReading | None, event: Observed) -> bool:
+def _is_confirmed(folded: Folded, before: PortReading | None, event: Observed, seen: Port) -> bool:
     """Whether the port was known to be what it is now: else the reading changes what is known of it."""
     if before is None or not folded.is_fresh(before.observed_at, event.gateway):
         return False
-    return port_facts(before.seen) == port_facts(event.observation)
+    return is_alike(before.seen, seen)
 
 
 def _earlier(before: PortReading | None, seen: Port) -> Port | None:
@@ -220,7 +220,7 @@ def _is_device_other(folded: Folded, before: ClassroomState, after: ClassroomSta
 def _is_accepted_other(folded: Folded, before: PortReading | None, after: PortReading | None) -> bool:
     if after is before:
         return False
-    if before is None or after is None or port_facts(before.seen) != port_facts(after.seen):
+    if before is None or after is None or not is_alike(before.seen, after.seen):
         return True
     return not folded.is_port_valid(before.observed_at)
 
