@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from classready.report import Directives, Thetas
 from collector.core.evidence import Leg
 from collector.core.hours import next_lessons, school_hours_between
-from collector.core.link import leg_interval, majority, part_state
+from collector.core.link import majority, part_state, test_interval
 from collector.core.policy import Policy
 from collector.core.state import School
 
@@ -18,12 +19,17 @@ QUIET_HORIZON_S = 86_400.0
 
 def directives(schools: Sequence[School], gateway: str, policy: Policy, now: float) -> Directives:
     """Directives for ``gateway``, which serves ``schools``."""
+    theta = Thetas(down=policy.theta_down_bps, up=policy.theta_up_bps)
+    unsettled = {leg.target for school in schools for leg in _unsettled(school, gateway, theta, now, policy)}
     return Directives(
-        policy_version=f"{zlib.crc32(msgspec.json.encode(policy)):08x}",
-        theta=Thetas(down=policy.theta_down_bps, up=policy.theta_up_bps),
-        quiet=_quiet(schools, now),
-        retest=tuple(sorted({leg.target for s in schools for leg in _unsettled(s, gateway, policy, now)})),
+        policy_version=_version(policy), theta=theta, quiet=_quiet(schools, now), retest=tuple(sorted(unsettled))
     )
+
+
+@lru_cache(maxsize=4)
+def _version(policy: Policy) -> str:
+    # asked for with each ack; only a reload brings another policy
+    return f"{zlib.crc32(msgspec.json.encode(policy)):08x}"
 
 
 def _quiet(schools: Sequence[School], now: float) -> tuple[tuple[float, float], ...]:
@@ -43,14 +49,17 @@ def _quiet(schools: Sequence[School], now: float) -> tuple[tuple[float, float], 
     return tuple(merged)
 
 
-def _unsettled(school: School, gateway: str, policy: Policy, now: float) -> Iterator[Leg]:
+def _unsettled(school: School, gateway: str, theta: Thetas, now: float, policy: Policy) -> Iterator[Leg]:
     """Legs whose last test decides nothing yet, or speaks against what the earlier ones say."""
     for leg in chain[Leg](school.state.uplinks.values(), school.state.paths.values()):
         if leg.gateway != gateway or not leg.tests:
             continue
         last = leg.tests[-1]
-        thetas = policy.theta_down_bps if leg.direction == "down" else policy.theta_up_bps
-        undecided = thetas is not None and part_state(leg_interval(leg), thetas) == "unknown"
-        contradicts = majority(leg.tests) is not last.passed
-        if (undecided or contradicts) and now >= last.observed_at + policy.confirm_spacing_s:
+        if now < last.observed_at + policy.confirm_spacing_s:
+            continue
+        thetas = theta.down if leg.direction == "down" else theta.up
+        # where the last test is of the majority, it is the one that says how wide the line is
+        if majority(leg.tests) is not last.passed or (
+            thetas is not None and part_state(test_interval(last), thetas) == "unknown"
+        ):
             yield leg

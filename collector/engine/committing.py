@@ -81,8 +81,7 @@ class Committer:
             metrics.LAST_COMMIT.set(draft.now)
         for metric, count in draft.tally.items():
             metric.inc(count)
-        for delay_s in draft.delays_s:
-            metrics.END_TO_END_DELAY.observe(delay_s)
+        metrics.END_TO_END_DELAY.observe_all(draft.delays_s)
         self.refusals.note(draft)
         changed: dict[str, School | None] = {**draft.changed, **dict.fromkeys(gone)}
         if changed:

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from collector.engine.histogram import BatchHistogram
+
 REJECT_REASONS = ("schema", "identity", "inventory", "internal", "nameless")
 DROP_REASONS = ("spool_full", "spool_age", "spool_replaced", "disk_full", "too_large", "refused", "other")
 
@@ -44,7 +46,7 @@ BATCH_RECORDS = Histogram(
 LAST_COMMIT = Gauge("classready_collector_last_commit_timestamp_seconds", "When reports were last committed.")
 QUEUE = Gauge("classready_collector_ingest_queue_reports", "Reports that wait for their transaction.")
 QUEUE_LIMIT = Gauge("classready_collector_ingest_queue_limit_reports", "Reports that may wait.")
-END_TO_END_DELAY = Histogram(
+END_TO_END_DELAY = BatchHistogram(
     "classready_collector_end_to_end_delay_seconds",
     "From the observation to its transaction, where the gateway's clock was good.",
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3_600, 86_400),

@@ -1,5 +1,6 @@
 """The down channel: thetas, quiet hours, retests."""
 
+import msgspec
 import pytest
 
 from collector.core.directives import directives
@@ -16,6 +17,22 @@ def test_thetas_and_version_follow_the_policy():
     assert (first.theta.down, first.theta.up) == ((95e6, 100e6), None)
     other = directives([story.school], GATEWAY, Policy(required_up_bps=10_000_000), story.now)
     assert (other.theta.up, other.policy_version != first.policy_version) == ((9.5e6, 1e7), True)
+    assert directives([story.school], GATEWAY, msgspec.structs.replace(POLICY), story.now) == first
+
+
+def test_a_test_that_no_longer_decides_is_made_anew():
+    """What was proven for 100 Mbit/s says nothing of 300, nor does a pass prove the other direction."""
+    story = Story().uplink(passed=True).uplink(passed=True).later(60)
+    ordered = [
+        directives([story.school], GATEWAY, policy, story.now).retest
+        for policy in (
+            POLICY,
+            Policy(required_down_bps=300_000_000),
+            POLICY,
+            Policy(required_up_bps=300_000_000),
+        )
+    ]
+    assert ordered == [(), ("uplink",), (), ()]
 
 
 def test_quiet_is_the_lessons_of_the_next_day():
