@@ -10,6 +10,7 @@ from prometheus_client import Counter as Metric
 from classready.report import Rejected
 from collector.core.bureau.words import BureauEvent
 from collector.core.events import Event, SchoolEffect, VerdictChanged
+from collector.core.facts import is_news
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.step import Step, leave, step
@@ -41,6 +42,8 @@ class Draft:
         self.policy = policy
         self.now = now
         self.before: dict[str, School] = {}
+        self.with_facts: set[str] = set()
+        """Schools of which more than dates and counters differs from what is in force."""
         self.schools: dict[str, School] = {}
         self.wake_at: dict[str, float | None] = {}
         self.caught_up: set[str] = set()
@@ -128,8 +131,13 @@ class Draft:
             self.tally[STEP_BUGS] += not self.feed({name: [event]})
 
     def _take(self, name: str, made: Step) -> None:
-        self.before.setdefault(name, self._in_force[name])
+        before = self.before.setdefault(name, self._in_force[name])
         self.schools[name] = made.school
+        # asked now, while the step's objects are in the caches: at the end of a batch it takes twice as long
+        if is_news(before.state, made.school.state):
+            self.with_facts.add(name)
+        else:
+            self.with_facts.discard(name)
         # a step that wants to be woken at once would be woken for ever
         self.wake_at[name] = None if made.wake_at is None else max(made.wake_at, self.now + WAKE_MIN_S)
         self._collect(made.effects)

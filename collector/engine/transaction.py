@@ -5,7 +5,6 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.core.facts import is_news
 from collector.core.state import School, SchoolState
 from collector.engine import metrics
 from collector.engine.draft import Draft
@@ -34,10 +33,10 @@ def to_save(draft: Draft, rows: Mapping[str, Stored], *, everything: bool = Fals
 
 
 def _is_due(draft: Draft, name: str, school: School, row: Stored) -> bool:
-    before = draft.before[name].state
-    if is_news(before if row.revision else None, school.state):
+    if not row.revision or name in draft.with_facts:
         return True
-    return (row.dirty or school.state is not before) and draft.now - row.saved_at >= SAVE_AFTER_S
+    has_moved = row.dirty or school.state is not draft.before[name].state
+    return has_moved and draft.now - row.saved_at >= SAVE_AFTER_S
 
 
 async def write(

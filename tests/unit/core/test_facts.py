@@ -24,7 +24,6 @@ def with_leg(**fields: Any) -> SchoolState:
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        pytest.param(None, SchoolState(), True, id="never written"),
         pytest.param(SchoolState(), SchoolState(), False, id="the same"),
         pytest.param(SchoolState(), SchoolState(platform_faults=("p",)), True, id="a fault of a platform"),
         pytest.param(SchoolState(), SchoolState(alerts=(ALERT,)), True, id="an alert"),
@@ -62,7 +61,7 @@ def with_leg(**fields: Any) -> SchoolState:
         ),
     ],
 )
-def test_what_is_a_fact(before: SchoolState | None, after: SchoolState, expected: bool) -> None:  # noqa: FBT001
+def test_what_is_a_fact(before: SchoolState, after: SchoolState, expected: bool) -> None:  # noqa: FBT001
     """What was told rests on it; dates, counters and streaks wait for the next one."""
     assert is_news(before, after) is expected
 
