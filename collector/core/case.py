@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from collector.core.age import is_fresh, ports_valid_from
 from collector.core.evidence import GatewayState, PortReading, SegmentReading
-from collector.core.hours import in_lesson
+from collector.core.hours import in_lesson, school_days_between
 from collector.core.link import (
     NOTHING,
     Line,
@@ -127,6 +127,13 @@ class Case(Struct, frozen=True, kw_only=True):
     @property
     def policy(self) -> Policy:
         return self.shared.policy
+
+    @property
+    def device_is_proven(self) -> bool:
+        """Whether it was seen awake so lately that it is no fault if it is off now."""
+        # teachers switch boards off at noon, a tenth of them is unused on any day, a master switch cuts whole buildings
+        days, at = self.policy.device_proof_school_days, self.state.last_awake_at
+        return days > 0 and at is not None and school_days_between(self.school.hours, at, self.now) <= days
 
     def is_fresh(self, at: float | None) -> bool:
         return is_fresh(self.school, at, self.gateway, self.now, self.policy)

@@ -35,6 +35,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A port reading counts for so many hours of lessons."""
     uplink_max_school_hours: Positive = 16.0
     """A bandwidth test counts for so many hours of lessons."""
+    device_proof_school_days: Annotated[int, Meta(ge=0, le=60)] = 2
+    """A board that is off is no fault while it was seen awake within so many school days; 0 = it must be on."""
     absent_after_school_days: AtLeastOne = 5
     """A device not seen awake for so many school days is absent, not merely offline."""
     compliant_fail_days: AtLeastOne = 2

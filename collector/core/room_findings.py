@@ -98,12 +98,13 @@ def _path(case: Case) -> Finding | None:
 
 
 def _device(case: Case) -> Iterator[Finding]:
-    """Absent replaces offline: never both. What nobody expects to be awake, outside lessons, is neither."""
+    """Absent replaces offline: never both. What is off outside lessons, or was seen awake lately, is neither."""
     absent = _is_absent(case)
     device, up = case.state.device, case.device_up
     at, late = (device.observed_at, device.late) if device else (None, False)
     seen: VerdictValue = "no" if up else "unknown"
-    offline = up is False and case.shared.in_lesson and not absent and not _is_behind_silent_switch(case)
+    is_missed = up is False and case.shared.in_lesson and not case.device_is_proven
+    offline = is_missed and not absent and not _is_behind_silent_switch(case)
     if device is None and not absent:
         return
     yield _of_room(case, Cause.DEVICE_ABSENT, "yes" if absent else seen, at, late=late)

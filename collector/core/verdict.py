@@ -70,8 +70,8 @@ def _way(bad: set[Cause]) -> VerdictValue:
 def _device(case: Case, bad: set[Cause]) -> VerdictValue:
     if bad & {Cause.DEVICE_ABSENT, Cause.DEVICE_OFFLINE}:
         return "no"
-    # outside lessons a board that is off is as it should be
-    if case.device_up or not case.shared.in_lesson:
+    # outside lessons a board that is off is as it should be, and in one that nobody uses it in
+    if case.device_up or not case.shared.in_lesson or case.device_is_proven:
         return "yes"
     return "unknown"
 

@@ -274,6 +274,7 @@ def _collector() -> dict[str, Any]:
             "message_window_s": 3,
             "platform_hold_s": 2,
             "observation_school_days": 0,
+            "device_proof_school_days": 0,
         },
         "receivers": [
             {"kind": "wecom", "name": "group", "key_file": "%d/wecom-key", "base_url": "http://127.0.0.1:9714"}

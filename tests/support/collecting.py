@@ -58,6 +58,7 @@ gateways:
 
 POLICY = Policy(
     observation_school_days=0,
+    device_proof_school_days=0,
     group_wait_s=0,
     platform_hold_s=0,
     confirm_spacing_s=1,
