@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 
 from collector.core.bureau.words import Notice
 from collector.engine import CommitFailedError, Engine
-from collector.notify.contract import Deferred, Notifier, Refused
+from collector.notify.contract import Deferred, Misconfigured, Notifier, Refused
 from collector.notify.message import Message
 from collector.store.database import Store
 from collector.store.outbox import Delivery, Lost, lost_since, next_pending, pending_summary
@@ -43,6 +43,11 @@ TOLD_S = 7 * 86_400.0
 SENT = Counter("classready_notifications_sent", "Messages that a receiver confirmed.", ["channel"])
 FAILED = Counter("classready_notifications_requests_failed", "Attempts that failed, each one.", ["channel", "reason"])
 LOST = Counter("classready_notifications_lost", "Messages that a receiver will never take.", ["channel"])
+MISCONFIGURED = Gauge(
+    "classready_notifications_misconfigured",
+    "1 = the receiver refuses everything until a setting is mended, here or at the robot.",
+    ["channel"],
+)
 LAST_SUCCESS = Gauge(
     "classready_notifications_last_success_timestamp_seconds", "When a receiver last took a message.", ["channel"]
 )
@@ -79,11 +84,13 @@ class Outbox:
         self._waiting: Mapping[str, tuple[int, float]] = {}
         self._lost: Mapping[str, Lost] = {}
         self._failing: dict[str, str] = {}
+        self._misconfigured: dict[str, str] = {}
         self._tries: dict[str, tuple[int, int]] = {}
         self._ahead_since_s: dict[str, float] = {}
         for name in notifiers:
             SENT.labels(name)
             LOST.labels(name)
+            MISCONFIGURED.labels(name)
             PENDING.labels(name)
             OLDEST_AGE.labels(name).set_function(partial(self._oldest_age_s, name))
         engine.bureau.on_notice(self.wake)
@@ -103,6 +110,7 @@ class Outbox:
             waiting_count=self._waiting[name][0] if name in self._waiting else 0,
             oldest_age_s=self._oldest_age_s(name),
             failing=self._failing.get(name),
+            misconfigured=self._misconfigured.get(name),
             lost_count=lost.count if lost else 0,
             lost_at=lost.at if lost else None,
             lost_reason=lost.reason if lost else "",
@@ -175,6 +183,8 @@ class Outbox:
             await self._defer(delivery, error.reason, str(error), _pause_s(delivery, error))
         except Refused as error:
             FAILED.labels(name, error.reason).inc()
+            if isinstance(error, Misconfigured):
+                self._call_for_help(name, error)
             await self._give_up(delivery, str(error))
         except TimeoutError:
             await self._defer(delivery, "timeout", "timeout", _backoff_s(delivery))
@@ -184,9 +194,18 @@ class Outbox:
         else:
             SENT.labels(name).inc()
             LAST_SUCCESS.labels(name).set(self._clock())
+            MISCONFIGURED.labels(name).set(0)
             self._failing.pop(name, None)
+            self._misconfigured.pop(name, None)
             # insist on marking what was sent: forgetting it would send it twice
             await self._insist(partial(self._engine.mark_sent, delivery.id))
+
+    def _call_for_help(self, name: str, error: Misconfigured) -> None:
+        """Say once what only people can mend; it is said again when it is another fault, or one after a success."""
+        MISCONFIGURED.labels(name).set(1)
+        if self._misconfigured.get(name) != str(error):
+            self._misconfigured[name] = str(error)
+            _log.critical("receiver_misconfigured", receiver=name, reason=str(error), said=error.said)
 
     async def _defer(self, delivery: Delivery, reason: str, text: str, pause_s: float) -> None:
         FAILED.labels(delivery.receiver, reason).inc()

@@ -126,7 +126,31 @@ class WeComReceiver(_Receiver, frozen=True, kw_only=True, tag="wecom"):
     """Who is mentioned in every message."""
 
 
-Receiver = ConsoleReceiver | WeComReceiver
+class DingTalkReceiver(_Receiver, frozen=True, kw_only=True, tag="dingtalk"):
+    """A DingTalk group robot. ``base_url`` is for a relay of one's own (and for tests)."""
+
+    key_file: str
+    """File with what follows `access_token=` in the robot's address: whoever has it can write to the group."""
+    sign_secret_file: str | None = None
+    """File with the secret of 加签 (`SEC...`); null = the robot asks for no signature."""
+    base_url: BaseUrl = "https://oapi.dingtalk.com"
+    """Where the robot lives."""
+    mentioned_mobiles: tuple[Mobile, ...] = ()
+    """Who is mentioned in every alarm."""
+
+
+class FeishuReceiver(_Receiver, frozen=True, kw_only=True, tag="feishu"):
+    """A Feishu or Lark group robot. ``base_url`` is `https://open.larksuite.com` for Lark, or a relay of one's own."""
+
+    key_file: str
+    """File with the last part of the robot's address, behind `/hook/`: whoever has it can write to the group."""
+    sign_secret_file: str | None = None
+    """File with the secret of 签名校验; null = the robot asks for no signature."""
+    base_url: BaseUrl = "https://open.feishu.cn"
+    """Where the robot lives."""
+
+
+Receiver = ConsoleReceiver | WeComReceiver | DingTalkReceiver | FeishuReceiver
 
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):

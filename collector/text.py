@@ -548,6 +548,22 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "delivery.internal": ("程序出错,请看采集器日志", "a fault of the program, see its log"),
     "delivery.too_long": ("通知过长", "the message is too long"),
     "delivery.invalid_robot": ("机器人已失效,请检查密钥", "there is no such robot; check its key"),
+    "delivery.bad_signature": (
+        "机器人不认签名,请检查加签密钥和采集器的系统时间",
+        "the robot does not accept the signature; check the secret, and this machine's clock",
+    ),
+    "delivery.bad_clock": (
+        "机器人不认时间戳,请校准采集器的系统时间",
+        "the robot does not accept the time; set this machine's clock right",
+    ),
+    "delivery.bad_address": (
+        "采集器的出口地址不在机器人的 IP 白名单里",
+        "this machine's address is not on the robot's list of addresses",
+    ),
+    "delivery.no_keyword": (
+        "机器人要求的关键词不在通知里,请改用加签,或把关键词设为“教室”",
+        "the message has none of the robot's keywords; use a signature instead, or the keyword 教室",
+    ),
     "delivery.rejected": ("机器人拒收", "the robot rejects it"),
     "delivery.too_many": ("积压太多,最早的已放弃", "too many waited, the oldest were given up"),
     "delivery.unreadable": ("旧版本留下的通知,本版本读不懂", "left by another release, and not readable for this one"),
@@ -567,6 +583,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Old data: the collector cannot store anything new (its disk may be full); see its log.",
     ),
     "board.undelivered": ("未送达的通知", "Messages that did not arrive"),
+    "board.misconfigured": (
+        "“{receiver}”现在什么通知都收不到:{reason}",
+        "{receiver} takes no message at all: {reason}",
+    ),
     "board.lost": (
         "接收方“{receiver}”最近七天有 {count} 条通知没有送到,最近一条的原因:{reason}。",
         "{receiver} never got {count} message(s) of the last seven days; why the last one: {reason}.",

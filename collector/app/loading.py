@@ -27,6 +27,8 @@ from collector.roster.recall import FILE_NAME, recall, remember
 from collector.settings import CollectorSettings, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
 
+RECEIVER_SECRETS = frozenset({"key_file", "sign_secret_file", "password_file"})
+
 
 class Configuration(Struct, frozen=True, kw_only=True):
     """``secrets`` maps the path of a ``..._file`` setting to what that file holds."""
@@ -64,6 +66,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     problems = [*_listen_problems(loaded), *_name_problems(loaded), *_date_problems(loaded)]
     problems += _store_problems(loaded, state_folder(path))
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
+    problems += _key_problems(loaded, secrets)
     own = {"listen.tls": settings.listen.tls} if settings.listen.tls else {}
     tls = _collect(problems, loaded, own, _server_tls(path))
     mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
@@ -148,7 +151,12 @@ def _secret_files(settings: CollectorSettings) -> dict[str, str]:
         "mqtt.password_file": settings.mqtt.password_file if settings.mqtt else None,
         "responder.key_file": settings.responder.key_file if settings.responder else None,
     }
-    robots = {f"receivers[{i}].key_file": getattr(r, "key_file", None) for i, r in enumerate(settings.receivers)}
+    robots = {
+        f"receivers[{i}].{field}": getattr(receiver, field)
+        for i, receiver in enumerate(settings.receivers)
+        for field in receiver.__struct_fields__
+        if field in RECEIVER_SECRETS
+    }
     return {entry: file for entry, file in {**files, **robots}.items() if file is not None}
 
 
@@ -219,6 +227,15 @@ def _broker_problems(loaded: Loaded, roster: Roster) -> Iterator[Problem]:
     mqtt = loaded.value.mqtt
     if mqtt is not None and mqtt.user in roster.gateways:
         yield loaded.problem("mqtt.user", f"a gateway of the roster is called {mqtt.user!r}, too: rename one of them")
+
+
+def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:
+    """The vendors show the whole address to copy; it must not end up inside of another one."""
+    for entry, secret in secrets.items():
+        if entry.startswith("receivers[") and entry.endswith(".key_file") and "://" in secret:
+            yield loaded.problem(
+                entry, "the file holds a whole address: leave only the robot's key (docs/receivers.md)"
+            )
 
 
 def _date_problems(loaded: Loaded) -> Iterator[Problem]:

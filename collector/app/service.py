@@ -30,9 +30,10 @@ from collector.exposition import Exposition
 from collector.ingest import http as http_door
 from collector.ingest import mqtt as mqtt_door
 from collector.ingest.gate import Gate
-from collector.notify import NOTIFIERS
-from collector.notify.contract import Notifier
+from collector.notify import notifiers
 from collector.notify.message import Message, render
+from collector.notify.robot.budget import Budgets
+from collector.notify.robot.tools import Tools
 from collector.outbox import Outbox
 from collector.roster.calendar import hours_of_schools
 from collector.settings import CollectorSettings
@@ -171,8 +172,9 @@ async def run(configuration: Configuration) -> None:
         service = Service(configuration, store)
         await _start(service, configuration)
         async with ClientSession() as session:
-            notifiers = _notifiers(configuration, session)
-            outbox = Outbox(store, service.engine, notifiers, service.render, time.time)
+            tools = Tools(session=session, budgets=Budgets())
+            told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
+            outbox = Outbox(store, service.engine, told, service.render, time.time)
             await _serve(service, outbox, stop)
     finally:
         await close_store(store)
@@ -248,13 +250,6 @@ async def _reload_on_hangup(service: Service) -> None:
         hung_up.clear()
         with suppress(SettingsError, CommitFailedError):
             await service.reload()
-
-
-def _notifiers(configuration: Configuration, session: ClientSession) -> dict[str, Notifier]:
-    return {
-        r.name: NOTIFIERS[type(r)](r, session, configuration.secrets.get(f"receivers[{i}].key_file"))
-        for i, r in enumerate(configuration.settings.receivers)
-    }
 
 
 # --- HTTP -----------------------------------------------------------------------------------------------------------

@@ -1,16 +1,31 @@
 """The one table of notifiers, keyed by the type of a receiver's settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-from aiohttp import ClientSession
 
 from collector.notify.console import Console
 from collector.notify.contract import Notifier
+from collector.notify.dingtalk import DingTalk
+from collector.notify.feishu import Feishu
+from collector.notify.robot.tools import Secrets, Tools
 from collector.notify.wecom import WeCom
-from collector.settings import ConsoleReceiver, WeComReceiver
+from collector.settings import ConsoleReceiver, DingTalkReceiver, FeishuReceiver, Receiver, WeComReceiver
 
-NOTIFIERS: Mapping[type[Any], Callable[[Any, ClientSession, str | None], Notifier]] = {
+NOTIFIERS: Mapping[type[Any], Callable[[Any, Tools, Secrets], Notifier]] = {
     ConsoleReceiver: Console,
     WeComReceiver: WeCom,
+    DingTalkReceiver: DingTalk,
+    FeishuReceiver: Feishu,
 }
+
+
+def notifiers(receivers: Sequence[Receiver], secrets: Mapping[str, str], tools: Tools) -> dict[str, Notifier]:
+    """Make a notifier for each receiver. ``secrets`` are named as in the settings: ``receivers[0].key_file``."""
+    return {
+        receiver.name: NOTIFIERS[type(receiver)](receiver, tools, _own(secrets, f"receivers[{i}]."))
+        for i, receiver in enumerate(receivers)
+    }
+
+
+def _own(secrets: Mapping[str, str], prefix: str) -> Secrets:
+    return {entry.removeprefix(prefix): value for entry, value in secrets.items() if entry.startswith(prefix)}

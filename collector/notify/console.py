@@ -1,18 +1,19 @@
 """Messages on standard output: for a first look, and for the journal."""
 
-from aiohttp import ClientSession
-
 from collector.notify.contract import Deferred
-from collector.notify.message import Message, fit
+from collector.notify.message import Message
+from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.robot.tools import Secrets, Tools
 from collector.settings import ConsoleReceiver
 
 
 class Console:
-    def __init__(self, settings: ConsoleReceiver, session: ClientSession, secret: str | None) -> None:
-        del settings, session, secret
+    def __init__(self, settings: ConsoleReceiver, tools: Tools, secrets: Secrets) -> None:
+        del settings, tools, secrets
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         try:
-            print(fit(message, "plain"), flush=True)
+            print(fit(message, PLAIN), flush=True)
         except OSError:
             raise Deferred("unreachable", retry_after_s=60) from None
+        return "printed"

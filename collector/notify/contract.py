@@ -8,31 +8,48 @@ DeferredReason = Literal[
     "rate", "busy", "timeout", "unreachable", "http_status", "redirect", "bad_reply", "http_refused", "unknown_code"
 ]
 """``bad_reply``, ``http_refused`` and ``unknown_code`` may be about the message itself: the outbox ends such tries."""
-RefusedReason = Literal["too_long", "invalid_robot", "rejected"]
+RefusedReason = Literal["too_long", "rejected"]
+SettingReason = Literal["invalid_robot", "bad_signature", "bad_clock", "bad_address", "no_keyword"]
+"""What only people can mend: the robot's secret, the machine's clock, the robot's list of addresses or of words."""
 
 
-class Deferred(Exception):  # noqa: N818 - not an error: the message is kept and sent later
-    """Not delivered now; worth trying again after ``retry_after_s``. ``code`` is the robot's own, for the log."""
+class _NotTaken(Exception):  # noqa: N818 - not an error: the message is kept and sent later, or told as lost
+    """``code`` is the receiver's own; ``said`` its words, short and without secrets, for who looks for the cause."""
 
-    def __init__(self, reason: DeferredReason, retry_after_s: float, code: int | None = None) -> None:
+    def __init__(self, reason: str, code: int | None, said: str) -> None:
         super().__init__(reason if code is None else f"{reason} ({code})")
+        self.said = said
+
+
+class Deferred(_NotTaken):
+    """Not delivered now; worth trying again after ``retry_after_s``."""
+
+    def __init__(self, reason: DeferredReason, retry_after_s: float, code: int | None = None, said: str = "") -> None:
+        super().__init__(reason, code, said)
         self.reason = reason
         self.retry_after_s = retry_after_s
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(_NotTaken):
     """Never to be delivered as it is: trying again is useless."""
 
-    def __init__(self, reason: RefusedReason, code: int | None = None) -> None:
-        super().__init__(reason if code is None else f"{reason} ({code})")
+    def __init__(self, reason: RefusedReason | SettingReason, code: int | None = None, said: str = "") -> None:
+        super().__init__(reason, code, said)
         self.reason = reason
 
 
+class Misconfigured(Refused):
+    """Whatever is sent is refused until somebody mends a setting, here or at the robot: to be told once, loudly."""
+
+    def __init__(self, reason: SettingReason, code: int | None = None, said: str = "") -> None:
+        super().__init__(reason, code, said)
+
+
 class Notifier(Protocol):
-    async def send(self, message: Message) -> None:
-        """Deliver.
+    async def send(self, message: Message) -> str:
+        """Deliver; return what the receiver said, for people.
 
         Raises:
             Deferred: try again later.
-            Refused: give up.
+            Refused: give up; ``Misconfigured`` = and tell people to mend the setting.
         """

@@ -1,13 +1,12 @@
 """One notice -> one message for people. Pure: no clock, no I/O.
 
-Names come from files that others write, so nothing in them may mention, link, colour or start a line. What does not fit
-a robot's limit is cut between schools, and the last line says exactly what was left out.
+Names come from files that others write, so nothing in them may mention, link, colour or start a line. How it is marked
+and cut to a robot's limit: ``robot.fitting``.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from msgspec import Struct
 
@@ -206,43 +205,3 @@ def _rooms(members: Sequence[AlertChange], language: Language, names: Names) -> 
 
 def _classroom_count(items: Iterable[Item]) -> int:
     return sum(len(item.classrooms) for item in items)
-
-
-# --- what a robot takes ---------------------------------------------------------------------------------------------
-
-Style = Literal["plain", "markdown"]
-
-
-def fit(message: Message, style: Style, limit_bytes: int | None = None) -> str:
-    """Write the message in at most ``limit_bytes`` of UTF-8; title, totals and closing always stay."""
-    shown = len(message.items)
-    text = _write(message, style, shown)
-    if limit_bytes is None or _fits(text, limit_bytes):
-        return text
-    low, high = 0, shown - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _fits(_write(message, style, middle), limit_bytes):
-            low = middle
-        else:
-            high = middle - 1
-    return _write(message, style, low)
-
-
-def _fits(text: str, limit_bytes: int) -> bool:
-    return len(text.encode()) <= limit_bytes
-
-
-def _write(message: Message, style: Style, shown: int) -> str:
-    marked = style == "markdown"
-    colour = "warning" if message.alarming else "info"
-    bullet, strong = ("> ", "**") if marked else ("- ", "")
-    items = [
-        bullet + say("chat.item", message.language, school=strong + item.name + strong, facts=item.facts)
-        for item in message.items[:shown]
-    ]
-    rest = message.items[shown:]
-    if rest:
-        items.append(say("chat.more", message.language, schools=len(rest), classrooms=_classroom_count(rest)))
-    title = f'**<font color="{colour}">{message.title}</font>**' if marked else message.title
-    return "\n".join([title, *message.lead, *items, *message.closing])

@@ -11,12 +11,16 @@ WAITING_S = 600.0
 
 
 class Undelivered(Struct, frozen=True, kw_only=True):
-    """One receiver. ``failing`` is why the last try failed, None = it did not; ``lost_reason`` is of the last one."""
+    """One receiver. ``failing`` is why the last try failed, None = it did not; ``lost_reason`` is of the last one.
+
+    ``misconfigured`` is what somebody must mend before it takes anything.
+    """
 
     receiver: str
     waiting_count: int = 0
     oldest_age_s: float = 0.0
     failing: str | None = None
+    misconfigured: str | None = None
     lost_count: int = 0
     lost_at: float | None = None
     lost_reason: str = ""
@@ -31,6 +35,9 @@ class Sentence(Struct, frozen=True, kw_only=True):
 def sentences(found: Iterable[Undelivered], language: Language) -> Iterator[Sentence]:
     """Say what did not arrive, and what waits for too long."""
     for one in found:
+        if one.misconfigured:
+            why = delivery_problem(one.misconfigured, language)
+            yield Sentence(text=say("board.misconfigured", language, receiver=one.receiver, reason=why), at=None)
         if one.lost_count:
             why = delivery_problem(one.lost_reason, language)
             text = say("board.lost", language, receiver=one.receiver, count=one.lost_count, reason=why)

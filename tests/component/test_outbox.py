@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from collector import outbox as delivery
 from collector.core.bureau.words import Notice
 from collector.core.words import Cause
-from collector.notify.contract import Deferred, Refused
+from collector.notify.contract import Deferred, Misconfigured, Refused
 from collector.outbox import Outbox
 from collector.settings import ConsoleReceiver
 from collector.store import outbox as outbox_rows
@@ -384,3 +385,33 @@ async def test_receiver_gone(tmp_path):
             return await states(store) == [("old", "refused", 2)]
 
         await until(refused)
+
+
+async def test_a_wrong_setting_is_told_once_and_holds_back_nobody(tmp_path):
+    """Each message that meets it is lost and counted; people are called once, and again after it was well."""
+    wrong, other = Misconfigured("bad_signature", 19021, "code 19021 x"), Misconfigured("no_keyword", 19024)
+    robot = Robot(wrong, wrong, other, None, wrong)
+    with capture_logs() as logs:
+        async with delivering(tmp_path, FakeClock(), r=robot) as (store, outbox):
+
+            async def send(incident, state):
+                await write(store, outbox, incident, "r")
+                await until(lambda: is_settled(store, [*so_far, state]))
+                so_far.append(state)
+                return outbox.undelivered()[0].misconfigured, REGISTRY.get_sample_value(
+                    "classready_notifications_misconfigured", {"channel": "r"}
+                )
+
+            so_far: list[str] = []
+            assert await send("1", "refused") == ("bad_signature (19021)", 1)
+            assert await send("2", "refused") == ("bad_signature (19021)", 1)
+            assert await send("3", "refused") == ("no_keyword (19024)", 1)
+            assert await send("4", "sent") == (None, 0)
+            assert await send("5", "refused") == ("bad_signature (19021)", 1)
+    called = [(log["reason"], log["said"]) for log in logs if log["event"] == "receiver_misconfigured"]
+    signature = ("bad_signature (19021)", "code 19021 x")
+    assert called == [signature, ("no_keyword (19024)", ""), signature]
+
+
+async def is_settled(store, expected: list[str]) -> bool:
+    return [state for _, state, _ in await states(store)] == expected

@@ -1,12 +1,22 @@
 """Whatever is in a name, a message keeps its shape, its limit and its totals."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.notify.message import clean, fit, render
+from collector.notify import dingtalk, feishu, wecom
+from collector.notify.dingtalk import DingTalk
+from collector.notify.feishu import Feishu
+from collector.notify.message import Message, clean, render
+from collector.notify.robot.budget import Budgets
+from collector.notify.robot.fitting import PLAIN, Markup, fit
+from collector.notify.robot.tools import Tools
+from collector.notify.wecom import WeCom
+from collector.settings import DingTalkReceiver, FeishuReceiver, WeComReceiver
 from collector.text import Names
 from tests.support.samples import alert, notice
 
@@ -30,17 +40,87 @@ def test_clean_names_are_inert(name: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     schools=st.lists(st.tuples(NAMES, st.integers(0, 40)), min_size=1, max_size=120),
-    style=st.sampled_from(["markdown", "plain"]),
-    limit=st.sampled_from([2_048, 4_096]),
+    markup=st.sampled_from([PLAIN, wecom.MARKDOWN, dingtalk.MARKDOWN]),
+    limit=st.integers(1_000, 8_000),
 )
-def test_messages_fit_and_add_up(schools: Sequence[tuple[str, int]], style: str, limit: int) -> None:
+def test_messages_fit_and_add_up(schools: Sequence[tuple[str, int]], markup: Markup, limit: int) -> None:
     """Shown classrooms plus those left out are the total of the second line, within the limit."""
     members = [alert(f"s{n}", name, rooms=rooms) for n, (name, rooms) in enumerate(schools)]
     names = Names(offices={"511402": schools[0][0]})
-    text = fit(render(notice(*members), "zh", names), style, limit)  # type: ignore[arg-type]
+    text = fit(render(notice(*members), "zh", names), markup, limit)
     assert len(text.encode()) <= limit
-    lines = text.split("\n")
+    lines = text.split(markup.line_end)
     counts = [int(n) for line in lines[2:] for n in re.findall(r"(?:所学校|:)\s?(\d+) 间教室", line)]
     total = sum(rooms for _, rooms in schools)
     assert lines[1] == f"{len(schools)} 所学校 {total} 间教室"
     assert sum(counts) == total
+
+
+# --- inert in each kind's own markup --------------------------------------------------------------------------------
+
+HOSTILE = NAMES | st.sampled_from(
+    [
+        "<at id=all></at>",
+        '<at user_id="ou_1">x</at>',
+        "@13800138000",
+        "<@userid>",
+        '<font color="warning">',
+        "![x](http://a.b/c.png)",
+        "\n# x",
+        "\\\\n- x",
+        "~~x~~ `x`",
+        "\u202ex\u2028y",
+        "{{x}}",
+        '","at":{"isAtAll":true},"x":"',
+        "\ud800",
+    ]
+)
+TOOLS = Tools(session=None, budgets=Budgets())  # type: ignore[arg-type]
+
+
+def of_wecom(message: Message) -> str:
+    body = WeCom(WeComReceiver(name="g", key_file=""), TOOLS, {"key_file": "k"})._body(message)
+    return str(body["markdown"]["content"]).replace('<font color="warning">', "").replace("</font>", "")
+
+
+def of_dingtalk(message: Message) -> str:
+    robot = DingTalk(DingTalkReceiver(name="g", key_file=""), TOOLS, {"key_file": "k"})
+    text = fit(message, dingtalk.MARKDOWN, dingtalk.BODY_MAX_BYTES, lambda text: robot._body(message, text))
+    assert len(text.encode()) <= dingtalk.BODY_MAX_BYTES
+    body = json.loads(text)
+    assert body.keys() == {"msgtype", "markdown"}
+    assert body["markdown"]["title"] == message.title
+    assert body["markdown"]["text"].startswith('#### <font color="#FA5151">')
+    return str(body["markdown"]["text"])[27:].replace("</font>", "", 1).replace("\n\n- ", "\n> ").replace("\n\n", "\n")
+
+
+def of_feishu(message: Message) -> str:
+    robot = Feishu(FeishuReceiver(name="g", key_file=""), TOOLS, {"key_file": "k", "sign_secret_file": "s"})
+    text = fit(message, feishu.TEXT, feishu.BODY_MAX_BYTES, lambda text: robot._body(message, text))
+    assert len(text.encode()) <= feishu.BODY_MAX_BYTES
+    body = json.loads(text)
+    assert body.keys() == {"timestamp", "sign", "msg_type", "card"}
+    assert body["card"]["header"]["title"] == {"tag": "plain_text", "content": message.title}
+    [element] = body["card"]["elements"]
+    assert element["text"]["tag"] == "lark_md"
+    return f"{message.title}\n{element['text']['content']}".replace("\n- ", "\n> ")
+
+
+@pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu])
+@settings(max_examples=60, deadline=None)
+@given(schools=st.lists(HOSTILE, min_size=1, max_size=8), office=HOSTILE, room=HOSTILE)
+def test_names_are_inert_in_each_markup(
+    written: Callable[[Message], str], schools: Sequence[str], office: str, room: str
+) -> None:
+    """No name mentions, links, marks, colours or begins a line: what is marked is marked by us."""
+    members = [alert(f"s{n}", name, rooms=2) for n, name in enumerate(schools)]
+    names = Names(offices={"511402": office}, classroom_name=lambda _school, _room: room)
+    message = render(notice(*members), "zh", names)
+    lines = written(message).split("\n")
+    items = [line for line in lines if line.startswith("> ")]
+    assert len(lines) == 1 + len(message.lead) + len(message.items) + len(message.closing)
+    assert len(items) == len(schools)
+    for line in lines:
+        assert not set(line.removeprefix("> ").replace("**", "")) & set("@<>[]{}*_`~#|\\!&$\u2028\u202e")
+        assert line.count("**") in {0, 2}
+        assert "://" not in line

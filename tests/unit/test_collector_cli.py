@@ -204,6 +204,24 @@ def test_wrong_settings(tmp_path, command, text, expected):
     assert "s3cret-canary" not in done.output
 
 
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("wecom", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=s3cret-canary"),
+        ("dingtalk", "https://oapi.dingtalk.com/robot/send?access_token=s3cret-canary"),
+        ("feishu", "https://open.feishu.cn/open-apis/bot/v2/hook/s3cret-canary"),
+    ],
+)
+def test_a_whole_address_for_a_key(tmp_path, kind, address):
+    """What the vendors show to copy is not the key: said with the line, and without the key."""
+    secret(tmp_path, "robot").write_text(f"{address}\n")
+    text = f"receivers:\n  - kind: {kind}\n    name: a\n    key_file: robot\n"
+    done = call("check", "-c", settings(tmp_path, text))
+    assert done.exit_code == EXIT_CONFIG
+    assert "4: receivers[0].key_file: the file holds a whole address: leave only" in done.output
+    assert "s3cret-canary" not in done.output
+
+
 def test_every_problem_at_once(tmp_path):
     """One run tells the problems of settings, secrets and roster together."""
     path = settings(tmp_path, "listen: {tokens: {api_file: gone}}\nstore: x\n")

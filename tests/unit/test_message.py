@@ -7,7 +7,9 @@ from classready.units import MBIT
 from collector.core.events import DeviceMoved
 from collector.core.subject import Subject
 from collector.core.words import Cause
-from collector.notify.message import clean, fit, render
+from collector.notify.message import clean, render
+from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.wecom import MARKDOWN
 from collector.text import Names
 from tests.support.samples import NAMES, NOW, alert, notice
 
@@ -17,8 +19,11 @@ TWO_SCHOOLS = (alert(rooms=7), alert("5114020002", "思蒙镇中心小学", room
 
 
 def written(note: object, language: str = "zh", style: str = "plain", limit_bytes: int | None = None) -> str:
-    return fit(render(note, language, NAMES), style, limit_bytes)  # type: ignore[arg-type]
+    return fit(render(note, language, NAMES), PLAIN if style == "plain" else MARKDOWN, limit_bytes)  # type: ignore[arg-type]
 
+
+KEYWORD = "教室"
+"""What docs/receivers.md names for robots that want a keyword."""
 
 GOLDEN = [
     pytest.param(
@@ -200,6 +205,7 @@ GOLDEN = [
 def test_messages_in_chinese(note: object, expected: str) -> None:
     """Office and cause, exact totals, one line a school with what was measured, who acts, since when."""
     assert written(note) == expected
+    assert KEYWORD in expected
 
 
 def test_a_message_in_english() -> None:
@@ -255,8 +261,8 @@ def test_names_cannot_mention_link_colour_or_add_lines(name: str, cleaned: str) 
     names = Names(offices={"511402": name}, platforms={"p": name})
     note = notice(alert(name=name, subject=Subject("platform", "gw1", "p"), classrooms=(name,)))
     message = render(note, "zh", names)
-    assert fit(message, "markdown").count("<") == 2
-    assert "@" not in fit(message, "markdown")
+    assert fit(message, MARKDOWN).count("<") == 2
+    assert "@" not in fit(message, MARKDOWN)
 
 
 def test_a_storm_is_cut_between_schools_and_keeps_its_totals() -> None:
@@ -302,8 +308,8 @@ def test_times_are_the_schools_own() -> None:
     """A school that keeps another time than the bureau has its own date and clock, and its zone is named."""
     west = {"5114020001": 21_600.0, "5114020002": 28_800.0}
     names = replace(NAMES, school_offset_s=west.get)
-    text = fit(render(notice(*TWO_SCHOOLS), "zh", names), "plain")
+    text = fit(render(notice(*TWO_SCHOOLS), "zh", names), PLAIN)
     assert "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 09:50(UTC+6) 起\n" in text
     assert "实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n" in text
     night = notice(alert(change="closed", at=NOW - 11 * 3_600), kind="resolved", remaining_classrooms=0)
-    assert "10月14日 23:00(UTC+6) 恢复" in fit(render(night, "zh", names), "plain")
+    assert "10月14日 23:00(UTC+6) 恢复" in fit(render(night, "zh", names), PLAIN)

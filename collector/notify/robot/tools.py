@@ -1,0 +1,20 @@
+"""What every notifier is made with."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from aiohttp import ClientSession
+from msgspec import Struct
+
+from collector.notify.robot.budget import Budgets
+
+Secrets = Mapping[str, str]
+"""Setting (``key_file``) -> what that file holds."""
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """``budgets`` is shared by all receivers, so that two that name one robot do not send it twice its limit."""
+
+    session: ClientSession
+    budgets: Budgets
+    clock: Callable[[], float] = time.time
