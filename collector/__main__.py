@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -74,12 +75,14 @@ def check(config: Path) -> None:
     $CREDENTIALS_DIRECTORY, which systemd sets for its units, else in the folder `secrets` beside the settings file.
     """
     with _settings_problems():
-        from collector.app.loading import advice, load_configuration
+        from collector.app.loading import advice, guesses, load_configuration
 
         configuration = load_configuration(config)
-    for hint in advice(config):
+    roster, today = configuration.roster, datetime.now(UTC).astimezone().date()
+    for hint in advice(config, roster, today):
         click.echo(f"note: {hint}", err=True)
-    roster = configuration.roster
+    for guess in guesses(config, today):
+        click.echo(f"note: {guess}")
     rooms = sum(len(school.classrooms) for school in roster.schools.values())
     counts = f"{len(roster.offices)} offices, {len(roster.schools)} schools, {rooms} classrooms"
     click.echo(f"{config}: ok ({counts}, {len(roster.gateways)} gateways)")
@@ -155,7 +158,9 @@ def roster_import(  # noqa: PLR0913 - click hands in each option
         folder, platforms = resolve(config, settings.roster), platforms_of(settings)
         agree = partial(_agrees, file, yes=yes, dry_run=dry_run)
         try:
-            done = import_office(file, folder, platforms, sheet=sheet, office=office, agree=agree)
+            done = import_office(
+                file, folder, platforms, calendar=settings.calendar, sheet=sheet, office=office, agree=agree
+            )
         except OSError as error:
             _fail(f"nothing written: {error.filename}: {error.strerror}")
     if dry_run:

@@ -22,8 +22,12 @@ from classready.settings import (
     resolve,
 )
 from collector.roster import Roster, load_roster
+from collector.roster.calendar_checks import calendar_problems
+from collector.roster.calendar_notes import unwritten_notes, written_notes
+from collector.roster.loading import load_files
 from collector.roster.reading import Known
 from collector.roster.recall import FILE_NAME, recall, remember
+from collector.roster.timetables import of_office
 from collector.settings import CollectorSettings, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
 
@@ -63,7 +67,8 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     """
     loaded = load_with_lines(path, CollectorSettings)
     settings: CollectorSettings = loaded.value
-    problems = [*_listen_problems(loaded), *_name_problems(loaded), *_date_problems(loaded)]
+    problems = [*_listen_problems(loaded), *_name_problems(loaded)]
+    problems += calendar_problems(loaded, "calendar", settings.calendar)
     problems += _store_problems(loaded, state_folder(path))
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
     problems += _key_problems(loaded, secrets)
@@ -72,7 +77,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
     mqtt_tls = _collect(problems, loaded, mqtt, _client_tls(path))
     try:
-        roster = load_roster(resolve(path, settings.roster), platforms_of(settings), known)
+        roster = load_roster(resolve(path, settings.roster), platforms_of(settings), known, settings.calendar)
     except SettingsError as error:
         problems += error.problems
         roster = Roster()
@@ -90,8 +95,8 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     )
 
 
-def advice(path: Path) -> list[Problem]:
-    """What is allowed in collector.yml and may still be a mistake."""
+def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
+    """What is allowed in collector.yml and the files of ``roster``, and may still be a mistake."""
     loaded = load_with_lines(path, CollectorSettings)
     settings: CollectorSettings = loaded.value
     listen, hosts = settings.listen, {"listen.host": settings.listen.host}
@@ -108,7 +113,16 @@ def advice(path: Path) -> list[Problem]:
             "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
         )
         found.append(loaded.problem("listen.host", text))
+    found += written_notes(loaded, settings.calendar, today)
+    for office in load_files(sorted(resolve(path, settings.roster).glob("*.yml")), roster.files):
+        found += written_notes(office, of_office(office.value.calendar, settings.calendar), today)
     return found
+
+
+def guesses(path: Path, today: date) -> list[Problem]:
+    """What collector.yml leaves to be guessed, which is nobody's mistake."""
+    loaded = load_with_lines(path, CollectorSettings)
+    return list(unwritten_notes(loaded, loaded.value.calendar, today))
 
 
 def load_settings(path: Path) -> CollectorSettings:
@@ -236,21 +250,6 @@ def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Proble
             yield loaded.problem(
                 entry, "the file holds a whole address: leave only the robot's key (docs/receivers.md)"
             )
-
-
-def _date_problems(loaded: Loaded) -> Iterator[Problem]:
-    calendar = loaded.value.calendar
-    entries = {f"calendar.days_off[{i}]": day for i, day in enumerate(calendar.days_off)}
-    entries |= {f"calendar.make_up_days[{i}].date": day.date for i, day in enumerate(calendar.make_up_days)}
-    for i, term in enumerate(calendar.terms):
-        entries |= {f"calendar.terms[{i}].first": term.first, f"calendar.terms[{i}].last": term.last}
-        if term.last < term.first:
-            yield loaded.problem(f"calendar.terms[{i}].last", "a term must end after it begins")
-    for entry, day in entries.items():
-        try:
-            date.fromisoformat(day)
-        except ValueError:
-            yield loaded.problem(entry, f"no such day: {day}")
 
 
 def _store_problems(loaded: Loaded, folder: Path) -> Iterator[Problem]:

@@ -35,7 +35,7 @@ from collector.notify.message import Message, render
 from collector.notify.robot.budget import Budgets
 from collector.notify.robot.tools import Tools
 from collector.outbox import Outbox
-from collector.roster.calendar import hours_of_schools
+from collector.roster.calendar import hours_of_roster
 from collector.settings import CollectorSettings
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.states import NewerStoreError
@@ -108,8 +108,9 @@ class Service:
     async def apply(self, configuration: Configuration) -> None:
         """Bring roster, calendar and policy into force."""
         settings = configuration.settings
-        entries, calendar = configuration.roster.entries, settings.calendar
-        hours = await asyncio.to_thread(hours_of_schools, entries, calendar, time.time(), settings.policy)
+        hours = await asyncio.to_thread(
+            hours_of_roster, configuration.roster, settings.calendar, time.time(), settings.policy
+        )
         await self.engine.replace_roster(configuration.roster, hours, settings.policy)
         self.configuration = configuration
         await self._expose_by(settings)

@@ -9,9 +9,10 @@ import msgspec
 
 from classready.report import Directives, Thetas
 from collector.core.evidence import Leg
-from collector.core.hours import next_lessons, school_hours_between
+from collector.core.hours import next_quiet, school_hours_between
 from collector.core.link import majority, part_state, test_interval
 from collector.core.policy import Policy
+from collector.core.roster import joined
 from collector.core.state import School
 
 QUIET_HORIZON_S = 86_400.0
@@ -33,20 +34,13 @@ def _version(policy: Policy) -> str:
 
 
 def _quiet(schools: Sequence[School], now: float) -> tuple[tuple[float, float], ...]:
-    """Lessons of the next day. Where lessons never end (``timetable: always``) there is no better time to wait for."""
-    spans = sorted(
+    """Lessons and their like within a day. Where lessons never end (``timetable: always``) no better time will come."""
+    return joined(
         span
         for school in schools
         if school_hours_between(school.hours, now, now + QUIET_HORIZON_S) * 3_600 < QUIET_HORIZON_S - 1
-        for span in next_lessons(school.hours, now, QUIET_HORIZON_S)
+        for span in next_quiet(school.hours, now, QUIET_HORIZON_S)
     )
-    merged: list[tuple[float, float]] = []
-    for start, end in spans:
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(merged)
 
 
 def _unsettled(school: School, gateway: str, theta: Thetas, now: float, policy: Policy) -> Iterator[Leg]:

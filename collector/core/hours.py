@@ -4,13 +4,13 @@ from bisect import bisect_left, bisect_right
 from datetime import date, timedelta
 from functools import lru_cache
 from math import inf
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from collector.core.roster import DAY_S, Hours
+from collector.core.timetable import PeriodKind, TimetableEntry, Weekday
 
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Date = Annotated[
     str,
     Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", examples=["2026-09-01"], description="year, month, day"),
@@ -25,12 +25,12 @@ class Term(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MakeUpDay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """调休: a school day off the usual week, and the weekday whose timetable it follows."""
+    """调休: a school day off the usual week."""
 
     date: Date
     """The day."""
-    follows: Weekday
-    """The weekday whose timetable it follows."""
+    follows: Weekday | None = None
+    """The weekday whose timetable it follows; null = its own if there is one, else lessons 08:00-17:00."""
 
 
 class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +42,10 @@ class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """School days off the usual week (调休)."""
     days_off: tuple[Date, ...] = ()
     """Days without lessons beyond the public holidays."""
+    exam_days: tuple[Date, ...] = ()
+    """Days on which the rooms are examination rooms: no lessons, no load on any line, no alerts."""
+    timetables: tuple[TimetableEntry, ...] = ()
+    """Of stages, kinds and whoever names them. A school without one has lessons Mon-Fri 08:00-17:00."""
 
 
 def in_lesson(hours: Hours, at: float) -> bool:
@@ -50,10 +54,25 @@ def in_lesson(hours: Hours, at: float) -> bool:
     return begun > 0 and at < hours.ends[begun - 1]
 
 
-def next_lessons(hours: Hours, now: float, horizon_s: float) -> tuple[tuple[float, float], ...]:
-    """Lessons that touch ``now .. now + horizon_s``, in order."""
-    coming = slice(bisect_right(hours.ends, now), bisect_left(hours.starts, now + horizon_s))
-    return tuple(zip(hours.starts[coming], hours.ends[coming], strict=True))
+def period_at(hours: Hours, at: float) -> PeriodKind | None:
+    """What the timetable says for ``at``; None = nothing. Where groups of rooms differ, a lesson of any wins."""
+    if in_lesson(hours, at):
+        return "lesson"
+    # a midnight may be an hour off where clocks are set, so the days beside it are looked at as well
+    begun = bisect_right(hours.midnights, at)
+    periods = (period for day in hours.days[max(0, begun - 2) : begun + 1] for period in day.others)
+    return next((period.kind for period in periods if period.start <= at < period.end), None)
+
+
+def hours_of(hours: Hours, classroom: str) -> Hours:
+    """The hours of one room: those of its group, else the school's."""
+    return hours.rooms.get(classroom, hours)
+
+
+def next_quiet(hours: Hours, now: float, horizon_s: float) -> tuple[tuple[float, float], ...]:
+    """When nothing may load the lines, as far as that touches ``now .. now + horizon_s``, in order."""
+    coming = slice(bisect_right(hours.quiet_ends, now), bisect_left(hours.quiet_starts, now + horizon_s))
+    return tuple(zip(hours.quiet_starts[coming], hours.quiet_ends[coming], strict=True))
 
 
 def school_hours_between(hours: Hours, start: float, end: float) -> float:

@@ -1,12 +1,14 @@
 """What should exist: a school as its roster lists it, and its hours. Files and calendars are read by the shell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
+
+from collector.core.timetable import QUIET_KINDS, PeriodKind, SchoolKind
 
 DAY_S = 86_400.0
 _EPOCH = date(1970, 1, 1)
@@ -26,7 +28,7 @@ class SchoolRoster(Struct, frozen=True, kw_only=True, gc=False):
     office: str
     school: str
     name: str = ""
-    kind: Literal["city", "hub", "base", "point"] = "base"
+    kind: SchoolKind = "base"
     rural_weak: bool = False
     operator: str | None = None
     """Who provides the line."""
@@ -38,11 +40,23 @@ class SchoolRoster(Struct, frozen=True, kw_only=True, gc=False):
     """Platform id -> the agents' targets that make it up."""
 
 
+Span = tuple[float, float]
+"""Unix seconds, from and until."""
+
+
+class Period(NamedTuple):
+    start: float
+    end: float
+    kind: PeriodKind
+
+
 class SchoolDay(Struct, frozen=True, gc=False):
     """One school day in the school's own time zone. ``lessons``: sorted, disjoint spans of Unix seconds, maybe none."""
 
     date: str
-    lessons: tuple[tuple[float, float], ...] = ()
+    lessons: tuple[Span, ...] = ()
+    others: tuple[Period, ...] = ()
+    """What goes on beside lessons, by its begin: breaks, after-school service, evening study."""
 
 
 class Hours(Struct, frozen=True, gc=False):
@@ -50,6 +64,10 @@ class Hours(Struct, frozen=True, gc=False):
 
     days: tuple[SchoolDay, ...] = ()
     utc_offset_s: float = 28_800.0
+    exams: tuple[Span, ...] = ()
+    """Examination days that are to come, or not over yet; sorted, disjoint. They are no school days."""
+    rooms: Mapping[str, "Hours"] = {}
+    """Of rooms with a timetable of their own. ``days`` has the lessons of all of them."""
     midnights: tuple[float, ...] = ()
     """At which ``days`` begin. This and what follows is filled in: ages are looked up here many times a judgement."""
     starts: tuple[float, ...] = ()
@@ -57,6 +75,9 @@ class Hours(Struct, frozen=True, gc=False):
     ends: tuple[float, ...] = ()
     taught_s: tuple[float, ...] = ()
     """Seconds of lessons from the first day on to each of ``ends``."""
+    quiet_starts: tuple[float, ...] = ()
+    """When nothing may load the lines; disjoint, in order. Where there is nothing beside lessons: these themselves."""
+    quiet_ends: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         lessons = [lesson for day in self.days for lesson in day.lessons]
@@ -65,3 +86,18 @@ class Hours(Struct, frozen=True, gc=False):
         force_setattr(self, "starts", tuple(start for start, _ in lessons))
         force_setattr(self, "ends", tuple(end for _, end in lessons))
         force_setattr(self, "taught_s", tuple(accumulate(end - start for start, end in lessons)))
+        beside = [p[:2] for day in self.days for p in day.others if p.kind in QUIET_KINDS] + list(self.exams)
+        quiet = joined([*lessons, *beside]) if beside else ()
+        force_setattr(self, "quiet_starts", tuple(start for start, _ in quiet) if beside else self.starts)
+        force_setattr(self, "quiet_ends", tuple(end for _, end in quiet) if beside else self.ends)
+
+
+def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Sort ``spans`` and make one of those that overlap or touch."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return tuple(found)

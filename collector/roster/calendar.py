@@ -1,23 +1,24 @@
-"""Which days are school days, and when the lessons are: per school, in its own time zone, as ``core.state.Hours``.
+"""Which days are school days, and what goes on when: per school, in its own time zone, as ``core.roster.Hours``.
 
 A school day is a working day within a term, and the term wins. Official working days come from chinese-calendar, which
 knows only years that the State Council has announced; for others Monday to Friday without the fixed holidays.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
-from functools import cache
-from typing import get_args
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import chinese_calendar
 import msgspec
-import structlog
 
-from collector.core.hours import Calendar, Weekday
+from collector.core.hours import Calendar
 from collector.core.policy import Policy
-from collector.core.roster import Hours, SchoolDay
+from collector.core.roster import Hours, Period, SchoolDay, joined
+from collector.core.timetable import WEEKDAYS, PeriodEntry, Weekday
 from collector.roster.files import SchoolEntry
+from collector.roster.holidays import is_make_up_day, is_workday
+from collector.roster.loading import Roster
+from collector.roster.timetables import Plan, named_plan, of_office, periods_on, plan_of
 
 PAST_DAYS = 60
 FUTURE_DAYS = 14
@@ -29,32 +30,61 @@ _DEFAULTS = Policy()
 _SCHOOL_DAY_SETTINGS = tuple(name for name in Policy.__struct_fields__ if name.endswith("_school_days"))
 _SCHOOL_HOUR_SETTINGS = tuple(name for name in Policy.__struct_fields__ if name.endswith("_school_hours"))
 
-_log = structlog.get_logger()
 
-_WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
-_OFFICE_HOURS = (("08:00", "17:00"),)
-_WHOLE_DAY = (("00:00", "24:00"),)
-_FIXED_HOLIDAYS = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
-"""(month, day) that are holidays every year (State Council order 795, from 2025); the others follow the moon."""
+class Given(NamedTuple):
+    """What a school has beside its own entry."""
 
-Spans = tuple[tuple[str, str], ...]
+    calendar: Calendar
+
+
+def hours_of_roster(roster: Roster, calendar: Calendar, now: float, policy: Policy = _DEFAULTS) -> dict[str, Hours]:
+    """Hours of every school around ``now``, by the bureau's ``calendar`` and what its office says beside it."""
+    calendars = {office: of_office(own, calendar) for office, own in roster.calendars.items()}
+    offices = {name: school.office for name, school in roster.schools.items()}
+    return _hours(roster.entries, lambda name: Given(calendars.get(offices[name], calendar)), now, policy)
 
 
 def hours_of_schools(
     entries: Mapping[str, SchoolEntry], calendar: Calendar, now: float, policy: Policy = _DEFAULTS
 ) -> dict[str, Hours]:
-    """Hours of every school around ``now``; schools with the same timetable share one value."""
-    shared: dict[bytes, Hours] = {}
+    """Hours of schools whose offices say nothing themselves."""
+    return _hours(entries, lambda _name: Given(calendar), now, policy)
+
+
+def _hours(
+    entries: Mapping[str, SchoolEntry], given_of: Callable[[str], Given], now: float, policy: Policy
+) -> dict[str, Hours]:
+    """Schools with the same timetable share one value: a province has few."""
+    shared: dict[object, Hours] = {}
     found: dict[str, Hours] = {}
-    for school, entry in entries.items():
-        key = msgspec.json.encode((entry.timezone, entry.timetable, entry.school_days))
+    for name, entry in entries.items():
+        given = given_of(name)
+        groups = sorted((room.id, room.follows) for room in entry.classrooms if room.follows)
+        own = (entry.timezone, entry.timetable, entry.follows, entry.school_days, entry.stage, entry.kind, groups)
+        key = (id(given.calendar), given[1:], msgspec.msgpack.encode(own))
         if key not in shared:
-            shared[key] = hours(entry, calendar, now, policy)
-        found[school] = shared[key]
+            shared[key] = hours(entry, given.calendar, now, policy)
+        found[name] = shared[key]
     return found
 
 
 def hours(entry: SchoolEntry, calendar: Calendar, now: float, policy: Policy = _DEFAULTS) -> Hours:
+    """Hours of one school, and of its rooms that follow a timetable of their own.
+
+    In a lesson of some of its rooms the school is in a lesson: nothing may load the line that they share.
+    """
+    named = sorted({room.follows for room in entry.classrooms if room.follows})
+    plans = {name: named_plan(name, calendar) for name in named}
+    whole = _around(entry, [plan_of(entry, calendar), *plans.values()], calendar, now, policy)
+    if not plans:
+        return whole
+    groups = {name: _around(entry, [plan], calendar, now, policy) for name, plan in plans.items()}
+    return msgspec.structs.replace(
+        whole, rooms={room.id: groups[room.follows] for room in entry.classrooms if room.follows}
+    )
+
+
+def _around(entry: SchoolEntry, plans: list[Plan], calendar: Calendar, now: float, policy: Policy) -> Hours:
     """School days until ``FUTURE_DAYS`` after ``now``, and of the past as many as any age of ``policy`` can reach.
 
     An age is counted in these days: what is older than the oldest of them must already be too old.
@@ -62,22 +92,26 @@ def hours(entry: SchoolEntry, calendar: Calendar, now: float, policy: Policy = _
     zone = ZoneInfo(entry.timezone)
     today = datetime.fromtimestamp(now, zone)
     offset = today.utcoffset()
-    coming = (today.date() + timedelta(days=n) for n in range(FUTURE_DAYS + 1))
-    past = [*_past(entry, calendar, today.date(), policy)]
+    coming = [today.date() + timedelta(days=n) for n in range(FUTURE_DAYS + 1)]
+    past = [*_past(entry, plans, calendar, today.date(), policy)]
+    exams = (day for day in coming if day.isoformat() in calendar.exam_days and _has_calendar(entry))
     return Hours(
-        days=(*reversed(past), *_school_days(coming, entry, calendar)),
+        days=(*reversed(past), *_school_days(coming, entry, plans, calendar)),
         utc_offset_s=offset.total_seconds() if offset else 0.0,
+        exams=joined((instant(day, "00:00", zone), instant(day, "24:00", zone)) for day in exams),
     )
 
 
-def _past(entry: SchoolEntry, calendar: Calendar, today: date, policy: Policy) -> Iterator[SchoolDay]:
+def _past(
+    entry: SchoolEntry, plans: list[Plan], calendar: Calendar, today: date, policy: Policy
+) -> Iterator[SchoolDay]:
     """School days before ``today``, newest first: ``PAST_DAYS``, and on over holidays until the policy has enough.
 
     Before the first term that is listed nothing is known, so the walk ends there.
     """
     days_needed = max(getattr(policy, name) for name in _SCHOOL_DAY_SETTINGS)
     hours_needed = max(getattr(policy, name) for name in _SCHOOL_HOUR_SETTINGS)
-    if not any(spans_on(entry, weekday) for weekday in _WEEKDAYS):
+    if not any(period.kind == "lesson" for plan in plans for periods in plan.values() for period in periods):
         hours_needed = 0.0
     known_from = min((term.first for term in calendar.terms), default="") if _has_calendar(entry) else ""
     count, lessons_s = 0, 0.0
@@ -86,17 +120,27 @@ def _past(entry: SchoolEntry, calendar: Calendar, today: date, policy: Policy) -
         enough = count > days_needed and lessons_s >= hours_needed * HOUR_S
         if n > PAST_DAYS and (enough or day.isoformat() < known_from):
             return
-        for school_day in _school_days([day], entry, calendar):
+        for school_day in _school_days([day], entry, plans, calendar):
             count += 1
             lessons_s += sum(end - start for start, end in school_day.lessons)
             yield school_day
 
 
-def _school_days(days: Iterable[date], entry: SchoolEntry, calendar: Calendar) -> Iterator[SchoolDay]:
+def _school_days(
+    days: Iterable[date], entry: SchoolEntry, plans: list[Plan], calendar: Calendar
+) -> Iterator[SchoolDay]:
     zone = ZoneInfo(entry.timezone)
     for day in days:
-        if (weekday := followed_weekday(day, entry, calendar)) is not None:
-            yield SchoolDay(day.isoformat(), _lessons(day, spans_on(entry, weekday), zone))
+        if (weekday := followed_weekday(day, entry, calendar)) is None:
+            continue
+        is_make_up = weekday in {"sat", "sun"} and _has_calendar(entry)
+        told = [p for plan in plans for p in _periods(day, periods_on(plan, weekday, is_make_up=is_make_up), zone)]
+        lessons = [period[:2] for period in told if period.kind == "lesson"]
+        yield SchoolDay(
+            day.isoformat(),
+            tuple(lessons) if len(plans) == 1 else joined(lessons),
+            tuple(sorted({period for period in told if period.kind != "lesson"})),
+        )
 
 
 def _has_calendar(entry: SchoolEntry) -> bool:
@@ -105,51 +149,43 @@ def _has_calendar(entry: SchoolEntry) -> bool:
 
 def followed_weekday(day: date, entry: SchoolEntry, calendar: Calendar) -> Weekday | None:
     """Return the weekday whose timetable ``day`` follows; None = no school on that day."""
-    follows = next((m.follows for m in calendar.make_up_days if m.date == day.isoformat()), None)
-    weekday = follows or _WEEKDAYS[day.weekday()]
+    named = next((m for m in calendar.make_up_days if m.date == day.isoformat()), None)
+    weekday = (named and named.follows) or WEEKDAYS[day.weekday()]
     if not _has_calendar(entry):
         return weekday
-    if not _in_term(day, calendar) or day.isoformat() in calendar.days_off:
+    if not in_term(day, calendar) or day.isoformat() in calendar.days_off or day.isoformat() in calendar.exam_days:
         return None
-    return weekday if follows or is_workday(day) else None
+    return weekday if named or is_workday(day) else None
 
 
-def spans_on(entry: SchoolEntry, weekday: Weekday) -> Spans:
-    """Lessons of a day that follows ``weekday``, as local clock times."""
-    match entry.timetable:
-        case "always":
-            return _WHOLE_DAY
-        case "never":
-            return ()
-        case None:
-            return _OFFICE_HOURS if weekday not in {"sat", "sun"} else ()
-        case timetable:
-            return timetable.get(weekday, ())
-
-
-def is_workday(day: date) -> bool:
-    """Say whether ``day`` is an official working day in China, make-up days included."""
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        _warn_unannounced(day.year)
-        return day.weekday() < 5 and (day.month, day.day) not in _FIXED_HOLIDAYS
-
-
-@cache
-def _warn_unannounced(year: int) -> None:
-    _log.warning("holidays_not_announced", year=year, instead="Monday to Friday without the fixed holidays")
-
-
-def _in_term(day: date, calendar: Calendar) -> bool:
+def in_term(day: date, calendar: Calendar) -> bool:
     return not calendar.terms or any(t.first <= day.isoformat() <= t.last for t in calendar.terms)
 
 
-def _lessons(day: date, spans: Spans, zone: ZoneInfo) -> tuple[tuple[float, float], ...]:
-    return tuple((_instant(day, start, zone), _instant(day, end, zone)) for start, end in spans)
+def is_unsaid(day: date, calendar: Calendar) -> bool:
+    """Whether ``day`` is a weekend's day with school, and nobody said whose timetable it follows."""
+    named = next((m for m in calendar.make_up_days if m.date == day.isoformat()), None)
+    is_school_day = in_term(day, calendar) and day.isoformat() not in {*calendar.days_off, *calendar.exam_days}
+    if named is not None:
+        return is_school_day and named.follows is None
+    return is_school_day and is_make_up_day(day)
 
 
-def _instant(day: date, clock: str, zone: ZoneInfo) -> float:
+# --- clock times ----------------------------------------------------------------------------------------------------
+
+
+def _periods(day: date, entries: Iterable[PeriodEntry], zone: ZoneInfo) -> Iterator[Period]:
+    """What of ``day`` is left where clocks are set in the middle of it: in order, disjoint, none of them empty."""
+    free_from = 0.0
+    for entry in entries:
+        start, end = max(free_from, instant(day, entry.begins, zone)), instant(day, entry.ends, zone)
+        if start < end:
+            free_from = end
+            yield Period(start, end, entry.kind)
+
+
+def instant(day: date, clock: str, zone: ZoneInfo) -> float:
+    """Unix seconds of a local clock time, ``24:00`` included."""
     if clock == "24:00":
-        return _instant(day + timedelta(days=1), "00:00", zone)
+        return instant(day + timedelta(days=1), "00:00", zone)
     return datetime.combine(day, time.fromisoformat(clock), zone).timestamp()

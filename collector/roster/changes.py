@@ -100,7 +100,7 @@ def _differences(name: str, before: Struct, after: Struct) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    return "nothing" if value is None or value == "" else "another" if isinstance(value, dict) else repr(value)
+    return "nothing" if value is None or value == "" else "another" if isinstance(value, dict | Struct) else repr(value)
 
 
 def _rooms(school: SchoolEntry) -> dict[str, ClassroomEntry]:

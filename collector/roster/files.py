@@ -6,7 +6,8 @@ from msgspec import Meta, Struct
 
 from classready.ids import ClassroomId, ClockTime, GatewayId, OfficeId, SchoolId
 from classready.observation import Text
-from collector.core.hours import Weekday
+from collector.core.hours import Calendar
+from collector.core.timetable import SchoolKind, Stage, TimetableName, Weekday
 
 Sha256 = Annotated[
     str,
@@ -30,6 +31,8 @@ class ClassroomEntry(_Strict, frozen=True, kw_only=True):
     """null = no interactive device listed."""
     exempt: Text | None = None
     """Why the room is not judged."""
+    follows: TimetableName | None = None
+    """The one of `calendar.timetables` that this room and others of its group (毕业班) follow; null = the school's."""
 
 
 class SchoolEntry(_Strict, frozen=True, kw_only=True):
@@ -37,8 +40,10 @@ class SchoolEntry(_Strict, frozen=True, kw_only=True):
     """The 10-digit school code, or one made for a teaching point."""
     name: Text
     """For people."""
-    kind: Literal["city", "hub", "base", "point"] = "base"
+    kind: SchoolKind = "base"
     """city school, hub 中心校, base 基点校, teaching point 教学点."""
+    stage: Stage | None = None
+    """primary 小学, junior 初中, senior 高中, nine_year 九年一贯制, complete 完全中学, vocational 中职."""
     hub: SchoolId | None = None
     """The hub school it belongs to."""
     rural_weak: bool = False
@@ -58,7 +63,10 @@ class SchoolEntry(_Strict, frozen=True, kw_only=True):
     timezone: str = "Asia/Shanghai"
     """IANA name."""
     timetable: Literal["always", "never"] | Timetable | None = None
-    """null = lessons Mon-Fri 08:00-17:00."""
+    """Lessons of its own; null = the timetable in `calendar.timetables` that it `follows`, else the one for its stage,
+    else for its kind, else lessons Mon-Fri 08:00-17:00."""
+    follows: TimetableName | None = None
+    """The one of `calendar.timetables` that it follows, whatever its stage and kind."""
     school_days: Literal["calendar", "every"] = "calendar"
     """`every` = all days of the year."""
     classrooms: tuple[ClassroomEntry, ...] = ()
@@ -81,6 +89,9 @@ class OfficeFile(_Strict, frozen=True, kw_only=True):
     """For people."""
     region: Text | None = None
     """Where it lies."""
+    calendar: Calendar = Calendar()
+    """What this office decides beside the bureau's calendar (collector.yml): its terms stand instead of the bureau's,
+    its days beside them, its timetables before them."""
     schools: tuple[SchoolEntry, ...] = ()
     """Every school it is responsible for."""
     gateways: tuple[GatewayEntry, ...] = ()

@@ -18,9 +18,10 @@ from msgspec import NODEFAULT, Struct
 
 from classready.documents import FILE_MAX_BYTES, Problem, SettingsError, read_text
 from classready.settings import Loaded, load_with_lines
+from collector.core.hours import Calendar
 from collector.roster.changes import Changes, compare
 from collector.roster.files import OfficeFile
-from collector.roster.loading import Platforms, build_roster, load_files
+from collector.roster.loading import NO_CALENDAR, Platforms, build_roster, load_files
 from collector.roster.spreadsheet.merging import merge
 from collector.roster.spreadsheet.reading import read_sheets
 from collector.roster.spreadsheet.rows import RoomList, Row, read_rows
@@ -72,13 +73,15 @@ def import_office(  # noqa: PLR0913 - three that say what and where, three that 
     folder: Path,
     platforms: Platforms,
     *,
+    calendar: Calendar = NO_CALENDAR,
     sheet: str | None = None,
     office: str | None = None,
     agree: Callable[[Imported], bool] = lambda _: True,
 ) -> Imported:
     """Put the office in ``source`` into the roster ``folder``, if ``agree`` says so of what will change.
 
-    ``sheet`` names one of a workbook; ``office`` takes the place of the column, or picks its rows.
+    ``calendar`` is the bureau's, whose timetables may be named; ``sheet`` names one of a workbook; ``office`` takes the
+    place of the column, or picks its rows.
 
     Raises:
         SettingsError: with every problem (at most ``PROBLEMS_MAX``); the folder is as it was.
@@ -87,7 +90,7 @@ def import_office(  # noqa: PLR0913 - three that say what and where, three that 
     try:
         read = _read(source, [loaded.value for loaded in present.values()], sheet, office)
         target = next((path for path, file in present.items() if file.value.office == read.office.office), None)
-        _check(read, [loaded for path, loaded in present.items() if path != target], platforms)
+        _check(read, [loaded for path, loaded in present.items() if path != target], platforms, calendar)
     except SettingsError as error:
         raise SettingsError(_capped(error.problems)) from None
     before: OfficeFile | None = present[target].value if target else None
@@ -137,10 +140,10 @@ def _read(source: Path, present: Sequence[OfficeFile], sheet: str | None, office
     return _Source(loaded, text, (rooms.used, *merged.notes), rooms, merged.places)
 
 
-def _check(read: _Source, others: Sequence[Loaded], platforms: Platforms) -> None:
+def _check(read: _Source, others: Sequence[Loaded], platforms: Platforms, calendar: Calendar) -> None:
     """Put the roster together as it will be; what is wrong with the new office is told by its row."""
     try:
-        build_roster([*others, read.loaded], platforms)
+        build_roster([*others, read.loaded], platforms, calendar)
     except SettingsError as error:
         raise SettingsError([_by_row(read, p) if p.file == read.loaded.file else p for p in error.problems]) from None
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +11,15 @@ import msgspec
 from msgspec import Struct
 
 from classready.settings import Loaded, Problem, SettingsError
+from collector.core.hours import Calendar
 from collector.core.roster import Classroom, SchoolRoster
+from collector.core.timetable import PeriodEntry
+from collector.roster.calendar_checks import calendar_problems, period_problem
 from collector.roster.files import ClassroomEntry, GatewayEntry, SchoolEntry
 from collector.roster.reading import Known, Office, read_office
 from collector.roster.sharing import Shared
+
+NO_CALENDAR = Calendar()
 
 Platforms = Mapping[str, tuple[str, ...]]
 """Platform id -> the agents' targets that make it up."""
@@ -27,6 +31,8 @@ class Roster(Struct, frozen=True, kw_only=True):
     schools: Mapping[str, SchoolRoster] = {}
     entries: Mapping[str, SchoolEntry] = {}
     """The same schools as they stand in the files: what the calendar needs."""
+    calendars: Mapping[str, Calendar] = {}
+    """Office -> what it decides itself."""
     gateways: Mapping[str, GatewayEntry] = {}
     files: Known = {}
     """What it was read from: for the next reading."""
@@ -50,8 +56,12 @@ class _Place(Struct, frozen=True):
         return self.file.problem(path, text)
 
 
-def load_roster(folder: Path, platforms: Platforms, known: Known = MappingProxyType({})) -> Roster:
+def load_roster(
+    folder: Path, platforms: Platforms, known: Known = MappingProxyType({}), calendar: Calendar = NO_CALENDAR
+) -> Roster:
     """Read every ``*.yml`` of ``folder``, but those that are ``known`` from the roster before.
+
+    ``calendar`` is the bureau's, whose timetables schools may name.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -61,31 +71,31 @@ def load_roster(folder: Path, platforms: Platforms, known: Known = MappingProxyT
         raise SettingsError([Problem(str(folder), 1, "", "no roster file (*.yml) here")])
     offices, problems = _load(files, known)
     loaded = [office.loaded for office in offices]
-    problems += _cross_checks(loaded, complete=not problems)
+    problems += [*_cross_checks(loaded, complete=not problems), *unknown_timetables(loaded, calendar)]
     if problems:
         raise SettingsError(problems)
     return msgspec.structs.replace(_roster(loaded, platforms), files={o.digest: o.loaded.value for o in offices})
 
 
-def load_files(files: Iterable[Path]) -> list[Loaded]:
-    """Read files by name, each for itself.
+def load_files(files: Iterable[Path], known: Known = MappingProxyType({})) -> list[Loaded]:
+    """Read files by name, each for itself, but those that are ``known``.
 
     Raises:
         SettingsError: with every problem of every file.
     """
-    offices, problems = _load(files, {})
+    offices, problems = _load(files, known)
     if problems:
         raise SettingsError(problems)
     return [office.loaded for office in offices]
 
 
-def build_roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
-    """Put files together that were read already.
+def build_roster(loaded: Sequence[Loaded], platforms: Platforms, calendar: Calendar = NO_CALENDAR) -> Roster:
+    """Put files together that were read already; ``calendar`` is the bureau's.
 
     Raises:
         SettingsError: they contradict each other.
     """
-    if problems := list(_cross_checks(loaded, complete=True)):
+    if problems := [*_cross_checks(loaded, complete=True), *unknown_timetables(loaded, calendar)]:
         raise SettingsError(problems)
     return _roster(loaded, platforms)
 
@@ -117,12 +127,16 @@ def _roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
             for s in f.value.schools
         },
         entries={s.id: s for f in loaded for s in f.value.schools},
+        calendars={f.value.office: f.value.calendar for f in loaded},
         gateways={gateway.id: gateway for gateway in gateways},
     )
 
 
 def _rooms(entries: tuple[ClassroomEntry, ...]) -> Mapping[str, Classroom]:
-    return {entry.id: Classroom(**msgspec.structs.asdict(entry)) for entry in entries}
+    return {
+        entry.id: Classroom(id=entry.id, name=entry.name, access=entry.access, device=entry.device, exempt=entry.exempt)
+        for entry in entries
+    }
 
 
 def _school(
@@ -151,6 +165,8 @@ def _school(
 
 def _cross_checks(loaded: Sequence[Loaded], *, complete: bool) -> Iterator[Problem]:
     """``complete`` = every file could be read, so that a name not found is really missing."""
+    for file in loaded:
+        yield from calendar_problems(file, "calendar", file.value.calendar)
     offices = [_Place(f, "", f.value) for f in loaded]
     schools = [_Place(f, f"schools[{i}]", s) for f in loaded for i, s in enumerate(f.value.schools)]
     gateways = [_Place(f, f"gateways[{i}]", g) for f in loaded for i, g in enumerate(f.value.gateways)]
@@ -185,18 +201,29 @@ def _school_problems(place: _Place) -> Iterator[Problem]:
         yield place.problem("timezone", f"unknown time zone {entry.timezone!r}")
     if isinstance(entry.timetable, dict):
         for weekday, spans in entry.timetable.items():
-            if text := _span_problem(spans):
-                yield place.problem(f"timetable.{weekday}", text)
+            if found := period_problem([PeriodEntry(begins=begins, ends=ends) for begins, ends in spans]):
+                yield place.problem(f"timetable.{weekday}", found[1])
+    if entry.timetable is not None and entry.follows is not None:
+        yield place.problem("follows", f"two timetables: {entry.follows!r} and its own: leave out one of them")
 
 
-def _span_problem(spans: Sequence[tuple[str, str]]) -> str | None:
-    for start, end in spans:
-        if start >= end:
-            return f"a lesson must end after it begins: {start}-{end}"
-    for (start, end), (next_start, next_end) in pairwise(spans):
-        if next_start < end:
-            return f"lessons must be in order and must not overlap: {start}-{end}, {next_start}-{next_end}"
-    return None
+def unknown_timetables(loaded: Sequence[Loaded], bureau: Calendar) -> Iterator[Problem]:
+    """Names of timetables that neither an office nor the bureau has."""
+    for file in loaded:
+        names = {found.name for found in (*file.value.calendar.timetables, *bureau.timetables)}
+        for path, name in _followed(file.value.schools):
+            if name not in names:
+                known = ", ".join(sorted(names)) or "none"
+                yield file.problem(path, f"no timetable {name!r} in calendar.timetables (there is: {known})")
+
+
+def _followed(schools: Sequence[SchoolEntry]) -> Iterator[tuple[str, str]]:
+    for i, school in enumerate(schools):
+        if school.follows is not None:
+            yield f"schools[{i}].follows", school.follows
+        for j, room in enumerate(school.classrooms):
+            if room.follows is not None:
+                yield f"schools[{i}].classrooms[{j}].follows", room.follows
 
 
 def _missing_names(schools: Sequence[_Place], gateways: Sequence[_Place]) -> Iterator[Problem]:

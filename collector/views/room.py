@@ -8,10 +8,12 @@ from msgspec import Struct
 from collector.core.compliance import compliant
 from collector.core.evidence import DeviceReading, Leg
 from collector.core.figures import segments_on_the_way
+from collector.core.hours import hours_of, period_at
 from collector.core.link import grade_of, link_bps
 from collector.core.policy import Policy
 from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, Interval, School
+from collector.core.timetable import PeriodKind
 from collector.core.wiring import gateway_of
 from collector.core.words import Basis, Cause, CompliantValue, DeviceStateName, Grade, LinkState, NextStep, VerdictValue
 from collector.text import ACTORS, Actor, Language, ago, capacity, say
@@ -68,6 +70,8 @@ class ClassroomView(Struct, frozen=True, kw_only=True):
     device: str | None
     gateway: str | None
     exempt: str | None
+    period: PeriodKind | None
+    """What its timetable says for now; null = nothing."""
     ready: CompliantValue
     ready_text: str
     ready_since: float | None
@@ -105,6 +109,7 @@ def room_view(school: School, room: Classroom, policy: Policy, now: float, langu
         device=room.device,
         gateway=gateway_of(school, room.id),
         exempt=room.exempt,
+        period=period_at(hours_of(school.hours, room.id), now),
         ready=ready,
         ready_text=say(f"ready.{ready}", language),
         ready_since=verdict.ready_since,

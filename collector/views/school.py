@@ -7,9 +7,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.core.figures import contention_ratio, segments_of
+from collector.core.hours import period_at
 from collector.core.policy import Policy
 from collector.core.roster import Classroom
 from collector.core.state import School
+from collector.core.timetable import PeriodKind
 from collector.core.words import Basis
 from collector.text import Language, Names, ago, rate, say
 from collector.views.bandwidth import UplinkView, uplink_view
@@ -53,6 +55,8 @@ class SchoolView(Struct, frozen=True, kw_only=True):
     required_text: str
     basis: Basis
     contention_ratio: float | None
+    period: PeriodKind | None
+    """What the timetable says for now; null = nothing."""
     gateways: tuple[GatewayView, ...]
     uplinks: tuple[UplinkView, ...]
     segments: tuple[SegmentView, ...]
@@ -83,6 +87,7 @@ def show(  # noqa: PLR0913
         required_text=rate(policy.required_down_bps, language),
         basis=policy.basis,
         contention_ratio=contention_ratio(school, policy),
+        period=period_at(school.hours, now),
         gateways=tuple(
             replace(
                 _gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), policy, language)
