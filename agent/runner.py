@@ -16,6 +16,7 @@ from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes.contract import Context, Probe
 from agent.settings import AgentSettings
+from classready import forms
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
 from classready.report import Directives, Record
@@ -62,7 +63,9 @@ def _finish(observation: Observation, elapsed_s: float) -> Observation:
         elapsed_s=max(0.0, elapsed_s) if observation.elapsed_s is None else observation.elapsed_s,
         detail=clean_text(observation.detail or "") or observation.reason,  # a reason never stands without a word
     )
-    return _decoder.decode(encode(whole))
+    decoded = _decoder.decode(encode(whole))
+    forms.check(type(decoded), [decoded])
+    return decoded
 
 
 class _Progress:

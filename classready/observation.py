@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from classready.forms import checked_apart
 from classready.ids import ClassroomRef, TargetName
 
 NonNegative = Annotated[float, Meta(ge=0, le=1e15)]
@@ -127,6 +128,7 @@ class ObservationBase(Struct, frozen=True, kw_only=True, gc=False, tag_field="ki
     elapsed_s: NonNegative | None = None
 
 
+@checked_apart
 class Ping(ObservationBase, frozen=True, kw_only=True, tag="ping"):
     KIND: ClassVar[str] = "ping"
 
@@ -137,6 +139,7 @@ class Ping(ObservationBase, frozen=True, kw_only=True, tag="ping"):
     jitter_s: NonNegative | None = None
 
 
+@checked_apart
 class Http(ObservationBase, frozen=True, kw_only=True, tag="http"):
     KIND: ClassVar[str] = "http"
 
@@ -146,6 +149,7 @@ class Http(ObservationBase, frozen=True, kw_only=True, tag="http"):
     certificate_expires_at: UnixTime | None = None
 
 
+@checked_apart
 class Port(ObservationBase, frozen=True, kw_only=True, tag="port"):
     """A switch port that serves a classroom. Octets: what the switch received *from* the device (in) and sent to it."""
 
@@ -167,6 +171,7 @@ class Port(ObservationBase, frozen=True, kw_only=True, tag="port"):
     late_collision_count: Count | None = None
 
 
+@checked_apart
 class Segment(ObservationBase, frozen=True, kw_only=True, tag="segment"):
     """A trunk between gateway and classrooms, or the port of an access point.
 
@@ -187,6 +192,7 @@ class Segment(ObservationBase, frozen=True, kw_only=True, tag="segment"):
 SeenBy = Literal["snmp", "mqtt", "icmp", "arp", "traffic"]
 
 
+@checked_apart
 class Device(ObservationBase, frozen=True, kw_only=True, tag="device"):
     KIND: ClassVar[str] = "device"
 
@@ -210,6 +216,7 @@ class WindowSummary(Struct, frozen=True, kw_only=True, gc=False):
     """The longest delay above the smallest one."""
 
 
+@checked_apart
 class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):
     """One threshold test of one direction: an interval, not a speed. Rates are layer-1 equivalent.
 

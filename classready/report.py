@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
+from classready.forms import checked_apart
 from classready.ids import BootId, GatewayId, SpoolId, TargetName
 from classready.observation import ONE_LINE, Count, NonNegative, Observation, UnixTime
 
@@ -22,6 +23,7 @@ Monotonic = Annotated[float, Meta(ge=0, le=2**40)]
 Version = Annotated[str, Meta(max_length=40, pattern=ONE_LINE)]
 
 
+@checked_apart
 class Record(Struct, frozen=True, kw_only=True, gc=False):
     """One observation with everything needed to date it. Clocks are read when the probe starts."""
 

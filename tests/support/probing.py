@@ -11,6 +11,7 @@ from agent.probes import PROBES
 from agent.probes.contract import Context, Probe
 from agent.probes.tools import Tools
 from agent.settings import AgentSettings, HttpLink, TargetSettings
+from classready import forms
 from classready.codec import encode
 from classready.observation import Observation
 from tests.support import asking
@@ -48,4 +49,7 @@ async def observe(target: TargetSettings, **options: Any) -> list[Observation]:
 
 def wired(observations: Sequence[Observation]) -> list[Observation]:
     """The observations as a collector decodes them; raises where it would refuse one."""
-    return [msgspec.json.decode(encode(observation), type=Observation) for observation in observations]
+    received = [msgspec.json.decode(encode(observation), type=Observation) for observation in observations]
+    for observation in received:
+        forms.check(type(observation), [observation])
+    return received
