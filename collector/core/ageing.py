@@ -34,7 +34,8 @@ def _without_old_tests(leg: Leg, valid_from: float) -> Leg:
         leg = replace(leg, last_unmeasured_at=None, last_unmeasured_reason=None)
     if all(test.observed_at >= valid_from for test in leg.tests):
         return leg
-    return replace(leg, tests=tuple(test for test in leg.tests if test.observed_at >= valid_from))
+    tests = tuple(test for test in leg.tests if test.observed_at >= valid_from)
+    return replace(leg, tests=tests, failing_since=leg.failing_since if tests else None)
 
 
 def _forget(folded: Folded) -> None:

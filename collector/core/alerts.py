@@ -30,12 +30,13 @@ def decide(
     | open | finding                          | then                                  | tell   |
     |------|----------------------------------|---------------------------------------|--------|
     | any  | unknown, or told by another      | as it was                             |        |
+    | any  | bad, by tests close together     | as it was                             |        |
     | no   | bad, enough of it, hold over     | opens; announced unless observing     | opened |
     | no   | bad, by late evidence            | waits for evidence that is not late   |        |
     | yes  | bad, not announced, not observing| announced                             | opened |
     | yes  | good, enough of it               | closes                                | closed if announced |
     """
-    if finding.bad == "unknown" or finding.explained:
+    if finding.bad == "unknown" or finding.explained or finding.in_doubt:
         return alert, None
     alert = _count(alert, finding, now)
     is_bad = finding.bad == "yes"
@@ -67,7 +68,7 @@ def _count(alert: AlertState, finding: Finding, now: float) -> AlertState:
     if not (is_new or turned) or (is_bad and finding.late):
         return alert
     if is_bad:
-        since = alert.bad_since or at or now
+        since = alert.bad_since or finding.since or at or now
         return replace(alert, bad_streak=alert.bad_streak + 1, good_streak=0, bad_since=since, evidence_at=at)
     return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=None, evidence_at=at)
 
@@ -108,7 +109,7 @@ def apply(
         seen.add(key)
         prior = before.get(key)
         # an alert begins with something bad; its clear streak needs no past of good ones
-        if prior is None and finding.bad != "yes":
+        if prior is None and (finding.bad != "yes" or finding.in_doubt):
             continue
         observing = is_observing(school, finding.gateway, now, policy)
         alert, told = decide(prior or quiet(finding), finding, now, policy, observing=observing)
@@ -117,7 +118,8 @@ def apply(
         else:
             left.pop(key, None)
         if told is not None:
-            changes.append(_change(school, finding, prior or alert, now, opened=told))
+            # since when it was bad is known of what was open, and of what is open now
+            changes.append(_change(school, finding, alert if told else prior or alert, now, opened=told))
     # only who was judged can have lost a finding: a part of the rooms says nothing of the alerts of others
     if all_found:
         gone = [alert for key, alert in before.items() if key not in seen]

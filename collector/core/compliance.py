@@ -51,6 +51,7 @@ def _short_at(case: Case, findings: Collection[Finding]) -> float | None:
         for finding in findings
         if finding.cause in LINK_CAUSES
         and finding.evidence_at is not None
+        and not finding.in_doubt
         and (finding.cause not in PORT_CAUSES or in_lesson(case.school.hours, finding.evidence_at))
     ]
     if times:

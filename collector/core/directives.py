@@ -10,7 +10,7 @@ import msgspec
 from classready.report import Directives, Thetas
 from collector.core.evidence import Leg
 from collector.core.hours import next_quiet, school_hours_between
-from collector.core.link import majority, part_state, test_interval
+from collector.core.link import NEARLY, failing_for_s, majority, part_state, test_interval
 from collector.core.policy import Policy
 from collector.core.roster import joined
 from collector.core.state import School
@@ -44,7 +44,7 @@ def _quiet(schools: Sequence[School], now: float) -> tuple[tuple[float, float], 
 
 
 def _unsettled(school: School, gateway: str, theta: Thetas, now: float, policy: Policy) -> Iterator[Leg]:
-    """Legs whose last test decides nothing yet, or speaks against what the earlier ones say."""
+    """Legs whose last test decides nothing yet, speaks against what the earlier ones say, or is to be confirmed."""
     for leg in chain[Leg](school.state.uplinks.values(), school.state.paths.values()):
         if leg.gateway != gateway or not leg.tests:
             continue
@@ -53,7 +53,13 @@ def _unsettled(school: School, gateway: str, theta: Thetas, now: float, policy: 
             continue
         thetas = theta.down if leg.direction == "down" else theta.up
         # where the last test is of the majority, it is the one that says how wide the line is
-        if majority(leg.tests) is not last.passed or (
-            thetas is not None and part_state(test_interval(last), thetas) == "unknown"
-        ):
+        undecided = thetas is not None and part_state(test_interval(last), thetas) == "unknown"
+        if majority(leg.tests) is not last.passed or undecided or _is_to_be_confirmed(leg, now, policy):
             yield leg
+
+
+def _is_to_be_confirmed(leg: Leg, now: float, policy: Policy) -> bool:
+    """It fails, and nobody may be blamed before a test that lies further apart says so, too."""
+    if leg.failing_since is None or failing_for_s(leg) >= policy.blame_spacing_s * NEARLY:
+        return False
+    return now >= leg.failing_since + policy.blame_spacing_s

@@ -128,8 +128,16 @@ class BandwidthTest(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def passed(self) -> bool:
-        """The agent's outcome against the thetas that it was given."""
-        return self.seen.outcome is Outcome.PASS
+        """The agent's outcome against the thetas that it was given, or the band between them."""
+        return self.seen.outcome is Outcome.PASS or self.is_in_band
+
+    @property
+    def is_in_band(self) -> bool:
+        """A line of 97M at 100M: whichever answer the test gave, the line is neither short nor one to argue about."""
+        theta0_bps, theta1_bps, estimate_bps = self.seen.theta0_bps, self.seen.theta1_bps, self.seen.estimate_bps
+        if theta0_bps is None or theta1_bps is None or estimate_bps is None:
+            return False
+        return theta0_bps <= estimate_bps <= theta1_bps
 
 
 class Leg(Struct, frozen=True, kw_only=True, gc=False):
@@ -142,6 +150,8 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     told_at: float = 0.0
     """When it last said anything: a target that says nothing for long is no longer asked."""
     tests: tuple[BandwidthTest, ...] = ()
+    failing_since: float | None = None
+    """When the first of the failing tests was made that no passing one followed, whether or not it is still held."""
     last_unmeasured_at: float | None = None
     last_unmeasured_reason: str | None = None
 

@@ -37,11 +37,15 @@ class Finding(Struct, frozen=True, kw_only=True):
     bad: VerdictValue
     gateway: str
     evidence_at: float | None = None
+    since: float | None = None
+    """When the evidence first was bad, where the subject itself remembers it."""
     late: bool = False
     classrooms: tuple[str, ...] = ()
     measured: float | None = None
     limit: float | None = None
     direction: Direction | None = None
+    in_doubt: bool = False
+    """It holds by tests that lie close together: it is shown, and nobody is blamed before another test says so, too."""
     explained: bool = False
     """It holds, and another finding about the same subject already tells it: it is shown, and no alert of its own."""
 

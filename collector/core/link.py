@@ -17,6 +17,8 @@ from collector.core.words import Basis, Direction, Grade, LinkState
 Thetas = tuple[float, float]
 
 NOTHING = Interval()
+NEARLY = 0.99
+"""Two tests a clock's slew short of what they must lie apart still lie apart."""
 _GRADES = tuple(Grade)
 """The best first."""
 
@@ -118,13 +120,23 @@ def decisive_test(leg: Leg) -> BandwidthTest | None:
 
 
 def test_interval(test: BandwidthTest) -> Interval:
-    return Interval(test.seen.at_least_bps, test.seen.at_most_bps, test.seen.estimate_bps)
+    seen = test.seen
+    # between the thetas either outcome is right, and either way the line is enough
+    at_least_bps = seen.at_least_bps or (seen.theta0_bps if test.is_in_band else None)
+    return Interval(at_least_bps, seen.at_most_bps, seen.estimate_bps)
 
 
 def leg_interval(leg: Leg) -> Interval:
     """Say what is known of one target and direction; empty while no majority is."""
     test = decisive_test(leg)
     return test_interval(test) if test else NOTHING
+
+
+def failing_for_s(leg: Leg) -> float:
+    """Between the first and the last of the failing tests that no passing one followed; of one alone nothing."""
+    if leg.failing_since is None or not leg.tests:
+        return 0.0
+    return leg.tests[-1].observed_at - leg.failing_since
 
 
 def legs_interval(legs: Iterable[Leg]) -> Interval:
@@ -167,6 +179,15 @@ class Tested(Struct, frozen=True, kw_only=True):
         result = {"short": False, "enough": True}.get(self.state)
         times = [test.observed_at for leg in self.legs for test in leg.tests if test.passed is result]
         return max(times, default=None)
+
+    @property
+    def failing_since(self) -> float | None:
+        return min((leg.failing_since for leg in self.legs if leg.failing_since is not None), default=None)
+
+    def is_in_doubt(self, policy: Policy) -> bool:
+        """Whether it is short by tests that lie too close together to blame anybody: five bad minutes fail no line."""
+        failing_s = max((failing_for_s(leg) for leg in self.legs), default=0.0)
+        return self.state == "short" and failing_s < policy.blame_spacing_s * NEARLY
 
     @property
     def is_late(self) -> bool:

@@ -23,6 +23,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which of the three capacities decides: the port's, the way's (reach), or the fair share of the uplink."""
     confirm_spacing_s: Positive = 60.0
     """Bandwidth tests closer together than this count as one; a first failure is tested again after it."""
+    blame_spacing_s: NonNegative = 1_800.0
+    """A shortfall is told, and takes `compliant`, once two failing tests lie so far apart and none passed between."""
     late_after_s: Positive = 180.0
     """Evidence older than this when it arrives changes verdicts but opens no alert; at least three report intervals."""
     silent_after_intervals: AtLeastOne = 3

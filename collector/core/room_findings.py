@@ -91,6 +91,8 @@ def _path(case: Case) -> Finding | None:
         BAD[part.state] if asked else "unknown",
         part.decided_at,
         late=part.is_late,
+        since=part.failing_since,
+        in_doubt=part.is_in_doubt(case.policy),
         measured=link_bps(part.interval),
         limit=required_bps(case.policy, line.direction),
         direction=line.direction,

@@ -19,7 +19,13 @@ from collector.roster.calendar import hours_of_schools
 from tests.support.collecting import NOW, ROSTER, awake, bandwidth, body, port, record, write_roster
 
 POLICY = Policy(
-    observation_school_days=0, group_wait_s=30, confirm_spacing_s=1, raise_after=1, clear_after=1, platform_hold_s=0
+    observation_school_days=0,
+    blame_spacing_s=0,
+    group_wait_s=30,
+    confirm_spacing_s=1,
+    raise_after=1,
+    clear_after=1,
+    platform_hold_s=0,
 )
 
 

@@ -29,7 +29,13 @@ from tests.support.school import (
     trunk,
 )
 
-POLICY = Policy(observation_school_days=0, device_proof_school_days=0, platform_hold_s=0, required_up_bps=20_000_000)
+POLICY = Policy(
+    observation_school_days=0,
+    device_proof_school_days=0,
+    blame_spacing_s=0,
+    platform_hold_s=0,
+    required_up_bps=20_000_000,
+)
 OTHER = "dem-gw-02"
 Act = Callable[[Story], Any]
 

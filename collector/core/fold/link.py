@@ -1,5 +1,7 @@
 """Bandwidth tests: of the school's line, of an exit beyond it, or of the way to a room."""
 
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -9,10 +11,9 @@ from collector.core.age import newest_at, tests_valid_from
 from collector.core.events import Observed
 from collector.core.evidence import BandwidthTest, Leg, PathState, UplinkState
 from collector.core.folded import Folded
+from collector.core.link import NEARLY
 from collector.core.policy import Policy
 
-SPACING_TOLERANCE_RATIO = 0.01
-"""Two tests a clock's slew short of ``confirm_spacing_s`` apart still count as two."""
 KEPT_TESTS = 3
 """The majority is of these."""
 
@@ -91,7 +92,17 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
         return leg if before is None or leg.told_at > before.told_at else before
     result = BandwidthTest(observed_at=event.observed_at, seen=seen, late=event.late)
     kept = tuple(test for test in leg.tests if test.observed_at <= folded.now)
-    return replace(leg, tests=(*kept, result)[-KEPT_TESTS:])
+    return replace(leg, tests=(*kept, result)[-KEPT_TESTS:], failing_since=_failing_since(leg, kept, result))
+
+
+def _failing_since(leg: Leg, kept: Sequence[BandwidthTest], result: BandwidthTest) -> float | None:
+    if result.passed:
+        return None
+    if leg.failing_since is not None and leg.failing_since <= result.observed_at:
+        return leg.failing_since
+    # what an earlier release stored does not say since when; a date in the future was none
+    failing = takewhile(lambda test: not test.passed, reversed(kept))
+    return min((test.observed_at for test in failing), default=result.observed_at)
 
 
 def _only_told(before: Leg | None, after: Leg) -> bool:
@@ -115,7 +126,10 @@ def _still_waits(folded: Folded, before: Leg | None, after: Leg) -> bool:
 
 
 def _is_other(before: Leg, fresh: Leg) -> bool:
-    return replace(before, told_at=0.0, tests=(), last_unmeasured_at=None, last_unmeasured_reason=None) != fresh
+    bare = replace(
+        before, told_at=0.0, tests=(), failing_since=None, last_unmeasured_at=None, last_unmeasured_reason=None
+    )
+    return bare != fresh
 
 
 def _counts(leg: Leg, observed_at: float, now: float, policy: Policy) -> bool:
@@ -123,5 +137,4 @@ def _counts(leg: Leg, observed_at: float, now: float, policy: Policy) -> bool:
     # a test that a wrong clock dated into the future must not keep out all that come until then
     if not leg.tests or leg.tests[-1].observed_at > now:
         return True
-    spacing_s = policy.confirm_spacing_s * (1 - SPACING_TOLERANCE_RATIO)
-    return observed_at - leg.tests[-1].observed_at >= spacing_s
+    return observed_at - leg.tests[-1].observed_at >= policy.confirm_spacing_s * NEARLY

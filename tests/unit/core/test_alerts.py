@@ -193,7 +193,7 @@ def test_silent_gateway_is_one_alert_and_heals():
 
 def test_observation_period_tells_nobody_until_it_ends():
     """观察期: a new gateway's alerts are kept quiet for seven school days, then told if they still hold."""
-    story = Story(policy=Policy()).all_well()
+    story = Story(policy=Policy(blame_spacing_s=0)).all_well()
     for _ in range(3):
         story.later(60).heard().uplink(passed=False, estimate_mbps=80)
     assert story.told(AlertChange) == []

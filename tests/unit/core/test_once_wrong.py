@@ -186,7 +186,7 @@ def test_late_is_at_least_three_report_intervals() -> None:
 
 def test_a_short_upload_is_told() -> None:
     """Where upload is required, its shortfall opens an alert that names direction, rate and limit."""
-    story = Story(policy=Policy(observation_school_days=0, required_up_bps=20 * MBIT)).all_well()
+    story = Story(policy=Policy(observation_school_days=0, blame_spacing_s=0, required_up_bps=20 * MBIT)).all_well()
     for _ in range(2):
         story.later(60).heard().saw(
             bandwidth(passed=False, target="up", direction="up", at_most_bps=20.0 * MBIT, estimate_mbps=8)

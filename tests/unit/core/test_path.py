@@ -124,7 +124,7 @@ def test_path_alert_follows_the_majority():
 
 def test_path_alert_is_told_when_the_observation_period_ends():
     """观察期: a shortfall that still holds after it is told at the next Tick, without a new test."""
-    story = after(Story(policy=Policy(observation_school_days=1)).all_well(), "FF")
+    story = after(Story(policy=Policy(observation_school_days=1, blame_spacing_s=0)).all_well(), "FF")
     assert story.told(AlertChange) == []
     story.now = at("2026-11-24 10:00")
     story.heard().event(Tick())

@@ -13,6 +13,7 @@ DEFAULTS = {
     "tolerance_ratio": 0.05,
     "basis": "reach",
     "confirm_spacing_s": 60.0,
+    "blame_spacing_s": 1_800.0,
     "late_after_s": 180.0,
     "silent_after_intervals": 3,
     "awake_window_s": 60.0,
