@@ -118,6 +118,27 @@ def explain(subject: str, config: Path, lang: str | None, *, as_json: bool) -> N
         click.echo(line)
 
 
+@main.command("notify-test")
+@click.argument("receiver")
+@config_option
+def notify_test(receiver: str, config: Path) -> None:
+    """Send one test message to RECEIVER, and say what it answered.
+
+    It goes at once and past the queue, and needs no running collector. Run it as root where the secrets are root's.
+
+    Exit codes: 0 taken, 1 refused, 2 no such receiver, 75 not now, 78 a wrong setting, here or at the robot.
+    """
+    with _settings_problems():
+        from collector.app.receiver_trial import NoSuchReceiverError, try_receiver
+
+        try:
+            trial = asyncio.run(try_receiver(config, receiver))
+        except NoSuchReceiverError as error:
+            raise click.UsageError(str(error)) from None
+    click.echo(trial.text, err=trial.exit_code != 0)
+    sys.exit(trial.exit_code)
+
+
 @main.group()
 def roster() -> None:
     """What should exist: offices, schools, classrooms, gateways."""

@@ -536,6 +536,12 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "... and {schools} more school(s), {classrooms} classroom(s)",
     ),
     # --- why a message is not delivered -----------------------------------------------------------------------------
+    "chat.trial": ("【测试】接收方 {receiver}", "[Test] receiver {receiver}"),
+    "chat.trial_lead": (
+        "这是一条测试消息:教室的告警和恢复将发到这里。",
+        "This is a test: alerts of classrooms, and their end, will come here.",
+    ),
+    "chat.trial_closing": ("无需处理", "Nothing needs to be done"),
     "delivery.rate": ("机器人发送过于频繁,正在限流", "the robot takes no more for now"),
     "delivery.busy": ("机器人平台忙", "the robot's platform is busy"),
     "delivery.timeout": ("机器人没有及时应答", "the robot did not answer in time"),
@@ -584,8 +590,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "board.undelivered": ("未送达的通知", "Messages that did not arrive"),
     "board.misconfigured": (
-        "“{receiver}”现在什么通知都收不到:{reason}",
-        "{receiver} takes no message at all: {reason}",
+        "接收方“{receiver}”现在什么通知都收不到,原因:{reason}。",
+        "{receiver} takes no message at all: {reason}.",
     ),
     "board.lost": (
         "接收方“{receiver}”最近七天有 {count} 条通知没有送到,最近一条的原因:{reason}。",

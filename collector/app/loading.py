@@ -130,6 +130,24 @@ def load_settings(path: Path) -> CollectorSettings:
     return load(path, CollectorSettings)
 
 
+def load_receivers(path: Path, name: str) -> tuple[CollectorSettings, Mapping[str, str]]:
+    """Read the settings and the secrets of the receiver ``name``: whatever else is missing does not matter to it.
+
+    Raises:
+        SettingsError: with every problem of these.
+    """
+    loaded = load_with_lines(path, CollectorSettings)
+    settings: CollectorSettings = loaded.value
+    own = tuple(f"receivers[{i}]." for i, receiver in enumerate(settings.receivers) if receiver.name == name)
+    problems: list[Problem] = []
+    wanted = {entry: file for entry, file in _secret_files(settings).items() if entry.startswith(own)}
+    secrets = _collect(problems, loaded, wanted, lambda file: _read_secret(resolve(path, file)))
+    problems += _key_problems(loaded, secrets)
+    if problems:
+        raise SettingsError(problems)
+    return settings, secrets
+
+
 def platforms_of(settings: CollectorSettings) -> dict[str, tuple[str, ...]]:
     return {p.id: p.targets or (p.id,) for p in settings.platforms}
 

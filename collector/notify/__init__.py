@@ -19,11 +19,14 @@ NOTIFIERS: Mapping[type[Any], Callable[[Any, Tools, Secrets], Notifier]] = {
 }
 
 
-def notifiers(receivers: Sequence[Receiver], secrets: Mapping[str, str], tools: Tools) -> dict[str, Notifier]:
-    """Make a notifier for each receiver. ``secrets`` are named as in the settings: ``receivers[0].key_file``."""
+def notifiers(
+    receivers: Sequence[Receiver], secrets: Mapping[str, str], tools: Tools, only: str | None = None
+) -> dict[str, Notifier]:
+    """Make a notifier for each receiver, or one. ``secrets`` are named as in the settings: receivers[0].key_file."""
     return {
         receiver.name: NOTIFIERS[type(receiver)](receiver, tools, _own(secrets, f"receivers[{i}]."))
         for i, receiver in enumerate(receivers)
+        if only in {None, receiver.name}
     }
 
 

@@ -5,10 +5,19 @@ followed: they would hand the message, and a signature, to whoever names the tar
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from socket import gaierror
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+)
 from msgspec import Struct
 
 from collector.notify.contract import Deferred
@@ -51,9 +60,19 @@ async def post(
             return Reply(response.status, await _read(response), _dated_at(response))
     except TimeoutError:
         failure = Deferred("timeout", retry_after_s=30)
-    except (ClientError, OSError):
-        failure = Deferred("unreachable", retry_after_s=30)
+    except (ClientError, OSError) as error:
+        failure = Deferred("unreachable", retry_after_s=30, said=_way(error))
     raise failure  # here, so that no exception with the address hangs on it
+
+
+def _way(error: ClientError | OSError) -> str:
+    """What broke on the way, in the system's words: the library's own may hold the address."""
+    if isinstance(error, ClientConnectorCertificateError):
+        return str(getattr(error.certificate_error, "verify_message", "certificate"))
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    if isinstance(cause, gaierror) or not isinstance(cause, OSError) or cause.errno is None:
+        return getattr(cause, "strerror", None) or type(cause).__name__
+    return os.strerror(cause.errno)
 
 
 async def _read(response: ClientResponse) -> bytes:
