@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
@@ -35,6 +36,9 @@ STORE_RETRY_S = 1.0
 TRIES_MAX: Mapping[str, int] = {"unknown_code": 6, "http_refused": 6, "internal": 6, "bad_reply": 24}
 """Tries in a row with an answer that may be about the message itself. With pauses of five minutes: half an hour, and
 two hours where a portal on the way may have answered."""
+HAND_OVER_AGE_S = 900.0
+HAND_OVER_TRIES = 3
+"""A message that is so old, and was tried so often, goes to the receiver's fallback where there is one."""
 PENDING_MAX = 1_000
 """Per receiver. When a robot comes back after days, a thousand messages take it an hour; older ones help nobody."""
 TOLD_S = 7 * 86_400.0
@@ -43,6 +47,9 @@ TOLD_S = 7 * 86_400.0
 SENT = Counter("classready_notifications_sent", "Messages that a receiver confirmed.", ["channel"])
 FAILED = Counter("classready_notifications_requests_failed", "Attempts that failed, each one.", ["channel", "reason"])
 LOST = Counter("classready_notifications_lost", "Messages that a receiver will never take.", ["channel"])
+HANDED_OVER = Counter(
+    "classready_notifications_handed_over", "Messages given to the receiver's fallback instead.", ["channel"]
+)
 MISCONFIGURED = Gauge(
     "classready_notifications_misconfigured",
     "1 = the receiver refuses everything until a setting is mended, here or at the robot.",
@@ -65,31 +72,39 @@ _log = structlog.get_logger()
 
 
 class Outbox:
-    """``notifiers`` maps a receiver's name to who delivers for it; ``render`` makes words of a notice."""
+    """``notifiers`` maps a receiver's name to who delivers for it; ``render`` makes words of a notice.
 
-    def __init__(
+    ``fallbacks`` maps a receiver to the one that gets what it does not take; it has no circle.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it stands between
         self,
         store: Store,
         engine: Engine,
         notifiers: Mapping[str, Notifier],
         render: Callable[[Notice], Message],
         clock: Clock,
+        *,
+        fallbacks: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._store = store
         self._engine = engine
         self._notifiers = notifiers
         self._render = render
         self._clock = clock
+        self._fallbacks = fallbacks
         self._news = {name: asyncio.Event() for name in notifiers}
         self._waiting: Mapping[str, tuple[int, float]] = {}
         self._lost: Mapping[str, Lost] = {}
         self._failing: dict[str, str] = {}
         self._misconfigured: dict[str, str] = {}
+        self._replaced: dict[str, str] = {}
         self._tries: dict[str, tuple[int, int]] = {}
         self._ahead_since_s: dict[str, float] = {}
         for name in notifiers:
             SENT.labels(name)
             LOST.labels(name)
+            HANDED_OVER.labels(name)
             MISCONFIGURED.labels(name)
             PENDING.labels(name)
             OLDEST_AGE.labels(name).set_function(partial(self._oldest_age_s, name))
@@ -111,6 +126,8 @@ class Outbox:
             oldest_age_s=self._oldest_age_s(name),
             failing=self._failing.get(name),
             misconfigured=self._misconfigured.get(name),
+            replaced=self._replaced.get(name),
+            fallback=self._fallbacks.get(name),
             lost_count=lost.count if lost else 0,
             lost_at=lost.at if lost else None,
             lost_reason=lost.reason if lost else "",
@@ -197,6 +214,7 @@ class Outbox:
             MISCONFIGURED.labels(name).set(0)
             self._failing.pop(name, None)
             self._misconfigured.pop(name, None)
+            self._replaced.pop(name, None)
             # insist on marking what was sent: forgetting it would send it twice
             await self._insist(partial(self._engine.mark_sent, delivery.id))
 
@@ -210,7 +228,7 @@ class Outbox:
     async def _defer(self, delivery: Delivery, reason: str, text: str, pause_s: float) -> None:
         FAILED.labels(delivery.receiver, reason).inc()
         self._failing[delivery.receiver] = text
-        if self._is_last_try(delivery, reason):
+        if self._is_last_try(delivery, reason) or self._is_overdue(delivery, reason):
             await self._give_up(delivery, text)
             return
         _log.warning("notification_deferred", receiver=delivery.receiver, delivery=delivery.id, reason=text)
@@ -227,11 +245,29 @@ class Outbox:
         self._tries[delivery.receiver] = (delivery.id, count)
         return count >= TRIES_MAX[reason]
 
+    def _is_overdue(self, delivery: Delivery, reason: str) -> bool:
+        """A robot that only wants a slower pace is waited for: its messages come, and in order."""
+        waited_s, tries = self._clock() - delivery.created_at, delivery.attempt_count + 1
+        has_fallback = delivery.receiver in self._fallbacks
+        return has_fallback and reason != "rate" and waited_s >= HAND_OVER_AGE_S and tries >= HAND_OVER_TRIES
+
     async def _give_up(self, delivery: Delivery, reason: str) -> None:
+        if delivery.receiver in self._fallbacks and delivery.notice is not None:
+            await self._hand_over(delivery, reason, self._fallbacks[delivery.receiver])
+            return
         _log.error("notification_refused", receiver=delivery.receiver, delivery=delivery.id, reason=reason)
         await self._insist(partial(self._engine.mark_refused, delivery.id, reason))
         LOST.labels(delivery.receiver).inc()
         await self._insist(self._recount_lost)
+
+    async def _hand_over(self, delivery: Delivery, reason: str, fallback: str) -> None:
+        """Settle it and queue it for ``fallback`` in one transaction: neither lost nor told twice."""
+        name = delivery.receiver
+        _log.warning("notification_handed_over", receiver=name, delivery=delivery.id, reason=reason, to=fallback)
+        await self._insist(partial(self._engine.mark_handed_over, delivery.id, reason, fallback))
+        HANDED_OVER.labels(name).inc()
+        self._replaced[name] = reason
+        self._news[fallback].set()
 
     async def _recount_lost(self) -> None:
         async with reading(self._store.reader) as connection:

@@ -109,6 +109,10 @@ class _Receiver(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     """For logs and metrics."""
     offices: tuple[OfficeId, ...] = ()
     """Whose messages go there; empty = everybody's."""
+    fallback: TargetName | None = None
+    """Another receiver, which gets what this one refuses, or has not taken for a quarter of an hour; null = none."""
+    standby: bool = False
+    """Get only what comes by another's `fallback`, and nothing of one's own."""
 
 
 class ConsoleReceiver(_Receiver, frozen=True, kw_only=True, tag="console"):

@@ -593,6 +593,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "接收方“{receiver}”现在什么通知都收不到,原因:{reason}。",
         "{receiver} takes no message at all: {reason}.",
     ),
+    "board.replaced": (
+        "接收方“{receiver}”收不到通知,现在由“{fallback}”代收,原因:{reason}。",
+        "{fallback} gets the messages of {receiver} now, which does not take them: {reason}.",
+    ),
     "board.lost": (
         "接收方“{receiver}”最近七天有 {count} 条通知没有送到,最近一条的原因:{reason}。",
         "{receiver} never got {count} message(s) of the last seven days; why the last one: {reason}.",

@@ -67,7 +67,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     """
     loaded = load_with_lines(path, CollectorSettings)
     settings: CollectorSettings = loaded.value
-    problems = [*_listen_problems(loaded), *_name_problems(loaded)]
+    problems = [*_listen_problems(loaded), *_name_problems(loaded), *_fallback_problems(loaded)]
     problems += calendar_problems(loaded, "calendar", settings.calendar)
     problems += _store_problems(loaded, state_folder(path))
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
@@ -259,6 +259,30 @@ def _broker_problems(loaded: Loaded, roster: Roster) -> Iterator[Problem]:
     mqtt = loaded.value.mqtt
     if mqtt is not None and mqtt.user in roster.gateways:
         yield loaded.problem("mqtt.user", f"a gateway of the roster is called {mqtt.user!r}, too: rename one of them")
+
+
+def _fallback_problems(loaded: Loaded) -> Iterator[Problem]:
+    """A message must end somewhere, and who gets only what others do not take must have such others."""
+    receivers = loaded.value.receivers
+    fallbacks = {receiver.name: receiver.fallback for receiver in receivers}
+    for i, receiver in enumerate(receivers):
+        if receiver.fallback is not None and receiver.fallback not in fallbacks:
+            yield loaded.problem(f"receivers[{i}].fallback", f"no receiver {receiver.fallback!r}")
+        elif _comes_back(receiver.name, fallbacks):
+            yield loaded.problem(
+                f"receivers[{i}].fallback", f"it leads back to {receiver.name!r}: messages would circle"
+            )
+        if receiver.standby and receiver.name not in fallbacks.values():
+            yield loaded.problem(f"receivers[{i}].standby", f"no receiver has fallback: {receiver.name}")
+
+
+def _comes_back(name: str, fallbacks: Mapping[str, str | None]) -> bool:
+    following = fallbacks[name]
+    for _ in fallbacks:
+        if following is None or following == name:
+            return following == name
+        following = fallbacks.get(following)
+    return False
 
 
 def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:

@@ -175,7 +175,8 @@ async def run(configuration: Configuration) -> None:
         async with ClientSession() as session:
             tools = Tools(session=session, budgets=Budgets())
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
-            outbox = Outbox(store, service.engine, told, service.render, time.time)
+            fallbacks = {r.name: r.fallback for r in configuration.settings.receivers if r.fallback}
+            outbox = Outbox(store, service.engine, told, service.render, time.time, fallbacks=fallbacks)
             await _serve(service, outbox, stop)
     finally:
         await close_store(store)

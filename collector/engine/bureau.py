@@ -179,4 +179,5 @@ def roster_news(before: Roster, after: Roster, held: Iterable[str]) -> list[Scho
 
 
 def _addressees(notice: Notice, receivers: Iterable[Receiver]) -> list[str]:
-    return [r.name for r in receivers if not (notice.office and r.offices) or notice.office in r.offices]
+    own = (r for r in receivers if not r.standby)
+    return [r.name for r in own if not (notice.office and r.offices) or notice.office in r.offices]

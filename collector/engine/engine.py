@@ -113,6 +113,12 @@ class Engine:
         async with self._writer.exclusive() as connection:
             await outbox.settle(connection, delivery_id, "refused", reason, self._time.now())
 
+    async def mark_handed_over(self, delivery_id: int, reason: str, receiver: str) -> None:
+        async with self._writer.exclusive() as connection:
+            now = self._time.now()
+            await outbox.settle(connection, delivery_id, "handed", reason, now)
+            await outbox.copy(connection, delivery_id, receiver, now)
+
     async def mark_deferred(self, delivery_id: int, reason: str, due_at: float) -> None:
         async with self._writer.exclusive() as connection:
             await outbox.defer(connection, delivery_id, reason, due_at)

@@ -91,12 +91,28 @@ async def pending_summary(connection: AsyncConnection) -> dict[str, tuple[int, f
 
 
 async def settle(
-    connection: AsyncConnection, delivery_id: int, state: Literal["sent", "refused"], reason: str | None, now: float
+    connection: AsyncConnection,
+    delivery_id: int,
+    state: Literal["sent", "refused", "handed"],
+    reason: str | None,
+    now: float,
 ) -> None:
-    """The receiver took it, or never will. The row stays as the log, with its reason."""
+    """The receiver took it, or never will, or another will. The row stays as the log, with its reason."""
     values = {"state": state, "settled_at": now, "reason": _short(reason)}
     mine = outbox.c.id == delivery_id
     await connection.execute(update(outbox).where(mine).values(attempt_count=outbox.c.attempt_count + 1, **values))
+
+
+async def copy(connection: AsyncConnection, delivery_id: int, receiver: str, now: float) -> None:
+    """Queue the same message for another receiver, unless that one was given it before: of its own or by a third."""
+    fields = (outbox.c.notice, outbox.c.created_at)
+    row = (await connection.execute(select(*fields).where(outbox.c.id == delivery_id))).one()
+    same = (outbox.c.receiver == receiver, outbox.c.created_at == row.created_at, outbox.c.notice == row.notice)
+    if (await connection.execute(select(outbox.c.id).where(*same).limit(1))).first() is not None:
+        return
+    fresh = {"state": "pending", "attempt_count": 0, "due_at": now}
+    values = {"receiver": receiver, "notice": row.notice, "created_at": row.created_at, **fresh}
+    await connection.execute(insert(outbox).values(**values))
 
 
 async def defer(connection: AsyncConnection, delivery_id: int, reason: str, due_at: float) -> None:

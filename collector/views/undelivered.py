@@ -21,6 +21,9 @@ class Undelivered(Struct, frozen=True, kw_only=True):
     oldest_age_s: float = 0.0
     failing: str | None = None
     misconfigured: str | None = None
+    replaced: str | None = None
+    """Why its ``fallback`` gets its messages now, None = it takes them itself."""
+    fallback: str | None = None
     lost_count: int = 0
     lost_at: float | None = None
     lost_reason: str = ""
@@ -38,6 +41,10 @@ def sentences(found: Iterable[Undelivered], language: Language) -> Iterator[Sent
         if one.misconfigured:
             why = delivery_problem(one.misconfigured, language)
             yield Sentence(text=say("board.misconfigured", language, receiver=one.receiver, reason=why), at=None)
+        if one.replaced:
+            why = delivery_problem(one.replaced, language)
+            text = say("board.replaced", language, receiver=one.receiver, fallback=one.fallback, reason=why)
+            yield Sentence(text=text, at=None)
         if one.lost_count:
             why = delivery_problem(one.lost_reason, language)
             text = say("board.lost", language, receiver=one.receiver, count=one.lost_count, reason=why)

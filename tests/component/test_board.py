@@ -342,6 +342,7 @@ async def test_what_did_not_arrive_is_told(language: str, told: str) -> None:
         Undelivered(receiver="lost", lost_count=2, lost_at=NOW - 3_600, lost_reason="unknown_code (99999)"),
         Undelivered(receiver="stuck", waiting_count=7, oldest_age_s=7_200.0, failing="http_status (502)"),
         Undelivered(receiver="odd", lost_count=1, lost_at=NOW, lost_reason="<b>new</b>"),
+        Undelivered(receiver="away", replaced="unreachable", fallback="stand-in"),
         Undelivered(receiver="mistaken", misconfigured="bad_signature (19021)"),
     ]
     async with board(demo_school(), undelivered=found) as client:
@@ -351,6 +352,7 @@ async def test_what_did_not_arrive_is_told(language: str, told: str) -> None:
         assert "(502)" in page.text
         assert "stuck" in page.text
         assert "mistaken" in page.text
+        assert "stand-in" in page.text
         assert "(19021)" in page.text
         assert "well" not in page.text
     async with board(demo_school()) as client:

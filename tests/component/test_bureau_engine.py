@@ -22,7 +22,11 @@ from tests.support.samples import alert
 POLICY = Policy(group_wait_s=30)
 pytestmark = pytest.mark.usefixtures("every_store")
 
-RECEIVERS = [ConsoleReceiver(name="one"), ConsoleReceiver(name="two", offices=("o1",))]
+RECEIVERS = [
+    ConsoleReceiver(name="one"),
+    ConsoleReceiver(name="two", offices=("o1",)),
+    ConsoleReceiver(name="spare", standby=True),
+]
 
 
 class Killed(BaseException):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 import pytest
 from prometheus_client import REGISTRY
@@ -66,11 +67,11 @@ class Picky(Robot):
 
 
 @asynccontextmanager
-async def delivering(folder, clock, *, render=lambda notice: notice.incident, **robots):
+async def delivering(folder, clock, *, render=lambda notice: notice.incident, fallbacks=MappingProxyType({}), **robots):
     """An outbox at work for ``robots``; messages are incident ids. Yields (store, outbox)."""
     async with opened(folder) as store:
         engine = await start_engine(store, folder, clock, receivers=[ConsoleReceiver(name=name) for name in robots])
-        outbox = Outbox(store, engine, robots, render, clock)
+        outbox = Outbox(store, engine, robots, render, clock, fallbacks=fallbacks)
         task = asyncio.create_task(outbox.run())
         try:
             yield store, outbox
@@ -415,3 +416,103 @@ async def test_a_wrong_setting_is_told_once_and_holds_back_nobody(tmp_path):
 
 async def is_settled(store, expected: list[str]) -> bool:
     return [state for _, state, _ in await states(store)] == expected
+
+
+# --- the second channel ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        pytest.param([Misconfigured("bad_signature", 19021)], "bad_signature (19021)", id="a wrong setting"),
+        pytest.param([Refused("rejected", 430102)], "rejected (430102)", id="a word that the vendor forbids"),
+        pytest.param([Deferred("unknown_code", 300, 7)] * 6, "unknown_code (7)", id="a code nobody knows, six times"),
+        pytest.param([Deferred("unreachable", 30)] * 6, "unreachable", id="a robot that is away"),
+    ],
+)
+async def test_the_fallback_gets_what_is_not_taken(tmp_path, answers, reason):
+    """It is neither lost nor told twice; the board says who stands in until the first takes messages again."""
+    lost = REGISTRY.get_sample_value("classready_notifications_lost_total", {"channel": "r"}) or 0
+    robot, other, clock = Robot(*answers), Robot(), FakeClock()
+    fallbacks = {"r": "other"}
+    async with delivering(tmp_path, clock, fallbacks=fallbacks, r=robot, other=other) as (store, outbox):
+        await write(store, outbox, "1", "r")
+
+        async def replaced():
+            return other.taken == ["1"]
+
+        await let_pass(clock, outbox, replaced)
+        told = next(one for one in outbox.undelivered() if one.receiver == "r")
+        assert (told.replaced, told.fallback, told.lost_count) == (reason, "other", 0)
+        robot.answers.clear()
+        await write(store, outbox, "2", "r", at=clock.now)
+
+        async def taken():
+            return robot.taken == ["2"]
+
+        await until(taken)
+        await until(lambda: is_settled(store, ["handed", "sent", "sent"]))
+        assert next(one for one in outbox.undelivered() if one.receiver == "r").replaced is None
+    assert other.taken == ["1"]
+    assert REGISTRY.get_sample_value("classready_notifications_lost_total", {"channel": "r"}) == lost
+
+
+async def test_a_robot_that_wants_a_slower_pace_is_waited_for(tmp_path):
+    """Too fast is no refusal: nothing is handed over, however long it takes."""
+    robot, other, clock = Robot(*[Deferred("rate", 600.0, 130101)] * 9), Robot(), FakeClock()
+    async with delivering(tmp_path, clock, fallbacks={"r": "other"}, r=robot, other=other) as (store, outbox):
+        await write(store, outbox, "1", "r")
+
+        async def taken():
+            return robot.taken == ["1"]
+
+        await let_pass(clock, outbox, taken)
+    assert other.taken == []
+
+
+async def test_a_short_silence_is_waited_for(tmp_path):
+    """Five minutes without an answer are no reason to tell others."""
+    robot, other, clock = Robot(*[Deferred("timeout", 60.0)] * 5), Robot(), FakeClock()
+    async with delivering(tmp_path, clock, fallbacks={"r": "other"}, r=robot, other=other) as (store, outbox):
+        await write(store, outbox, "1", "r")
+
+        async def taken():
+            return robot.taken == ["1"]
+
+        await let_pass(clock, outbox, taken, step_s=60.0)
+    assert other.taken == []
+
+
+async def test_a_fallback_is_told_once(tmp_path):
+    """It had the message of its own, or two give it theirs: it gets it once; what it does not take goes on."""
+    wrong = Misconfigured("invalid_robot", 93000)
+    a, b, c, clock = Robot(*[wrong] * 9), Robot(*[wrong] * 9), Robot(wrong), FakeClock()
+    last, fallbacks = Robot(), {"a": "c", "b": "c", "c": "last"}
+    async with delivering(tmp_path, clock, fallbacks=fallbacks, a=a, b=b, c=c, last=last) as (store, outbox):
+        await write(store, outbox, "1", "a", "b", "c")
+        await write(store, outbox, "2", "a", "b", at=NOW + 1)
+        clock.now += 1
+
+        async def all_settled():
+            found = sorted((receiver, state) for receiver, state, _ in await states(store))
+            handed = [(receiver, "handed") for receiver in "aabbc"]
+            return found == [*handed, ("c", "sent"), ("last", "sent")]
+
+        await until(all_settled)
+    assert (c.taken, last.taken) == (["2"], ["1"])
+
+
+async def test_a_message_waits_for_its_fallback_over_a_restart(tmp_path):
+    """Handed over and not delivered yet: the next start goes on with it."""
+    clock, fallbacks = FakeClock(), {"r": "other"}
+    away, other = Robot(Deferred("timeout", 60.0)), Robot()
+    async with delivering(tmp_path, clock, fallbacks=fallbacks, r=Robot(Refused("rejected")), other=away) as (
+        store,
+        outbox,
+    ):
+        await write(store, outbox, "1", "r")
+        await until(lambda: is_settled(store, ["handed", "pending"]))
+    clock.now += 60.0
+    async with delivering(tmp_path, clock, fallbacks=fallbacks, r=Robot(), other=other) as (store, _):
+        await until(lambda: is_settled(store, ["handed", "sent"]))
+    assert other.taken == ["1"]

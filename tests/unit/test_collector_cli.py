@@ -182,6 +182,27 @@ BAD = [
         id="no office",
     ),
     pytest.param(
+        "receivers:\n  - {kind: console, name: a, fallback: b}\n",
+        "2: receivers[0].fallback: no receiver 'b'",
+        id="a fallback to nowhere",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: console, name: a, fallback: a}\n",
+        "2: receivers[0].fallback: it leads back to 'a': messages would circle",
+        id="a fallback to itself",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: console, name: a, fallback: b}\n  - {kind: console, name: b, fallback: c}\n"
+        "  - {kind: console, name: c, fallback: b}\n",
+        "4: receivers[2].fallback: it leads back to 'c': messages would circle",
+        id="a circle that does not begin at the first",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: console, name: a, standby: true}\n",
+        "2: receivers[0].standby: no receiver has fallback: a",
+        id="nobody to stand by for",
+    ),
+    pytest.param(
         "mqtt:\n  host: broker\n  password_file: p\n  user: gw-one\n",
         "4: mqtt.user: a gateway of the roster is called 'gw-one', too: rename one of them",
         id="gateway with the collector's name",
