@@ -11,16 +11,16 @@ from collector.engine.draft import Draft
 from collector.store import alert_changes, history, ledgers, lives, states
 from collector.store.ledgers import Ledger
 
-SAVE_AFTER_S = 600.0
-"""What only moved on (dates, counters) is stored after this: more often is wear, more seldom is lost in a crash."""
-
 
 class Stored(Protocol):
     """What is known of a school's row."""
 
     revision: int
-    saved_at: float
     dirty: bool
+
+    @property
+    def save_at(self) -> float:
+        """When what only moved on must be stored."""
 
 
 def to_save(draft: Draft, rows: Mapping[str, Stored], *, everything: bool = False) -> dict[str, SchoolState]:
@@ -36,7 +36,7 @@ def _is_due(draft: Draft, name: str, school: School, row: Stored) -> bool:
     if not row.revision or name in draft.with_facts:
         return True
     has_moved = row.dirty or school.state is not draft.before[name].state
-    return has_moved and draft.now - row.saved_at >= SAVE_AFTER_S
+    return has_moved and draft.now >= row.save_at
 
 
 async def write(

@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from collector.core.events import Heard, Observed, Resumed, RosterChanged
-from collector.engine import draft
+from collector.engine import clockwork, draft
 from collector.engine.due import DueTimes
 from collector.engine.timekeeping import Timekeeper
 from collector.store.tables import school_state
 from tests.support.collecting import NOW, FakeClock, opened, pings, report, start_engine
-from tests.support.engines import Overheard, rows, running
+from tests.support.engines import Overheard, counted, rows, running
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
@@ -156,6 +156,31 @@ async def test_what_only_moved_on_is_stored_within_ten_minutes(tmp_path, monkeyp
         clock.now = NOW + 1_202
         await engine.tick()
         assert (await stored(store)) == {"s1": (1, NOW), "s2": (1, NOW), "s3": (3, clock.now)}
+
+
+async def all_moved_on(engine, clock):
+    """Each school was stored at another moment of the first second, and was heard since."""
+    for n, (name, row) in enumerate(engine._registry.rows.items()):
+        row.saved_at, row.dirty = NOW + 0.2 + n / 4, True
+        engine._registry.due.set(name, row.due_at())
+    clock.now = NOW + 599.9
+    await engine.tick()
+    clock.now = NOW + 600
+
+
+@pytest.mark.usefixtures("only_dates_move")
+@pytest.mark.parametrize(("slice_schools", "turns"), [(200, 1), (2, 2)])
+async def test_what_must_be_stored_in_the_same_second_is_stored_together(tmp_path, monkeypatch, slice_schools, turns):
+    """In one transaction, but for so many that all others had to wait: in a province somebody must at each moment."""
+    Overheard(monkeypatch, wake_after_s=1e6)
+    monkeypatch.setattr(clockwork, "SAVE_SLICE_SCHOOLS", slice_schools)
+    async with running(tmp_path) as (engine, store, clock):
+        await all_moved_on(engine, clock)
+        assert (await stored(store)) == dict.fromkeys(("s1", "s2", "s3"), (1, NOW))
+        before = counted("classready_collector_commit_duration_seconds_count")
+        await engine.tick()
+        assert (await stored(store)) == dict.fromkeys(("s1", "s2", "s3"), (2, NOW + 600))
+        assert counted("classready_collector_commit_duration_seconds_count") - before == turns
 
 
 @pytest.mark.usefixtures("only_dates_move")
