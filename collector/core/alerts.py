@@ -30,7 +30,7 @@ def decide(
     | open | finding                          | then                                  | tell   |
     |------|----------------------------------|---------------------------------------|--------|
     | any  | unknown, or told by another      | as it was                             |        |
-    | any  | bad, by tests close together     | as it was                             |        |
+    | any  | bad, in doubt                    | as it was                             |        |
     | no   | bad, enough of it, hold over     | opens; announced unless observing     | opened |
     | no   | bad, by late evidence            | waits for evidence that is not late   |        |
     | yes  | bad, not announced, not observing| announced                             | opened |

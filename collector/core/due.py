@@ -10,6 +10,7 @@ from math import inf
 from collector.core.age import fresh_until
 from collector.core.alerts import held_until
 from collector.core.hours import after_school_hours, before_school_hours, next_boundary
+from collector.core.mute import silence_held_until
 from collector.core.policy import Policy
 from collector.core.state import School
 
@@ -48,9 +49,11 @@ def _freshness(school: School, after: float, policy: Policy) -> Iterator[float]:
             oldest[gateway] = at
     for gateway, at in oldest.items():
         yield fresh_until(at, windows[gateway], school.away)
-    # a silent one can only end by being heard, which is no matter of time
+    # a silence can only end by being heard, which is no matter of time; when it is told is
     for heard in state.gateways.values():
-        if not heard.silent:
+        if heard.silent:
+            yield silence_held_until(school, heard, policy)
+        else:
             window_s = policy.silent_after_intervals * heard.report_interval_s
             yield fresh_until(heard.last_committed_at, window_s, school.away)
 

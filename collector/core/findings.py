@@ -45,7 +45,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     limit: float | None = None
     direction: Direction | None = None
     in_doubt: bool = False
-    """It holds by tests that lie close together: it is shown, and nobody is blamed before another test says so, too."""
+    """It holds, and it is too early to tell: by tests that lie close together, or a silence that may be a night's."""
     explained: bool = False
     """It holds, and another finding about the same subject already tells it: it is shown, and no alert of its own."""
 

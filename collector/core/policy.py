@@ -29,6 +29,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Evidence older than this when it arrives changes verdicts but opens no alert; at least three report intervals."""
     silent_after_intervals: AtLeastOne = 3
     """A gateway is silent after so many of its report intervals without a commit."""
+    silence_hold_s: NonNegative = 900.0
+    """A gateway is told to be silent after so much lesson time without a report; 0 = as soon as it is silent."""
+    silence_hold_next_lesson_s: NonNegative = 600.0
+    """One that fell silent outside lessons is told so far into the next one, if that is sooner."""
     awake_window_s: Positive = 60.0
     """A port's speed counts only if its device is seen awake within this time after the reading."""
     fresh_intervals: AtLeastOne = 3

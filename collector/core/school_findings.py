@@ -6,6 +6,7 @@ from collector.core.age import is_fresh
 from collector.core.case import Shared
 from collector.core.findings import BAD, Finding, required_bps
 from collector.core.link import Line, Tested, divided, exits_of, legs_interval, link_bps, part_state, segment_interval
+from collector.core.mute import silence_held_until
 from collector.core.subject import Subject
 from collector.core.wiring import switch_of
 from collector.core.words import Cause, Direction, LinkState, VerdictValue
@@ -34,6 +35,7 @@ def _gateways(common: Shared) -> Iterator[Finding]:
                 bad="yes" if heard.silent else "no",
                 gateway=name,
                 evidence_at=heard.last_committed_at,
+                in_doubt=heard.silent and common.now <= silence_held_until(common.school, heard, common.policy),
                 classrooms=common.upstream[name].rooms,
             )
 

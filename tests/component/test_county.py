@@ -21,6 +21,7 @@ from tests.support.collecting import NOW, ROSTER, awake, bandwidth, body, port, 
 POLICY = Policy(
     observation_school_days=0,
     blame_spacing_s=0,
+    silence_hold_s=0,
     group_wait_s=30,
     confirm_spacing_s=1,
     raise_after=1,

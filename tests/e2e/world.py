@@ -276,6 +276,7 @@ def _collector() -> dict[str, Any]:
             "observation_school_days": 0,
             "device_proof_school_days": 0,
             "blame_spacing_s": 0,
+            "silence_hold_s": 0,
         },
         "receivers": [
             {"kind": "wecom", "name": "group", "key_file": "%d/wecom-key", "base_url": "http://127.0.0.1:9714"}

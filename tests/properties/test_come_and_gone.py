@@ -33,6 +33,7 @@ POLICY = Policy(
     observation_school_days=0,
     device_proof_school_days=0,
     blame_spacing_s=0,
+    silence_hold_s=0,
     platform_hold_s=0,
     required_up_bps=20_000_000,
 )

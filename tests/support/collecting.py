@@ -60,6 +60,7 @@ POLICY = Policy(
     observation_school_days=0,
     device_proof_school_days=0,
     blame_spacing_s=0,
+    silence_hold_s=0,
     group_wait_s=0,
     platform_hold_s=0,
     confirm_spacing_s=1,

@@ -14,7 +14,12 @@ from collector.core.step import step
 TZ = timezone(timedelta(hours=8))
 GATEWAY = "dem-gw-01"
 POLICY = Policy(
-    observation_school_days=0, device_proof_school_days=0, blame_spacing_s=0, group_wait_s=0, platform_hold_s=0
+    observation_school_days=0,
+    device_proof_school_days=0,
+    blame_spacing_s=0,
+    silence_hold_s=0,
+    group_wait_s=0,
+    platform_hold_s=0,
 )
 
 

@@ -75,11 +75,14 @@ NOTHING_DUE = {
 }
 
 
+TOLD_AT_ONCE = Policy(silence_hold_s=0)
+
+
 def due(state: SchoolState, after: float, *, silent: bool = True, policy: Policy | None = None) -> float:
-    """Of a school whose gateway reports every minute, and last did at nine."""
-    heard = GatewayState(first_committed_at=NINE, last_committed_at=NINE, report_interval_s=60, silent=silent)
+    """Of a school whose gateway reports every minute, and last did at nine; a silent one was told of before."""
+    heard = GatewayState(first_committed_at=NINE, last_committed_at=NINE - silent, report_interval_s=60, silent=silent)
     whole = replace(school(), state=replace(state, gateways={GATEWAY: heard}))
-    return next_due(whole, after, policy or Policy())
+    return next_due(whole, after, policy or TOLD_AT_ONCE)
 
 
 @pytest.mark.parametrize("kind", SHORT_LIVED)
@@ -93,7 +96,7 @@ def test_what_is_good_for_three_intervals(kind: str) -> None:
 @pytest.mark.parametrize("kind", PORTS)
 def test_what_is_good_for_hours_of_lessons(kind: str) -> None:
     """Three of them: at noon."""
-    policy = Policy(port_max_school_hours=3, uplink_max_school_hours=4)
+    policy = Policy(silence_hold_s=0, port_max_school_hours=3, uplink_max_school_hours=4)
     assert due(PORTS[kind], NINE, policy=policy) == NOON + JUST_AFTER_S
     assert due(PORTS[kind], NOON + 1, policy=policy) == at("2026-11-23 17:00")
 
@@ -101,7 +104,7 @@ def test_what_is_good_for_hours_of_lessons(kind: str) -> None:
 @pytest.mark.parametrize("kind", TESTS)
 def test_tests_are_good_for_hours_of_lessons(kind: str) -> None:
     """They have a limit of their own."""
-    policy = Policy(port_max_school_hours=1, uplink_max_school_hours=3)
+    policy = Policy(silence_hold_s=0, port_max_school_hours=1, uplink_max_school_hours=3)
     assert due(TESTS[kind], NINE, policy=policy) == NOON + JUST_AFTER_S
     assert due(TESTS[kind], NOON + 1, policy=policy) == at("2026-11-23 17:00")
 
@@ -109,13 +112,21 @@ def test_tests_are_good_for_hours_of_lessons(kind: str) -> None:
 @pytest.mark.parametrize("kind", NOTHING_DUE)
 def test_what_is_no_evidence_wakes_nobody(kind: str) -> None:
     """The end of the lesson is the next moment."""
-    assert due(NOTHING_DUE[kind], NINE, policy=Policy(port_max_school_hours=3)) == at("2026-11-23 17:00")
+    assert due(NOTHING_DUE[kind], NINE, policy=Policy(silence_hold_s=0, port_max_school_hours=3)) == at(
+        "2026-11-23 17:00"
+    )
 
 
 def test_a_gateway_is_watched_until_it_is_silent() -> None:
     """Three of its intervals after it was heard."""
     assert due(SchoolState(), NINE, silent=False) == NINE + 180 + JUST_AFTER_S
     assert due(SchoolState(), NINE, silent=True) == at("2026-11-23 17:00")
+
+
+def test_a_silence_is_told_after_its_hold() -> None:
+    """A quarter of an hour of lessons after the last report; then there is nothing more to wait for."""
+    assert due(SchoolState(), NINE, policy=Policy()) == NINE - 1 + 900 + JUST_AFTER_S
+    assert due(SchoolState(), NINE + 900, policy=Policy()) == at("2026-11-23 17:00")
 
 
 def test_a_hold_is_waited_for() -> None:

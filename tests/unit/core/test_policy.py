@@ -16,6 +16,8 @@ DEFAULTS = {
     "blame_spacing_s": 1_800.0,
     "late_after_s": 180.0,
     "silent_after_intervals": 3,
+    "silence_hold_s": 900.0,
+    "silence_hold_next_lesson_s": 600.0,
     "awake_window_s": 60.0,
     "fresh_intervals": 3,
     "port_max_school_hours": 8.0,
