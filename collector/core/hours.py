@@ -54,6 +54,12 @@ def in_lesson(hours: Hours, at: float) -> bool:
     return begun > 0 and at < hours.ends[begun - 1]
 
 
+def last_begun(hours: Hours, at: float) -> float:
+    """When the last lesson began that had begun by ``at``; minus infinity = none is known."""
+    begun = bisect_right(hours.starts, at)
+    return hours.starts[begun - 1] if begun else -inf
+
+
 def period_at(hours: Hours, at: float) -> PeriodKind | None:
     """What the timetable says for ``at``; None = nothing. Where groups of rooms differ, a lesson of any wins."""
     if in_lesson(hours, at):

@@ -1,17 +1,25 @@
 """Why an alert is not told: the observation period of a new gateway, and a silence that may be a night's."""
 
 from collector.core.evidence import GatewayState
-from collector.core.hours import after_school_hours, in_lesson, school_days_between, school_hours_between
+from collector.core.hours import (
+    after_school_hours,
+    in_lesson,
+    last_begun,
+    school_days_between,
+    school_hours_between,
+)
 from collector.core.policy import Policy
 from collector.core.state import School
 
 
 def is_observing(school: School, gateway: str, now: float, policy: Policy) -> bool:
-    """观察期: a new gateway is measured and shown, but nobody is told yet."""
+    """观察期: a new gateway is measured and shown, but nobody is told yet. It ends as a lesson begins."""
     heard = school.state.gateways.get(gateway)
     if policy.observation_school_days == 0 or heard is None:
         return False
-    return school_days_between(school.hours, heard.first_committed_at, now) < policy.observation_school_days
+    # at the midnight that ends it nobody is there to read what a week has gathered
+    begun_at = last_begun(school.hours, now)
+    return school_days_between(school.hours, heard.first_committed_at, begun_at) < policy.observation_school_days
 
 
 def silence_held_until(school: School, heard: GatewayState, policy: Policy) -> float:

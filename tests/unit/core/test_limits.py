@@ -103,7 +103,6 @@ def nobody_is_told(story: Story, now: float) -> bool:
     [
         ("absent_after_school_days", room_is_there),
         ("forget_after_school_days", trunk_is_there),
-        ("observation_school_days", nobody_is_told),
     ],
 )
 def test_what_is_good_for_school_days(name: str, holds: Callable[[Story, float], bool], limit: int, time: str):
@@ -113,6 +112,15 @@ def test_what_is_good_for_school_days(name: str, holds: Callable[[Story, float],
     over = at(f"{days[limit - 1]} {time}")
     assert not holds(Story(policy=Policy(**policy)), over)
     assert holds(Story(policy=Policy(**policy)), at(f"{days[limit - 1]} 00:00") - 180)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize(("time", "is_over"), [("00:00", False), ("07:56", False), ("08:00", True), ("23:58", True)])
+def test_the_observation_period_ends_as_a_lesson_begins(limit: int, time: str, *, is_over: bool):
+    """Not at midnight, when a week's alerts would come at once and nobody is there."""
+    days = [day for n in range(1, 9) if (day := date(2026, 11, 23) + timedelta(days=n)).weekday() < 5]
+    story = Story(policy=Policy(observation_school_days=limit))
+    assert nobody_is_told(story, at(f"{days[limit - 1]} {time}")) is not is_over
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
