@@ -154,7 +154,16 @@ class FeishuReceiver(_Receiver, frozen=True, kw_only=True, tag="feishu"):
     """Where the robot lives."""
 
 
-Receiver = ConsoleReceiver | WeComReceiver | DingTalkReceiver | FeishuReceiver
+class WebhookReceiver(_Receiver, frozen=True, kw_only=True, tag="webhook"):
+    """A program of one's own, or a bridge to another chat: each message is one POST of JSON."""
+
+    url_file: str
+    """File with the whole address, which may hold a secret: never in the log."""
+    sign_secret_file: str | None = None
+    """File with the secret by which time and body are signed; null = no signature."""
+
+
+Receiver = ConsoleReceiver | WeComReceiver | DingTalkReceiver | FeishuReceiver | WebhookReceiver
 
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):

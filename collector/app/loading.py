@@ -1,6 +1,7 @@
 """Settings, roster and secrets as they stand on disk: all of them good, or every problem with its file and line."""
 
 import os
+import re
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,8 @@ from collector.roster.timetables import of_office
 from collector.settings import CollectorSettings, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
 
-RECEIVER_SECRETS = frozenset({"key_file", "sign_secret_file", "password_file"})
+_ADDRESS = re.compile(r"https?://[!-.0->@-~]+(/[!-~]*)?")
+RECEIVER_SECRETS = frozenset({"key_file", "url_file", "sign_secret_file", "password_file"})
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -288,7 +290,9 @@ def _comes_back(name: str, fallbacks: Mapping[str, str | None]) -> bool:
 def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:
     """The vendors show the whole address to copy; it must not end up inside of another one."""
     for entry, secret in secrets.items():
-        if entry.startswith("receivers[") and entry.endswith(".key_file") and "://" in secret:
+        if entry.endswith(".url_file") and not _ADDRESS.fullmatch(secret):
+            yield loaded.problem(entry, "the file must hold one address like https://host/path")
+        elif entry.startswith("receivers[") and entry.endswith(".key_file") and "://" in secret:
             yield loaded.problem(
                 entry, "the file holds a whole address: leave only the robot's key (docs/receivers.md)"
             )

@@ -8,14 +8,23 @@ from collector.notify.contract import Notifier
 from collector.notify.dingtalk import DingTalk
 from collector.notify.feishu import Feishu
 from collector.notify.robot.tools import Secrets, Tools
+from collector.notify.webhook import Webhook
 from collector.notify.wecom import WeCom
-from collector.settings import ConsoleReceiver, DingTalkReceiver, FeishuReceiver, Receiver, WeComReceiver
+from collector.settings import (
+    ConsoleReceiver,
+    DingTalkReceiver,
+    FeishuReceiver,
+    Receiver,
+    WebhookReceiver,
+    WeComReceiver,
+)
 
 NOTIFIERS: Mapping[type[Any], Callable[[Any, Tools, Secrets], Notifier]] = {
     ConsoleReceiver: Console,
     WeComReceiver: WeCom,
     DingTalkReceiver: DingTalk,
     FeishuReceiver: Feishu,
+    WebhookReceiver: Webhook,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.notify import dingtalk, feishu, wecom
+from collector.notify import dingtalk, feishu, webhook, wecom
 from collector.notify.dingtalk import DingTalk
 from collector.notify.feishu import Feishu
 from collector.notify.message import Message, clean, render
@@ -106,7 +106,14 @@ def of_feishu(message: Message) -> str:
     return f"{message.title}\n{element['text']['content']}".replace("\n- ", "\n> ")
 
 
-@pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu])
+def of_webhook(message: Message) -> str:
+    body = json.loads(webhook.body_of("r", message, len(message.items)))
+    assert body["title"] == message.title
+    assert [item["school"] for item in body["items"]] == [item.name for item in message.items]
+    return str(body["text"]).replace("\n- ", "\n> ")
+
+
+@pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu, of_webhook])
 @settings(max_examples=60, deadline=None)
 @given(schools=st.lists(HOSTILE, min_size=1, max_size=8), office=HOSTILE, room=HOSTILE)
 def test_names_are_inert_in_each_markup(

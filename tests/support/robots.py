@@ -1,4 +1,4 @@
-"""Strict stand-ins for DingTalk and Feishu robots: they check signature, clock, rate, size and form as documented.
+"""Strict stand-ins for DingTalk, Feishu and a webhook: they check signature, clock, rate, size and form as documented.
 
 The one for WeCom is ``bench.demo.robot``, which the demo runs as well; these misbehave in the same ways.
 """
@@ -171,3 +171,50 @@ class FeishuRobot(StrictRobot):
             return False
         good = hmac.new(f"{stamp}\n{self.secret}".encode(), b"", hashlib.sha256).digest()
         return message.get("sign") == base64.b64encode(good).decode()
+
+
+class WebhookTarget(StrictRobot):
+    """Takes what docs/receivers.md says that is sent; ``key`` is the last part of its address."""
+
+    codes: Mapping[str, int] = {"fail": 429, "busy": 503}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.path = "/hooks/{key}"
+
+    @property
+    def texts(self) -> list[str]:
+        return [message["text"] for message in self.received]
+
+    async def _send(self, request: web.Request) -> web.Response:
+        self.asked_count += 1
+        if (strange := await self._misbehave()) is not None:
+            self.attempts.append(None)
+            return strange
+        code, words = self.judge(request, await request.read())
+        self.attempts.append(code)
+        return web.Response(status=code or 200, text=words, headers={"Date": formatdate(self.wall(), usegmt=True)})
+
+    def judge(self, request: web.Request, body: bytes) -> tuple[int, str]:
+        if request.match_info["key"] != self.key:
+            return 410, f"gone: {request.path}"
+        if self.mode in self.codes:
+            return self.codes[self.mode], "no"
+        if self.secret is not None and not self._is_signed(request.headers, body):
+            return 401, "bad signature"
+        if len(body) > 262_144:
+            return 413, "too large"
+        message = json.loads(body)
+        fields = "version receiver language alarming title lead items left_out closing text"
+        if list(message) != fields.split() or self.keyword not in message["text"]:
+            return 422, "not what was said"
+        if self.within(60) >= 60:
+            return 429, "too fast"
+        return self.take(message)
+
+    def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        stamp = headers.get("X-Classready-Timestamp", "")
+        if not (stamp.isdecimal() and abs(int(stamp) - self.wall()) <= 300):
+            return False
+        good = hmac.new(str(self.secret).encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        return headers.get("X-Classready-Signature") == f"sha256={good}"

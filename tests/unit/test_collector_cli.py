@@ -243,6 +243,19 @@ def test_a_whole_address_for_a_key(tmp_path, kind, address):
     assert "s3cret-canary" not in done.output
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["s3cret-canary", "ftp://h/s3cret-canary", "https://h/a b", "https://h/é", "http:///s3cret-canary", "https://"],
+)
+def test_what_is_no_address_for_a_webhook(tmp_path, address):
+    """A path alone, another scheme, a blank inside: said with the line before anything is sent."""
+    secret(tmp_path, "robot").write_text(f"{address}\n", "utf-8")
+    done = call("check", "-c", settings(tmp_path, "receivers:\n  - {kind: webhook, name: a, url_file: robot}\n"))
+    assert done.exit_code == EXIT_CONFIG
+    assert "2: receivers[0].url_file: the file must hold one address like https://host/path" in done.output
+    assert "s3cret-canary" not in done.output
+
+
 def test_every_problem_at_once(tmp_path):
     """One run tells the problems of settings, secrets and roster together."""
     path = settings(tmp_path, "listen: {tokens: {api_file: gone}}\nstore: x\n")

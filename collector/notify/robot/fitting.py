@@ -38,14 +38,18 @@ def fit(
     """
 
     def made(shown: int) -> str:
-        text = _write(message, markup, shown)
+        text = write(message, markup, shown)
         return text if wrap is None else wrap(text)
 
-    shown = len(message.items)
-    whole = made(shown)
+    return largest(len(message.items), made, limit_bytes)
+
+
+def largest(count: int, made: Callable[[int], str], limit_bytes: int | None) -> str:
+    """Return what is ``made`` of as many of ``count`` items as fit, at worst of none."""
+    whole = made(count)
     if limit_bytes is None or len(whole.encode()) <= limit_bytes:
         return whole
-    low, high = 0, shown - 1
+    low, high = 0, count - 1
     while low < high:
         middle = (low + high + 1) // 2
         if len(made(middle).encode()) <= limit_bytes:
@@ -55,12 +59,18 @@ def fit(
     return made(low)
 
 
-def _write(message: Message, markup: Markup, shown: int) -> str:
+def left_out(message: Message, shown: int) -> tuple[int, int]:
+    """Return how many schools and classrooms are not among the first ``shown`` items."""
+    rest = message.items[shown:]
+    return len(rest), sum(len(item.classrooms) for item in rest)
+
+
+def write(message: Message, markup: Markup, shown: int) -> str:
     title = [] if markup.title is None else [markup.title(message.title, message.alarming)]
     items = [_item(item, message, markup) for item in message.items[:shown]]
-    if rest := message.items[shown:]:
-        classrooms = sum(len(item.classrooms) for item in rest)
-        items.append(say("chat.more", message.language, schools=len(rest), classrooms=classrooms))
+    schools, classrooms = left_out(message, shown)
+    if schools:
+        items.append(say("chat.more", message.language, schools=schools, classrooms=classrooms))
     return markup.line_end.join([*title, *message.lead, *items, *message.closing])
 
 
