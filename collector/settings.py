@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from classready.ids import Host, OfficeId, TargetName
 from classready.observation import Text
 from collector.core.hours import Calendar
+from collector.core.maintenance import Maintenance
 from collector.core.policy import Policy
 
 PortNumber = Annotated[int, Meta(ge=0, le=65_535)]
@@ -183,6 +184,8 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     """Every threshold."""
     calendar: Calendar = Calendar()
     """Terms and school days, beyond the public holidays."""
+    maintenance: Maintenance = Maintenance()
+    """When somebody works on something, and nobody wants to be told."""
     platforms: tuple[Platform, ...] = ()
     """What lessons need to reach."""
     receivers: tuple[Receiver, ...] = ()

@@ -529,6 +529,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_measured": ("实测 {measured}", "measured {measured}"),
     "chat.item_limit": ("要求 {limit}", "required {limit}"),
     "chat.item_since": ("自 {time} 起", "since {time}"),
+    "muted.maintenance": ("维护中,新问题暂不告警", "Maintenance: nobody is told of what begins to fail"),
+    "muted.exam": ("考试日,新问题暂不告警", "Examinations: nobody is told of what begins to fail"),
+    "muted.until": ("至", "until"),
+    "chat.item_still": ("此前未告警,仍未恢复", "not told before, still failing"),
     "chat.item_until": ("{time} 恢复", "recovered {time}"),
     "chat.item_separator": (",", ", "),
     "chat.more": (

@@ -4,7 +4,7 @@ import os
 import re
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from collector.roster import Roster, load_roster
 from collector.roster.calendar_checks import calendar_problems
 from collector.roster.calendar_notes import unwritten_notes, written_notes
 from collector.roster.loading import load_files
+from collector.roster.maintenance_checks import over_notes, unknown_subjects, window_problems
 from collector.roster.reading import Known
 from collector.roster.recall import FILE_NAME, recall, remember
 from collector.roster.timetables import of_office
@@ -71,6 +72,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     settings: CollectorSettings = loaded.value
     problems = [*_listen_problems(loaded), *_name_problems(loaded), *_fallback_problems(loaded)]
     problems += calendar_problems(loaded, "calendar", settings.calendar)
+    problems += window_problems(loaded, settings.maintenance)
     problems += _store_problems(loaded, state_folder(path))
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
     problems += _key_problems(loaded, secrets)
@@ -85,6 +87,12 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
         roster = Roster()
     else:
         problems += [*_office_problems(loaded, roster), *_broker_problems(loaded, roster)]
+        names: dict[str, Collection[str]] = {
+            "offices": roster.offices,
+            "schools": roster.schools,
+            "platforms": platforms_of(settings),
+        }
+        problems += unknown_subjects(loaded, settings.maintenance, names)
     if problems:
         raise SettingsError(problems)
     return Configuration(
@@ -115,9 +123,10 @@ def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
             "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
         )
         found.append(loaded.problem("listen.host", text))
-    found += written_notes(loaded, settings.calendar, today)
+    found += [*written_notes(loaded, settings.calendar, today), *over_notes(loaded, settings.maintenance, today)]
     for office in load_files(sorted(resolve(path, settings.roster).glob("*.yml")), roster.files):
         found += written_notes(office, of_office(office.value.calendar, settings.calendar), today)
+        found += over_notes(office, office.value.maintenance, today)
     return found
 
 

@@ -109,7 +109,7 @@ class Service:
         """Bring roster, calendar and policy into force."""
         settings = configuration.settings
         hours = await asyncio.to_thread(
-            hours_of_roster, configuration.roster, settings.calendar, time.time(), settings.policy
+            hours_of_roster, configuration.roster, settings.calendar, time.time(), settings.policy, settings.maintenance
         )
         await self.engine.replace_roster(configuration.roster, hours, settings.policy)
         self.configuration = configuration

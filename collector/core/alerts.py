@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from collector.core.events import AlertChange
 from collector.core.findings import Finding
-from collector.core.mute import is_observing
+from collector.core.mute import is_muted
 from collector.core.policy import Policy
 from collector.core.state import AlertState, School
 from collector.core.subject import Subject
@@ -26,6 +26,8 @@ def decide(
     alert: AlertState, finding: Finding, now: float, policy: Policy, *, observing: bool
 ) -> tuple[AlertState, bool | None]:
     """Return the alert after ``finding`` and whether to tell: True opened, False closed, None nothing.
+
+    ``observing``: nobody is to be told (``mute``).
 
     | open | finding                          | then                                  | tell   |
     |------|----------------------------------|---------------------------------------|--------|
@@ -111,15 +113,16 @@ def apply(
         # an alert begins with something bad; its clear streak needs no past of good ones
         if prior is None and (finding.bad != "yes" or finding.in_doubt):
             continue
-        observing = is_observing(school, finding.gateway, now, policy)
-        alert, told = decide(prior or quiet(finding), finding, now, policy, observing=observing)
+        muted = is_muted(school, finding.subject, finding.gateway, now, policy)
+        alert, told = decide(prior or quiet(finding), finding, now, policy, observing=muted)
         if finding.bad == "yes" or alert.opened_at is not None or alert.bad_streak:
             left[key] = alert
         else:
             left.pop(key, None)
         if told is not None:
             # since when it was bad is known of what was open, and of what is open now
-            changes.append(_change(school, finding, alert if told else prior or alert, now, opened=told))
+            change = _change(school, finding, alert if told else prior or alert, now, opened=told)
+            changes.append(replace(change, still=told and prior is not None and prior.opened_at is not None))
     # only who was judged can have lost a finding: a part of the rooms says nothing of the alerts of others
     if all_found:
         gone = [alert for key, alert in before.items() if key not in seen]

@@ -96,6 +96,8 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     measured: float | None = None
     limit: float | None = None
     direction: Direction | None = None
+    still: bool = False
+    """An opened one that was open before, when nobody was to be told: observation or maintenance is over."""
 
 
 class DeviceMoved(Struct, frozen=True, kw_only=True):

@@ -113,10 +113,10 @@ def school_days_between(hours: Hours, start: float, end: float) -> int:
 
 
 def next_boundary(hours: Hours, after: float) -> float:
-    """When the next lesson begins or ends, or the next school day does (at its midnight); infinite = none is known."""
+    """When the next lesson begins or ends, the next school day begins, or what mutes ends; infinite = none is known."""
     coming = [
         times[index]
-        for times in (hours.starts, hours.ends, hours.midnights)
+        for times in (hours.starts, hours.ends, hours.midnights, hours.mute_ends)
         if (index := bisect_right(times, after)) < len(times)
     ]
     return min(coming, default=inf)

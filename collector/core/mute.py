@@ -1,4 +1,9 @@
-"""Why an alert is not told: the observation period of a new gateway, and a silence that may be a night's."""
+"""Why an alert is not told: a new gateway is observed, somebody works on it, there are examinations, or it is night.
+
+Muted is the telling alone: everything is measured and judged as ever, and what still fails when it ends is told then.
+"""
+
+from collections.abc import Iterator
 
 from collector.core.evidence import GatewayState
 from collector.core.hours import (
@@ -9,7 +14,9 @@ from collector.core.hours import (
     school_hours_between,
 )
 from collector.core.policy import Policy
+from collector.core.roster import Hours, Mute
 from collector.core.state import School
+from collector.core.subject import Subject
 
 
 def is_observing(school: School, gateway: str, now: float, policy: Policy) -> bool:
@@ -36,3 +43,16 @@ def silence_held_until(school: School, heard: GatewayState, policy: Policy) -> f
         return began
     deaf_h = school_hours_between(hours, max(away.start, began), away.end) if away is not None else 0.0
     return after_school_hours(hours, began, hold_s / 3_600 + deaf_h)
+
+
+def mutes_at(hours: Hours, now: float) -> Iterator[Mute]:
+    """What mutes something now; at its last moment it no longer does."""
+    return (mute for mute in hours.mutes if mute.start <= now < mute.end)
+
+
+def is_muted(school: School, subject: Subject, gateway: str, now: float, policy: Policy) -> bool:
+    """Whether nobody is told now of what begins to fail about ``subject``, of which ``gateway`` tells."""
+    about = (None, subject.name) if subject.kind == "platform" else (None,)
+    return any(mute.platform in about for mute in mutes_at(school.hours, now)) or is_observing(
+        school, gateway, now, policy
+    )

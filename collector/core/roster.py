@@ -50,6 +50,18 @@ class Period(NamedTuple):
     kind: PeriodKind
 
 
+class Mute(NamedTuple):
+    """A span in which nobody is told of what begins to fail."""
+
+    start: float
+    end: float
+    why: Literal["maintenance", "exam"]
+    platform: str | None = None
+    """The only one that it is about; None = it is about everything."""
+    text: str = ""
+    """What is being done, in the words of whoever wrote it."""
+
+
 class SchoolDay(Struct, frozen=True, gc=False):
     """One school day in the school's own time zone. ``lessons``: sorted, disjoint spans of Unix seconds, maybe none."""
 
@@ -64,8 +76,8 @@ class Hours(Struct, frozen=True, gc=False):
 
     days: tuple[SchoolDay, ...] = ()
     utc_offset_s: float = 28_800.0
-    exams: tuple[Span, ...] = ()
-    """Examination days that are to come, or not over yet; sorted, disjoint. They are no school days."""
+    mutes: tuple[Mute, ...] = ()
+    """To come, or not over yet. An examination day is one, and no school day."""
     rooms: Mapping[str, "Hours"] = {}
     """Of rooms with a timetable of their own. ``days`` has the lessons of all of them."""
     midnights: tuple[float, ...] = ()
@@ -78,6 +90,8 @@ class Hours(Struct, frozen=True, gc=False):
     quiet_starts: tuple[float, ...] = ()
     """When nothing may load the lines; disjoint, in order. Where there is nothing beside lessons: these themselves."""
     quiet_ends: tuple[float, ...] = ()
+    mute_ends: tuple[float, ...] = ()
+    """In order."""
 
     def __post_init__(self) -> None:
         lessons = [lesson for day in self.days for lesson in day.lessons]
@@ -86,8 +100,10 @@ class Hours(Struct, frozen=True, gc=False):
         force_setattr(self, "starts", tuple(start for start, _ in lessons))
         force_setattr(self, "ends", tuple(end for _, end in lessons))
         force_setattr(self, "taught_s", tuple(accumulate(end - start for start, end in lessons)))
-        beside = [p[:2] for day in self.days for p in day.others if p.kind in QUIET_KINDS] + list(self.exams)
+        beside = [p[:2] for day in self.days for p in day.others if p.kind in QUIET_KINDS]
+        beside += [mute[:2] for mute in self.mutes if mute.why == "exam"]
         quiet = joined([*lessons, *beside]) if beside else ()
+        force_setattr(self, "mute_ends", tuple(sorted({mute.end for mute in self.mutes})))
         force_setattr(self, "quiet_starts", tuple(start for start, _ in quiet) if beside else self.starts)
         force_setattr(self, "quiet_ends", tuple(end for _, end in quiet) if beside else self.ends)
 

@@ -100,7 +100,7 @@ class AlertState(Struct, frozen=True, kw_only=True, gc=False):
     bad_since: float | None = None
     """When the evidence first was bad."""
     announced: bool = False
-    """Whether the bureau was told (it is not during the observation period)."""
+    """Whether the bureau was told (it is not while something mutes it)."""
 
 
 class SchoolState(Struct, frozen=True, kw_only=True, gc=False):

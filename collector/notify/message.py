@@ -173,6 +173,8 @@ def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, n
     else:
         at = min(member.at if member.since is None else member.since for member in members)
         yield say("chat.item_since", language, time=_moment(at, first.school, notice, language, names))
+        if any(member.still for member in members):
+            yield say("chat.item_still", language)
 
 
 def _named(members: Sequence[AlertChange], kind: SubjectKind) -> list[str]:

@@ -12,13 +12,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from collector.core.hours import Calendar
+from collector.core.maintenance import Maintenance, Window
 from collector.core.policy import Policy
-from collector.core.roster import Hours, Period, SchoolDay, joined
+from collector.core.roster import Hours, Mute, Period, SchoolDay, joined
 from collector.core.timetable import WEEKDAYS, PeriodEntry, Weekday
 from collector.roster.files import SchoolEntry
 from collector.roster.holidays import is_make_up_day, is_workday
 from collector.roster.loading import Roster
 from collector.roster.timetables import Plan, named_plan, of_office, periods_on, plan_of
+from collector.roster.windows import mutes, windows_of_schools
 
 PAST_DAYS = 60
 FUTURE_DAYS = 14
@@ -27,6 +29,7 @@ LOOK_BACK_MAX_DAYS = 6 * 366
 HOUR_S = 3_600.0
 
 _DEFAULTS = Policy()
+_NO_MAINTENANCE = Maintenance()
 _SCHOOL_DAY_SETTINGS = tuple(name for name in Policy.__struct_fields__ if name.endswith("_school_days"))
 _SCHOOL_HOUR_SETTINGS = tuple(name for name in Policy.__struct_fields__ if name.endswith("_school_hours"))
 
@@ -35,13 +38,24 @@ class Given(NamedTuple):
     """What a school has beside its own entry."""
 
     calendar: Calendar
+    windows: tuple[Window, ...] = ()
 
 
-def hours_of_roster(roster: Roster, calendar: Calendar, now: float, policy: Policy = _DEFAULTS) -> dict[str, Hours]:
-    """Hours of every school around ``now``, by the bureau's ``calendar`` and what its office says beside it."""
+def hours_of_roster(
+    roster: Roster,
+    calendar: Calendar,
+    now: float,
+    policy: Policy = _DEFAULTS,
+    maintenance: Maintenance = _NO_MAINTENANCE,
+) -> dict[str, Hours]:
+    """Hours of every school around ``now``, by what the bureau says and what its office says beside it."""
+    windows = windows_of_schools(roster, maintenance)
     calendars = {office: of_office(own, calendar) for office, own in roster.calendars.items()}
-    offices = {name: school.office for name, school in roster.schools.items()}
-    return _hours(roster.entries, lambda name: Given(calendars.get(offices[name], calendar)), now, policy)
+
+    def given_of(name: str) -> Given:
+        return Given(calendars.get(roster.schools[name].office, calendar), windows.get(name, ()))
+
+    return _hours(roster.entries, given_of, now, policy)
 
 
 def hours_of_schools(
@@ -61,44 +75,52 @@ def _hours(
         given = given_of(name)
         groups = sorted((room.id, room.follows) for room in entry.classrooms if room.follows)
         own = (entry.timezone, entry.timetable, entry.follows, entry.school_days, entry.stage, entry.kind, groups)
-        key = (id(given.calendar), given[1:], msgspec.msgpack.encode(own))
+        key = (id(given.calendar), tuple(map(id, given.windows)), msgspec.msgpack.encode(own))
         if key not in shared:
-            shared[key] = hours(entry, given.calendar, now, policy)
+            shared[key] = hours(entry, given.calendar, now, policy, given.windows)
         found[name] = shared[key]
     return found
 
 
-def hours(entry: SchoolEntry, calendar: Calendar, now: float, policy: Policy = _DEFAULTS) -> Hours:
+def hours(
+    entry: SchoolEntry,
+    calendar: Calendar,
+    now: float,
+    policy: Policy = _DEFAULTS,
+    windows: tuple[Window, ...] = (),
+) -> Hours:
     """Hours of one school, and of its rooms that follow a timetable of their own.
 
     In a lesson of some of its rooms the school is in a lesson: nothing may load the line that they share.
     """
+    given = Given(calendar, windows)
     named = sorted({room.follows for room in entry.classrooms if room.follows})
     plans = {name: named_plan(name, calendar) for name in named}
-    whole = _around(entry, [plan_of(entry, calendar), *plans.values()], calendar, now, policy)
+    whole = _around(entry, [plan_of(entry, calendar), *plans.values()], given, now, policy)
     if not plans:
         return whole
-    groups = {name: _around(entry, [plan], calendar, now, policy) for name, plan in plans.items()}
+    groups = {name: _around(entry, [plan], given, now, policy) for name, plan in plans.items()}
     return msgspec.structs.replace(
         whole, rooms={room.id: groups[room.follows] for room in entry.classrooms if room.follows}
     )
 
 
-def _around(entry: SchoolEntry, plans: list[Plan], calendar: Calendar, now: float, policy: Policy) -> Hours:
+def _around(entry: SchoolEntry, plans: list[Plan], given: Given, now: float, policy: Policy) -> Hours:
     """School days until ``FUTURE_DAYS`` after ``now``, and of the past as many as any age of ``policy`` can reach.
 
     An age is counted in these days: what is older than the oldest of them must already be too old.
     """
-    zone = ZoneInfo(entry.timezone)
+    calendar, zone = given.calendar, ZoneInfo(entry.timezone)
     today = datetime.fromtimestamp(now, zone)
     offset = today.utcoffset()
     coming = [today.date() + timedelta(days=n) for n in range(FUTURE_DAYS + 1)]
     past = [*_past(entry, plans, calendar, today.date(), policy)]
-    exams = (day for day in coming if day.isoformat() in calendar.exam_days and _has_calendar(entry))
+    exams = [day for day in coming if day.isoformat() in calendar.exam_days and _has_calendar(entry)]
+    examined = joined((instant(day, "00:00", zone), instant(day, "24:00", zone)) for day in exams)
     return Hours(
         days=(*reversed(past), *_school_days(coming, entry, plans, calendar)),
         utc_offset_s=offset.total_seconds() if offset else 0.0,
-        exams=joined((instant(day, "00:00", zone), instant(day, "24:00", zone)) for day in exams),
+        mutes=(*(Mute(*span, "exam") for span in examined), *mutes(given.windows, zone, coming)),
     )
 
 

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from classready.ids import ClassroomId, ClockTime, GatewayId, OfficeId, SchoolId
 from classready.observation import Text
 from collector.core.hours import Calendar
+from collector.core.maintenance import OfficeMaintenance
 from collector.core.timetable import SchoolKind, Stage, TimetableName, Weekday
 
 Sha256 = Annotated[
@@ -92,6 +93,8 @@ class OfficeFile(_Strict, frozen=True, kw_only=True):
     calendar: Calendar = Calendar()
     """What this office decides beside the bureau's calendar (collector.yml): its terms stand instead of the bureau's,
     its days beside them, its timetables before them."""
+    maintenance: OfficeMaintenance = OfficeMaintenance()
+    """When somebody works on something, and nobody wants to be told."""
     schools: tuple[SchoolEntry, ...] = ()
     """Every school it is responsible for."""
     gateways: tuple[GatewayEntry, ...] = ()

@@ -12,10 +12,12 @@ from msgspec import Struct
 
 from classready.settings import Loaded, Problem, SettingsError
 from collector.core.hours import Calendar
+from collector.core.maintenance import OfficeMaintenance
 from collector.core.roster import Classroom, SchoolRoster
 from collector.core.timetable import PeriodEntry
 from collector.roster.calendar_checks import calendar_problems, period_problem
 from collector.roster.files import ClassroomEntry, GatewayEntry, SchoolEntry
+from collector.roster.maintenance_checks import unknown_subjects, window_problems
 from collector.roster.reading import Known, Office, read_office
 from collector.roster.sharing import Shared
 
@@ -33,6 +35,8 @@ class Roster(Struct, frozen=True, kw_only=True):
     """The same schools as they stand in the files: what the calendar needs."""
     calendars: Mapping[str, Calendar] = {}
     """Office -> what it decides itself."""
+    maintenance: Mapping[str, OfficeMaintenance] = {}
+    """Office -> its windows."""
     gateways: Mapping[str, GatewayEntry] = {}
     files: Known = {}
     """What it was read from: for the next reading."""
@@ -72,6 +76,7 @@ def load_roster(
     offices, problems = _load(files, known)
     loaded = [office.loaded for office in offices]
     problems += [*_cross_checks(loaded, complete=not problems), *unknown_timetables(loaded, calendar)]
+    problems += _unknown_in_windows(loaded, platforms)
     if problems:
         raise SettingsError(problems)
     return msgspec.structs.replace(_roster(loaded, platforms), files={o.digest: o.loaded.value for o in offices})
@@ -95,7 +100,8 @@ def build_roster(loaded: Sequence[Loaded], platforms: Platforms, calendar: Calen
     Raises:
         SettingsError: they contradict each other.
     """
-    if problems := [*_cross_checks(loaded, complete=True), *unknown_timetables(loaded, calendar)]:
+    problems = [*_cross_checks(loaded, complete=True), *unknown_timetables(loaded, calendar)]
+    if problems := [*problems, *_unknown_in_windows(loaded, platforms)]:
         raise SettingsError(problems)
     return _roster(loaded, platforms)
 
@@ -128,6 +134,7 @@ def _roster(loaded: Sequence[Loaded], platforms: Platforms) -> Roster:
         },
         entries={s.id: s for f in loaded for s in f.value.schools},
         calendars={f.value.office: f.value.calendar for f in loaded},
+        maintenance={f.value.office: f.value.maintenance for f in loaded},
         gateways={gateway.id: gateway for gateway in gateways},
     )
 
@@ -167,6 +174,7 @@ def _cross_checks(loaded: Sequence[Loaded], *, complete: bool) -> Iterator[Probl
     """``complete`` = every file could be read, so that a name not found is really missing."""
     for file in loaded:
         yield from calendar_problems(file, "calendar", file.value.calendar)
+        yield from window_problems(file, file.value.maintenance)
     offices = [_Place(f, "", f.value) for f in loaded]
     schools = [_Place(f, f"schools[{i}]", s) for f in loaded for i, s in enumerate(f.value.schools)]
     gateways = [_Place(f, f"gateways[{i}]", g) for f in loaded for i, g in enumerate(f.value.gateways)]
@@ -215,6 +223,13 @@ def unknown_timetables(loaded: Sequence[Loaded], bureau: Calendar) -> Iterator[P
             if name not in names:
                 known = ", ".join(sorted(names)) or "none"
                 yield file.problem(path, f"no timetable {name!r} in calendar.timetables (there is: {known})")
+
+
+def _unknown_in_windows(loaded: Sequence[Loaded], platforms: Platforms) -> Iterator[Problem]:
+    """An office's windows are about its own schools."""
+    for file in loaded:
+        known = {"schools": {school.id for school in file.value.schools}, "platforms": platforms}
+        yield from unknown_subjects(file, file.value.maintenance, known)
 
 
 def _followed(schools: Sequence[SchoolEntry]) -> Iterator[tuple[str, str]]:

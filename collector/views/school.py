@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from collector.core.figures import contention_ratio, segments_of
 from collector.core.hours import period_at
+from collector.core.mute import mutes_at
 from collector.core.policy import Policy
 from collector.core.roster import Classroom
 from collector.core.state import School
@@ -45,6 +46,18 @@ class Unlisted(Struct, frozen=True, kw_only=True):
     age_text: str
 
 
+class MutedView(Struct, frozen=True, kw_only=True):
+    """Why nobody is told now of what begins to fail."""
+
+    why: Literal["maintenance", "exam"]
+    title: str
+    text: str
+    """In the words of whoever wrote it."""
+    platform: str | None
+    """The name of the only one that it is about; null = it is about everything."""
+    until_at: float
+
+
 class SchoolView(Struct, frozen=True, kw_only=True):
     summary: SchoolSummary
     now: float
@@ -57,6 +70,7 @@ class SchoolView(Struct, frozen=True, kw_only=True):
     contention_ratio: float | None
     period: PeriodKind | None
     """What the timetable says for now; null = nothing."""
+    muted: tuple[MutedView, ...]
     gateways: tuple[GatewayView, ...]
     uplinks: tuple[UplinkView, ...]
     segments: tuple[SegmentView, ...]
@@ -88,6 +102,16 @@ def show(  # noqa: PLR0913
         basis=policy.basis,
         contention_ratio=contention_ratio(school, policy),
         period=period_at(school.hours, now),
+        muted=tuple(
+            MutedView(
+                why=mute.why,
+                title=say(f"muted.{mute.why}", language),
+                text=mute.text,
+                platform=mute.platform and names.platform(mute.platform),
+                until_at=mute.end,
+            )
+            for mute in mutes_at(school.hours, now)
+        ),
         gateways=tuple(
             replace(
                 _gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), policy, language)

@@ -313,3 +313,12 @@ def test_times_are_the_schools_own() -> None:
     assert "实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n" in text
     night = notice(alert(change="closed", at=NOW - 11 * 3_600), kind="resolved", remaining_classrooms=0)
     assert "10月14日 23:00(UTC+6) 恢复" in fit(render(night, "zh", names), PLAIN)
+
+
+def test_what_was_kept_back_says_so() -> None:
+    """At the end of maintenance: still failing, since when it began to."""
+    text = written(notice(replace(alert("s1"), still=True), alert("s2")))
+    assert [line for line in text.splitlines() if "此前未告警,仍未恢复" in line] == [
+        line for line in text.splitlines() if line.startswith("- ") and "起" in line
+    ][:1]
+    assert "not told before, still failing" in written(notice(replace(alert("s1"), still=True)), language="en")

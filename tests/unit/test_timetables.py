@@ -6,7 +6,7 @@ import pytest
 
 from classready.ids import ClassroomId
 from collector.core.hours import Calendar, MakeUpDay, hours_of, in_lesson, next_quiet, period_at, school_hours_between
-from collector.core.roster import SchoolRoster
+from collector.core.roster import Mute, SchoolRoster
 from collector.core.timetable import PeriodEntry, TimetableEntry
 from collector.roster import Roster
 from collector.roster.calendar import hours, hours_of_roster, hours_of_schools
@@ -156,9 +156,9 @@ def test_an_examination_day():
     """No lessons, no school day, and quiet from midnight to midnight; a Saturday, too."""
     found = hours(school(stage="primary"), EXAMS, NOW)
     assert {"2026-11-24", "2026-11-25"}.isdisjoint(day.date for day in found.days)
-    assert found.exams == (
-        (at("2026-11-24T00:00"), at("2026-11-26T00:00")),
-        (at("2026-11-28T00:00"), at("2026-11-29T00:00")),
+    assert found.mutes == (
+        Mute(at("2026-11-24T00:00"), at("2026-11-26T00:00"), "exam"),
+        Mute(at("2026-11-28T00:00"), at("2026-11-29T00:00"), "exam"),
     )
     noon = at("2026-11-24T12:30")
     assert any(start <= noon < end for start, end in next_quiet(found, NOW, 86_400.0 * 2))
