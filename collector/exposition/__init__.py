@@ -1,10 +1,11 @@
 """What Prometheus sees: the state of schools as text, kept ready to be sent. Names and labels: docs/metrics.md.
 
-``samples`` reads the core, ``render`` writes lines, ``pieces`` deflates them, ``table`` keeps them by office.
+``samples`` and ``grids`` read the core, ``render`` writes lines, ``pieces`` deflates them, ``table`` keeps them by
+office.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -27,9 +28,11 @@ from collector.exposition.families import (
     Family,
     header,
 )
+from collector.exposition.grids import grids
+from collector.exposition.look import Look, look_at
 from collector.exposition.pieces import Deflater, Piece
-from collector.exposition.render import Sample, lines
-from collector.exposition.samples import GROUPS, Counts, Found, Group, Setting
+from collector.exposition.render import Sample, grid_lines, lines
+from collector.exposition.samples import GROUPS, Counts, Found, Group
 from collector.exposition.table import Table
 
 __all__ = ["END_OF_OPENMETRICS", "FAMILIES", "ROLL_UP", "Exposition", "Family"]
@@ -80,7 +83,10 @@ class Exposition:
         if shown is None:
             shown = self._shown[roster.school] = _Shown(school)
         shown.school = school
-        if _JUDGED in self._render(shown, now, range(len(GROUPS))):
+        look = self._look(school, now)
+        changed, pieces = self._render_changed(shown, look, range(len(GROUPS)))
+        self._keep(school, [*pieces, *self._render_grids(look)])
+        if _JUDGED in changed:
             self._count(shown, samples.classroom_counts(school))
 
     def remove(self, school_id: str) -> None:
@@ -136,25 +142,37 @@ class Exposition:
         for school_id in table:
             shown = self._shown[school_id]
             if shown.made_from[_CLOCK] != in_lesson(shown.school):
-                self._render(shown, now, [_CLOCK])
+                _, pieces = self._render_changed(shown, self._look(shown.school, now), [_CLOCK])
+                self._keep(shown.school, pieces)
 
-    def _render(self, shown: _Shown, now: float, groups: Iterable[int]) -> list[int]:
-        """Render those of ``groups`` whose sources are others than before, and return them."""
-        school, setting = shown.school, Setting(policy=self.policy, platform_names=self.platform_names)
-        base = (school.roster.office, school.roster.school)
-        rendered: list[int] = []
-        fresh: list[tuple[int, Piece]] = []
+    def _look(self, school: School, now: float) -> Look:
+        return look_at(school, now, self.policy, self.platform_names)
+
+    def _render_changed(
+        self, shown: _Shown, look: Look, groups: Iterable[int]
+    ) -> tuple[list[int], list[tuple[int, Piece]]]:
+        """Render those of ``groups`` whose sources are others than before; return which, and their pieces by column."""
+        base = _base(look)
+        changed: list[int] = []
+        pieces: list[tuple[int, Piece]] = []
         for n in groups:
-            made_from = GROUPS[n].made_from(school, now, setting)
-            if made_from is not None and made_from == shown.made_from[n]:
+            made_from = GROUPS[n].made_from(look)
+            if made_from == shown.made_from[n]:
                 continue
             shown.made_from[n] = made_from
-            rendered.append(n)
-            for column, found in _columns(GROUPS[n], GROUPS[n].samples(school, now, setting)):
-                fresh.append((column, self._deflater.piece(lines(FAMILIES[column], base, found))))
-        if fresh:
-            self._tables.setdefault(school.roster.office, Table(len(FAMILIES))).put(school.roster.school, fresh)
-        return rendered
+            changed.append(n)
+            for column, found in _columns(GROUPS[n], GROUPS[n].samples(look)):
+                pieces.append((column, self._deflater.piece(lines(FAMILIES[column], base, found))))
+        return changed, pieces
+
+    def _render_grids(self, look: Look) -> Iterator[tuple[int, Piece]]:
+        base = _base(look)
+        for metric, axes, values in grids(look):
+            column = COLUMN_OF[metric]
+            yield column, self._deflater.piece(grid_lines(FAMILIES[column], base, axes, values))
+
+    def _keep(self, school: School, pieces: Sequence[tuple[int, Piece]]) -> None:
+        self._tables.setdefault(school.roster.office, Table(len(FAMILIES))).put(school.roster.school, pieces)
 
     def _count(self, shown: _Shown, counts: Counts) -> None:
         """Keep the sums of the office, zeros included, so that no page adds up all schools."""
@@ -169,6 +187,10 @@ def _own_text(*, openmetrics: bool) -> bytes:
         text: bytes = openmetrics_format.generate_latest(REGISTRY)  # type: ignore[no-untyped-call]
         return text.removesuffix(_EOF)
     return generate_text(REGISTRY)
+
+
+def _base(look: Look) -> tuple[str, str]:
+    return look.school.roster.office, look.school.roster.school
 
 
 def _columns(group: Group, found: Found) -> Iterator[tuple[int, list[Sample]]]:

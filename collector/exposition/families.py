@@ -13,7 +13,8 @@ class Family(Struct, frozen=True):
     name: str
     help: str
     labels: tuple[str, ...]
-    to_the_millisecond: bool = False
+    decimals: int | None = None
+    """None = as many as the number has."""
 
 
 _SCHOOL = ("office", "school")
@@ -52,7 +53,7 @@ FAMILIES: tuple[Family, ...] = (
         "classready_classroom_evidence_timestamp_seconds",
         "When the newest evidence for this part of the classroom's verdict was measured.",
         (*_ROOM, "part"),
-        to_the_millisecond=True,
+        decimals=3,
     ),
     Family("classready_school_in_lesson", "1 in a lesson, else 0.", _SCHOOL),
     Family(

@@ -16,9 +16,11 @@ from collector.core.roster import Classroom, Hours
 from collector.core.state import Interval, School
 from collector.core.words import Cause
 from collector.exposition import FAMILIES, Exposition, Family
+from collector.exposition.grids import grids
+from collector.exposition.look import Look, look_at
 from collector.exposition.pieces import plain
-from collector.exposition.render import to_the_millisecond
-from collector.exposition.samples import GROUPS, Setting
+from collector.exposition.render import grid_lines, lines
+from collector.exposition.samples import GROUPS
 from tests.support.samples import (
     NOW,
     bandwidth_test,
@@ -169,7 +171,7 @@ def test_what_is_kept_is_what_would_be_rendered(shown: list[tuple[School, Policy
     fresh = Exposition(kept.policy, kept.platform_names)
     fresh.update(school, now)
     assert plain(kept.everything(now)) == plain(fresh.everything(now))
-    assert _samples(kept, now) == _plainly(school, now, Setting(policy=kept.policy, platform_names=kept.platform_names))
+    assert _samples(kept, now) == _plainly(look_at(school, now, kept.policy, kept.platform_names))
     assert _own(kept) == _own(fresh) != []
 
 
@@ -180,7 +182,7 @@ def test_each_change_alone_is_shown_and_taken_back(policy: Policy) -> None:
         exposition = Exposition(policy)
         for school, at in ((before, NOW), (after, now), (before, NOW)):
             exposition.update(school, at)
-            assert _samples(exposition, at) == _plainly(school, at, Setting(policy=policy))
+            assert _samples(exposition, at) == _plainly(look_at(school, at, policy, {}))
 
 
 def test_time_alone_is_shown() -> None:
@@ -190,26 +192,53 @@ def test_time_alone_is_shown() -> None:
     for now in MOMENTS:
         exposition.update(BASE, now)
         pages.append(_samples(exposition, now))
-        assert pages[-1] == _plainly(BASE, now, Setting(policy=policy))
+        assert pages[-1] == _plainly(look_at(BASE, now, policy, {}))
     assert len(set(map(tuple, pages))) > 1
 
 
-@given(st.floats(-1e11, 1e11))
-@example(-0.0001)
-@example(1_760_500_800.0005)
-def test_dates_to_the_millisecond(at: float) -> None:
-    """What Python writes of the rounded number."""
-    assert to_the_millisecond(at) == repr(round(at, 3))
+LABELS = st.lists(
+    st.text(st.characters(codec="utf-8"), max_size=4) | st.sampled_from(["%", "%s", "\n", '"\\']), max_size=3
+)
+GRIDS = st.tuples(LABELS, LABELS).flatmap(
+    lambda axes: st.tuples(
+        st.just(tuple(map(tuple, axes))),
+        st.lists(st.none() | st.floats(), min_size=len(axes[0]) * len(axes[1]), max_size=len(axes[0]) * len(axes[1])),
+    )
+)
+
+
+@given(st.lists(GRIDS, min_size=1, max_size=4), st.sampled_from([None, 3]))
+@example([(((r"\n",), ("%",)), [-0.0001]), (((r"\n",), ("%",)), [None]), (((r"\n",), ("%",)), [math.inf])], 3)
+def test_a_grid_is_its_samples_one_by_one(
+    shown: list[tuple[tuple[tuple[str, ...], ...], list[float | None]]], decimals: int | None
+) -> None:
+    """Whatever is in the labels, and whichever of the values are known: nothing of the one before is left."""
+    family = Family("classready_test", "help", ("office", "school", "classroom", "part"), decimals)
+    base = ("o%d", 's"\n')
+    for axes, values in shown:
+        expected = [
+            _line(family, (*base, *labels), value) + "\n"
+            for labels, value in zip(product(*axes), values, strict=True)
+            if value is not None and math.isfinite(value)
+        ]
+        assert grid_lines(family, base, axes, values).decode() == "".join(expected)
+        if decimals is None:
+            assert lines(family, base, zip(product(*axes), values, strict=True)).decode() == "".join(expected)
 
 
 def _samples(exposition: Exposition, now: float) -> list[str]:
     return [line for line in plain(exposition.everything(now)).decode().split("\n") if line[:1] not in {"", "#"}]
 
 
-def _plainly(school: School, now: float, setting: Setting) -> list[str]:
+def _plainly(look: Look) -> list[str]:
     """The lines of all samples, by family, written one by one with nothing kept."""
-    base = (school.roster.office, school.roster.school)
-    found = [sample for group in GROUPS for sample in group.samples(school, now, setting)]
+    base = (look.school.roster.office, look.school.roster.school)
+    found = [sample for group in GROUPS for sample in group.samples(look)]
+    found += [
+        (grid.metric, labels, value)
+        for grid in grids(look)
+        for labels, value in zip(product(*grid.axes), grid.values, strict=True)
+    ]
     return [
         _line(family, (*base, *labels), value)
         for family in FAMILIES
@@ -219,10 +248,10 @@ def _plainly(school: School, now: float, setting: Setting) -> list[str]:
 
 
 def _line(family: Family, values: tuple[str, ...], value: float) -> str:
-    shown = round(value, 3) if "evidence" in family.name else float(value)
+    shown = repr(float(value)) if family.decimals is None else f"{value:.3f}"
     escaped = [text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') for text in values]
     labels = ",".join(f'{name}="{text}"' for name, text in zip(family.labels, escaped, strict=True))
-    return f"{family.name}{{{labels}}} {shown!r}"
+    return f"{family.name}{{{labels}}} {shown}"
 
 
 def _own(exposition: Exposition) -> list[bytes]:

@@ -18,9 +18,12 @@ from classready.units import MBIT
 from collector.core.bureau.words import Bureau, Desk, Incident, Tally
 from collector.core.evidence import PathState
 from collector.core.policy import Policy
+from collector.core.roster import SchoolRoster
 from collector.core.state import School
 from collector.core.words import Cause
 from collector.exposition import END_OF_OPENMETRICS, FAMILIES, ROLL_UP, Exposition
+from collector.exposition.grids import grids
+from collector.exposition.look import look_at
 from collector.exposition.pieces import plain
 from collector.exposition.samples import GROUPS
 from tests.support.samples import (
@@ -325,8 +328,10 @@ def test_open_incidents_are_counted() -> None:
 
 def test_every_family_of_a_school_is_of_one_group() -> None:
     """A metric in no group is never shown, one in two is shown by whichever changed last."""
-    grouped = sorted(metric for group in GROUPS for metric in group.metrics)
-    assert grouped == sorted(family.name.removeprefix("classready_") for family in FAMILIES)
+    for school in (demo_school(), School(roster=SchoolRoster(office="511402", school="s1"))):
+        grouped = [metric for group in GROUPS for metric in group.metrics]
+        grouped += [grid.metric for grid in grids(look_at(school, NOW, Policy(), {}))]
+        assert sorted(grouped) == sorted(family.name.removeprefix("classready_") for family in FAMILIES)
 
 
 def test_openmetrics_is_read_by_its_own_parser() -> None:
@@ -427,6 +432,13 @@ def test_evidence_of_the_way_is_of_the_newest_test_that_decides() -> None:
     found = of(with_state(demo_school(), paths={str(n): leg for n, leg in enumerate(legs)}))
     told = {room: at for (name, *labels), at in found.items() if labels[1:] == ["path"] for room in labels[:1]}
     assert told == {"b2-301": NOW - 600, "b2-302": NOW - 120}
+
+
+def test_evidence_of_a_room_that_nobody_told_of() -> None:
+    """It can only hang on the one gateway that there is: the line's test speaks for it; of two, nobody knows which."""
+    for gateways, expected in (((GATEWAY,), NOW - 1_800), ((GATEWAY, "gw-second"), None)):
+        found = of(with_state(demo_school(gateways=gateways), classrooms={}))
+        assert found.get(("classroom_evidence_timestamp_seconds", "b2-301", "uplink")) == expected
 
 
 @pytest.mark.parametrize(
