@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv packages demo test check fix static fast slow promtool docs bench bench-agent bench-bandwidth bench-collector bench-province mutants clean
+.PHONY: help venv packages demo test check fix static fast slow promtool docs bench bench-agent bench-bandwidth bench-collector bench-province bench-scenarios mutants clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -64,7 +64,7 @@ docs: venv ## write the generated parts of docs/ and dashboards/ anew
 	$(BIN)/python -m bench.province.chart
 	$(BIN)/python dashboards/build.py
 
-bench: bench-bandwidth bench-agent bench-collector bench-province ## every benchmark there is; run it alone on the machine
+bench: bench-bandwidth bench-agent bench-collector bench-province bench-scenarios ## every benchmark there is; run it alone on the machine
 
 bench-bandwidth: venv ## the 100 Mbit/s verdict on labelled lines, beside iperf3 (root; BENCH="--quick" and the like)
 	@$(BIN)/python -m bench.bandwidth $(BENCH)
@@ -77,6 +77,9 @@ bench-collector: venv ## what the collector's parts cost: a report decoded, a ro
 
 bench-province: venv ## one collector under a province: reports, silence, restart, scrapes (BENCH="--quick" and the like)
 	@$(BIN)/python -m bench.province $(BENCH)
+
+bench-scenarios: venv ## a county's weeks in simulated time: right cause, right person, silence otherwise (BENCH="--quick", "--seed 7")
+	@$(BIN)/python -m bench.scenarios $(BENCH)
 
 mutants: venv ## how many small breakages of the core its tests notice (BENCH="--quick", "--seed 7")
 	@$(BIN)/python -m bench.mutants $(BENCH)

@@ -7,6 +7,7 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from msgspec import inspect as shapes
 from agent.settings import AgentSettings
 from bench.province.lines import BASELINE, LATEST, read_file
 from bench.province.table import table
+from bench.scenarios import lines as scenario_lines
+from bench.scenarios import table as scenario_table
 from classready.settings import expected
 from collector.roster.files import OfficeFile
 from collector.settings import CollectorSettings
@@ -124,8 +127,27 @@ def performance(_: str) -> str:
     return "\n".join([*table(read_file(BASELINE), read_file(LATEST)), ""])
 
 
-GENERATED = {("configuration.md", f"configuration {file}"): (configuration, file) for file in ROOTS}
+def scenarios(part: str) -> str:
+    """What the newest run of the scenarios says, beside the first."""
+    first = scenario_lines.read_file(scenario_lines.BASELINE)
+    latest = scenario_lines.read_file(scenario_lines.LATEST)
+    parts = {
+        "definitions": scenario_table.definitions(),
+        "results": scenario_table.results(first, latest),
+        "wrongs": scenario_table.wrongs(latest or first),
+        "kinds": scenario_table.kinds(),
+    }
+    return "\n".join([*parts[part], ""])
+
+
+GENERATED: dict[tuple[str, str], tuple[Callable[[str], str], str]] = {
+    ("configuration.md", f"configuration {file}"): (configuration, file) for file in ROOTS
+}
 GENERATED |= {("performance.md", "performance"): (performance, "")}
+GENERATED |= {
+    ("alerts-evaluation.md", f"scenarios {part}"): (scenarios, part)
+    for part in ("definitions", "results", "wrongs", "kinds")
+}
 
 
 def render(page: str, text: str) -> str:

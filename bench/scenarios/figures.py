@@ -1,0 +1,270 @@
+"""What is right is counted here. The docstring of a figure is its exact definition, and stands in the docs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from bench.scenarios import days
+from bench.scenarios.causes import KINDS
+from bench.scenarios.run import Heard, Story
+from bench.scenarios.schedule import Truth
+from collector.core.events import AlertChange
+from collector.core.words import Cause
+from collector.text import say
+
+LATE_S: Final = days.HOUR_S
+"""A message that comes so long after its cause was mended is still about it: evidence has to come first."""
+NO_NEWS: Final = ("reminder", "digest", "moved")
+"""Kinds of messages that open nothing."""
+WINDOW_S: Final = 300.0
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """One injected cause and what was said of it. None = does not apply."""
+
+    truth: Truth
+    is_named: bool
+    has_actor: bool
+    has_words: bool | None
+    is_recovery_told: bool | None
+    said: tuple[str, ...]
+    """What the chat said of its rooms meanwhile: cause, actor and how often, for people."""
+
+
+def judged(story: Story) -> list[Judged]:
+    return [_judged(story, truth) for truth in story.truths]
+
+
+def _judged(story: Story, truth: Truth) -> Judged:
+    about = [heard for heard in _meanwhile(story, truth) if _members(heard, truth)]
+    right = _right(about, truth)
+    words = truth.hit.words
+    named = _covers_half(right, truth)
+    return Judged(
+        truth=truth,
+        is_named=named,
+        has_actor=named and any(_asks(right[-1], actor) for actor in KINDS[truth.kind].actors),
+        has_words=any(all(word in heard.text for word in words) for heard in right) if words else None,
+        is_recovery_told=_recovery(story, truth, right) if named else None,
+        said=tuple(_said(story, about, truth)),
+    )
+
+
+def _meanwhile(story: Story, truth: Truth) -> Iterator[Heard]:
+    for heard in story.messages:
+        if truth.began_at <= heard.told.at <= truth.ended_at + LATE_S and heard.told.notice.kind not in NO_NEWS:
+            yield heard
+
+
+def _members(heard: Heard, truth: Truth) -> list[AlertChange]:
+    """What the message says begins, of rooms of ``truth``, and not before it did."""
+    return [
+        member
+        for member in heard.told.notice.members
+        if member.change == "opened"
+        and (member.since or member.at) >= truth.began_at - WINDOW_S * 3
+        and any((member.school, room) in truth.hit.rooms for room in member.classrooms)
+    ]
+
+
+def _right(about: Sequence[Heard], truth: Truth) -> list[Heard]:
+    """Those in time that name an accepted cause in words."""
+    kind = KINDS[truth.kind]
+    until = None if kind.tell_within_h is None else truth.began_at + kind.tell_within_h * days.HOUR_S
+    return [
+        heard
+        for heard in about
+        if (until is None or heard.told.at <= until)
+        and any(m.cause in kind.causes and _names(heard, m.cause) for m in _members(heard, truth))
+    ]
+
+
+def _names(heard: Heard, cause: Cause) -> bool:
+    return say(f"cause.{cause}", "zh") in heard.text
+
+
+def _asks(heard: Heard, actor: str) -> bool:
+    return say("chat.act", "zh", actor=say(f"actor.{actor}", "zh")) in heard.text
+
+
+def _covers_half(right: Sequence[Heard], truth: Truth) -> bool:
+    told = {
+        (m.school, room)
+        for heard in right
+        for m in _members(heard, truth)
+        if m.cause in KINDS[truth.kind].causes
+        for room in m.classrooms
+    }
+    return len(told & truth.hit.rooms) * 2 >= len(truth.hit.rooms)
+
+
+def _recovery(story: Story, truth: Truth, right: Sequence[Heard]) -> bool | None:
+    """None where the run ends before the evening by which it must be told."""
+    last_day = days.day_of(truth.ended_at) + timedelta(days=1)
+    while not days.is_school_day(last_day):
+        last_day += timedelta(days=1)
+    until = days.at(last_day, 18.0)
+    if until > story.ended_at:
+        return None
+    causes = KINDS[truth.kind].causes
+    open_keys = {_key(m) for heard in right for m in _members(heard, truth) if m.cause in causes}
+    closed = {
+        _key(member)
+        for heard in story.messages
+        if truth.began_at < heard.told.at <= until
+        for member in heard.told.notice.members
+        if member.change == "closed" and member.why == "recovered"
+    }
+    return open_keys <= closed
+
+
+def _key(member: AlertChange) -> tuple[object, ...]:
+    return member.school, member.subject, member.cause
+
+
+def _said(story: Story, about: Sequence[Heard], truth: Truth) -> Iterator[str]:
+    """Cause and actor as the messages worded them, and in how many; not what another cause at its rooms explains."""
+    found: dict[str, int] = {}
+    for heard in about:
+        actors = [line for line in heard.text.splitlines() if line.startswith(say("chat.act", "zh", actor=""))]
+        own = (m for m in _members(heard, truth) if not _is_of_another(story, heard, m, truth))
+        for cause in dict.fromkeys(member.cause for member in own):
+            words = f"{say(f'cause.{cause}', 'zh')};{''.join(actors)}"
+            found[words] = found.get(words, 0) + 1
+    yield from (f"{words} ×{count}" for words, count in found.items())
+
+
+def _is_of_another(story: Story, heard: Heard, member: AlertChange, truth: Truth) -> bool:
+    if member.cause in KINDS[truth.kind].causes:
+        return False
+    others = (t for t in story.truths if t is not truth and member.cause in KINDS[t.kind].causes)
+    return any(_concerns(other, heard, member) for other in others)
+
+
+def _concerns(truth: Truth, heard: Heard, member: AlertChange) -> bool:
+    rooms = {(member.school, room) for room in member.classrooms}
+    return truth.began_at <= heard.told.at <= truth.ended_at + LATE_S and bool(rooms & truth.hit.rooms)
+
+
+# --- the figures ------------------------------------------------------------------------------------------------------
+
+
+class Figure(Struct, frozen=True):
+    value: float
+    n: int
+    note: str | None = None
+
+
+def cause_named_share(found: Sequence[Judged]) -> Figure:
+    """Share of the injected causes of which a message, sent while the cause lasted or within an hour after, named an
+    accepted cause in its own words, for at least half of the rooms concerned (all such messages together). Boards that
+    lost their power as a group must be told within half an hour.
+    """
+    return _share([one.is_named for one in found])
+
+
+def actor_right_share(found: Sequence[Judged]) -> Figure:
+    """Share of the injected causes that are named right and whose last such message asks somebody who can act."""
+    return _share([one.has_actor for one in found])
+
+
+def words_right_share(found: Sequence[Judged]) -> Figure:
+    """Of the causes at a switch, trunk or port: share with a message, naming the right cause, that also has the name of
+    that switch, access point or port, and says half duplex where that is it.
+    """
+    return _share([one.has_words for one in found if one.has_words is not None])
+
+
+def recoveries_told_share(found: Sequence[Judged]) -> Figure:
+    """Of the causes that were named and whose mending the run outlasts by a school day: share of which everything that
+    was told to have begun (school, subject, cause) was told to have recovered by 18:00 of the next school day. What was
+    withdrawn is not recovered.
+    """
+    return _share([one.is_recovery_told for one in found if one.is_recovery_told is not None])
+
+
+def messages_per_incident(story: Story) -> Figure:
+    """All messages of the run with causes, but for digests and moves, over the number of injected causes."""
+    count = sum(heard.told.notice.kind not in {"digest", "moved"} for heard in story.messages)
+    return Figure(count / max(1, len(story.truths)), len(story.truths), f"{count} messages")
+
+
+def first_message_seconds(story: Story) -> Figure:
+    """The longest time from the moment at which an alert was decided to the first message of its incident."""
+    waits = [
+        heard.told.at - min(member.at for member in heard.told.notice.members)
+        for heard in story.messages
+        if heard.told.notice.kind == "opened"
+    ]
+    middle = sorted(waits)[len(waits) // 2] if waits else 0.0
+    return Figure(max(waits, default=0.0), len(waits), f"median {middle:.0f}")
+
+
+def false_alerts(story: Story) -> Figure:
+    """Alerts told to have begun, each school, subject and opening once, where no injected cause lasts for one of its
+    rooms (or ended within the last hour). In the quiet run that is all of them.
+    """
+    false: dict[str, int] = {}
+    for heard in story.messages:
+        if heard.told.notice.kind in NO_NEWS:
+            continue
+        for member in heard.told.notice.members:
+            if member.change == "opened" and not _has_reason(story, heard, member):
+                false[str(member.cause)] = false.get(str(member.cause), 0) + 1
+    note = ", ".join(f"{cause} {count}" for cause, count in sorted(false.items(), key=lambda item: -item[1]))
+    return Figure(sum(false.values()), len(story.messages), note or None)
+
+
+def _has_reason(story: Story, heard: Heard, member: AlertChange) -> bool:
+    return any(_concerns(truth, heard, member) for truth in story.truths)
+
+
+def quiet_day_messages(story: Story) -> Figure:
+    """Messages of the quiet run over its days, free days included; the note has the worst day."""
+    per_day: dict[str, int] = {}
+    for heard in story.messages:
+        day = days.day_of(heard.told.at).isoformat()
+        per_day[day] = per_day.get(day, 0) + 1
+    count = max(1, round((story.ended_at - story.began_at) / days.DAY_S))
+    worst = max(per_day.items(), key=lambda item: item[1], default=("", 0))
+    return Figure(len(story.messages) / count, count, f"worst {worst[1]} on {worst[0]}")
+
+
+def flapping_messages_per_day(story: Story) -> Figure:
+    """Messages in the day of the flapping gateway with news of that gateway."""
+    return Figure(sum(_is_of(heard, story.truths[0]) for heard in story.messages), 1)
+
+
+def _is_of(heard: Heard, truth: Truth) -> bool:
+    return any(m.subject.kind == "gateway" and m.school in truth.schools for m in heard.told.notice.members)
+
+
+def outage_messages_per_office(story: Story) -> Figure:
+    """Messages within five minutes of the first one after all lines of the office were cut at once."""
+    sent = [heard.told.at for heard in story.messages if heard.told.at >= story.truths[0].began_at]
+    count = sum(at <= sent[0] + WINDOW_S for at in sent) if sent else 0
+    rooms = len(story.truths[0].hit.rooms)
+    return Figure(count, 1, f"{rooms} rooms, {len(sent)} messages in all")
+
+
+def operator_outage_right(story: Story) -> Figure:
+    """1 where the outage of twenty schools of one operator was named and the operator asked, else 0."""
+    (one,) = judged(story)
+    return Figure(float(one.has_actor), 1, "; ".join(one.said) or "nothing was said")
+
+
+def operator_outage_messages(story: Story) -> Figure:
+    """Messages with news of those twenty schools' gateways, from the cut until an hour after its end."""
+    return Figure(sum(_is_of(heard, story.truths[0]) for heard in story.messages), 1)
+
+
+def _share(found: Sequence[bool | None]) -> Figure:
+    return Figure(sum(map(bool, found)) / max(1, len(found)), len(found))
+
+
+OF_CAUSES: Final[Mapping[str, Callable[[Sequence[Judged]], Figure]]] = {
+    function.__name__: function
+    for function in (cause_named_share, actor_right_share, words_right_share, recoveries_told_share)
+}
