@@ -22,7 +22,7 @@ from classready.settings import (
     read_secret,
     resolve,
 )
-from collector.roster import Roster, load_roster
+from collector.roster import Roster, exemptions, load_roster
 from collector.roster.calendar_checks import calendar_problems
 from collector.roster.calendar_notes import unwritten_notes, written_notes
 from collector.roster.loading import load_files
@@ -126,7 +126,7 @@ def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
     found += [*written_notes(loaded, settings.calendar, today), *over_notes(loaded, settings.maintenance, today)]
     for office in load_files(sorted(resolve(path, settings.roster).glob("*.yml")), roster.files):
         found += written_notes(office, of_office(office.value.calendar, settings.calendar), today)
-        found += over_notes(office, office.value.maintenance, today)
+        found += [*over_notes(office, office.value.maintenance, today), *exemptions.over_notes(office, today)]
     return found
 
 

@@ -35,6 +35,7 @@ from collector.notify.message import Message, render
 from collector.notify.robot.budget import Budgets
 from collector.notify.robot.tools import Tools
 from collector.outbox import Outbox
+from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
 from collector.settings import CollectorSettings
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
@@ -45,6 +46,8 @@ from collector.views import Bureau, Kept
 NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
 RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
+CALENDAR_LOOK_S = 60.0
+"""An exemption that ends at midnight has ended after this at the latest."""
 SAVE_WITHIN_S = 10.0
 """At the end, for dates and counters: what is not stored then is up to ten minutes older after the restart."""
 GARBAGE_AFTER_OBJECTS = 50_000
@@ -70,6 +73,7 @@ class Service:
 
     def __init__(self, configuration: Configuration, store: Store) -> None:
         self.configuration = configuration
+        self.exemption_ends_at: float | None = None
         self.engine = Engine(
             store, configuration.settings.policy, configuration.settings.receivers, time.time, time.monotonic
         )
@@ -107,12 +111,14 @@ class Service:
 
     async def apply(self, configuration: Configuration) -> None:
         """Bring roster, calendar and policy into force."""
-        settings = configuration.settings
+        settings, now = configuration.settings, time.time()
+        roster = await asyncio.to_thread(exemptions.in_force, configuration.roster, now)
         hours = await asyncio.to_thread(
-            hours_of_roster, configuration.roster, settings.calendar, time.time(), settings.policy, settings.maintenance
+            hours_of_roster, roster, settings.calendar, now, settings.policy, settings.maintenance
         )
-        await self.engine.replace_roster(configuration.roster, hours, settings.policy)
+        await self.engine.replace_roster(roster, hours, settings.policy)
         self.configuration = configuration
+        self.exemption_ends_at = exemptions.next_end(configuration.roster, now)
         await self._expose_by(settings)
         RELOAD_OK.set(1)
         RELOADED_AT.set_to_current_time()
@@ -238,10 +244,16 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
 
 
 async def _renew_calendar(service: Service) -> None:
+    """Let the days that are known go on, and judge rooms again whose exemption is over."""
+    renew_at = time.monotonic() + CALENDAR_RENEWAL_S
     while True:
-        await asyncio.sleep(CALENDAR_RENEWAL_S)
+        await asyncio.sleep(CALENDAR_LOOK_S)
+        ends_at = service.exemption_ends_at
+        if time.monotonic() < renew_at and (ends_at is None or time.time() < ends_at):
+            continue
         with suppress(CommitFailedError):
             await service.apply(service.configuration)
+            renew_at = time.monotonic() + CALENDAR_RENEWAL_S
 
 
 async def _reload_on_hangup(service: Service) -> None:

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from classready.ids import ClassroomId, ClockTime, GatewayId, OfficeId, SchoolId
 from classready.observation import Text
-from collector.core.hours import Calendar
+from collector.core.hours import Calendar, Date
 from collector.core.maintenance import OfficeMaintenance
 from collector.core.timetable import SchoolKind, Stage, TimetableName, Weekday
 
@@ -32,6 +32,8 @@ class ClassroomEntry(_Strict, frozen=True, kw_only=True):
     """null = no interactive device listed."""
     exempt: Text | None = None
     """Why the room is not judged."""
+    exempt_until: Date | None = None
+    """The last day of that; null = until somebody takes `exempt` away."""
     follows: TimetableName | None = None
     """The one of `calendar.timetables` that this room and others of its group (毕业班) follow; null = the school's."""
 

@@ -1,6 +1,7 @@
 """roster/*.yml -> ``Roster``: every problem of every file in one run, and the checks across files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -203,6 +204,9 @@ def _school_problems(place: _Place) -> Iterator[Problem]:
     entry: SchoolEntry = place.entry
     rooms = (_Place(place.file, f"{place.path}.classrooms[{i}]", c) for i, c in enumerate(entry.classrooms))
     yield from _given_twice(rooms, "id")
+    for i, room in enumerate(entry.classrooms):
+        if room.exempt_until is not None and (text := _exemption_problem(room)):
+            yield place.problem(f"classrooms[{i}].exempt_until", text)
     try:
         ZoneInfo(entry.timezone)
     except (ValueError, OSError, LookupError):
@@ -213,6 +217,16 @@ def _school_problems(place: _Place) -> Iterator[Problem]:
                 yield place.problem(f"timetable.{weekday}", found[1])
     if entry.timetable is not None and entry.follows is not None:
         yield place.problem("follows", f"two timetables: {entry.follows!r} and its own: leave out one of them")
+
+
+def _exemption_problem(room: ClassroomEntry) -> str | None:
+    if room.exempt is None:
+        return f"until {room.exempt_until}, and why not at all: write the reason into exempt, or take this away"
+    try:
+        date.fromisoformat(room.exempt_until or "")
+    except ValueError:
+        return f"no such day: {room.exempt_until}"
+    return None
 
 
 def unknown_timetables(loaded: Sequence[Loaded], bureau: Calendar) -> Iterator[Problem]:

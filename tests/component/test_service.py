@@ -54,3 +54,17 @@ async def test_what_metrics_show_follows_the_settings_in_force(tmp_path: Path) -
 def _platforms_shown(service: Service) -> Counter[str]:
     text = plain(service.exposition.everything(NOW)).decode()
     return Counter(re.findall(r'^classready_platform_info\{.*,name="(.*)"\} 1', text, re.MULTILINE))
+
+
+async def test_a_room_whose_exemption_is_over_is_judged_again(tmp_path: Path) -> None:
+    """The roster in force is that of the day; until when it stays so is known."""
+    settings = Collector(tmp_path).settings
+    rooms = "classrooms: [{id: r1, exempt: x, exempt_until: 2026-01-31}, {id: r2, exempt: y, exempt_until: 2999-12-31}]"
+    write_roster(tmp_path, ROSTER.replace("classrooms: [{id: r1}, {id: r2}]", rooms))
+    configuration = load_configuration(settings)
+    async with opened(tmp_path) as store:
+        service = Service(configuration, store)
+        await service.apply(configuration)
+        listed = service.engine.schools["s1"].roster.classrooms
+        assert {name: room.exempt for name, room in listed.items()} == {"r1": None, "r2": "y"}
+        assert service.exemption_ends_at == pytest.approx(32_503_651_200.0)

@@ -211,6 +211,8 @@ class _Merging:
                 self._note_kept(row, column.name, present)
             else:
                 given[column.field] = value
+        if given.get("exempt", base.exempt) != base.exempt:
+            given["exempt_until"] = None  # the day belonged to the reason that stood there
         return msgspec.structs.replace(base, **given)
 
     def _note_kept(self, row: Row, name: str, present: object) -> None:
