@@ -20,6 +20,14 @@ BaseUrl = Annotated[
         description="http or https and a host, no path",
     ),
 ]
+EmailAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}\Z",
+        examples=["admin@edu.example"],
+        description="one address, without a name",
+    ),
+]
 Mobile = Annotated[
     str, Meta(pattern=r"^(@all|[0-9]{11})\Z", examples=["13800138000"], description="11 digits, or @all for everybody")
 ]
@@ -164,7 +172,28 @@ class WebhookReceiver(_Receiver, frozen=True, kw_only=True, tag="webhook"):
     """File with the secret by which time and body are signed; null = no signature."""
 
 
-Receiver = ConsoleReceiver | WeComReceiver | DingTalkReceiver | FeishuReceiver | WebhookReceiver
+class EmailReceiver(_Receiver, frozen=True, kw_only=True, tag="email"):
+    """An e-mail address, over a mail server that speaks TLS."""
+
+    host: Host
+    """The mail server that sends for the bureau."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
+    """null = 465 with `tls: tls`, 587 with `tls: starttls`."""
+    tls: Literal["tls", "starttls"] = "tls"
+    """Encrypted from the first byte, or by STARTTLS; without it nothing is sent."""
+    ca_file: str | None = None
+    """PEM file of the certificate authority to trust; null = those of the system."""
+    user: Text | None = None
+    """Name to log in with; null = the server asks for none."""
+    password_file: str | None = None
+    """File with the password of `user`, at many providers an authorization code of its own (授权码)."""
+    sender: EmailAddress
+    """Address that it comes from; most servers take only the user's own."""
+    to: EmailAddress
+    """Who gets it: one address, which may be a list at the mail server."""
+
+
+Receiver = ConsoleReceiver | WeComReceiver | DingTalkReceiver | FeishuReceiver | WebhookReceiver | EmailReceiver
 
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from collector.roster.maintenance_checks import over_notes, unknown_subjects, wi
 from collector.roster.reading import Known
 from collector.roster.recall import FILE_NAME, recall, remember
 from collector.roster.timetables import of_office
-from collector.settings import CollectorSettings, Listen
+from collector.settings import CollectorSettings, EmailReceiver, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
 
 _ADDRESS = re.compile(r"https?://[!-.0->@-~]+(/[!-~]*)?")
@@ -46,6 +46,16 @@ class Configuration(Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str]
     tls: ssl.SSLContext | None
     mqtt_tls: ssl.SSLContext | None
+    receiver_tls: Mapping[str, ssl.SSLContext] = {}
+    """Receiver -> whom it trusts, for those that mail."""
+
+
+class Receivers(Struct, frozen=True, kw_only=True):
+    """What it takes to send to one receiver."""
+
+    settings: CollectorSettings
+    secrets: Mapping[str, str]
+    tls: Mapping[str, ssl.SSLContext]
 
 
 def load_to_run(path: Path, known: Known | None = None) -> Configuration:
@@ -75,7 +85,8 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     problems += window_problems(loaded, settings.maintenance)
     problems += _store_problems(loaded, state_folder(path))
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
-    problems += _key_problems(loaded, secrets)
+    problems += [*_key_problems(loaded, secrets), *_login_problems(loaded)]
+    receiver_tls = _mail_tls(path, loaded, problems)
     own = {"listen.tls": settings.listen.tls} if settings.listen.tls else {}
     tls = _collect(problems, loaded, own, _server_tls(path))
     mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
@@ -102,6 +113,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
         secrets=secrets,
         tls=tls.get("listen.tls"),
         mqtt_tls=mqtt_tls.get("mqtt.ca_file"),
+        receiver_tls=receiver_tls,
     )
 
 
@@ -141,7 +153,7 @@ def load_settings(path: Path) -> CollectorSettings:
     return load(path, CollectorSettings)
 
 
-def load_receivers(path: Path, name: str) -> tuple[CollectorSettings, Mapping[str, str]]:
+def load_receivers(path: Path, name: str) -> Receivers:
     """Read the settings and the secrets of the receiver ``name``: whatever else is missing does not matter to it.
 
     Raises:
@@ -154,9 +166,10 @@ def load_receivers(path: Path, name: str) -> tuple[CollectorSettings, Mapping[st
     wanted = {entry: file for entry, file in _secret_files(settings).items() if entry.startswith(own)}
     secrets = _collect(problems, loaded, wanted, lambda file: _read_secret(resolve(path, file)))
     problems += _key_problems(loaded, secrets)
+    tls = _mail_tls(path, loaded, problems, only=name)
     if problems:
         raise SettingsError(problems)
-    return settings, secrets
+    return Receivers(settings=settings, secrets=secrets, tls=tls)
 
 
 def platforms_of(settings: CollectorSettings) -> dict[str, tuple[str, ...]]:
@@ -229,6 +242,19 @@ def _client_tls(path: Path) -> Callable[[Any], ssl.SSLContext]:
     return read
 
 
+def _mail_tls(
+    path: Path, loaded: Loaded, problems: list[Problem], only: str | None = None
+) -> dict[str, ssl.SSLContext]:
+    mails = {
+        f"receivers[{i}].ca_file": receiver
+        for i, receiver in enumerate(loaded.value.receivers)
+        if isinstance(receiver, EmailReceiver) and only in {None, receiver.name}
+    }
+    read = _client_tls(path)
+    made = _collect(problems, loaded, {entry: mail.ca_file for entry, mail in mails.items()}, read)
+    return {mails[entry].name: context for entry, context in made.items()}
+
+
 # --- checks across entries ------------------------------------------------------------------------------------------
 
 
@@ -294,6 +320,12 @@ def _comes_back(name: str, fallbacks: Mapping[str, str | None]) -> bool:
             return following == name
         following = fallbacks.get(following)
     return False
+
+
+def _login_problems(loaded: Loaded) -> Iterator[Problem]:
+    for i, receiver in enumerate(loaded.value.receivers):
+        if isinstance(receiver, EmailReceiver) and (receiver.user is None) != (receiver.password_file is None):
+            yield loaded.problem(f"receivers[{i}].user", "user and password_file go together: give both, or none")
 
 
 def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:

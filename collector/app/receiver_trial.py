@@ -1,13 +1,12 @@
 """One message to one receiver, now and past the outbox: what the receiver says to it."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import ClientSession
 from msgspec import Struct
 
 from classready.settings import EXIT_CONFIG
-from collector.app.loading import load_receivers
+from collector.app.loading import Receivers, load_receivers
 from collector.notify import notifiers
 from collector.notify.contract import Deferred, Misconfigured, Refused
 from collector.notify.message import Message
@@ -38,10 +37,10 @@ async def try_receiver(path: Path, name: str) -> Trial:
         SettingsError: in the settings, or in this receiver's secrets.
         NoSuchReceiverError: it is not in the settings.
     """
-    settings, secrets = load_receivers(path, name)
-    receiver = _receiver(settings, name)
+    loaded = load_receivers(path, name)
+    receiver = _receiver(loaded.settings, name)
     async with ClientSession() as session:
-        return await _try(receiver, settings, secrets, Tools(session=session, budgets=Budgets()))
+        return await _try(receiver, loaded, Tools(session=session, budgets=Budgets(), tls=loaded.tls))
 
 
 def _receiver(settings: CollectorSettings, name: str) -> Receiver:
@@ -51,8 +50,9 @@ def _receiver(settings: CollectorSettings, name: str) -> Receiver:
     return known[name]
 
 
-async def _try(receiver: Receiver, settings: CollectorSettings, secrets: Mapping[str, str], tools: Tools) -> Trial:
-    notifier = notifiers(settings.receivers, secrets, tools, only=receiver.name)[receiver.name]
+async def _try(receiver: Receiver, loaded: Receivers, tools: Tools) -> Trial:
+    settings = loaded.settings
+    notifier = notifiers(settings.receivers, loaded.secrets, tools, only=receiver.name)[receiver.name]
     try:
         said = await notifier.send(trial_message(receiver.name, settings.language))
     except Deferred as error:

@@ -179,7 +179,7 @@ async def run(configuration: Configuration) -> None:
         service = Service(configuration, store)
         await _start(service, configuration)
         async with ClientSession() as session:
-            tools = Tools(session=session, budgets=Budgets())
+            tools = Tools(session=session, budgets=Budgets(), tls=configuration.receiver_tls)
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
             fallbacks = {r.name: r.fallback for r in configuration.settings.receivers if r.fallback}
             outbox = Outbox(store, service.engine, told, service.render, time.time, fallbacks=fallbacks)

@@ -13,11 +13,20 @@ from collector.notify.wecom import WeCom
 from collector.settings import (
     ConsoleReceiver,
     DingTalkReceiver,
+    EmailReceiver,
     FeishuReceiver,
     Receiver,
     WebhookReceiver,
     WeComReceiver,
 )
+
+
+def _email(settings: EmailReceiver, tools: Tools, secrets: Secrets) -> Notifier:
+    """Its library is imported only where a receiver needs it."""
+    from collector.notify.mail import Email
+
+    return Email(settings, tools, secrets)
+
 
 NOTIFIERS: Mapping[type[Any], Callable[[Any, Tools, Secrets], Notifier]] = {
     ConsoleReceiver: Console,
@@ -25,6 +34,7 @@ NOTIFIERS: Mapping[type[Any], Callable[[Any, Tools, Secrets], Notifier]] = {
     DingTalkReceiver: DingTalk,
     FeishuReceiver: Feishu,
     WebhookReceiver: Webhook,
+    EmailReceiver: _email,
 }
 
 

@@ -9,8 +9,17 @@ DeferredReason = Literal[
 ]
 """``bad_reply``, ``http_refused`` and ``unknown_code`` may be about the message itself: the outbox ends such tries."""
 RefusedReason = Literal["too_long", "rejected"]
-SettingReason = Literal["invalid_robot", "bad_signature", "bad_clock", "bad_address", "no_keyword"]
-"""What only people can mend: the robot's secret, the machine's clock, the robot's list of addresses or of words."""
+SettingReason = Literal[
+    "invalid_robot",
+    "bad_signature",
+    "bad_clock",
+    "bad_address",
+    "no_keyword",
+    "bad_login",
+    "bad_sender",
+    "bad_recipient",
+]
+"""What only people can mend: a secret, an address, the machine's clock, the robot's list of addresses or of words."""
 
 
 class _NotTaken(Exception):  # noqa: N818 - not an error: the message is kept and sent later, or told as lost

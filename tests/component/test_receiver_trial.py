@@ -11,6 +11,9 @@ from click.testing import CliRunner
 
 from bench.demo.robot import Robot
 from collector.__main__ import main
+from tests.support.chains import make, pem, showing
+from tests.support.mail_server import Post
+from tests.support.mail_server import serving as serving_mail
 from tests.support.robots import DingTalkRobot, FeishuRobot
 
 KEY = "canary-key"
@@ -81,6 +84,27 @@ async def test_not_taken(tmp_path, robot, mode, expected_code, expected):
         code, text = await notify_test(tmp_path)
     assert code == expected_code
     assert expected in text
+
+
+async def test_a_mail(tmp_path):
+    """A relative path of an authority is beside the settings, and what the mail server says is shown."""
+    root = make("authority")
+    pem(tmp_path / "root.pem", root)
+    post = Post("classready", KEY)
+    async with serving_mail(post, showing(tmp_path, make("mail", root, hosts=["127.0.0.1"]))) as port:
+        (tmp_path / "password").write_text(f"{KEY}\n")
+        (tmp_path / "password").chmod(0o600)
+        (tmp_path / "collector.yml").write_text(
+            f"receivers:\n  - kind: email\n    name: group\n    host: 127.0.0.1\n    port: {port}\n"
+            "    user: classready\n    password_file: password\n    ca_file: root.pem\n"
+            "    sender: classready@edu.example\n    to: admin@edu.example\n"
+        )
+        assert await notify_test(tmp_path) == (0, "group: taken; it said: OK queued as 1\n")
+        post.password = "another"
+        code, text = await notify_test(tmp_path)
+    assert code == 78
+    assert "wrong setting: the mail server does not accept user and password (535)" in text
+    assert "这是一条测试消息" in post.received[0].get_content()
 
 
 async def test_nobody_there(tmp_path):

@@ -2,7 +2,9 @@
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Sequence
+from email import message_from_bytes, policy
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +13,13 @@ from hypothesis import strategies as st
 from collector.notify import dingtalk, feishu, webhook, wecom
 from collector.notify.dingtalk import DingTalk
 from collector.notify.feishu import Feishu
+from collector.notify.mail import Email
 from collector.notify.message import Message, clean, render
 from collector.notify.robot.budget import Budgets
 from collector.notify.robot.fitting import PLAIN, Markup, fit
 from collector.notify.robot.tools import Tools
 from collector.notify.wecom import WeCom
-from collector.settings import DingTalkReceiver, FeishuReceiver, WeComReceiver
+from collector.settings import DingTalkReceiver, EmailReceiver, FeishuReceiver, WeComReceiver
 from collector.text import Names
 from tests.support.samples import alert, notice
 
@@ -113,7 +116,22 @@ def of_webhook(message: Message) -> str:
     return str(body["text"]).replace("\n- ", "\n> ")
 
 
-@pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu, of_webhook])
+MAILER = Email(
+    EmailReceiver(name="g", host="h", sender="a@b.example", to="c@d.example"),
+    Tools(session=None, budgets=Budgets(), tls={"g": ssl.create_default_context()}),  # type: ignore[arg-type]
+    {},
+)
+
+
+def of_email(message: Message) -> str:
+    taken = message_from_bytes(MAILER._mail(message).as_bytes(policy=policy.SMTP), policy=policy.default)
+    ours = "Auto-Submitted Content-Transfer-Encoding Content-Type Date From MIME-Version Message-ID Subject To"
+    assert sorted(taken.keys()) == ours.split()
+    assert taken["Subject"] == message.title
+    return str(taken.get_content()).removesuffix("\n").replace("\n- ", "\n> ")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu, of_webhook, of_email])
 @settings(max_examples=60, deadline=None)
 @given(schools=st.lists(HOSTILE, min_size=1, max_size=8), office=HOSTILE, room=HOSTILE)
 def test_names_are_inert_in_each_markup(

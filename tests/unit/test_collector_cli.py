@@ -182,6 +182,21 @@ BAD = [
         id="no office",
     ),
     pytest.param(
+        "receivers:\n  - {kind: email, name: a, host: h, user: u, sender: a@b, to: c@d}\n",
+        "2: receivers[0].user: user and password_file go together: give both, or none",
+        id="a user without a password",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: email, name: a, host: h, sender: a@b, to: 'c@d, e@f'}\n",
+        "2: receivers[0].to: must look like admin@edu.example (one address, without a name)",
+        id="two addresses",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: email, name: a, host: h, sender: a@b, to: c@d, ca_file: gone}\n",
+        "2: receivers[0].ca_file: No such file",
+        id="no authority",
+    ),
+    pytest.param(
         "receivers:\n  - {kind: console, name: a, fallback: b}\n",
         "2: receivers[0].fallback: no receiver 'b'",
         id="a fallback to nowhere",

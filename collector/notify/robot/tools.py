@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from ssl import SSLContext
 
 from aiohttp import ClientSession
 from msgspec import Struct
@@ -13,8 +14,12 @@ Secrets = Mapping[str, str]
 
 
 class Tools(Struct, frozen=True, kw_only=True):
-    """``budgets`` is shared by all receivers, so that two that name one robot do not send it twice its limit."""
+    """``budgets`` is shared by all receivers, so that two that name one robot do not send it twice its limit.
+
+    ``tls`` maps a receiver's name to whom it trusts, where the settings say so.
+    """
 
     session: ClientSession
     budgets: Budgets
     clock: Callable[[], float] = time.time
+    tls: Mapping[str, SSLContext] = {}
