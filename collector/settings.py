@@ -136,7 +136,7 @@ class WeComReceiver(_Receiver, frozen=True, kw_only=True, tag="wecom"):
     base_url: BaseUrl = "https://qyapi.weixin.qq.com"
     """Where the robot lives."""
     mentioned_mobiles: tuple[Mobile, ...] = ()
-    """Who is mentioned in every message."""
+    """Who is mentioned in every alarm."""
 
 
 class DingTalkReceiver(_Receiver, frozen=True, kw_only=True, tag="dingtalk"):

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -322,6 +323,13 @@ def _comes_back(name: str, fallbacks: Mapping[str, str | None]) -> bool:
     return False
 
 
+def _is_address(text: str) -> bool:
+    try:
+        return bool(_ADDRESS.fullmatch(text) and urlsplit(text).hostname) and urlsplit(text).port != 0
+    except ValueError:
+        return False
+
+
 def _login_problems(loaded: Loaded) -> Iterator[Problem]:
     for i, receiver in enumerate(loaded.value.receivers):
         if isinstance(receiver, EmailReceiver) and (receiver.user is None) != (receiver.password_file is None):
@@ -331,7 +339,7 @@ def _login_problems(loaded: Loaded) -> Iterator[Problem]:
 def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:
     """The vendors show the whole address to copy; it must not end up inside of another one."""
     for entry, secret in secrets.items():
-        if entry.endswith(".url_file") and not _ADDRESS.fullmatch(secret):
+        if entry.endswith(".url_file") and not _is_address(secret):
             yield loaded.problem(entry, "the file must hold one address like https://host/path")
         elif entry.startswith("receivers[") and entry.endswith(".key_file") and "://" in secret:
             yield loaded.problem(

@@ -546,6 +546,19 @@ async def test_a_keyword_that_every_message_has(kind: Kind) -> None:
     assert raised.value.reason == "no_keyword"
 
 
+@pytest.mark.parametrize("address", ["http://h:99999/CANARY", "http://h:x/CANARY", "CANARY"])
+async def test_an_address_that_is_none(address: str) -> None:
+    """The library's own error would repeat it in the log, where it is a secret."""
+    async with ClientSession() as session:
+        send_to = NOTIFIERS[WebhookReceiver](
+            WebhookReceiver(name="w", url_file="unused"), tools_of(session), {"url_file": address}
+        )
+        with pytest.raises(Deferred) as raised:
+            await send_to.send(message())
+    assert raised.value.reason == "unreachable"
+    assert "CANARY" not in f"{raised.value.said} {raised.value!r} {raised.value.__context__!r}"
+
+
 async def test_a_webhook_is_cut_and_says_so() -> None:
     """A quarter of a megabyte of JSON at most, whole schools only, in the list as in the text."""
     target = robot_of(WEBHOOK)

@@ -258,10 +258,11 @@ def test_a_whole_address_for_a_key(tmp_path, kind, address):
     assert "s3cret-canary" not in done.output
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["s3cret-canary", "ftp://h/s3cret-canary", "https://h/a b", "https://h/é", "http:///s3cret-canary", "https://"],
-)
+NO_ADDRESSES = """s3cret-canary|ftp://h/s3cret-canary|https://h/a b|https://h/é|http:///s3cret-canary|https://
+http://h:99999/s3cret-canary|http://[::1/s3cret-canary|http://h:x/s3cret-canary|http://u@/s3cret-canary"""
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES.replace("\n", "|").split("|"))
 def test_what_is_no_address_for_a_webhook(tmp_path, address):
     """A path alone, another scheme, a blank inside: said with the line before anything is sent."""
     secret(tmp_path, "robot").write_text(f"{address}\n", "utf-8")

@@ -60,12 +60,12 @@ async def post(
             return Reply(response.status, await _read(response), _dated_at(response))
     except TimeoutError:
         failure = Deferred("timeout", retry_after_s=30)
-    except (ClientError, OSError) as error:
+    except (ClientError, OSError, ValueError) as error:  # ValueError: an address that is none
         failure = Deferred("unreachable", retry_after_s=30, said=_way(error))
     raise failure  # here, so that no exception with the address hangs on it
 
 
-def _way(error: ClientError | OSError) -> str:
+def _way(error: Exception) -> str:
     """What broke on the way, in the system's words: the library's own may hold the address."""
     if isinstance(error, ClientConnectorCertificateError):
         return str(getattr(error.certificate_error, "verify_message", "certificate"))
