@@ -1,13 +1,12 @@
 """What `check` refuses of maintenance windows: with file, line, both values and the remedy."""
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from classready.settings import SettingsError
 from collector.app.loading import advice, load_configuration
 from tests.support.collecting import write_roster
+from tests.unit.test_calendar_checks import problems
 
 OVER_MIDNIGHT = ": over midnight write one until 24:00, and one from 00:00 on for the days after"
 
@@ -91,12 +90,6 @@ REFUSED = [
         id="no such zone",
     ),
 ]
-
-
-def problems(path: Path) -> list[str]:
-    with pytest.raises(SettingsError) as raised:
-        load_configuration(path)
-    return [str(problem).replace(f"{path.parent}/", "") for problem in raised.value.problems]
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED)
