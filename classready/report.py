@@ -72,12 +72,15 @@ class Thetas(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Directives(Struct, frozen=True, kw_only=True, gc=False):
-    """The down channel. ``quiet`` holds spans of Unix seconds in which no load may be put on the line."""
+    """The down channel. ``quiet`` and ``no_load`` hold spans of Unix seconds: lessons, in which only what no lesson can
+    feel may be put on the line, and examinations, in which nothing may.
+    """
 
     policy_version: Annotated[str, Meta(max_length=64)]
     theta: Thetas = Thetas()
     quiet: tuple[tuple[UnixTime, UnixTime], ...] = ()
     retest: tuple[TargetName, ...] = ()
+    no_load: tuple[tuple[UnixTime, UnixTime], ...] = ()
 
 
 class Ack(Struct, frozen=True, kw_only=True, gc=False):

@@ -23,7 +23,11 @@ def directives(schools: Sequence[School], gateway: str, policy: Policy, now: flo
     theta = Thetas(down=policy.theta_down_bps, up=policy.theta_up_bps)
     unsettled = {leg.target for school in schools for leg in _unsettled(school, gateway, theta, now, policy)}
     return Directives(
-        policy_version=_version(policy), theta=theta, quiet=_quiet(schools, now), retest=tuple(sorted(unsettled))
+        policy_version=_version(policy),
+        theta=theta,
+        quiet=_quiet(schools, now),
+        retest=tuple(sorted(unsettled)),
+        no_load=_no_load(schools, now),
     )
 
 
@@ -40,6 +44,16 @@ def _quiet(schools: Sequence[School], now: float) -> tuple[tuple[float, float], 
         for school in schools
         if school_hours_between(school.hours, now, now + QUIET_HORIZON_S) * 3_600 < QUIET_HORIZON_S - 1
         for span in next_quiet(school.hours, now, QUIET_HORIZON_S)
+    )
+
+
+def _no_load(schools: Sequence[School], now: float) -> tuple[tuple[float, float], ...]:
+    """Examinations within a day: a voice in a listening test has no second chance."""
+    return joined(
+        (mute.start, mute.end)
+        for school in schools
+        for mute in school.hours.mutes
+        if mute.why == "exam" and mute.start < now + QUIET_HORIZON_S and now < mute.end
     )
 
 

@@ -557,3 +557,14 @@ async def test_counters_are_asked_for_what_came_since_the_last_verdict(monkeypat
         await probe.observe(replace(CONTEXT, settings=settings))
     assert asked == [("wan", 0.0), ("wan", 0.0), ("wan", 102.0)]
     assert [samples[0].at_s for samples in given] == [0.0, 0.0, 102.0]
+
+
+def test_not_even_a_quick_test_during_examinations():
+    """Where one would be made in a lesson, nothing is sent; before and after it is."""
+    exam = replace(LESSON, no_load=((NOON - 60, NOON + 60),))
+    context = replace(CONTEXT, directives=exam)
+    reason, why = gate.not_even_quick(ALL_DAY, context, NOON, KNOWN, 110e6)
+    assert (reason, "examinations" in why) == (Reason.OUTSIDE_HOURS, True)
+    assert gate.not_even_quick(ALL_DAY, context, NOON + 60, KNOWN, 110e6) is None
+    later = replace(CONTEXT, directives=replace(LESSON, no_load=((NOON + 1, NOON + 60),)))
+    assert gate.not_even_quick(ALL_DAY, later, NOON, KNOWN, 110e6) is None

@@ -65,6 +65,7 @@ def test_report() -> None:
     [
         ("ack", decode_ack),
         ("ack-minimal", decode_ack),
+        ("ack-no-load", decode_ack),
         ("presence-online", decode_presence),
         ("presence-offline", decode_presence),
     ],

@@ -2,7 +2,7 @@
 
 No load outside ``allowed_hours``. In lessons (the collector's ``quiet`` spans) none either, but for a quick test of a
 line with room for it: its plateau is 1.1 theta1 above what is in use. Everything else needs a line of its own: drain
-tests, TCP and iperf3 wait for the end of the lesson.
+tests, TCP and iperf3 wait for the end of the lesson. During examinations (``no_load``) nothing at all is sent.
 
 A target that falls due while no load may be sent is not lost for the day: it gets a moment of its own in the next
 opening, which ``schedule.moment`` spreads over the opening by the names of gateway and target. An opening is a span of
@@ -49,6 +49,8 @@ def not_even_quick(
     target: BandwidthTarget, context: Context, now: float, known: Learned, needed_bps: float | None
 ) -> WhyNot | None:
     """Say why not even a quick test may be made in a lesson; None = it may. ``needed_bps``: test and present use."""
+    if context.directives is not None and _is_in(context.directives.no_load, now):
+        return Reason.OUTSIDE_HOURS, "the collector asked for no load at all (examinations)"
     if (why_not := _outside_hours(target, context, now)) is not None:
         return why_not
     bucket_bytes = learned.fresh_bucket_bytes(known, now)
@@ -85,7 +87,11 @@ def capacity_due(target: BandwidthTarget, context: Context, now: float, known: L
 
 
 def quiet(context: Context, now: float) -> bool:
-    return context.directives is not None and any(start <= now < end for start, end in context.directives.quiet)
+    return context.directives is not None and _is_in(context.directives.quiet, now)
+
+
+def _is_in(spans: Sequence[Span], now: float) -> bool:
+    return any(start <= now < end for start, end in spans)
 
 
 def most_bytes(load: Load, max_bytes: int, theta1_bps: float) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from collector.core.directives import directives
 from collector.core.policy import Policy
-from collector.core.roster import Hours, SchoolDay
+from collector.core.roster import Hours, Mute, SchoolDay
 from collector.core.state import School
 from tests.support.school import GATEWAY, POLICY, Story, at, roster
 
@@ -93,3 +93,27 @@ def test_quiet_is_the_lessons_of_all_schools_together(other, expected):
         for lessons in ([(8, 10), (14, 16)], other)
     ]
     assert directives(schools, GATEWAY, POLICY, midnight).quiet == spans(expected)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        pytest.param([0], [0], id="today"),
+        pytest.param([1], [1], id="tomorrow"),
+        pytest.param([2], [], id="beyond a day"),
+        pytest.param([-1], [], id="over"),
+    ],
+)
+def test_nothing_may_be_sent_during_examinations(days, expected):
+    """Told a day ahead, for any school of the gateway; it is quiet, too, for agents that know no better."""
+    midnight = at("2026-11-23 00:00")
+
+    def spans(numbers: list[int]) -> tuple[tuple[float, float], ...]:
+        return tuple((midnight + 86_400 * n, midnight + 86_400 * (n + 1)) for n in numbers)
+
+    exams = tuple(Mute(start, end, "exam") for start, end in spans(days))
+    work = Mute(midnight, midnight + 86_400, "maintenance")
+    schools = [School(roster=roster()), School(roster=roster(), hours=Hours(mutes=(*exams, work)))]
+    told = directives(schools, GATEWAY, POLICY, midnight + 36_000)
+    assert told.no_load == spans(expected)
+    assert told.quiet == spans(expected)
