@@ -105,23 +105,32 @@ def _device(case: Case) -> Iterator[Finding]:
     device, up = case.state.device, case.device_up
     at, late = (device.observed_at, device.late) if device else (None, False)
     seen: VerdictValue = "no" if up else "unknown"
-    is_missed = up is False and case.shared.in_lesson and not case.device_is_proven
-    offline = is_missed and not absent and not _is_behind_silent_switch(case)
+    missed = up is False and case.shared.in_lesson and _is_missed(case)
+    offline = missed and not absent and not _is_behind_silent_switch(case)
     if device is None and not absent:
         return
     yield _of_room(case, Cause.DEVICE_ABSENT, "yes" if absent else seen, at, late=late)
     yield _of_room(case, Cause.DEVICE_OFFLINE, "yes" if offline else seen, at, late=late)
 
 
+def _is_missed(case: Case) -> bool:
+    """Off for longer than a board that works may be; one never seen has as long, from when it was first looked for."""
+    days = case.policy.device_proof_school_days
+    return days == 0 or _school_days_in_vain(case) > days
+
+
 def _is_absent(case: Case) -> bool:
     """None of an interactive kind listed, or looked for and not seen awake on enough school days."""
-    if case.room.device is None:
-        return True
+    return case.room.device is None or _school_days_in_vain(case) >= case.policy.absent_after_school_days
+
+
+def _school_days_in_vain(case: Case) -> int:
+    """School days since the device was last seen awake, or was first looked for."""
+    # nobody is missed before somebody looked: holidays and a probe that was set up late count for nothing
     if case.state.watched_since is None:
-        return False
-    # nobody is absent before somebody looked: holidays and a probe that was set up late count for nothing
-    since = max(case.state.watched_since, case.state.last_awake_at or case.state.watched_since)
-    return school_days_between(case.school.hours, since, case.now) >= case.policy.absent_after_school_days
+        return 0
+    since = max(case.state.watched_since, case.state.last_awake_at or 0.0)
+    return school_days_between(case.school.hours, since, case.now)
 
 
 def _is_behind_silent_switch(case: Case) -> bool:

@@ -67,6 +67,26 @@ def test_a_day_of_teachers_tells_nobody() -> None:
     assert not [e for e in story.told(AlertChange) if e.cause in {Cause.DEVICE_OFFLINE, Cause.DEVICE_ABSENT}]
 
 
+@pytest.mark.parametrize(
+    ("proof_days", "now", "is_missed"),
+    [
+        (2, "2026-11-23 10:10", False),
+        (2, "2026-11-25 16:59", False),
+        (2, "2026-11-26 08:00", True),
+        (0, "2026-11-23 10:10", True),
+    ],
+)
+def test_a_board_that_was_never_seen(proof_days: int, now: str, *, is_missed: bool) -> None:
+    """It may have been off when the gateway was set up: it has as long as any other, and meanwhile it is unknown."""
+    story = Story(policy=replace(POLICY, device_proof_school_days=proof_days), now=MONDAY_MORNING)
+    story.heard().saw(device("r1", answered=False), "r1")
+    story.now = at(now)
+    story.heard().saw(device("r1", answered=False), "r1")
+    room = story.school.state.classrooms["r1"]
+    assert ("device_offline" in story.causes()) is is_missed
+    assert room.verdict.clauses.device == ("no" if is_missed else "unknown")
+
+
 def test_the_proof_runs_out_by_itself() -> None:
     """What was seen on Monday is no proof on Thursday, and nothing else is known of the board."""
     story = off(2, at("2026-11-25 16:59"))

@@ -133,5 +133,5 @@ def test_observation_that_ends_says_so_too():
     story = Story(now=at("2026-11-23 16:00"), policy=policy).all_well()
     fail(story, "uplink")
     assert told(story) == []
-    at_end(story, "uplink", well=False, end=at("2026-11-24 00:00"))
+    at_end(story, "uplink", well=False, end=at("2026-11-24 08:00"))
     assert told(story) == [("opened", UPLINK, True)]
