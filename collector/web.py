@@ -5,7 +5,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from aiohttp import web
@@ -116,7 +116,13 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     resource = request.match_info.route.resource
-    _REQUESTS.labels(resource.canonical if resource else "none", response.status).inc()
+    _requests(resource.canonical if resource else "none", response.status).inc()
+
+
+@cache
+def _requests(route: str, code: int) -> Counter:
+    """The counter itself: to find it by its labels takes longer than to count. There are few routes and codes."""
+    return _REQUESTS.labels(route, code)
 
 
 def require_tokens(*, metrics: str | None = None, api: str | None = None, board: str | None = None) -> Middleware:

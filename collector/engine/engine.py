@@ -17,7 +17,7 @@ from collector.engine.committing import Changed, Committer
 from collector.engine.errors import CommitFailedError
 from collector.engine.intake import Intake
 from collector.engine.pace import Pace
-from collector.engine.queue import Queue
+from collector.engine.queue import Queue, give_up
 from collector.engine.refusals import Refused
 from collector.engine.registry import Registry
 from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force
@@ -99,11 +99,12 @@ class Engine:
             NotAppliedError: this report's; nothing of it was kept.
             QueueFullError, CommitFailedError: ours; the sender keeps the report and comes back.
         """
+        answer = self._queue.put(gateway, decoded, received_at)
+        patience = asyncio.get_running_loop().call_later(ANSWER_MAX_S, give_up, answer)
         try:
-            async with asyncio.timeout(ANSWER_MAX_S):
-                return await self._queue.put(gateway, decoded, received_at)
-        except TimeoutError:
-            raise CommitFailedError from None
+            return await answer
+        finally:
+            patience.cancel()
 
     async def mark_sent(self, delivery_id: int) -> None:
         async with self._writer.exclusive() as connection:

@@ -108,5 +108,10 @@ def give(waiting: Waiting, ack: Ack) -> None:
 def refuse(batch: Sequence[Waiting], why: Exception | None = None) -> None:
     """Whatever was not answered was not committed."""
     for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(why or CommitFailedError())
+        give_up(waiting.answer, why)
+
+
+def give_up(answer: "asyncio.Future[Ack]", why: Exception | None = None) -> None:
+    """Tell whoever still waits for ``answer`` that it will not come."""
+    if not answer.done():
+        answer.set_exception(why or CommitFailedError())

@@ -37,9 +37,11 @@ class Client(mqtt.Client):
         if info.rc != MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
         taken = self._handing_over[info.mid] = self._loop.create_future()
+        patience = self._loop.call_later(self.timeout, _give_up, taken)
         try:
-            await self._wait_for(taken, None)
+            await taken
         finally:
+            patience.cancel()
             del self._handing_over[info.mid]
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, *rest: Any) -> None:
@@ -51,6 +53,11 @@ class Client(mqtt.Client):
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002 - paho's callback
         self.on_arrival(message)
+
+
+def _give_up(taken: "asyncio.Future[None]") -> None:
+    if not taken.done():
+        taken.set_exception(aiomqtt.MqttError("Operation timed out"))
 
 
 def ignore(message: MQTTMessage) -> None:

@@ -1,12 +1,16 @@
 """Reports that wait: those that come close together share a transaction, and none waits for nothing."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
-from collector.engine import CommitFailedError, queue
+from classready.report import Ack
+from collector.core.policy import Policy
+from collector.engine import CommitFailedError, engine, queue
 from collector.engine.queue import Queue
-from tests.support.collecting import NOW, pings, report
+from collector.store.database import Store
+from tests.support.collecting import NOW, SPOOL, pings, report
 
 AGES_S = 3_600.0
 
@@ -73,3 +77,15 @@ async def test_who_waits_for_others_is_answered_at_the_end(monkeypatch: pytest.M
         await taken
     with pytest.raises(CommitFailedError):
         await answer
+
+
+async def test_who_is_not_answered_in_time_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender waits so long and no longer; the answer that comes after that is nobody's."""
+    monkeypatch.setattr(engine, "ANSWER_MAX_S", 0.01)
+    idle = engine.Engine(cast("Store", None), Policy(), [], lambda: NOW)
+    async with asyncio.timeout(5):
+        with pytest.raises(CommitFailedError):
+            await idle.submit("gw-one", report(pings([1])), NOW)
+    (late,) = await idle._queue.take()
+    queue.give(late, Ack(spool_id=SPOOL))
+    assert isinstance(late.answer.exception(), CommitFailedError)
