@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from classready.observation import Phases
-from collector.core.evidence import Leg
+from collector.core.evidence import HttpReading, Leg, PingReading
 from collector.core.link import decisive_test, line_legs
 from collector.core.state import ClassroomState, School
 from collector.core.wiring import gateway_of
@@ -54,7 +56,8 @@ def _evidence(look: Look) -> Grid:
         gateway = state.gateway if state.gateway in lines else gateway_of(school, room.id)
         if gateway in lines:
             device_at = state.device.observed_at if state.device else None
-            dates += (_port_at(state), lines[gateway], paths.get((room.id, gateway)), device_at)
+            path_at = paths.get((room.id, gateway)) if paths else None
+            dates += (_port_at(state), lines[gateway], path_at, device_at)
         else:
             dates += _NO_PART
     return Grid("classroom_evidence_timestamp_seconds", (tuple(rooms), _PARTS), dates)
@@ -62,10 +65,10 @@ def _evidence(look: Look) -> Grid:
 
 def _port_at(state: ClassroomState) -> float | None:
     """The device's own card is evidence of the port, too."""
-    port_at = state.port.observed_at if state.port else None
-    if state.nic_speed_bps is None or state.last_awake_at is None:
+    port_at, card_at = state.port.observed_at if state.port else None, state.last_awake_at
+    if state.nic_speed_bps is None or card_at is None:
         return port_at
-    return state.last_awake_at if port_at is None else max(port_at, state.last_awake_at)
+    return card_at if port_at is None or card_at > port_at else port_at
 
 
 def _paths_tested_at(school: School) -> dict[tuple[str, str | None], float | None]:
@@ -84,14 +87,21 @@ def _tested_at(legs: Iterable[Leg]) -> float | None:
 def _durations(look: Look) -> Iterator[Grid]:
     """Of the first target that was fetched, and of the first that was pinged."""
     platforms = tuple(look.school.roster.platforms)
-    readings = [readings_of(look, platform) for platform in platforms]
-    fetched = [next((r.http for r in told if r.http and is_current(look, r.http)), None) for told in readings]
-    pinged = [next((r.ping for r in told if r.ping and is_current(look, r.ping)), None) for told in readings]
-    phases = [(http and http.seen.phases_s) or _NO_PHASES for http in fetched]
-    durations_s = [getattr(each, phase) for each in phases for phase in _PHASES]
-    rtts_s = [None if ping is None else ping.rtt_s for ping in pinged]
-    loss_ratios = [None if ping is None else ping.loss_ratio for ping in pinged]
-    yield Grid("platform_http_duration_seconds", (platforms, _PHASES), durations_s)
+    phases_s: list[float | None] = []
+    rtts_s: list[float | None] = []
+    loss_ratios: list[float | None] = []
+    for platform in platforms:
+        http: HttpReading | None = None
+        ping: PingReading | None = None
+        for told in readings_of(look, platform):
+            if http is None and told.http is not None and is_current(look, told.http):
+                http = told.http
+            if ping is None and told.ping is not None and is_current(look, told.ping):
+                ping = told.ping
+        phases_s += astuple((http and http.seen.phases_s) or _NO_PHASES)
+        rtts_s.append(None if ping is None else ping.rtt_s)
+        loss_ratios.append(None if ping is None else ping.loss_ratio)
+    yield Grid("platform_http_duration_seconds", (platforms, _PHASES), phases_s)
     yield Grid("platform_ping_rtt_seconds", (platforms,), rtts_s)
     yield Grid("platform_ping_loss_ratio", (platforms,), loss_ratios)
 

@@ -1,11 +1,12 @@
 """A school at one moment, and what several groups of samples ask of it: worked out once for all of them."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from collector.core.age import is_fresh
+from collector.core.age import fresh_from, fresh_window_s
 from collector.core.evidence import PlatformReading, Reading
 from collector.core.policy import Policy
 from collector.core.state import ClassroomState, School
@@ -22,12 +23,19 @@ class Look(NamedTuple):
     """Of the roster's classrooms, in their order; one that nobody told of yet is there, too."""
     audible: School
     """The school without what a silent gateway measured, and with a failing platform as it was measured."""
+    fresh_from: Mapping[str, float]
+    """By gateway that was ever heard: what it measured of platforms from then on counts."""
 
 
 def look_at(school: School, now: float, policy: Policy, platform_names: Mapping[str, str]) -> Look:
     states = school.state.classrooms
     rooms = [states.get(name, _UNHEARD) for name in school.roster.classrooms]
-    return Look(school, now, policy, platform_names, rooms, _audible(school))
+    fresh = {
+        gateway: fresh_from(window_s, now, school.away)
+        for gateway in school.state.gateways
+        if (window_s := fresh_window_s(school, gateway, policy)) is not None
+    }
+    return Look(school, now, policy, platform_names, rooms, _audible(school), fresh)
 
 
 def _audible(school: School) -> School:
@@ -56,4 +64,4 @@ def readings_of(look: Look, platform: str) -> list[PlatformReading]:
 
 
 def is_current(look: Look, reading: Reading) -> bool:
-    return is_fresh(look.audible, reading.observed_at, reading.gateway, look.now, look.policy)
+    return reading.observed_at >= look.fresh_from.get(reading.gateway, inf)

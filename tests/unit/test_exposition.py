@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import collector
 from agent import metrics as agent_metrics
+from classready.observation import Phases
 from classready.units import MBIT
 from collector.core.bureau.words import Bureau, Desk, Incident, Tally
 from collector.core.evidence import PathState
@@ -455,6 +456,25 @@ def test_a_card_is_evidence_of_its_port(
     found = of(with_state(school, classrooms={**school.state.classrooms, "b2-301": room}))
     at = found.get(("classroom_evidence_timestamp_seconds", "b2-301", "port"))
     assert at == (None if age_s is None else NOW - age_s)
+
+
+def test_durations_are_of_the_first_target_that_was_measured_lately() -> None:
+    """In the order of the roster, the page and the ping each for itself, whatever order they were told in."""
+    told = {
+        "smartedu-content": {"rtt_s": 0.5, "phases_s": Phases(tls=0.9)},
+        "smartedu": {"rtt_s": 0.1, "phases_s": Phases(tls=0.3)},
+    }
+
+    def shown(**first: float | None) -> tuple[float | None, float | None]:
+        changes = {**told, "smartedu": {**told["smartedu"], **first}}
+        readings = {f"{GATEWAY}/{name}": platform(GATEWAY, name, **each) for name, each in changes.items()}
+        found = of(with_state(demo_school(), platforms=readings))
+        tls = found.get(("platform_http_duration_seconds", "national", "tls"))
+        return tls, found.get(("platform_ping_rtt_seconds", "national"))
+
+    assert shown() == (0.3, 0.1)
+    assert shown(http_at=None) == shown(http_at=NOW - 181) == (0.9, 0.1)
+    assert shown(ping_at=None) == shown(ping_at=NOW - 181) == (0.3, 0.5)
 
 
 def test_two_gateways_look_at_one_platform() -> None:
