@@ -25,14 +25,13 @@ BODY_MAX_BYTES = 20_000
 LIMITS = (Limit(15, MINUTE_S),)
 """Below the robot's own 20, so that a restart in the same minute is forgiven."""
 PENALTY_S = 600.0
-TOO_FAST = frozenset({130101, 302033, 410100})
 GATEWAY_DENIES = 1111
 """``status`` in the answer of the gateway before the robot, which also slows down who is too fast."""
 
 MEANINGS: Mapping[int, Meaning] = {
     -1: Later("busy", 30),
     GATEWAY_DENIES: Later("rate", MINUTE_S),
-    **dict.fromkeys(TOO_FAST, Later("rate", PENALTY_S)),
+    **dict.fromkeys((130101, 302033, 410100), Later("rate", PENALTY_S)),
     101002: Never("too_long"),
     460101: Never("too_long"),
     300001: Mend("invalid_robot"),
@@ -76,7 +75,8 @@ class DingTalk:
 
     async def send(self, message: Message) -> str:
         body = fit(message, MARKDOWN, BODY_MAX_BYTES, lambda text: self._body(message, text))
-        return await restamping(self._clock, lambda: self._post(body), self._judge)
+        with self._budget.obeying():
+            return await restamping(self._clock, lambda: self._post(body), self._judge)
 
     async def _post(self, body: str) -> Reply:
         self._budget.take()
@@ -101,8 +101,6 @@ class DingTalk:
     def _judge(self, reply: Reply) -> str:
         secrets = [self._token, self._sign_secret or ""]
         code, said = own_code(reply.body, ("errcode", "status"), ("errmsg",), secrets)
-        if code in TOO_FAST:
-            self._budget.close(PENALTY_S)
         if code == BAD_CHECK:
             raise failure(code, said, next((mend for word, mend in _CHECKS.items() if word in said), _BAD_SIGNATURE))
         judge_code(code, said, MEANINGS)

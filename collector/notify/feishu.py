@@ -58,7 +58,8 @@ class Feishu:
         self._spread_s = zlib.crc32(self._hook.encode()) % 15
 
     async def send(self, message: Message) -> str:
-        return await restamping(self._clock, lambda: self._post(message), self._judge)
+        with self._budget.obeying():
+            return await restamping(self._clock, lambda: self._post(message), self._judge)
 
     async def _post(self, message: Message) -> Reply:
         body = fit(message, TEXT, BODY_MAX_BYTES, lambda text: self._body(message, text))

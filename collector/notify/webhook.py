@@ -35,7 +35,8 @@ class Webhook:
 
     async def send(self, message: Message) -> str:
         body = largest(len(message.items), lambda shown: body_of(self._name, message, shown), BODY_MAX_BYTES)
-        return await restamping(self._clock, lambda: self._post(body), self._judge)
+        with self._budget.obeying():
+            return await restamping(self._clock, lambda: self._post(body), self._judge)
 
     async def _post(self, body: str) -> Reply:
         self._budget.take()

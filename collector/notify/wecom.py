@@ -52,10 +52,11 @@ class WeCom:
 
     async def send(self, message: Message) -> str:
         body = msgspec.json.encode(self._body(message)).decode()
-        self._budget.take()
-        reply = await post(self._session, self._url, body, params={"key": self._key})
-        judge_status(reply.status)
-        return judge(reply.body, self._key)
+        with self._budget.obeying():
+            self._budget.take()
+            reply = await post(self._session, self._url, body, params={"key": self._key})
+            judge_status(reply.status)
+            return judge(reply.body, self._key)
 
     def _body(self, message: Message) -> dict[str, Any]:
         """Markdown cannot mention by telephone number, so an alarm for named people goes as text."""

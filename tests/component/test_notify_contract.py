@@ -473,6 +473,25 @@ async def test_two_receivers_of_one_robot_share_what_it_takes(kind: Kind) -> Non
     assert taken <= kind.per_minute
 
 
+@pytest.mark.parametrize("kind", ALL)
+async def test_what_one_receiver_is_told_the_other_obeys(kind: Kind) -> None:
+    """A robot that says that it is too fast is not asked by the next receiver either, before its time."""
+    time, robot = Time(), robot_of(kind)
+    robot.mode = "fail"
+    async with TestServer(robot.app()) as server, ClientSession() as session:
+        base_url = str(server.make_url("")).rstrip("/")
+        receivers = [receiver_of(kind, base_url, name) for name in ("a", "b")]
+        own = secrets_of(kind, base_url)
+        secrets = {f"receivers[{i}].{field}": value for i in range(2) for field, value in own.items()}
+        made = notifiers(receivers, secrets, tools_of(session, time))
+        pauses_s = [await pause_of(made[name]) for name in "abab"]
+        assert len(robot.attempts) == 1
+        assert len(set(pauses_s)) == 1
+        time.pass_by(pauses_s[0])
+        await pause_of(made["b"])
+    assert len(robot.attempts) == 2
+
+
 async def test_dingtalks_penalty_is_waited_for() -> None:
     """Somebody else used the robot up: it takes nothing for ten minutes, is not asked meanwhile, and then goes on."""
     time = Time()

@@ -127,11 +127,8 @@ class DingTalkRobot(StrictRobot):
 
 
 class FeishuRobot(StrictRobot):
+    path = "/open-apis/bot/v2/hook/{hook}"
     codes: Mapping[str, int] = {"fail": 11232, "busy": 2200}
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.path = "/open-apis/bot/v2/hook/{hook}"
 
     @property
     def texts(self) -> list[str]:
@@ -176,11 +173,8 @@ class FeishuRobot(StrictRobot):
 class WebhookTarget(StrictRobot):
     """Takes what docs/receivers.md says that is sent; ``key`` is the last part of its address."""
 
+    path = "/hooks/{key}"
     codes: Mapping[str, int] = {"fail": 429, "busy": 503}
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.path = "/hooks/{key}"
 
     @property
     def texts(self) -> list[str]:

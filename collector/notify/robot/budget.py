@@ -6,7 +6,8 @@ minute, and DingTalk punishes that with ten minutes of silence.
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -46,9 +47,15 @@ class Budget:
             return 0.0
         return self._sent_at[-limit.count] + limit.window_s - now
 
-    def close(self, for_s: float) -> None:
-        """Take nothing for so long, because the robot said so."""
-        self._closed_until = max(self._closed_until, self._clock() + for_s)
+    @contextmanager
+    def obeying(self) -> Iterator[None]:
+        """Where the robot says that it is too fast, let no other receiver ask it before its time either."""
+        try:
+            yield
+        except Deferred as error:
+            if error.reason == "rate":
+                self._closed_until = max(self._closed_until, self._clock() + error.retry_after_s)
+            raise
 
 
 class Budgets:
