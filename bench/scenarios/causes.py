@@ -122,7 +122,9 @@ def _operator_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
 
 def _exit_slow(_seed: int, places: Sequence[Place], _name: str) -> Hit | None:
     metro = [place for place in places if place.is_metro]
-    return _together(metro, "exit", lambda place: Breakage(place.id, "exit bps", "", 60.0 * MBIT))
+    hit = _together(metro, "exit", lambda place: Breakage(place.id, "exit bps", "", 60.0 * MBIT))
+    # behind a line that is slower still nobody sees the exit
+    return hit and _also(hit, frozenset((place.id, "line") for place in metro))
 
 
 def _exit_cut(_seed: int, places: Sequence[Place], _name: str) -> Hit | None:

@@ -1,5 +1,6 @@
 """What is right is counted here. The docstring of a figure is its exact definition, and stands in the docs."""
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
@@ -46,7 +47,7 @@ def _judged(story: Story, truth: Truth) -> Judged:
         truth=truth,
         is_named=named,
         has_actor=named and any(_asks(right[-1], actor) for actor in KINDS[truth.kind].actors),
-        has_words=any(all(word in heard.text for word in words) for heard in right) if words else None,
+        has_words=any(_says(heard, words) for heard in right) if words else None,
         is_recovery_told=_recovery(story, truth, right) if named else None,
         said=tuple(_said(story, about, truth)),
     )
@@ -83,6 +84,12 @@ def _right(about: Sequence[Heard], truth: Truth) -> list[Heard]:
 
 def _names(heard: Heard, cause: Cause) -> bool:
     return say(f"cause.{cause}", "zh") in heard.text
+
+
+def _says(heard: Heard, words: Sequence[str]) -> bool:
+    """Names may stand there in full-width twins, which no client takes for markup."""
+    text = unicodedata.normalize("NFKC", heard.text)
+    return all(word in text for word in words)
 
 
 def _asks(heard: Heard, actor: str) -> bool:
@@ -206,19 +213,32 @@ def false_alerts(story: Story) -> Figure:
     """Alerts told to have begun, each school, subject and opening once, where no injected cause lasts for one of its
     rooms (or ended within the last hour). In the quiet run that is all of them.
     """
-    false: dict[str, int] = {}
+    return _counted(story, lambda _, concerned: not concerned)
+
+
+def wrong_causes(story: Story) -> Figure:
+    """Alerts told to have begun at rooms of injected causes (that last or ended within the last hour), with a cause
+    that none of these accepts: the reader is sent the wrong way.
+    """
+    return _counted(story, lambda cause, concerned: bool(concerned) and not any(_accepts(t, cause) for t in concerned))
+
+
+def _accepts(truth: Truth, cause: Cause) -> bool:
+    return cause in KINDS[truth.kind].causes
+
+
+def _counted(story: Story, is_wrong: Callable[[Cause, list[Truth]], bool]) -> Figure:
+    """Openings that are told and wrong, by their cause and what of the injected causes concerns their rooms."""
+    found: dict[str, int] = {}
+    count = 0
     for heard in story.messages:
-        if heard.told.notice.kind in NO_NEWS:
-            continue
-        for member in heard.told.notice.members:
-            if member.change == "opened" and not _has_reason(story, heard, member):
-                false[str(member.cause)] = false.get(str(member.cause), 0) + 1
-    note = ", ".join(f"{cause} {count}" for cause, count in sorted(false.items(), key=lambda item: -item[1]))
-    return Figure(sum(false.values()), len(story.messages), note or None)
-
-
-def _has_reason(story: Story, heard: Heard, member: AlertChange) -> bool:
-    return any(_concerns(truth, heard, member) for truth in story.truths)
+        openings = [m for m in heard.told.notice.members if m.change == "opened"]
+        for member in openings if heard.told.notice.kind not in NO_NEWS else ():
+            count += 1
+            if is_wrong(member.cause, [truth for truth in story.truths if _concerns(truth, heard, member)]):
+                found[str(member.cause)] = found.get(str(member.cause), 0) + 1
+    note = ", ".join(f"{cause} {times}" for cause, times in sorted(found.items(), key=lambda item: -item[1]))
+    return Figure(sum(found.values()), count, note or None)
 
 
 def quiet_day_messages(story: Story) -> Figure:
@@ -232,9 +252,12 @@ def quiet_day_messages(story: Story) -> Figure:
     return Figure(len(story.messages) / count, count, f"worst {worst[1]} on {worst[0]}")
 
 
-def flapping_messages_per_day(story: Story) -> Figure:
-    """Messages in the day of the flapping gateway with news of that gateway."""
-    return Figure(sum(_is_of(heard, story.truths[0]) for heard in story.messages), 1)
+def flapping_messages_per_day(stories: Sequence[Story]) -> Figure:
+    """Messages with news of a gateway in a day on which it flaps: the worse of two days, one down for eight minutes of
+    each quarter of an hour, one for twenty minutes of each half hour.
+    """
+    counts = [sum(_is_of(heard, story.truths[0]) for heard in story.messages) for story in stories]
+    return Figure(max(counts), len(counts), " and ".join(map(str, counts)))
 
 
 def _is_of(heard: Heard, truth: Truth) -> bool:
@@ -242,8 +265,8 @@ def _is_of(heard: Heard, truth: Truth) -> bool:
 
 
 def outage_messages_per_office(story: Story) -> Figure:
-    """Messages within five minutes of the first one after all lines of the office were cut at once."""
-    sent = [heard.told.at for heard in story.messages if heard.told.at >= story.truths[0].began_at]
+    """Messages with news of gateways within five minutes of the first of them, all lines of the office being cut."""
+    sent = [heard.told.at for heard in story.messages if _is_of(heard, story.truths[0])]
     count = sum(at <= sent[0] + WINDOW_S for at in sent) if sent else 0
     rooms = len(story.truths[0].hit.rooms)
     return Figure(count, 1, f"{rooms} rooms, {len(sent)} messages in all")

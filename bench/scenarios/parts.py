@@ -18,8 +18,10 @@ from bench.scenarios.world import Breakage
 
 FIRST: Final = date(2026, 9, 14)
 """A Monday. The five weeks from it hold a working Sunday, Mid-Autumn, the National Day week and a working Saturday."""
-FLAP_DOWN_S: Final = 480.0
-FLAP_UP_S: Final = 420.0
+OBSERVED_S: Final = 65 * days.HOUR_S
+"""From seven on Friday morning, when the gateways are installed: told is from Monday on."""
+FLAPS: Final = ((480.0, 420.0), (1_200.0, 600.0))
+"""Seconds down and up: shorter and longer than what a silence is held."""
 OUTAGE_SCHOOLS: Final = 266
 """3,000 rooms and a few."""
 
@@ -32,42 +34,45 @@ class Size(Struct, frozen=True, kw_only=True):
     quiet_days: int
 
 
-FULL: Final = Size(schools=60, days=33, per_kind=9, quiet_days=30)
+FULL: Final = Size(schools=60, days=33, per_kind=10, quiet_days=30)
 QUICK: Final = Size(schools=24, days=8, per_kind=2, quiet_days=3)
 
 
 def with_causes(seed: int, size: Size) -> Iterator[tuple[str, Figure] | Miss]:
     found = places(seed, size.schools)
     truths = schedule(seed, found, FIRST, size.days, size.per_kind)
-    story = play(seed, found, truths, _span(FIRST, size.days), title="causes")
+    story = play(seed, found, truths, _span(FIRST, size.days), observed_s=OBSERVED_S, title="causes")
     judged = figures.judged(story)
     for name, count in figures.OF_CAUSES.items():
         yield name, count(judged)
     yield "messages_per_incident", figures.messages_per_incident(story)
     yield "first_message_seconds", figures.first_message_seconds(story)
     yield "false_alerts_beside_causes", figures.false_alerts(story)
+    yield "wrong_causes", figures.wrong_causes(story)
     yield "injected_causes", Figure(len(truths), len({truth.kind for truth in truths}), "n = kinds")
     yield from misses(judged)
 
 
 def quiet(seed: int, size: Size) -> Iterator[tuple[str, Figure]]:
     """Nothing is wrong but everyday life."""
-    story = play(seed, places(seed, size.schools), (), _span(FIRST, size.quiet_days), title="quiet")
+    span = _span(FIRST, size.quiet_days)
+    story = play(seed, places(seed, size.schools), (), span, observed_s=OBSERVED_S, title="quiet")
     yield "false_alerts", figures.false_alerts(story)
     yield "quiet_day_messages", figures.quiet_day_messages(story)
 
 
 def flapping(seed: int, _size: Size) -> Iterator[tuple[str, Figure]]:
-    """One gateway is down for eight minutes of every quarter of an hour, for a day, and reports every minute."""
+    """One gateway goes down and comes up all day, quickly or slowly, and reports every minute meanwhile."""
     found = places(seed, 4)
     place = next(place for place in found if len(place.gateways) == 1 and not place.has_night_cut)
     broken = Breakage(place.id, "gateway off", place.gateways[0])
-    began_at = days.at(FIRST)
-    count = int(days.DAY_S // (FLAP_DOWN_S + FLAP_UP_S))
-    starts = [began_at + FLAP_UP_S + n * (FLAP_DOWN_S + FLAP_UP_S) for n in range(count)]
-    truths = [_truth("gateway_dead", [place], (broken,), at, at + FLAP_DOWN_S) for at in starts]
-    story = play(seed, (place,), truths, (began_at, began_at + days.DAY_S), interval_s=60.0, title="flapping")
-    yield "flapping_messages_per_day", figures.flapping_messages_per_day(story)
+    stories, began_at = [], days.at(FIRST)
+    for down_s, up_s in FLAPS:
+        starts = [began_at + up_s + n * (down_s + up_s) for n in range(int(days.DAY_S // (down_s + up_s)))]
+        truths = [_truth("gateway_dead", [place], (broken,), at, at + down_s) for at in starts]
+        span = (began_at, began_at + days.DAY_S)
+        stories.append(play(seed, (place,), truths, span, interval_s=60.0, title="flapping"))
+    yield "flapping_messages_per_day", figures.flapping_messages_per_day(stories)
 
 
 def operator_outage(seed: int, _size: Size) -> Iterator[tuple[str, Figure]]:

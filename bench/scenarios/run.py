@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench.lines import say
 from bench.scenarios import days
@@ -23,7 +24,9 @@ from collector.roster.calendar import hours_of_schools
 
 LESSON_INTERVAL_S: Final = 300.0
 POLICY: Final = Policy(observation_school_days=0)
-"""Everything as shipped, but for the observation period: it would mute the first seven of these days."""
+"""Everything as shipped, but for the observation period."""
+OBSERVING: Final = Policy(observation_school_days=1)
+"""Where a school day goes before, in which boards, lines and ports come to be known."""
 
 
 class Story(Struct, frozen=True):
@@ -51,15 +54,21 @@ def play(
     span: tuple[float, float],
     *,
     interval_s: float = LESSON_INTERVAL_S,
+    observed_s: float = 0.0,
     title: str = "",
 ) -> Story:
-    """Let time pass over ``span`` (Unix seconds)."""
-    return _Play(seed, places, truths, interval_s).over(*span, title)
+    """Let time pass over ``span`` (Unix seconds), and for ``observed_s`` before it, which is no part of the story."""
+    policy = OBSERVING if observed_s else POLICY
+    story = _Play(seed, places, truths, interval_s, policy).over(span[0] - observed_s, span[1], title)
+    messages = [heard for heard in story.messages if heard.told.at >= span[0]]
+    return replace(story, began_at=span[0], messages=messages)
 
 
 class _Play:
-    def __init__(self, seed: int, places: tuple[Place, ...], truths: Sequence[Truth], interval_s: float) -> None:
-        self._seed, self._places, self._truths = seed, places, tuple(truths)
+    def __init__(
+        self, seed: int, places: tuple[Place, ...], truths: Sequence[Truth], interval_s: float, policy: Policy
+    ) -> None:
+        self._seed, self._places, self._truths, self._policy = seed, places, tuple(truths), policy
         self._world = World(seed, places)
         names = [(place, name) for place in places for name in place.gateways]
         self._gateways = [Gateway(place, name, n + 1, interval_s) for n, (place, name) in enumerate(names)]
@@ -89,7 +98,7 @@ class _Play:
         return Story(self._places, self._truths, began_at, ended_at, self._messages, self._alerts)
 
     def _in_force(self, now: float) -> InForce:
-        return InForce(self._roster, hours_of_schools(self._roster.entries, days.CALENDAR, now), POLICY)
+        return InForce(self._roster, hours_of_schools(self._roster.entries, days.CALENDAR, now), self._policy)
 
     def _offset_s(self, gateway: Gateway) -> float:
         return LESSON_INTERVAL_S * draw(self._seed, "offset", gateway.name)

@@ -9,7 +9,7 @@ from bench.scenarios.causes import KINDS
 from bench.scenarios.lines import GOALS, Example, Line, Miss, Printed
 
 DEFINED: Final[Mapping[str, Callable[..., Any]]] = {
-    name: getattr(figures, name) for name in GOALS if hasattr(figures, name)
+    name: getattr(figures, name) for name in (*GOALS, "wrong_causes") if hasattr(figures, name)
 }
 
 
@@ -35,7 +35,8 @@ def results(first: Sequence[Printed], latest: Sequence[Printed]) -> Iterator[str
     heads = [f"{name} ({_of_run(lines)})" for name, lines in runs]
     yield "| figure | goal | " + " | ".join(heads) + " |"
     yield "|---|---|" + "---|" * len(runs)
-    names = dict.fromkeys(line.metric for line in first if isinstance(line, Line) and line.metric != "cpu_seconds")
+    found = (line.metric for line in [*first, *latest] if isinstance(line, Line))
+    names = [name for name in dict.fromkeys(found) if name != "cpu_seconds"]
     for name in names:
         yield f"| `{name}` | {_goal(name)} | " + " | ".join(_shown(name, lines) for _, lines in runs) + " |"
 
@@ -65,7 +66,7 @@ def _example(example: Example) -> str:
 
 def _of_run(lines: Sequence[Printed]) -> str:
     line = next(line for line in lines if isinstance(line, Line))
-    return f"seed {line.seed}{', quick' if line.quick else ''}, {line.commit}"
+    return f"seed {line.seed}, {line.commit}"
 
 
 def _shown(name: str, lines: Sequence[Printed]) -> str:
@@ -73,7 +74,8 @@ def _shown(name: str, lines: Sequence[Printed]) -> str:
         if isinstance(line, Line) and line.metric == name:
             goal = GOALS.get(name)
             missed = " **missed**" if goal and not goal.is_met_by(line.value) else ""
-            return f"{line.value:.4g}{missed}{f'; {line.note}' if line.note else ''}"
+            notes = [f"n = {line.n}", *(["quick"] if line.quick else []), *([line.note] if line.note else [])]
+            return f"{line.value:.4g}{missed}; {', '.join(notes)}"
     return ""
 
 

@@ -236,6 +236,8 @@ def test_figures_of_one_cause() -> None:
     assert figures.false_alerts(silent).value == 0
     (slow,) = figures.judged(replace(story, truths=(replace(story.truths[0], kind="line_slow"),)))
     assert not slow.is_named
+    others = figures.wrong_causes(story).value
+    assert figures.wrong_causes(replace(story, truths=(slow.truth,))).value == others + 1
     assert any(said.startswith("校园网关无上报") for said in slow.said)
     (miss,) = misses.misses([slow])
     assert (miss.kind, miss.count, miss.unnamed) == ("line_slow", 1, 1)
@@ -251,7 +253,7 @@ def test_what_has_no_reason_is_a_false_alert() -> None:
 
 def test_every_goal_is_defined_and_printed() -> None:
     """Each figure with a goal has its definition for the docs; the lines of the first run have them all."""
-    assert set(table.DEFINED) == set(lines.GOALS)
+    assert set(table.DEFINED) == {*lines.GOALS, "wrong_causes"}
     first = lines.read_file(lines.BASELINE)
     assert set(lines.GOALS) <= {line.metric for line in first if isinstance(line, lines.Line)}
     assert options(["--parts", "quiet,causes"]).parts == ["causes", "quiet"]
