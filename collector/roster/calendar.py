@@ -155,8 +155,8 @@ def _school_days(
     for day in days:
         if (weekday := followed_weekday(day, entry, calendar)) is None:
             continue
-        is_make_up = weekday in {"sat", "sun"} and _has_calendar(entry)
-        told = [p for plan in plans for p in _periods(day, periods_on(plan, weekday, is_make_up=is_make_up), zone)]
+        unsaid = _has_calendar(entry) and is_unsaid(day, calendar)
+        told = [p for plan in plans for p in _periods(day, periods_on(plan, weekday, unsaid=unsaid), zone)]
         lessons = [period[:2] for period in told if period.kind == "lesson"]
         yield SchoolDay(
             day.isoformat(),
@@ -185,12 +185,11 @@ def in_term(day: date, calendar: Calendar) -> bool:
 
 
 def is_unsaid(day: date, calendar: Calendar) -> bool:
-    """Whether ``day`` is a weekend's day with school, and nobody said whose timetable it follows."""
+    """Whether ``day`` is a Saturday or Sunday with school, and nobody said whose timetable it follows."""
+    if day.weekday() < 5 or not in_term(day, calendar) or day.isoformat() in {*calendar.days_off, *calendar.exam_days}:
+        return False
     named = next((m for m in calendar.make_up_days if m.date == day.isoformat()), None)
-    is_school_day = in_term(day, calendar) and day.isoformat() not in {*calendar.days_off, *calendar.exam_days}
-    if named is not None:
-        return is_school_day and named.follows is None
-    return is_school_day and is_make_up_day(day)
+    return is_make_up_day(day) if named is None else named.follows is None
 
 
 # --- clock times ----------------------------------------------------------------------------------------------------

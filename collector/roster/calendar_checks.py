@@ -121,7 +121,7 @@ def period_problem(periods: Sequence[PeriodEntry]) -> tuple[int, str] | None:
     """Say which period ends before it begins, or overlaps the one before it; None = they are in order."""
     for i, period in enumerate(periods):
         if period.begins >= period.ends:
-            return i, f"a {_named(period)} must end after it begins: {period.begins}-{period.ends}"
+            return i, f"{_with_article(period)} must end after it begins: {period.begins}-{period.ends}"
     for i, (period, later) in enumerate(pairwise(periods)):
         if later.begins < period.ends:
             what = "lessons" if period.kind == later.kind == "lesson" else "periods"
@@ -133,6 +133,10 @@ def period_problem(periods: Sequence[PeriodEntry]) -> tuple[int, str] | None:
 def _hours(period: PeriodEntry) -> str:
     span = f"{period.begins}-{period.ends}"
     return span if period.kind == "lesson" else f"{span} ({_named(period)})"
+
+
+def _with_article(period: PeriodEntry) -> str:
+    return f"{'an' if period.kind[0] in 'aeiou' else 'a'} {_named(period)}"
 
 
 def _named(period: PeriodEntry) -> str:

@@ -46,14 +46,13 @@ def _plan(calendar: Calendar, is_meant: Callable[[TimetableEntry], bool]) -> Pla
     return {day: found.periods for found in calendar.timetables if is_meant(found) for day in found.days}
 
 
-def periods_on(plan: Plan, weekday: Weekday, *, is_make_up: bool) -> tuple[PeriodEntry, ...]:
+def periods_on(plan: Plan, weekday: Weekday, *, unsaid: bool) -> tuple[PeriodEntry, ...]:
     """What goes on in a day that follows ``weekday``.
 
-    A Saturday that is worked, and of which nobody said whose timetable it follows, is taught all day: a load that a
-    lesson could feel is worse than a noon without a test.
+    ``unsaid``: a Saturday that is worked, and nobody said whose timetable it follows. It is taught all day, for a
+    load that a lesson could feel is worse than a noon without a test.
     """
-    unsaid = DEFAULT_DAY if is_make_up and plan else ()
-    return plan.get(weekday, unsaid)
+    return plan.get(weekday, DEFAULT_DAY if unsaid and plan else ())
 
 
 def of_office(own: Calendar, bureau: Calendar) -> Calendar:

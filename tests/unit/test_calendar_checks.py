@@ -94,7 +94,7 @@ REFUSED = [
     ),
     pytest.param(
         "timetables:\n    - name: a\n      periods: [{begins: '19:00', ends: '07:00', kind: evening_study}]\n",
-        "4: calendar.timetables[0].periods[0]: a evening study must end after it begins: 19:00-07:00",
+        "4: calendar.timetables[0].periods[0]: an evening study must end after it begins: 19:00-07:00",
         id="a period over midnight",
     ),
     pytest.param(

@@ -185,7 +185,7 @@ def test_an_examination_day():
             Calendar(make_up_days=(MakeUpDay(date="2026-10-10", follows="sun"),)),
             {"timetable": {"mon": (("08:00", "09:00"),)}},
             "2026-10-10T08:30",
-            "lesson",
+            None,
             id="follows a day that has none",
         ),
     ],
