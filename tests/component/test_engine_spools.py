@@ -60,6 +60,7 @@ async def lived(folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> tup
     answers: list[Ack | None] = []
     with monkeypatch.context() as patch:
         patch.setattr(queue, "GATHER_S", 0.0)
+        patch.setattr(queue, "GATHER_LONGER_S", 0.0)
         patch.setattr(transaction, "write", Away(dice, transaction.write))
         for _ in range(3):
             async with started(folder) as engine:

@@ -89,3 +89,54 @@ async def test_who_is_not_answered_in_time_comes_again(monkeypatch: pytest.Monke
     (late,) = await idle._queue.take()
     queue.give(late, Ack(spool_id=SPOOL))
     assert isinstance(late.answer.exception(), CommitFailedError)
+
+
+@pytest.fixture
+def longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first half of the pause is over at once."""
+    monkeypatch.setattr(queue, "GATHER_S", 0.0)
+    monkeypatch.setattr(queue, "GATHER_LONGER_S", AGES_S)
+
+
+@pytest.mark.usefixtures("longer")
+@pytest.mark.parametrize("before", [1, queue.WORTHWHILE_REPORTS - 1])
+async def test_as_many_as_are_worth_while_are_waited_for(before: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "QUIET_S", AGES_S)
+    waiting = Queue()
+    put(waiting, 1)
+    monkeypatch.setattr(waiting, "_taken_at", asyncio.get_running_loop().time())
+    put(waiting, before - 1)
+    taken = asyncio.create_task(waiting.take())
+    await asyncio.sleep(0.01)
+    assert not taken.done()
+    put(waiting, queue.WORTHWHILE_REPORTS - before)
+    async with asyncio.timeout(AGES_S / 2):
+        assert len(await taken) == queue.WORTHWHILE_REPORTS
+
+
+@pytest.mark.usefixtures("longer")
+async def test_nobody_waits_for_those_who_do_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few gateways that send one report after the other are all there: each answer lets one of them send again."""
+    monkeypatch.setattr(queue, "QUIET_S", 0.001)
+    waiting = Queue()
+    async with asyncio.timeout(60):
+        for _ in range(20):
+            put(waiting, 3)
+            assert len(await waiting.take()) == 3
+
+
+async def test_nobody_waits_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was there first is answered soon, however slowly others come."""
+    monkeypatch.setattr(queue, "GATHER_LONGER_S", 0.6)
+    monkeypatch.setattr(queue, "QUIET_S", 0.2)
+    waiting, loop = Queue(), asyncio.get_running_loop()
+    put(waiting, 1)
+    await waiting.take()
+    began_at = loop.time()
+    put(waiting, 1)
+    taken = asyncio.create_task(waiting.take())
+    while not taken.done():
+        put(waiting, 1)
+        await asyncio.sleep(0.05)
+    assert loop.time() - began_at > 0.55
+    assert len(taken.result()) < queue.WORTHWHILE_REPORTS
