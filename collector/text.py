@@ -520,6 +520,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_rooms_named": ("{classrooms} 间教室({rooms})", "{classrooms} classroom(s) ({rooms})"),
     "chat.item_platform": ("平台 {platform}", "platform {platform}"),
     "chat.item_exit": ("出口 {exit}", "exit {exit}"),
+    "chat.item_switch": ("交换机 {switch}", "switch {switch}"),
+    "chat.item_trunk": ("干线 {trunk}", "trunk {trunk}"),
+    "chat.item_port": ("端口 {ports}", "port {ports}"),
+    "chat.item_ports": ("端口 {ports} 等", "ports {ports} and others"),
+    "chat.item_half_duplex": ("半双工", "half duplex"),
     "chat.item_up": ("上行", "upload"),
     "chat.item_moved_away": ("已划转至{office}", "moved to {office}"),
     "chat.item_withdrawn": (

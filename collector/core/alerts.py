@@ -171,4 +171,6 @@ def _change(school: School, finding: Finding, alert: AlertState, now: float, *, 
         measured=finding.measured,
         limit=finding.limit,
         direction=finding.direction,
+        place=finding.place,
+        half_duplex=finding.half_duplex,
     )

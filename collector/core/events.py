@@ -96,6 +96,9 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     measured: float | None = None
     limit: float | None = None
     direction: Direction | None = None
+    place: str | None = None
+    """The port it is about, as ``switch:port``, or the trunk's own port; None = about none, or not known."""
+    half_duplex: bool = False
     still: bool = False
     """An opened one that was open before, when nobody was to be told: observation or maintenance is over."""
 

@@ -44,6 +44,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     measured: float | None = None
     limit: float | None = None
     direction: Direction | None = None
+    place: str | None = None
+    """The port that it is about, for whoever goes there; see ``AlertChange``."""
+    half_duplex: bool = False
     in_doubt: bool = False
     """It holds, and it is too early to tell: by tests that lie close together, or a silence that may be a night's."""
     explained: bool = False

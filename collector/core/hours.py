@@ -17,14 +17,14 @@ Date = Annotated[
 ]
 
 
-class Term(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Term(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     first: Date
     """First day of the term."""
     last: Date
     """Last day of the term."""
 
 
-class MakeUpDay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MakeUpDay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """调休: a school day off the usual week."""
 
     date: Date
@@ -33,7 +33,7 @@ class MakeUpDay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The weekday whose timetable it follows; null = its own if there is one, else lessons 08:00-17:00."""
 
 
-class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A school day is a working day within a term. No ``terms`` = every working day."""
 
     terms: tuple[Term, ...] = ()

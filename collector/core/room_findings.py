@@ -39,7 +39,7 @@ def _port_down(case: Case) -> Finding | None:
     # a board that is off takes its link down with it: that alone is no fault of the port
     down = port.seen.admin_up is False or (port.seen.oper_up is False and case.device_up is True)
     bad: VerdictValue = "unknown" if not case.is_fresh(port.observed_at) else "yes" if down else "no"
-    return _of_room(case, Cause.PORT_DOWN, bad, port.observed_at, late=port.late)
+    return _of_room(case, Cause.PORT_DOWN, bad, port.observed_at, late=port.late, place=port.place)
 
 
 def _port_speed(case: Case) -> Iterator[Finding]:
@@ -49,11 +49,13 @@ def _port_speed(case: Case) -> Iterator[Finding]:
         return
     theta0_bps, _ = case.policy.theta_down_bps
     slow = part is not None and part.at_most_bps is not None and part.at_most_bps < theta0_bps
-    told = {
+    told: dict[str, Any] = {
         "evidence_at": _port_evidence_at(case),
         "late": bool(port and port.late),
         "measured": part.at_most_bps if part else None,
         "limit": float(case.policy.required_down_bps),
+        "place": port.place if port else None,
+        "half_duplex": bool(part and part.half_duplex),
     }
     known = part is not None and part.at_most_bps is not None
     # a side that does not negotiate leaves the other one half duplex (parallel detection, IEEE 802.3 clause 28), and

@@ -170,6 +170,8 @@ def _segments(common: Shared) -> Iterator[Finding]:
                 classrooms=tuple(rooms),
                 measured=segment.seen.speed_bps,
                 limit=required_bps(common.policy, "down"),
+                place=segment.seen.if_name,
+                half_duplex=segment.seen.full_duplex is False,
             )
 
 

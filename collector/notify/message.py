@@ -143,9 +143,8 @@ def _moved(move: DeviceMoved, language: Language, names: Names) -> str:
 
 
 def _place(place: str) -> str:
-    """``switch:port`` as it stands on the switch, where the port looks like one: no client makes a link of it."""
-    switch, _, port = place.partition(":")
-    return f"{clean(switch)}:{port if _PORT.fullmatch(port) else clean(port)}"
+    """``switch:port``, or either, as it stands on the switch where a port looks like one: no client links that."""
+    return ":".join(part if _PORT.fullmatch(part) else clean(part) for part in place.split(":", 1))
 
 
 def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[str]:
@@ -155,6 +154,7 @@ def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, n
         yield say("chat.item_platform", language, platform=clean(names.platform(platform)))
     for name in _named(members, "exit"):
         yield say("chat.item_exit", language, exit=clean(name))
+    yield from _places(members, language)
     first = members[0]
     if first.change == "closed" and first.why == "withdrawn":
         yield _withdrawal(first, notice, language, names)
@@ -175,6 +175,21 @@ def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, n
         yield say("chat.item_since", language, time=_moment(at, first.school, notice, language, names))
         if any(member.still for member in members):
             yield say("chat.item_still", language)
+
+
+def _places(members: Sequence[AlertChange], language: Language) -> Iterable[str]:
+    """Where somebody has to go: switches, trunks and ports by the names that stand on them."""
+    for name in _named(members, "switch"):
+        yield say("chat.item_switch", language, switch=clean(name))
+    trunks = {m.subject.name: m.place for m in members if m.subject.kind == "segment"}
+    for name, port in sorted(trunks.items())[:NAMED_ROOMS_MAX]:
+        yield say("chat.item_trunk", language, trunk=" ".join(_place(part) for part in (name, port) if part))
+    ports = sorted({m.place for m in members if m.subject.kind == "classroom" and m.place})
+    if ports:
+        listed = say("list.separator", language).join(map(_place, ports[:NAMED_ROOMS_MAX]))
+        yield say("chat.item_ports" if len(ports) > NAMED_ROOMS_MAX else "chat.item_port", language, ports=listed)
+    if any(member.half_duplex for member in members):
+        yield say("chat.item_half_duplex", language)
 
 
 def _named(members: Sequence[AlertChange], kind: SubjectKind) -> list[str]:

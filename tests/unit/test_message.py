@@ -322,3 +322,57 @@ def test_what_was_kept_back_says_so() -> None:
         line for line in text.splitlines() if line.startswith("- ") and "起" in line
     ][:1]
     assert "not told before, still failing" in written(notice(replace(alert("s1"), still=True)), language="en")
+
+
+PLACED = [
+    pytest.param(
+        Cause.SWITCH_UNREACHABLE, Subject("switch", "gw1", "sw-3"), {}, "交换机 sw-3", "switch sw-3", id="switch"
+    ),
+    pytest.param(
+        Cause.SEGMENT_BELOW_REQUIRED, Subject("segment", "gw1", "sw-3:uplink"), {"place": "Gi0/0/24"},
+        "干线 sw-3:uplink Gi0/0/24", "trunk sw-3:uplink Gi0/0/24", id="trunk and its port",
+    ),
+    pytest.param(
+        Cause.SEGMENT_BELOW_REQUIRED, Subject("segment", "gw1", "ap-2"), {"half_duplex": True},
+        "干线 ap-2,半双工", "trunk ap-2, half duplex", id="access point, half duplex",
+    ),
+    pytest.param(
+        Cause.PORT_BELOW_REQUIRED, ROOM, {"place": "sw-3:Gi0/0/7", "half_duplex": True},
+        "端口 sw-3:Gi0/0/7,半双工", "port sw-3:Gi0/0/7, half duplex", id="slow port, half duplex, too",
+    ),
+    pytest.param(
+        Cause.PORT_HALF_DUPLEX, ROOM, {"place": "sw-3:端口 7", "half_duplex": True},
+        "端口 sw-3:端口 7,半双工", "port sw-3:端口 7, half duplex", id="half duplex",
+    ),
+    pytest.param(Cause.PORT_DOWN, ROOM, {"place": "sw-3:Gi0/0/7"}, "端口 sw-3:Gi0/0/7", "port sw-3:Gi0/0/7", id="down"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cause", "subject", "fields", "zh", "en"), PLACED)
+def test_where_somebody_has_to_go(cause: Cause, subject: Subject, fields: dict, zh: str, en: str) -> None:
+    """Switch, trunk and port by the names that stand on them, and half duplex where that is it."""
+    note = notice(replace(alert(cause=cause, subject=subject), **fields))
+    assert f"间教室,{zh}," in written(note).replace("(b2-301)", "")
+    assert f", {en}, " in written(note, "en")
+
+
+def test_many_ports_of_a_school() -> None:
+    """Three are named, and that there are more."""
+    ports = [
+        replace(alert(cause=Cause.PORT_DOWN, subject=Subject("classroom", name=f"r{n}")), place=f"sw-3:Gi0/0/{n}")
+        for n in range(1, 6)
+    ]
+    assert "端口 sw-3:Gi0/0/1、sw-3:Gi0/0/2、sw-3:Gi0/0/3 等," in written(notice(*ports))
+
+
+@pytest.mark.parametrize("name", ["@all", "<at id=all></at>", "[x](http://evil.cn)", "evil.cn", "a\n# b"])
+def test_a_port_cannot_mention_or_link(name: str) -> None:
+    """Switches and ports are named by whoever configures them."""
+    for subject, place in ((Subject("switch", "gw1", name), None), (Subject("segment", "gw1", name), name),
+                           (ROOM, f"{name}:{name}")):  # fmt: skip
+        text = written(notice(replace(alert(subject=subject), place=place)), style="markdown")
+        plain = written(notice(alert(subject=subject)), style="markdown")
+        assert len(text.splitlines()) == len(plain.splitlines())
+        assert "@" not in text
+        assert "evil.cn" not in text
+        assert text.count("<") == plain.count("<") == 2
