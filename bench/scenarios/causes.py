@@ -4,31 +4,38 @@ What is right is what the public contract says in "What the verdicts mean" and "
 person on the spot would name, and the one who can do something about it, from scope and evidence.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from bench.scenarios.draws import draw, one_of
-from bench.scenarios.places import OPERATORS, Place, Room
-from bench.scenarios.world import GONE, Breakage, What
+from bench.scenarios.strikes import (
+    Strike,
+    all_schools,
+    ap_slow,
+    boards_dark,
+    exit_cut,
+    exit_slow,
+    gateway,
+    in_a_room,
+    line_cut,
+    line_slow,
+    of_operator,
+    old_card,
+    one_school,
+    operator_cut,
+    operator_slow,
+    platform_at,
+    second_gateway,
+    switch_dead,
+    switch_mute,
+    trunk_half,
+    trunk_slow,
+    way_slow,
+)
 from classready.units import MBIT
 from collector.core.words import Cause
 from collector.text import Actor
-
-
-class Hit(Struct, frozen=True, kw_only=True):
-    """Where one cause strikes. ``rooms``: (school, room) of everybody concerned. ``words`` a message must contain."""
-
-    breakages: tuple[Breakage, ...]
-    rooms: frozenset[tuple[str, str]]
-    groups: frozenset[tuple[str, str]]
-    """(school, what): two causes that share one of these hide or double each other, and never strike together."""
-    words: tuple[str, ...] = ()
-
-
-Strike = Callable[[int, Sequence[Place], str], Hit | None]
-"""(seed, schools, its own name) -> where; None = there is no such place."""
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -49,216 +56,6 @@ class Kind(Struct, frozen=True, kw_only=True):
     """It hides everything else at its school while it lasts."""
 
 
-def _rooms(place: Place, rooms: Iterable[Room]) -> frozenset[tuple[str, str]]:
-    return frozenset((place.id, room.id) for room in rooms)
-
-
-def _choose(
-    seed: int, places: Sequence[Place], name: str, fits: Callable[[Place], bool] = lambda _: True
-) -> Place | None:
-    found = [place for place in places if fits(place)]
-    return one_of(found, seed, "place", name) if found else None
-
-
-def _at(place: Place, group: str, rooms: Iterable[Room], *broken: Breakage, words: tuple[str, ...] = ()) -> Hit:
-    return Hit(breakages=broken, rooms=_rooms(place, rooms), groups=frozenset({(place.id, group)}), words=words)
-
-
-# --- gateways and lines -----------------------------------------------------------------------------------------------
-
-
-def _gateway(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    place = _choose(seed, places, name, lambda p: len(p.gateways) == 1)
-    if place is None:
-        return None
-    return _at(place, "silence", place.rooms, Breakage(place.id, "gateway off", place.gateways[0]))
-
-
-def _second_gateway(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    place = _choose(seed, places, name, lambda p: len(p.gateways) > 1)
-    if place is None:
-        return None
-    gone = place.gateways[1]
-    own = [room for room in place.rooms if room.gateway == gone]
-    return _at(place, "silence", own, Breakage(place.id, "gateway off", gone))
-
-
-def _line_cut(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    place = _choose(seed, places, name)
-    return _at(place, "silence", place.rooms, Breakage(place.id, "line cut")) if place else None
-
-
-def _line_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    place = _choose(seed, places, name)
-    bps = (20.0 + 60.0 * draw(seed, "bps", name)) * MBIT
-    return _at(place, "line", place.rooms, Breakage(place.id, "line bps", "", bps)) if place else None
-
-
-def _together(places: Sequence[Place], group: str, broken: Callable[[Place], Breakage]) -> Hit | None:
-    if not places:
-        return None
-    return Hit(
-        breakages=tuple(broken(place) for place in places),
-        rooms=frozenset().union(*(_rooms(place, place.rooms) for place in places)),
-        groups=frozenset((place.id, group) for place in places),
-    )
-
-
-def _of_operator(seed: int, places: Sequence[Place], name: str, most: int = 10) -> list[Place]:
-    operator = one_of(OPERATORS, seed, "operator", name)
-    own = sorted((p for p in places if p.operator == operator), key=lambda p: draw(seed, "of", name, p.id))
-    return own[:most]
-
-
-def _operator_cut(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    found = _of_operator(seed, places, name)
-    return _together(found, "silence", lambda place: Breakage(place.id, "line cut"))
-
-
-def _operator_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    found = _of_operator(seed, places, name, 6)
-    return _together(found, "line", lambda place: Breakage(place.id, "line bps", "", 45.0 * MBIT))
-
-
-def _exit_slow(_seed: int, places: Sequence[Place], _name: str) -> Hit | None:
-    metro = [place for place in places if place.is_metro]
-    hit = _together(metro, "exit", lambda place: Breakage(place.id, "exit bps", "", 60.0 * MBIT))
-    # behind a line that is slower still nobody sees the exit
-    return hit and _also(hit, frozenset((place.id, "line") for place in metro))
-
-
-def _exit_cut(_seed: int, places: Sequence[Place], _name: str) -> Hit | None:
-    metro = [place for place in places if place.is_metro]
-    hit = _together(metro, "exit", lambda place: Breakage(place.id, "exit cut"))
-    # a school behind it reaches no platform either
-    return hit and _also(hit, frozenset((place.id, "platform") for place in metro))
-
-
-def _also(hit: Hit, groups: frozenset[tuple[str, str]]) -> Hit:
-    return Hit(breakages=hit.breakages, rooms=hit.rooms, groups=hit.groups | groups, words=hit.words)
-
-
-# --- switches and trunks ----------------------------------------------------------------------------------------------
-
-
-def _on(place: Place, switch: str) -> list[Room]:
-    through = {switch, *place.behind(switch)}
-    return [room for room in place.rooms if room.switch in through]
-
-
-def _switch(seed: int, places: Sequence[Place], name: str, *, least: int = 1) -> tuple[Place, str] | None:
-    """A managed switch with at least ``least`` rooms behind it."""
-    found = [(p, s) for p in places for s in p.switches if len([r for r in p.rooms if r.switch == s]) >= least]
-    return one_of(found, seed, "switch", name) if found else None
-
-
-def _switch_dead(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    if (found := _switch(seed, places, name)) is None:
-        return None
-    place, switch = found
-    return _at(place, "inside", _on(place, switch), Breakage(place.id, "switch off", switch), words=(switch,))
-
-
-def _switch_mute(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    if (found := _switch(seed, places, name)) is None:
-        return None
-    place, switch = found
-    own = [room for room in place.rooms if room.switch == switch]
-    return _at(place, "inside", own, Breakage(place.id, "switch mute", switch), words=(switch,))
-
-
-def _trunk_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    if (found := _switch(seed, places, name)) is None:
-        return None
-    place, switch = found
-    broken = Breakage(place.id, "trunk bps", switch, 10.0 * MBIT)
-    return _at(place, "inside", _on(place, switch), broken, words=(switch,))
-
-
-def _trunk_half(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    if (found := _switch(seed, places, name)) is None:
-        return None
-    place, switch = found
-    broken = Breakage(place.id, "trunk half", switch)
-    return _at(place, "inside", _on(place, switch), broken, words=(switch, "半双工"))
-
-
-def _boards_dark(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    if (found := _switch(seed, places, name, least=5)) is None:
-        return None
-    place, switch = found
-    own = [room for room in place.rooms if room.switch == switch]
-    return _at(place, "inside", own, Breakage(place.id, "boards dark", switch))
-
-
-def _ap_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    room = _room(seed, places, name, lambda place, room: room.ap is not None and bool(place.switches))
-    if room is None:
-        return None
-    place, own = room
-    return _at(place, "inside", [own], Breakage(place.id, "ap bps", own.ap or "", 10.0 * MBIT), words=(own.ap or "",))
-
-
-# --- rooms ------------------------------------------------------------------------------------------------------------
-
-
-def _room(
-    seed: int, places: Sequence[Place], name: str, fits: Callable[[Place, Room], bool]
-) -> tuple[Place, Room] | None:
-    found = [(place, room) for place in places for room in place.rooms if fits(place, room)]
-    return one_of(found, seed, "room", name) if found else None
-
-
-def _in_a_room(what: What, value: object = GONE, *, managed: bool = True, words: tuple[str, ...] = ()) -> Strike:
-    def strike(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-        found = _room(seed, places, name, lambda _, room: room.switch is not None or not managed)
-        if found is None:
-            return None
-        place, room = found
-        seen = (room.port or "",) if managed else ()
-        return _at(place, room.id, [room], Breakage(place.id, what, room.id, value), words=seen + words)
-
-    return strike
-
-
-def _old_card(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    found = _room(seed, places, name, lambda _, r: r.board == "mqtt" and r.switch is None and r.access == "wired")
-    if found is None:
-        return None
-    place, room = found
-    return _at(place, room.id, [room], Breakage(place.id, "card bps", room.id, 10.0 * MBIT))
-
-
-def _way_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-    found = _room(seed, places, name, lambda _, room: room.is_tested)
-    if found is None:
-        return None
-    place, room = found
-    return _at(place, room.id, [room], Breakage(place.id, "way bps", room.id, 30.0 * MBIT))
-
-
-# --- platforms --------------------------------------------------------------------------------------------------------
-
-
-def _platform_at(reason: str, who: Callable[[int, Sequence[Place], str], Sequence[Place]]) -> Strike:
-    def strike(seed: int, places: Sequence[Place], name: str) -> Hit | None:
-        platform = one_of(("national", "sichuan"), seed, "platform", name)
-        return _together(
-            who(seed, places, name), "platform", lambda place: Breakage(place.id, "platform", platform, reason)
-        )
-
-    return strike
-
-
-def _one(seed: int, places: Sequence[Place], name: str) -> Sequence[Place]:
-    place = _choose(seed, places, name)
-    return [place] if place else []
-
-
-def _all(_seed: int, places: Sequence[Place], _name: str) -> Sequence[Place]:
-    return places
-
-
 SLOW_PORT: Final = 10.0 * MBIT
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -267,7 +64,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="gateway silent, to the school",
         causes=(Cause.GATEWAY_SILENT,),
         actors=("school",),
-        strike=_gateway,
+        strike=gateway,
         is_silence=True,
     ),
     "second_gateway_dead": Kind(
@@ -275,7 +72,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="that gateway silent, its rooms only, to the school",
         causes=(Cause.GATEWAY_SILENT,),
         actors=("school",),
-        strike=_second_gateway,
+        strike=second_gateway,
         is_silence=True,
     ),
     "line_cut": Kind(
@@ -283,7 +80,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="gateway silent, to the school (one school alone)",
         causes=(Cause.GATEWAY_SILENT,),
         actors=("school",),
-        strike=_line_cut,
+        strike=line_cut,
         is_silence=True,
     ),
     "operator_cut": Kind(
@@ -291,7 +88,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="one incident, to the operator",
         causes=(Cause.GATEWAY_SILENT,),
         actors=("operator",),
-        strike=_operator_cut,
+        strike=operator_cut,
         lasts_h=(1.0, 2.5),
         is_silence=True,
     ),
@@ -300,7 +97,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="uplink below required, to the operator",
         causes=(Cause.UPLINK_BELOW_REQUIRED,),
         actors=("operator",),
-        strike=_line_slow,
+        strike=line_slow,
         school_days=3,
     ),
     "operator_slow": Kind(
@@ -308,7 +105,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="uplink below required, one incident, to the operator",
         causes=(Cause.UPLINK_BELOW_REQUIRED,),
         actors=("operator",),
-        strike=_operator_slow,
+        strike=operator_slow,
         school_days=2,
     ),
     "exit_slow": Kind(
@@ -316,7 +113,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="exit below required, to bureau and exit",
         causes=(Cause.EXIT_BELOW_REQUIRED,),
         actors=("exit", "bureau"),
-        strike=_exit_slow,
+        strike=exit_slow,
         school_days=2,
     ),
     "exit_cut": Kind(
@@ -324,21 +121,21 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="that exit, to bureau and exit, not each school nor the platforms",
         causes=(Cause.EXIT_BELOW_REQUIRED, Cause.PLATFORM_UNREACHABLE),
         actors=("exit", "bureau"),
-        strike=_exit_cut,
+        strike=exit_cut,
     ),
     "switch_dead": Kind(
         about="a managed switch loses its power",
         should="switch unreachable by its name, to the school",
         causes=(Cause.SWITCH_UNREACHABLE,),
         actors=("school",),
-        strike=_switch_dead,
+        strike=switch_dead,
     ),
     "switch_mute": Kind(
         about="somebody changes a switch's SNMP community",
         should="switch unreachable by its name, to the school",
         causes=(Cause.SWITCH_UNREACHABLE,),
         actors=("school",),
-        strike=_switch_mute,
+        strike=switch_mute,
         school_days=1,
     ),
     "trunk_slow": Kind(
@@ -346,7 +143,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="way inside below required, the trunk by name, to the school",
         causes=(Cause.SEGMENT_BELOW_REQUIRED,),
         actors=("school",),
-        strike=_trunk_slow,
+        strike=trunk_slow,
         school_days=1,
     ),
     "trunk_half": Kind(
@@ -354,7 +151,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="way inside below required, the trunk by name, half duplex said, to the school",
         causes=(Cause.SEGMENT_BELOW_REQUIRED,),
         actors=("school",),
-        strike=_trunk_half,
+        strike=trunk_half,
         school_days=1,
     ),
     "ap_slow": Kind(
@@ -362,7 +159,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="way inside below required for its Wi-Fi rooms, to the school",
         causes=(Cause.SEGMENT_BELOW_REQUIRED,),
         actors=("school",),
-        strike=_ap_slow,
+        strike=ap_slow,
         school_days=1,
     ),
     "boards_dark": Kind(
@@ -370,7 +167,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="boards offline, told at once as a group, to the school",
         causes=(Cause.DEVICE_OFFLINE,),
         actors=("school",),
-        strike=_boards_dark,
+        strike=boards_dark,
         lasts_h=(1.5, 3.0),
         tell_within_h=0.5,
     ),
@@ -379,7 +176,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="port down, switch and port by name, to the school",
         causes=(Cause.PORT_DOWN,),
         actors=("school",),
-        strike=_in_a_room("port closed"),
+        strike=in_a_room("port closed"),
         school_days=1,
     ),
     "cable_out": Kind(
@@ -387,7 +184,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="port down (awake by another path), switch and port by name, to the school",
         causes=(Cause.PORT_DOWN,),
         actors=("school",),
-        strike=_in_a_room("cable out"),
+        strike=in_a_room("cable out"),
         school_days=2,
     ),
     "cable_slow": Kind(
@@ -395,7 +192,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="port below required, switch and port by name, to the school",
         causes=(Cause.PORT_BELOW_REQUIRED,),
         actors=("school",),
-        strike=_in_a_room("cable bps", SLOW_PORT),
+        strike=in_a_room("cable bps", SLOW_PORT),
         school_days=2,
     ),
     "cable_half": Kind(
@@ -403,7 +200,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="port half duplex, switch and port by name, to the school",
         causes=(Cause.PORT_HALF_DUPLEX,),
         actors=("school",),
-        strike=_in_a_room("cable half", words=("半双工",)),
+        strike=in_a_room("cable half", words=("半双工",)),
         school_days=2,
     ),
     "old_card": Kind(
@@ -411,7 +208,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="port below required, to the school",
         causes=(Cause.PORT_BELOW_REQUIRED,),
         actors=("school",),
-        strike=_old_card,
+        strike=old_card,
         school_days=2,
     ),
     "way_slow": Kind(
@@ -419,7 +216,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="way inside below required, to the school",
         causes=(Cause.SEGMENT_BELOW_REQUIRED,),
         actors=("school",),
-        strike=_way_slow,
+        strike=way_slow,
         school_days=4,
     ),
     "board_dead": Kind(
@@ -427,7 +224,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="device absent (or the digest's list of boards not seen), to school or bureau",
         causes=(Cause.DEVICE_ABSENT,),
         actors=("school", "bureau"),
-        strike=_in_a_room("board dead", managed=False),
+        strike=in_a_room("board dead", managed=False),
         school_days=8,
     ),
     "platform_down": Kind(
@@ -435,7 +232,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="platform unreachable, one incident, to the platform",
         causes=(Cause.PLATFORM_UNREACHABLE,),
         actors=("platform",),
-        strike=_platform_at("status_unexpected", _all),
+        strike=platform_at("status_unexpected", all_schools),
         lasts_h=(0.7, 1.5),
     ),
     "platform_by_operator": Kind(
@@ -443,7 +240,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="platform unreachable, one incident, to the operator",
         causes=(Cause.PLATFORM_UNREACHABLE,),
         actors=("operator",),
-        strike=_platform_at("timeout", _of_operator),
+        strike=platform_at("timeout", of_operator),
         lasts_h=(1.0, 2.0),
     ),
     "platform_unresolved": Kind(
@@ -451,14 +248,14 @@ KINDS: Final[Mapping[str, Kind]] = {
         should="platform unreachable, to the school (one school alone)",
         causes=(Cause.PLATFORM_UNREACHABLE,),
         actors=("school",),
-        strike=_platform_at("name_unresolved", _one),
+        strike=platform_at("name_unresolved", one_school),
     ),
     "platform_certificate": Kind(
         about="a proxy in one school breaks a platform's certificate",
         should="platform unreachable, to the school (one school alone)",
         causes=(Cause.PLATFORM_UNREACHABLE,),
         actors=("school",),
-        strike=_platform_at("tls_invalid", _one),
+        strike=platform_at("tls_invalid", one_school),
         school_days=1,
     ),
 }

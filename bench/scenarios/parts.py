@@ -7,13 +7,13 @@ from typing import Final
 from msgspec import Struct
 
 from bench.scenarios import days, figures
-from bench.scenarios.causes import Hit
 from bench.scenarios.figures import Figure
 from bench.scenarios.lines import Miss
 from bench.scenarios.misses import misses
 from bench.scenarios.places import Place, places
 from bench.scenarios.run import Story, play
 from bench.scenarios.schedule import Truth, schedule
+from bench.scenarios.strikes import Hit
 from bench.scenarios.world import Breakage
 
 FIRST: Final = date(2026, 9, 14)

@@ -7,9 +7,10 @@ from typing import Final
 from msgspec import Struct
 
 from bench.scenarios import days
-from bench.scenarios.causes import KINDS, Hit, Kind
+from bench.scenarios.causes import KINDS, Kind
 from bench.scenarios.draws import between
 from bench.scenarios.places import Place
+from bench.scenarios.strikes import Hit
 
 ATTEMPTS: Final = 200
 APART_S: Final = 2 * days.HOUR_S
