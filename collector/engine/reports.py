@@ -27,7 +27,8 @@ def apply_report(draft: Draft, decoded: DecodedReport, schools: tuple[str, ...],
     spool = spool_of(decoded)
     known = (draft.ledgers[spool][1] if spool in draft.ledgers else None) or Ledger()
     refused = draft.refused_before.setdefault(spool, {})
-    new = _what_is_new(decoded, known, refused)
+    sent = sorted(set(sequences(decoded)))
+    new = _what_is_new(decoded, sent, known, refused)
     applied: set[int] = set()
     refusals: list[Rejected] = []
     if new.records or new.unknown_kinds or new.malformed or _is_empty(decoded):
@@ -36,7 +37,7 @@ def apply_report(draft: Draft, decoded: DecodedReport, schools: tuple[str, ...],
     refusals += new.malformed
     _enter(draft, report, known, applied, refusals)
     _count(draft, decoded, applied, new, refusals)
-    return _answer(decoded, draft.ledgers[spool][1], refused, known.closed_through)
+    return _answer(spool, sent, draft.ledgers[spool][1], refused, known.closed_through)
 
 
 class _New(NamedTuple):
@@ -49,10 +50,9 @@ class _New(NamedTuple):
     """Sequences of gaps that were closed: refused, and nothing more is kept of them."""
 
 
-def _what_is_new(decoded: DecodedReport, known: Ledger, refused: Mapping[int, str]) -> _New:
-    named = sequences(decoded)
+def _what_is_new(decoded: DecodedReport, sent: Sequence[int], known: Ledger, refused: Mapping[int, str]) -> _New:
     last_settled = known.ranges[-1][1] if known.ranges else 0
-    if named and min(named) > last_settled and not refused and len(set(named)) == len(named):
+    if sent and sent[0] > last_settled and not refused and len(sent) == _count_of(decoded):
         return _New(decoded.records, set(decoded.unknown_kinds), list(decoded.rejected), closed_count=0)
     taken: set[int] = set()
 
@@ -66,7 +66,7 @@ def _what_is_new(decoded: DecodedReport, known: Ledger, refused: Mapping[int, st
         records=[r for r in decoded.records if is_new(r.sequence)],
         unknown_kinds={n for n in decoded.unknown_kinds if is_new(n)},
         malformed=[r for r in decoded.rejected if is_new(r.sequence)],
-        closed_count=len({n for n in named if n <= known.closed_through and n not in refused}),
+        closed_count=len({n for n in sent if n <= known.closed_through and n not in refused}),
     )
 
 
@@ -206,7 +206,7 @@ def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refus
 
 
 def _count(draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, refusals: list[Rejected]) -> None:
-    sent = len(decoded.records) + len(decoded.unknown_kinds) + len(decoded.rejected)
+    sent = _count_of(decoded)
     entered = len(applied) + len(refusals)
     draft.tally[metrics.MESSAGES_ACCEPTED] += 1
     draft.tally[metrics.MESSAGES_DUPLICATE] += sent > 0 and entered == 0
@@ -222,15 +222,16 @@ def _count(draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, r
         draft.tally[metrics.RECORDS_REJECTED.labels(refusal.reason)] += 1
 
 
-def _answer(decoded: DecodedReport, ledger: Ledger, refused: Mapping[int, str], closed_through: int) -> Ack:
+def _answer(spool: Spool, sent: Sequence[int], ledger: Ledger, refused: Mapping[int, str], closed_through: int) -> Ack:
     """Name what is durable and what was refused; of what lies below a gap closed before nobody knows which it was.
 
     An agent still holds such a record only if it was never answered, so to call it refused, and counted, is no lie.
     """
-    sent = sorted(set(sequences(decoded)))
-    reasons = {n: refused.get(n, "inventory") for n in sent if n <= closed_through or n in refused}
+    reasons: dict[int, str] = {}
+    if refused or (sent and sent[0] <= closed_through):
+        reasons = {n: refused.get(n, "inventory") for n in sent if n <= closed_through or n in refused}
     return Ack(
-        spool_id=decoded.report.spool_id,
+        spool_id=spool[1],
         committed=common(ranges([n for n in sent if n not in reasons]), ledger.ranges),
         rejected=tuple(Rejected(sequence=n, reason=reason) for n, reason in reasons.items()),
     )
@@ -246,8 +247,12 @@ def sequences(decoded: DecodedReport) -> list[int]:
     return [*named, *decoded.unknown_kinds]
 
 
+def _count_of(decoded: DecodedReport) -> int:
+    return len(decoded.records) + len(decoded.unknown_kinds) + len(decoded.rejected)
+
+
 def _is_empty(decoded: DecodedReport) -> bool:
-    return not (decoded.records or decoded.unknown_kinds or decoded.rejected or decoded.nameless_count)
+    return not (_count_of(decoded) or decoded.nameless_count)
 
 
 def _in_order(records: Sequence[Record], dates: Mapping[int, Dated | None]) -> Sequence[Record]:
