@@ -90,9 +90,17 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
         return replace(leg, last_unmeasured_at=event.observed_at, last_unmeasured_reason=reason)
     if not _counts(leg, event.observed_at, folded.now, folded.policy):
         return leg if before is None or leg.told_at > before.told_at else before
-    result = BandwidthTest(observed_at=event.observed_at, seen=seen, late=event.late)
+    result = BandwidthTest(observed_at=event.observed_at, seen=_with_thetas(seen, folded.policy), late=event.late)
     kept = tuple(test for test in leg.tests if test.observed_at <= folded.now)
     return replace(leg, tests=(*kept, result)[-KEPT_TESTS:], failing_since=_failing_since(leg, kept, result))
+
+
+def _with_thetas(seen: Bandwidth, policy: Policy) -> Bandwidth:
+    """A test that does not say what it was measured against was measured against what the policy asks."""
+    thetas = policy.theta_up_bps if seen.direction == "up" else policy.theta_down_bps
+    if thetas is None or seen.theta0_bps is not None:
+        return seen
+    return replace(seen, theta0_bps=thetas[0], theta1_bps=thetas[1])
 
 
 def _failing_since(leg: Leg, kept: Sequence[BandwidthTest], result: BandwidthTest) -> float | None:

@@ -98,13 +98,13 @@ def test_a_retest_is_ordered_when_it_can_confirm() -> None:
 @pytest.mark.parametrize(
     ("estimate_mbps", "is_enough"), [(94.9, False), (95.0, True), (97.0, True), (100.0, True), (None, False)]
 )
-def test_the_band(estimate_mbps: float | None, is_enough: bool) -> None:  # noqa: FBT001 - a column of the table
-    """A test whose estimate lies between the thetas is no failure, whatever it said."""
+@pytest.mark.parametrize("thetas", [{"theta0_bps": 95.0 * MBIT, "theta1_bps": 100.0 * MBIT}, {}], ids=["told", "not"])
+def test_the_band(estimate_mbps: float | None, thetas: dict[str, float], *, is_enough: bool) -> None:
+    """A test whose estimate lies between the thetas is no failure, whatever it said; without its own, the policy's."""
     story = Story(policy=BLAMING).all_well()
     for minute in (10, 45):
         story.now = at(f"2026-11-23 12:{minute}")
-        failed = bandwidth(passed=False, estimate_mbps=estimate_mbps, theta0_bps=95.0 * MBIT, theta1_bps=100.0 * MBIT)
-        story.heard().saw(failed)
+        story.heard().saw(bandwidth(passed=False, estimate_mbps=estimate_mbps, **thetas))
     (leg,) = story.school.state.uplinks.values()
     assert majority(leg.tests) is is_enough
     assert (story.causes() == ["uplink_below_required"]) is not is_enough
