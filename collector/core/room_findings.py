@@ -36,9 +36,10 @@ def _port_down(case: Case) -> Finding | None:
     port = case.state.last_port
     if port is None:
         return None
-    # a board that is off takes its link down with it: that alone is no fault of the port
+    # a board that is off takes its link down with it: that alone is no fault of the port, and no proof that it is well
     down = port.seen.admin_up is False or (port.seen.oper_up is False and case.device_up is True)
-    bad: VerdictValue = "unknown" if not case.is_fresh(port.observed_at) else "yes" if down else "no"
+    is_known = case.is_fresh(port.observed_at) and (down or port.seen.oper_up is not False)
+    bad: VerdictValue = "unknown" if not is_known else "yes" if down else "no"
     return _of_room(case, Cause.PORT_DOWN, bad, port.observed_at, late=port.late, place=port.place)
 
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from collector.core.events import AlertChange
 from collector.core.words import Cause
-from tests.support.school import POLICY, Story, Tick, at, bandwidth, device, http
+from tests.support.school import POLICY, Story, Tick, at, bandwidth, device, http, port
 
 MONDAY_MORNING = at("2026-11-23 10:00")
 
@@ -106,3 +106,19 @@ def test_what_was_told_is_over_once_the_board_is_seen() -> None:
     for _ in range(POLICY.clear_after):
         story.later(60).heard().saw(device("r1"), "r1")
     assert [e.change for e in story.told(AlertChange)] == ["opened", "closed"]
+
+
+def test_a_pulled_cable_is_not_mended_by_switching_the_board_off() -> None:
+    """Told while the board works by another path; at noon it is off, afterwards all is as it was: told once."""
+    story = Story(now=MONDAY_MORNING).all_well()
+    for awake in (True, False, False, True):
+        for _ in range(4):
+            story.later(60).heard().saw(port("r1", 0, oper_up=False), "r1").later(1).saw(
+                device("r1", answered=awake), "r1"
+            )
+    assert [(e.change, e.cause) for e in story.told(AlertChange) if e.cause is Cause.PORT_DOWN] == [
+        ("opened", Cause.PORT_DOWN)
+    ]
+    for _ in range(4):
+        story.later(60).heard().room_well("r1")
+    assert [e.change for e in story.told(AlertChange) if e.cause is Cause.PORT_DOWN] == ["opened", "closed"]
