@@ -144,7 +144,7 @@ class County:
             self._tell_bureau(draft.news, draft.now, outcome)
 
     def _tell_bureau(self, events: list[BureauEvent], now: float, outcome: Outcome) -> None:
-        made = bureau_step(self.bureau, events, now, self._registry.policy)
+        made = bureau_step(self.bureau, events, now, self._registry.policy, self._registry.scopes)
         self.bureau, self._bureau_due_at = made.bureau, made.wake_at
         notices = [effect for effect in made.effects if isinstance(effect, Notice)]
         outcome.messages += [Told(now, notice, render(notice, self._language, self._names())) for notice in notices]

@@ -13,28 +13,9 @@ from msgspec import Struct
 
 from classready.units import MBIT, MBYTE
 from collector.core.state import Interval
-from collector.core.words import Cause
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
-
-Actor = Literal["school", "operator", "exit", "bureau", "platform"]
-
-ACTORS: Mapping[Cause, Actor] = {
-    Cause.GATEWAY_SILENT: "school",
-    Cause.UPLINK_BELOW_REQUIRED: "operator",
-    Cause.EXIT_BELOW_REQUIRED: "exit",
-    Cause.SWITCH_UNREACHABLE: "school",
-    Cause.SEGMENT_BELOW_REQUIRED: "school",
-    Cause.PORT_DOWN: "school",
-    Cause.PORT_BELOW_REQUIRED: "school",
-    Cause.PORT_HALF_DUPLEX: "school",
-    Cause.DEVICE_ABSENT: "bureau",
-    Cause.DEVICE_OFFLINE: "school",
-    Cause.PLATFORM_UNREACHABLE: "platform",
-    Cause.NOT_MEASURED: "school",
-}
-"""Who can do something about it."""
 
 
 class Names(Struct, frozen=True, kw_only=True):
@@ -149,6 +130,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "The platform cannot be reached from this school; for the school's own line see its bandwidth.",
     ),
     "why.not_measured": ("还没有足够的测量结果。", "There are not enough measurements yet."),
+    "chat.root_operator": ("这些学校的线路都由{name}提供", "The lines of these schools are {name}'s"),
+    "chat.root_exit": ("这些学校都在出口 {name} 之后", "These schools are behind the exit {name}"),
     "actor.school": ("学校", "the school"),
     "actor.operator": ("网络运营商", "the network operator"),
     "actor.exit": ("教育局和出口运营商", "the bureau, with the operator of the exit"),

@@ -34,8 +34,7 @@ from bench.scenarios.strikes import (
     way_slow,
 )
 from classready.units import MBIT
-from collector.core.words import Cause
-from collector.text import Actor
+from collector.core.words import Actor, Cause
 
 
 class Kind(Struct, frozen=True, kw_only=True):

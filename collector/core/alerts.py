@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from collector.core.events import AlertChange
 from collector.core.findings import Finding
+from collector.core.link import exits_of
 from collector.core.mute import is_muted
 from collector.core.policy import Policy
 from collector.core.state import AlertState, School
@@ -171,6 +172,8 @@ def _change(school: School, finding: Finding, alert: AlertState, now: float, *, 
         measured=finding.measured,
         limit=finding.limit,
         direction=finding.direction,
+        operator=school.roster.operator,
+        exits=exits_of(school, finding.gateway) if finding.cause is Cause.PLATFORM_UNREACHABLE else (),
         place=finding.place,
         half_duplex=finding.half_duplex,
     )

@@ -99,6 +99,10 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     place: str | None = None
     """The port it is about, as ``switch:port``, or the trunk's own port; None = about none, or not known."""
     half_duplex: bool = False
+    operator: str | None = None
+    """Who provides the school's line, by the roster."""
+    exits: tuple[str, ...] = ()
+    """Of a platform that is out of reach: the exits of the metropolitan network that the gateway tests."""
     still: bool = False
     """An opened one that was open before, when nobody was to be told: observation or maintenance is over."""
 

@@ -1,5 +1,6 @@
 """The words of the judgement: closed lists that every other part of the core, the store and the pages speak in."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -30,6 +31,25 @@ class Cause(StrEnum):
     DEVICE_OFFLINE = "device_offline"
     PLATFORM_UNREACHABLE = "platform_unreachable"
     NOT_MEASURED = "not_measured"
+
+
+Actor = Literal["school", "operator", "exit", "bureau", "platform"]
+
+ACTORS: Mapping[Cause, Actor] = {
+    Cause.GATEWAY_SILENT: "school",
+    Cause.UPLINK_BELOW_REQUIRED: "operator",
+    Cause.EXIT_BELOW_REQUIRED: "exit",
+    Cause.SWITCH_UNREACHABLE: "school",
+    Cause.SEGMENT_BELOW_REQUIRED: "school",
+    Cause.PORT_DOWN: "school",
+    Cause.PORT_BELOW_REQUIRED: "school",
+    Cause.PORT_HALF_DUPLEX: "school",
+    Cause.DEVICE_ABSENT: "bureau",
+    Cause.DEVICE_OFFLINE: "school",
+    Cause.PLATFORM_UNREACHABLE: "platform",
+    Cause.NOT_MEASURED: "school",
+}
+"""Who can do something about it, where its scope does not say otherwise (`bureau.root`)."""
 
 
 class NextStep(StrEnum):

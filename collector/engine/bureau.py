@@ -7,12 +7,13 @@ everything is told and nothing twice.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.core.bureau.root import Scope
 from collector.core.bureau.step import Step, step
 from collector.core.bureau.words import (
     Bureau,
@@ -49,12 +50,18 @@ class Dispatcher:
     """Owner of the bureau's state. It is read from the store, and again whenever a commit's outcome is not known."""
 
     def __init__(
-        self, begin: Begin, receivers: Sequence[Receiver], policy: Callable[[], Policy], clock: Callable[[], float]
+        self,
+        begin: Begin,
+        receivers: Sequence[Receiver],
+        policy: Callable[[], Policy],
+        clock: Callable[[], float],
+        scopes: Callable[[], Mapping[str, Scope]] = dict,
     ) -> None:
         self._begin = begin
         self._receivers = tuple(receivers)
         self._policy = policy
         self._clock = clock
+        self._scopes = scopes
         self._known: Revisions | None = None
         self._busy = asyncio.Lock()
         self._news = asyncio.Event()
@@ -156,7 +163,7 @@ class Dispatcher:
 
     def _try(self, bureau: Bureau, events: Sequence[BureauEvent], now: float) -> Step | None:
         try:
-            return step(bureau, events, now, self._policy())
+            return step(bureau, events, now, self._policy(), self._scopes())
         except Exception:  # noqa: BLE001 - a bug must stop neither the queue nor the other offices
             _log.exception("bureau_step_failed", events=sorted({type(event).__name__ for event in events}))
             STEP_BUGS.inc()

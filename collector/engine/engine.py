@@ -52,7 +52,9 @@ class Engine:
         self._time = Timekeeper(clock, monotonic)
         self._registry = Registry(policy)
         self._writer = Writer(store)
-        self.bureau = Dispatcher(self._writer.exclusive, receivers, lambda: self._registry.policy, clock)
+        self.bureau = Dispatcher(
+            self._writer.exclusive, receivers, lambda: self._registry.policy, clock, lambda: self._registry.scopes
+        )
         self._committer = Committer(self._registry, self._writer, self._time, self.bureau.wake)
         self._queue = Queue()
         self._intake = Intake(self._queue, self._committer)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+from collector.core.bureau.root import Scope
 from collector.core.events import Event
 from collector.core.policy import Policy
 from collector.core.state import School
@@ -49,6 +50,7 @@ class Registry:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.roster = Roster()
+        self.scopes: Mapping[str, Scope] = {}
         self.rows: dict[str, Row] = {}
         self.due = DueTimes()
         self._schools: dict[str, School] = {}

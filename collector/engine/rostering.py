@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from collector.core.bureau.root import scopes_of
 from collector.core.due import next_due
 from collector.core.events import PolicyChanged, RosterChanged
 from collector.core.policy import Policy
@@ -52,6 +53,7 @@ def put_in_force(
     ``holders`` = the schools of which the bureau has open alerts.
     """
     is_new_policy, registry.policy, registry.roster = new.policy != registry.policy, new.policy, new.roster
+    registry.scopes = scopes_of(new.roster.schools.values())
     told, now = set(news), memory.read_at
     for name in told:
         due_at = now

@@ -13,7 +13,8 @@ from msgspec import Struct
 from collector.core.bureau.words import Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import SubjectKind
-from collector.text import ACTORS, Language, Names, duration, moment, rate, say
+from collector.core.words import ACTORS
+from collector.text import Language, Names, duration, moment, rate, say
 
 NAME_MAX_CHARACTERS = 40
 NAMED_ROOMS_MAX = 3
@@ -104,7 +105,9 @@ def _closing(notice: Notice, language: Language) -> Iterable[str]:
     if notice.cause is None:
         yield say("chat.moved_planned", language)
     elif notice.kind not in {"resolved", "withdrawn"}:
-        yield say("chat.act", language, actor=say(f"actor.{ACTORS[notice.cause]}", language))
+        if notice.root_name and notice.actor in {"operator", "exit"}:
+            yield say(f"chat.root_{notice.actor}", language, name=clean(notice.root_name))
+        yield say("chat.act", language, actor=say(f"actor.{notice.actor or ACTORS[notice.cause]}", language))
     elif not notice.remaining_classrooms:
         all_well = all(member.why == "recovered" for member in notice.members)
         ending = "chat.all_recovered" if all_well else "chat.all_over"

@@ -15,8 +15,19 @@ from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, Interval, School
 from collector.core.timetable import PeriodKind
 from collector.core.wiring import gateway_of
-from collector.core.words import Basis, Cause, CompliantValue, DeviceStateName, Grade, LinkState, NextStep, VerdictValue
-from collector.text import ACTORS, Actor, Language, ago, capacity, say
+from collector.core.words import (
+    ACTORS,
+    Actor,
+    Basis,
+    Cause,
+    CompliantValue,
+    DeviceStateName,
+    Grade,
+    LinkState,
+    NextStep,
+    VerdictValue,
+)
+from collector.text import Language, ago, capacity, say
 from collector.views.bandwidth import Capacity, capacity_view, evidence_of_test, leg_text
 from collector.views.wiring import port_facts, segment_text
 

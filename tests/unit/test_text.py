@@ -10,7 +10,7 @@ from classready.observation import Reason
 from classready.units import MBIT
 from collector import text
 from collector.core.state import Interval
-from collector.core.words import Cause, Grade, NextStep
+from collector.core.words import ACTORS, Cause, Grade, NextStep
 from tests.support.samples import NOW
 
 COLLECTOR = Path(text.__file__).parent
@@ -34,7 +34,7 @@ def test_every_cause_has_a_title_a_sentence_and_someone_to_act(cause: Cause) -> 
     """A new cause cannot be forgotten here."""
     assert f"cause.{cause}" in text.MESSAGES
     assert f"why.{cause}" in text.MESSAGES
-    assert f"actor.{text.ACTORS[cause]}" in text.MESSAGES
+    assert f"actor.{ACTORS[cause]}" in text.MESSAGES
 
 
 @pytest.mark.parametrize("message_id", [f"next.{s}" for s in NextStep] + [f"grade.{g}" for g in Grade])

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau import incidents, moves, pace
 from collector.core.bureau.incidents import Members
+from collector.core.bureau.root import Scope
 from collector.core.bureau.words import BureauEffect, Desk, Incident, IncidentChanged
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
@@ -14,8 +15,8 @@ from collector.core.policy import Policy
 class OpenDesk:
     """``effects``: what began and what ended while this was folded or told."""
 
-    def __init__(self, office: str, desk: Desk, now: float, policy: Policy) -> None:
-        self._office, self._now, self._policy = office, now, policy
+    def __init__(self, office: str, desk: Desk, now: float, policy: Policy, scope: Scope) -> None:
+        self._office, self._now, self._policy, self._scope = office, now, policy, scope
         self._incidents = dict(desk.incidents)
         self._own: dict[str, dict[str, Members]] = {}
         self._moves = desk.moves
@@ -117,7 +118,7 @@ class OpenDesk:
                 self.effects.append(moves.tell(self._office, self._moves, self._now))
                 self._moves = ()
                 continue
-            after, notice = incidents.tell(self._incidents[name], self._now)
+            after, notice = incidents.tell(self._incidents[name], self._now, self._scope)
             self.effects.append(notice)
             self._keep(after)
         return self.effects

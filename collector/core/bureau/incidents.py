@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from collector.core.bureau.root import Scope, root_of
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
 from collector.core.events import AlertChange
 from collector.core.policy import Policy
@@ -138,7 +139,7 @@ def due_at(incident: Incident, policy: Policy) -> float | None:
     return None if incident.notified_at is None else incident.notified_at + policy.reminder_after_s
 
 
-def tell(incident: Incident, now: float) -> tuple[Incident, Notice]:
+def tell(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice]:
     """Say what is news, or all of it as a reminder; return the incident as its office knows it then."""
     whole = dict(sorted(incident.schools.items()))
     news = {school: members for school, members in whole.items() if any(map(_is_news, members))}
@@ -153,6 +154,8 @@ def tell(incident: Incident, now: float) -> tuple[Incident, Notice]:
         after = put(after, schools, school, heard)
     if not news:
         items = [member.alert for members in whole.values() for member in members]
+    still_open = (m.alert for members in after.schools.values() for m in members if m.is_open)
+    root = root_of(incident.cause, still_open, scope)
     notice = Notice(
         kind=_kind(incident, items) if news else "reminder",
         incident=incident.id,
@@ -164,6 +167,8 @@ def tell(incident: Incident, now: float) -> tuple[Incident, Notice]:
         remaining_classrooms=after.tally.told_classroom_count,
         known_classrooms=known,
         still_classrooms=still,
+        actor=root.actor,
+        root_name=root.name,
     )
     return replace(after, due_at=None, notified_at=now), notice
 

@@ -6,12 +6,14 @@ messages per office in a window. What was told is told to be over, once.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from collector.core.bureau import incidents
 from collector.core.bureau.desk import OpenDesk
+from collector.core.bureau.root import Scope
 from collector.core.bureau.words import (
     Bureau,
     BureauEffect,
@@ -37,12 +39,18 @@ class Step(NamedTuple):
     wake_at: float | None
 
 
-def step(bureau: Bureau, events: Sequence[BureauEvent], now: float, policy: Policy) -> Step:
-    """Fold what came, and say what is due; no events = time has passed.
+def step(
+    bureau: Bureau,
+    events: Sequence[BureauEvent],
+    now: float,
+    policy: Policy,
+    scopes: Mapping[str, Scope] = MappingProxyType({}),
+) -> Step:
+    """Fold what came, and say what is due; no events = time has passed. ``scopes``: of the offices, by the roster.
 
     Whatever comes twice counts once, and the end of something that never began is nothing.
     """
-    draft = _Draft(bureau, now, policy)
+    draft = _Draft(bureau, now, policy, scopes)
     if now < bureau.as_of or policy != bureau.policy:
         draft.look_everywhere()
     for event in events:
@@ -64,8 +72,8 @@ def resume(found: Iterable[Incident], desks: Mapping[str, Desk], incident_count:
 
 
 class _Draft:
-    def __init__(self, bureau: Bureau, now: float, policy: Policy) -> None:
-        self._bureau, self._now, self._policy = bureau, now, policy
+    def __init__(self, bureau: Bureau, now: float, policy: Policy, scopes: Mapping[str, Scope]) -> None:
+        self._bureau, self._now, self._policy, self._scopes = bureau, now, policy, scopes
         self._open: dict[str, OpenDesk] = {}
         self._holders = bureau.holders
         self._own_holders: dict[str, str] | None = None
@@ -74,7 +82,8 @@ class _Draft:
     def _desk(self, office: str) -> OpenDesk:
         if office not in self._open:
             desk = self._bureau.desks.get(office, Desk())
-            self._open[office] = OpenDesk(office, desk, self._now, self._policy)
+            scope = self._scopes.get(office, Scope())
+            self._open[office] = OpenDesk(office, desk, self._now, self._policy, scope)
         return self._open[office]
 
     def fold(self, event: BureauEvent) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
-from collector.core.words import Cause
+from collector.core.words import Actor, Cause
 
 STATE_VERSION = 1
 
@@ -137,6 +137,10 @@ class Notice(Struct, frozen=True, kw_only=True):
     still_classrooms: int = 0
     """Rooms of the closed ones that another member goes on to affect."""
     moves: tuple[DeviceMoved, ...] = ()
+    actor: Actor | None = None
+    """Who is to act, by the scope of the whole incident; None = nobody."""
+    root_name: str | None = None
+    """Of the operator or the exit that all of it hangs on."""
 
 
 class IncidentChanged(Struct, frozen=True):

@@ -1,0 +1,97 @@
+"""Who is to act on an incident: decided by its scope, never by its cause alone.
+
+One school alone asks that school. Several of one operator, or behind one exit, while others are well, ask whoever runs
+that: no school can mend it. What everybody misses is the platform's.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from collector.core.events import AlertChange
+from collector.core.roster import SchoolRoster
+from collector.core.words import ACTORS, Actor, Cause
+
+SEVERAL = 3
+"""Two schools of one operator fail together by chance; DESIGN says "several"."""
+SHARE_MIN_RATIO = 0.25
+"""Of an operator's schools: gateways that died one by one over the weeks are nobody's outage."""
+TIMES_OTHERS = 2.0
+"""So many times the share of all other schools: what fails everywhere is not one operator's."""
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """What the roster says of an office."""
+
+    school_count: int = 0
+    operators: Mapping[str, int] = {}
+    """Operator -> how many of the schools it serves."""
+
+
+class Root(NamedTuple):
+    actor: Actor
+    name: str | None = None
+    """Of the operator or the exit."""
+
+
+def scopes_of(schools: Iterable[SchoolRoster]) -> dict[str, Scope]:
+    """Office -> its scope."""
+    by_office: dict[str, list[SchoolRoster]] = {}
+    for school in schools:
+        by_office.setdefault(school.office, []).append(school)
+    return {
+        office: Scope(
+            school_count=len(listed), operators=Counter(school.operator for school in listed if school.operator)
+        )
+        for office, listed in by_office.items()
+    }
+
+
+def root_of(cause: Cause, alerts: Iterable[AlertChange], scope: Scope) -> Root:
+    """``alerts``: the open ones of the incident."""
+    failing: dict[str, list[AlertChange]] = {}
+    for alert in alerts:
+        failing.setdefault(alert.school, []).append(alert)
+    if cause is Cause.PLATFORM_UNREACHABLE:
+        return _of_platform(failing, scope)
+    if cause in {Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED} and (name := _operator(failing, scope)):
+        return Root("operator", name)
+    if cause is Cause.GATEWAY_SILENT and len(failing) >= SEVERAL and scope.school_count <= 2 * len(failing):
+        # power of a town, or the network that all lines end in: no school can mend that
+        return Root("bureau")
+    return Root(ACTORS[cause])
+
+
+def _of_platform(failing: Mapping[str, list[AlertChange]], scope: Scope) -> Root:
+    if len(failing) < SEVERAL and len(failing) < scope.school_count:
+        # its resolver, its proxy, its clock: all others reach the platform
+        return Root("school")
+    # a single platform that is missed behind an exit may as well be the platform's own fault
+    if len({alert.subject.name for alerts in failing.values() for alert in alerts}) > 1 and (name := _exit(failing)):
+        return Root("exit", name)
+    if name := _operator(failing, scope, among_others=True):
+        return Root("operator", name)
+    return Root("platform")
+
+
+def _exit(failing: Mapping[str, list[AlertChange]]) -> str | None:
+    """The exit that nearly all of them sit behind."""
+    found = Counter(name for alerts in failing.values() for name in {name for alert in alerts for name in alert.exits})
+    name, count = max(found.items(), key=lambda each: each[1], default=(None, 0))
+    return name if count >= SEVERAL and 3 * count >= 2 * len(failing) else None
+
+
+def _operator(failing: Mapping[str, list[AlertChange]], scope: Scope, *, among_others: bool = False) -> str | None:
+    """The operator whose schools fail far more than those of others; ``among_others``: only where there are others."""
+    found = Counter(alerts[0].operator for alerts in failing.values())
+    name, count = max(((n, c) for n, c in found.items() if n), key=lambda each: each[1], default=(None, 0))
+    if name is None or count < SEVERAL:
+        return None
+    served_count = max(count, scope.operators.get(name, 0))
+    other_count = max(0, scope.school_count - served_count)
+    share, other_share = count / served_count, (len(failing) - count) / max(1, other_count)
+    is_alone = other_count == 0 and not among_others
+    is_theirs = share >= SHARE_MIN_RATIO and share >= TIMES_OTHERS * other_share
+    return name if is_theirs and (is_alone or other_count) else None
