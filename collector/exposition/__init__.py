@@ -41,6 +41,7 @@ _EOF = b"# EOF\n"
 _HEADERS = tuple(Deflater().piece(header(family)) for family in FAMILIES)
 END_OF_OPENMETRICS = Deflater().piece(_EOF)
 """Behind the pieces of any page, for who asked for OpenMetrics."""
+_LESSON = COLUMN_OF["school_in_lesson"]
 _CLOCK, _JUDGED = (
     next(n for n, group in enumerate(GROUPS) if metric in group.metrics)
     for metric in ("school_in_lesson", "school_classrooms")
@@ -137,13 +138,16 @@ class Exposition:
         ]
 
     def _pass_time(self, table: Table, now: float) -> None:
-        """A lesson begins and ends without anything happening in a school."""
+        """A lesson begins and ends without anything happening in a school: for all of an office at one scrape."""
         in_lesson = samples.lessons_at(now)
         for school_id in table:
             shown = self._shown[school_id]
-            if shown.made_from[_CLOCK] != in_lesson(shown.school):
-                _, pieces = self._render_changed(shown, self._look(shown.school, now), [_CLOCK])
-                self._keep(shown.school, pieces)
+            is_in_lesson, roster = in_lesson(shown.school), shown.school.roster
+            if shown.made_from[_CLOCK] == is_in_lesson:
+                continue
+            shown.made_from[_CLOCK] = is_in_lesson
+            text = lines(FAMILIES[_LESSON], (roster.office, roster.school), [((), float(is_in_lesson))])
+            self._keep(shown.school, [(_LESSON, self._deflater.piece(text))])
 
     def _look(self, school: School, now: float) -> Look:
         return look_at(school, now, self.policy, self.platform_names)
