@@ -10,7 +10,7 @@ from collector.core.directives import directives
 from collector.engine import metrics
 from collector.engine.committing import Committer
 from collector.engine.errors import CommitFailedError, NotAppliedError, UnknownGatewayError
-from collector.engine.pace import REPORTS_SLICE_S, Pace
+from collector.engine.pace import Pace
 from collector.engine.queue import Queue, Waiting, give, refuse
 from collector.engine.reports import apply_report
 from collector.engine.spools import Spools
@@ -71,7 +71,7 @@ class Intake:
             draft = self._committer.draft()
             draft.ledgers = {spool: (ledger, ledger) for spool, ledger in known.items()}
             draft.refused_before = refused
-            pace = Pace(REPORTS_SLICE_S)
+            pace = Pace()
             for waiting in batch:
                 done.append(waiting)
                 if gateway := self._registry.roster.gateways.get(waiting.gateway):

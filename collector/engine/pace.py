@@ -5,8 +5,6 @@ import time
 
 SLICE_S = 0.02
 """Of stepping, then what it brought is committed and others get their turn: none waits for more than 50 ms."""
-REPORTS_SLICE_S = 0.035
-"""Of reports: so that a worthwhile batch of them is one transaction. The event loop breathes within it, too."""
 BREATH_S = 0.01
 """The event loop gets a turn after so much work."""
 
@@ -14,9 +12,9 @@ BREATH_S = 0.01
 class Pace:
     """How long a turn has gone on; the event loop breathes meanwhile."""
 
-    def __init__(self, slice_s: float = SLICE_S) -> None:
+    def __init__(self) -> None:
         now = time.perf_counter()
-        self._until, self._breath_at = now + slice_s, now + BREATH_S
+        self._until, self._breath_at = now + SLICE_S, now + BREATH_S
 
     async def is_over(self) -> bool:
         if time.perf_counter() >= self._until:

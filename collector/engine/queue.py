@@ -21,11 +21,11 @@ GATHER_S = 0.05
 
 A transaction costs some milliseconds of processor time whatever it holds, so at 333 reports a second one each would
 take more of a core than the reports themselves (PostgreSQL's commit_delay is for the same). A lone report on an idle
-collector waits for nobody, and no gateway minds an answer that comes a fifth of a second later.
+collector waits for nobody, and no gateway minds an answer that comes a twentieth of a second later.
 """
-GATHER_LONGER_S = 0.2
-"""So long where fewer than ``WORTHWHILE_REPORTS`` wait and others still come (of 333 a second 66 in it)."""
-WORTHWHILE_REPORTS = 64
+GATHER_LONGER_S = 0.1
+"""So long where fewer than ``WORTHWHILE_REPORTS`` wait and others still come (of 333 a second 17 in half of it)."""
+WORTHWHILE_REPORTS = 32
 QUIET_S = 0.02
 """If so long nobody came, nobody still comes: of a few gateways that send report after report all are there."""
 
