@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from classready.ids import ClockTime
 from classready.units import MBIT
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -65,8 +66,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The window of `messages_per_window`."""
     messages_per_window: AtLeastOne = 3
     """Most messages to one office in a window."""
-    reminder_after_s: Positive = 86_400.0
-    """An open incident is told again after this."""
+    digest_at: ClockTime = "08:40"
+    """On school days an office is told then what can wait: boards that stay off, and what was told and is not fixed."""
+    reminder_after_s: Positive = 43_200.0
+    """An open incident is told again on the first school day's `digest_at` that is so much later than the last time."""
     classrooms_per_gateway_max: AtLeastOne = 200
     """Unlisted classrooms beyond this are refused (``inventory``)."""
     ranges_per_spool_max: Annotated[int, Meta(ge=10, le=20_000)] = 4_000

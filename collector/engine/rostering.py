@@ -53,7 +53,7 @@ def put_in_force(
     ``holders`` = the schools of which the bureau has open alerts.
     """
     is_new_policy, registry.policy, registry.roster = new.policy != registry.policy, new.policy, new.roster
-    registry.scopes = scopes_of(new.roster.schools.values())
+    registry.scopes = scopes_of(new.roster.schools.values(), new.hours)
     told, now = set(news), memory.read_at
     for name in told:
         due_at = now

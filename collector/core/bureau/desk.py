@@ -72,7 +72,9 @@ class OpenDesk:
         """When its news may go: the first of them waits for others, and none of them puts it off."""
         if not incident.tally.news_count:
             return None
-        return self._now + self._policy.group_wait_s if incident.due_at is None else incident.due_at
+        if incident.due_at is not None:
+            return incident.due_at
+        return incidents.news_due_at(incident, self._now, self._policy, self._scope)
 
     def _keep(self, incident: Incident) -> None:
         """Hold ``incident``, or let it go if nobody belongs to it and nobody waits for its end."""
@@ -98,11 +100,12 @@ class OpenDesk:
 
     def forget_the_future(self) -> None:
         """The clock was ahead when this was written: what it put off for long is due as if it had just happened."""
-        now, wait_s = self._now, self._policy.group_wait_s
+        now = self._now
         self._sent_at = tuple(at for at in self._sent_at if at <= now)
         self._moves = tuple(replace(move, at=min(move.at, now)) for move in self._moves)
         for name, incident in self._incidents.items():
-            due_at = None if incident.due_at is None else min(incident.due_at, now + wait_s)
+            latest = incidents.news_due_at(incident, now, self._policy, self._scope)
+            due_at = None if incident.due_at is None else min(incident.due_at, latest)
             told_at = None if incident.notified_at is None else min(incident.notified_at, now)
             if (due_at, told_at) != (incident.due_at, incident.notified_at):
                 self._incidents[name] = replace(incident, due_at=due_at, notified_at=told_at)
@@ -129,7 +132,7 @@ class OpenDesk:
     def _times(self) -> Iterator[tuple[float, str]]:
         """When which incident (the moves: no name) wants to be told."""
         for incident in self._incidents.values():
-            if (at := incidents.due_at(incident, self._policy)) is not None:
+            if (at := incidents.due_at(incident, self._policy, self._scope)) is not None:
                 yield at, incident.id
         if (at := moves.due_at(self._moves, self._policy)) is not None:
             yield at, ""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from collector.core.bureau.morning import CAN_WAIT, next_morning
 from collector.core.bureau.root import Scope, root_of
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
 from collector.core.events import AlertChange
@@ -132,11 +133,19 @@ def recounted(incident: Incident) -> Incident:
 # --- what is told ---------------------------------------------------------------------------------------------------
 
 
-def due_at(incident: Incident, policy: Policy) -> float | None:
+def due_at(incident: Incident, policy: Policy, scope: Scope) -> float | None:
     """When the office is to hear of it next: of its news, or for want of news to be reminded."""
     if incident.tally.news_count:
         return incident.due_at
-    return None if incident.notified_at is None else incident.notified_at + policy.reminder_after_s
+    if incident.notified_at is None:
+        return None
+    return next_morning(scope.hours, incident.notified_at + policy.reminder_after_s, policy)
+
+
+def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float:
+    """When what is news now may go: after a wait for others, or in the morning."""
+    soon = now + policy.group_wait_s
+    return max(soon, next_morning(scope.hours, now, policy)) if incident.cause in CAN_WAIT else soon
 
 
 def tell(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice]:

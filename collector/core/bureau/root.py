@@ -5,13 +5,13 @@ that: no school can mend it. What everybody misses is the platform's.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from collector.core.events import AlertChange
-from collector.core.roster import SchoolRoster
+from collector.core.roster import Hours, SchoolRoster
 from collector.core.words import ACTORS, Actor, Cause
 
 SEVERAL = 3
@@ -28,6 +28,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     school_count: int = 0
     operators: Mapping[str, int] = {}
     """Operator -> how many of the schools it serves."""
+    hours: Hours = Hours()
+    """Of most of its schools."""
 
 
 class Root(NamedTuple):
@@ -36,17 +38,25 @@ class Root(NamedTuple):
     """Of the operator or the exit."""
 
 
-def scopes_of(schools: Iterable[SchoolRoster]) -> dict[str, Scope]:
-    """Office -> its scope."""
+def scopes_of(schools: Iterable[SchoolRoster], hours: Mapping[str, Hours]) -> dict[str, Scope]:
+    """Office -> its scope. ``hours`` by school."""
     by_office: dict[str, list[SchoolRoster]] = {}
     for school in schools:
         by_office.setdefault(school.office, []).append(school)
     return {
         office: Scope(
-            school_count=len(listed), operators=Counter(school.operator for school in listed if school.operator)
+            school_count=len(listed),
+            operators=Counter(school.operator for school in listed if school.operator),
+            hours=_of_most([hours[school.school] for school in listed if school.school in hours]),
         )
         for office, listed in by_office.items()
     }
+
+
+def _of_most(found: Sequence[Hours]) -> Hours:
+    """Schools of one timetable and calendar share their hours, so they are told apart by identity."""
+    counted = Counter(map(id, found))
+    return max(found, key=lambda hours: counted[id(hours)], default=Hours())
 
 
 def root_of(cause: Cause, alerts: Iterable[AlertChange], scope: Scope) -> Root:

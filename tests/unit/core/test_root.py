@@ -109,7 +109,7 @@ def test_scopes() -> None:
         for office, operators in {"a": ("电信", "电信", None), "b": ("移动",)}.items()
         for n, operator in enumerate(operators)
     ]
-    assert scopes_of(schools) == {
+    assert scopes_of(schools, {}) == {
         "a": Scope(school_count=3, operators={"电信": 2}),
         "b": Scope(school_count=1, operators={"移动": 1}),
     }

@@ -1,0 +1,133 @@
+"""What can wait is told once a school day, in the morning; nothing is told at midnight or on a free day."""
+
+from typing import Any
+
+import pytest
+
+from collector.core.bureau.morning import CAN_WAIT, next_morning
+from collector.core.bureau.root import Scope, scopes_of
+from collector.core.bureau.step import step
+from collector.core.bureau.words import Bureau, Notice
+from collector.core.policy import Policy
+from collector.core.roster import Hours, SchoolRoster
+from collector.core.words import Cause
+from tests.support.offices import change
+from tests.support.school import at, weekdays
+
+POLICY = Policy()
+DAYS = weekdays()
+
+
+class Office:
+    """One office, whose schools have lessons Monday to Friday; told and asked whenever the bureau says."""
+
+    def __init__(self, hours: Hours = DAYS) -> None:
+        self.state = Bureau()
+        self.scopes = {"511402": Scope(school_count=60, hours=hours)}
+        self.wake_at: float | None = None
+        self.notices: list[Notice] = []
+
+    def hears(self, when: str, *changes: Any) -> "Office":
+        self.until(when)
+        self._step(at(when), *changes)
+        return self
+
+    def until(self, when: str) -> "Office":
+        while self.wake_at is not None and self.wake_at <= at(when):
+            self._step(self.wake_at)
+        return self
+
+    def _step(self, now: float, *changes: Any) -> None:
+        self.state, effects, self.wake_at = step(self.state, changes, now, POLICY, self.scopes)
+        self.notices += [effect for effect in effects if isinstance(effect, Notice)]
+
+    @property
+    def told(self) -> list[tuple[str, float]]:
+        return [(notice.kind, notice.at) for notice in self.notices]
+
+
+@pytest.mark.parametrize(
+    ("after", "morning"),
+    [
+        pytest.param("2026-11-23 07:00", "2026-11-23 08:40", id="the same day"),
+        pytest.param("2026-11-23 08:40", "2026-11-23 08:40", id="at that moment"),
+        pytest.param("2026-11-23 08:41", "2026-11-24 08:40", id="the next day"),
+        pytest.param("2026-11-27 12:00", "2026-11-30 08:40", id="over a weekend"),
+        pytest.param("2026-11-28 00:00", "2026-11-30 08:40", id="on a Saturday"),
+    ],
+)
+def test_the_next_morning(after: str, morning: str) -> None:
+    """Of a school day, at 08:40."""
+    assert next_morning(DAYS, at(after), POLICY) == at(morning)
+
+
+def test_another_time_of_day() -> None:
+    """As the policy says, before the first lesson or in the afternoon."""
+    assert next_morning(DAYS, at("2026-11-23 07:00"), Policy(digest_at="07:05")) == at("2026-11-23 07:05")
+    assert next_morning(DAYS, at("2026-11-23 07:06"), Policy(digest_at="07:05")) == at("2026-11-24 07:05")
+    assert next_morning(DAYS, at("2026-11-23 17:06"), Policy(digest_at="24:00")) == at("2026-11-24 00:00")
+
+
+def test_beyond_all_known_days() -> None:
+    """The calendar is laid out anew each day: whoever is asked again tomorrow knows more. Without any there is none."""
+    assert next_morning(DAYS, at("2027-06-01 12:00"), POLICY) == at("2027-06-02 12:00")
+    assert next_morning(Hours(), 5.0, POLICY) == 5.0
+
+
+@pytest.mark.parametrize("cause", sorted(CAN_WAIT))
+def test_boards_that_stay_off_are_told_in_the_morning(cause: Cause) -> None:
+    """All of a day in one message, on the next school day."""
+    office = Office()
+    for minute in range(10, 50):
+        office.hears(f"2026-11-27 10:{minute}", change(f"s{minute}", cause=cause))
+    office.until("2026-11-30 08:39")
+    assert office.told == []
+    office.until("2026-11-30 09:00")
+    assert office.told == [("opened", at("2026-11-30 08:40"))]
+    assert len({member.school for member in office.notices[0].members}) == 40
+
+
+def test_a_board_that_is_on_again_before_the_morning() -> None:
+    """Nobody hears of it."""
+    office = Office().hears("2026-11-23 10:00", change(cause=Cause.DEVICE_OFFLINE))
+    office.hears("2026-11-23 15:00", change(kind="closed", cause=Cause.DEVICE_OFFLINE)).until("2026-11-25 12:00")
+    assert office.told == []
+
+
+def test_all_else_is_told_at_once() -> None:
+    """A slow port beside it is told after the usual wait."""
+    office = Office().hears(
+        "2026-11-23 10:00", change("s1", cause=Cause.DEVICE_OFFLINE), change("s2", cause=Cause.PORT_BELOW_REQUIRED)
+    )
+    office.until("2026-11-23 12:00")
+    assert [(n.cause, n.at) for n in office.notices] == [(Cause.PORT_BELOW_REQUIRED, at("2026-11-23 10:00") + 30)]
+
+
+def test_a_reminder_comes_in_the_morning_of_school_days() -> None:
+    """Told on Thursday: again on Friday and on Monday, never at midnight, never on a free day."""
+    office = Office().hears("2026-11-26 14:00", change()).until("2026-12-01 07:00")
+    assert office.told == [
+        ("opened", at("2026-11-26 14:00") + 30),
+        ("reminder", at("2026-11-27 08:40")),
+        ("reminder", at("2026-11-30 08:40")),
+    ]
+
+
+def test_a_restart_does_not_tell_what_waits() -> None:
+    """The first step after a start looks at everything anew: the morning stays the morning."""
+    office = Office().hears("2026-11-23 10:00", change(cause=Cause.DEVICE_OFFLINE))
+    office.state = Bureau(
+        desks=office.state.desks, holders=office.state.holders, incident_count=office.state.incident_count
+    )
+    office.hears("2026-11-23 11:00").until("2026-11-24 08:39")
+    assert office.told == []
+    office.until("2026-11-24 09:00")
+    assert [kind for kind, _ in office.told] == ["opened"]
+
+
+def test_the_hours_of_an_office_are_those_of_most_of_its_schools() -> None:
+    """One school that is open every day does not make it a bureau without weekends."""
+    every_day = weekdays("2026-11-01", 30)
+    schools = [SchoolRoster(office="o", school=f"s{n}") for n in range(3)]
+    (scope,) = scopes_of(schools, {"s0": every_day, "s1": DAYS, "s2": DAYS}).values()
+    assert scope.hours is DAYS
