@@ -11,6 +11,7 @@ from bench.scenarios import days
 from bench.scenarios.causes import KINDS
 from bench.scenarios.run import Heard, Story
 from bench.scenarios.schedule import Truth
+from collector.core.bureau.morning import CAN_WAIT
 from collector.core.events import AlertChange
 from collector.core.words import Cause
 from collector.text import say
@@ -199,11 +200,13 @@ def messages_per_incident(story: Story) -> Figure:
 
 
 def first_message_seconds(story: Story) -> Figure:
-    """The longest time from the moment at which an alert was decided to the first message of its incident."""
+    """The longest time from the moment at which an alert was decided to the first message of its incident; boards that
+    stay off are left out, for they wait for the morning.
+    """
     waits = [
         heard.told.at - min(member.at for member in heard.told.notice.members)
         for heard in story.messages
-        if heard.told.notice.kind == "opened"
+        if heard.told.notice.kind == "opened" and heard.told.notice.cause not in CAN_WAIT
     ]
     middle = sorted(waits)[len(waits) // 2] if waits else 0.0
     return Figure(max(waits, default=0.0), len(waits), f"median {middle:.0f}")
