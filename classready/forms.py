@@ -43,6 +43,8 @@ class Form:
 
 CHECKS: Final[dict[type[Struct], tuple[tuple[Form, _Read], ...]]] = {}
 """What ``check`` looks at: the forms of a kind of struct, each with the way to its texts."""
+ANNOTATED: Final[dict[type[Struct], dict[str, Any]]] = {}
+"""The fields of such a struct as they are written, with the forms that msgspec is not shown."""
 _form: Final = cache(Form)
 
 
@@ -54,7 +56,8 @@ def checked_apart(cls: type[S]) -> type[S]:
     Raises:
         TypeError: a field has texts where nothing here would look for them.
     """
-    forms = {name: form for name, form in get_type_hints(cls, include_extras=True).items() if _bare(form) != form}
+    ANNOTATED[cls] = get_type_hints(cls, include_extras=True)
+    forms = {name: form for name, form in ANNOTATED[cls].items() if _bare(form) != form}
     CHECKS[cls] = tuple(
         (_form(leaf), read) for name, form in forms.items() for leaf, read in _leaves(form, attrgetter(name))
     )

@@ -1,7 +1,7 @@
 """The store in a real file and on a real server: tables, durability settings, compare-and-set, read-only readers."""
 
 import asyncio
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin
 
 import pytest
 from alembic import command
@@ -12,6 +12,7 @@ from sqlalchemy import NullPool, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from classready.forms import ANNOTATED
 from classready.ids import ClassroomRef, TargetName
 from classready.observation import Bandwidth, Count, NonNegative, Outcome, Port, Ratio, Reason, WindowSummary
 from collector.core.evidence import PortReading
@@ -210,7 +211,7 @@ LARGEST = {
 def largest(kind: type[Bandwidth]) -> Bandwidth:
     """The observation with every field as large, or as long, as the wire lets it be."""
     fields = {}
-    for name, hint in get_type_hints(kind, include_extras=True).items():
+    for name, hint in ANNOTATED[kind].items():
         for part in (hint, *get_args(hint)):
             if part in LARGEST:
                 fields[name] = LARGEST[part]
