@@ -13,6 +13,7 @@ COPIED = ("classready", "collector", "bench", "tests", "pyproject.toml")
 TESTS = (
     "tests/unit/core",
     "tests/unit/test_inventory.py",
+    "tests/unit/test_timetables.py",
     "tests/unit/test_urgency.py",
     "tests/unit/test_school_migration.py",
     "tests/properties/test_core.py",
@@ -25,6 +26,9 @@ BUREAU = Path("collector/core/bureau")
 OF_BUREAU = (
     "tests/unit/core/test_bureau.py",
     "tests/unit/core/test_bureau_times.py",
+    "tests/unit/core/test_edges.py",
+    "tests/unit/core/test_morning.py",
+    "tests/unit/core/test_root.py",
     "tests/properties/test_bureau.py",
 )
 """All that there is for the bureau: no judgement of a school sees it (an import contract)."""
