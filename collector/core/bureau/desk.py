@@ -132,7 +132,7 @@ class OpenDesk:
     def _times(self) -> Iterator[tuple[float, str]]:
         """When which incident (the moves: no name) wants to be told."""
         for incident in self._incidents.values():
-            if (at := incidents.due_at(incident, self._policy, self._scope)) is not None:
+            if (at := incidents.due_at(incident, self._now, self._policy, self._scope)) is not None:
                 yield at, incident.id
         if (at := moves.due_at(self._moves, self._policy)) is not None:
             yield at, ""

@@ -133,19 +133,22 @@ def recounted(incident: Incident) -> Incident:
 # --- what is told ---------------------------------------------------------------------------------------------------
 
 
-def due_at(incident: Incident, policy: Policy, scope: Scope) -> float | None:
+def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float | None:
     """When the office is to hear of it next: of its news, or for want of news to be reminded."""
     if incident.tally.news_count:
-        return incident.due_at
+        if incident.due_at is None or incident.cause not in CAN_WAIT:
+            return incident.due_at
+        # the morning that it waits for is asked for again: that day may be none by now, or none was known then
+        return next_morning(scope.hours, incident.due_at, now, policy)
     if incident.notified_at is None:
         return None
-    return next_morning(scope.hours, incident.notified_at + policy.reminder_after_s, policy)
+    return next_morning(scope.hours, incident.notified_at + policy.reminder_after_s, now, policy)
 
 
 def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float:
     """When what is news now may go: after a wait for others, or in the morning."""
     soon = now + policy.group_wait_s
-    return max(soon, next_morning(scope.hours, now, policy)) if incident.cause in CAN_WAIT else soon
+    return next_morning(scope.hours, soon, now, policy) if incident.cause in CAN_WAIT else soon
 
 
 def tell(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice]:

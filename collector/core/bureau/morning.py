@@ -11,8 +11,11 @@ CAN_WAIT: Final = frozenset({Cause.DEVICE_OFFLINE, Cause.DEVICE_ABSENT})
 """A board that stays off harms no other room, and by the next lesson somebody may have switched it on."""
 
 
-def next_morning(hours: Hours, after: float, policy: Policy) -> float:
-    """The first ``digest_at`` of a school day not before ``after``; ``after`` itself where there are no days."""
+def next_morning(hours: Hours, after: float, now: float, policy: Policy) -> float:
+    """The first ``digest_at`` of a school day not before ``after``; ``after`` itself where there are no days.
+
+    The days are known for two weeks, and holidays last longer: then it is a day from ``now``, when to ask again.
+    """
     if not hours.midnights:
         return after
     hour, minute = policy.digest_at.split(":")
@@ -20,5 +23,4 @@ def next_morning(hours: Hours, after: float, policy: Policy) -> float:
     day = bisect_right(hours.midnights, after - into_day_s)
     if day and hours.midnights[day - 1] + into_day_s == after:
         return after
-    # the days are known for some weeks, and told anew each day: where none of them is left, tomorrow says more
-    return hours.midnights[day] + into_day_s if day < len(hours.midnights) else after + DAY_S
+    return hours.midnights[day] + into_day_s if day < len(hours.midnights) else max(after, now) + DAY_S

@@ -58,20 +58,26 @@ class Office:
 )
 def test_the_next_morning(after: str, morning: str) -> None:
     """Of a school day, at 08:40."""
-    assert next_morning(DAYS, at(after), POLICY) == at(morning)
+    assert next_morning(DAYS, at(after), at(after), POLICY) == at(morning)
 
 
 def test_another_time_of_day() -> None:
     """As the policy says, before the first lesson or in the afternoon."""
-    assert next_morning(DAYS, at("2026-11-23 07:00"), Policy(digest_at="07:05")) == at("2026-11-23 07:05")
-    assert next_morning(DAYS, at("2026-11-23 07:06"), Policy(digest_at="07:05")) == at("2026-11-24 07:05")
-    assert next_morning(DAYS, at("2026-11-23 17:06"), Policy(digest_at="24:00")) == at("2026-11-24 00:00")
+    assert next_morning(DAYS, at("2026-11-23 07:00"), at("2026-11-23 07:00"), Policy(digest_at="07:05")) == at(
+        "2026-11-23 07:05"
+    )
+    assert next_morning(DAYS, at("2026-11-23 07:06"), at("2026-11-23 07:06"), Policy(digest_at="07:05")) == at(
+        "2026-11-24 07:05"
+    )
+    assert next_morning(DAYS, at("2026-11-23 17:06"), at("2026-11-23 17:06"), Policy(digest_at="24:00")) == at(
+        "2026-11-24 00:00"
+    )
 
 
 def test_beyond_all_known_days() -> None:
     """The calendar is laid out anew each day: whoever is asked again tomorrow knows more. Without any there is none."""
-    assert next_morning(DAYS, at("2027-06-01 12:00"), POLICY) == at("2027-06-02 12:00")
-    assert next_morning(Hours(), 5.0, POLICY) == 5.0
+    assert next_morning(DAYS, at("2027-06-01 12:00"), at("2027-06-01 12:00"), POLICY) == at("2027-06-02 12:00")
+    assert next_morning(Hours(), 5.0, 7.0, POLICY) == 5.0
 
 
 @pytest.mark.parametrize("cause", sorted(CAN_WAIT))
@@ -123,6 +129,30 @@ def test_a_restart_does_not_tell_what_waits() -> None:
     assert office.told == []
     office.until("2026-11-24 09:00")
     assert [kind for kind, _ in office.told] == ["opened"]
+
+
+def test_a_holiday_longer_than_the_days_that_are_known() -> None:
+    """Five weeks without school, laid out two weeks ahead and anew each day: one message, on the first school day."""
+    first_day = at("2026-12-28 08:40")
+    for cause, told_before in ((Cause.DEVICE_OFFLINE, 0), (Cause.UPLINK_BELOW_REQUIRED, 1)):
+        office = Office(weekdays("2026-11-16", 7)).hears("2026-11-20 16:00", change(cause=cause))
+        for _ in range(2_000):
+            if office.wake_at is None or office.wake_at > first_day + 60:
+                break
+            if office.wake_at > at("2026-12-14 12:00"):  # from now on the end of the holiday is known
+                days = (*weekdays("2026-11-16", 7).days, *weekdays("2026-12-28", 5).days)
+                office.scopes = {"511402": Scope(school_count=60, hours=Hours(days))}
+            office._step(office.wake_at)
+        assert [notice.at for notice in office.notices[told_before:]] == [first_day], cause
+
+
+def test_a_school_day_that_is_none_any_more() -> None:
+    """Tuesday was taken off after the board was missed on Monday: told on Wednesday."""
+    office = Office().hears("2026-11-23 10:00", change(cause=Cause.DEVICE_OFFLINE))
+    without = tuple(day for day in DAYS.days if day.date != "2026-11-24")
+    office.scopes = {"511402": Scope(school_count=60, hours=Hours(without))}
+    office.until("2026-11-25 12:00")
+    assert office.told == [("opened", at("2026-11-25 08:40"))]
 
 
 def test_the_hours_of_an_office_are_those_of_most_of_its_schools() -> None:
