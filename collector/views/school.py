@@ -10,7 +10,7 @@ from collector.core.figures import contention_ratio, segments_of
 from collector.core.hours import period_at
 from collector.core.mute import mutes_at
 from collector.core.policy import Policy
-from collector.core.roster import Classroom
+from collector.core.roster import Classroom, Mute
 from collector.core.state import School
 from collector.core.timetable import PeriodKind
 from collector.core.words import Basis
@@ -102,16 +102,7 @@ def show(  # noqa: PLR0913
         basis=policy.basis,
         contention_ratio=contention_ratio(school, policy),
         period=period_at(school.hours, now),
-        muted=tuple(
-            MutedView(
-                why=mute.why,
-                title=say(f"muted.{mute.why}", language),
-                text=mute.text,
-                platform=mute.platform and names.platform(mute.platform),
-                until_at=mute.end,
-            )
-            for mute in mutes_at(school.hours, now)
-        ),
+        muted=tuple(_muted(mute, names, language) for mute in mutes_at(school.hours, now)),
         gateways=tuple(
             replace(
                 _gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), policy, language)
@@ -130,6 +121,16 @@ def show(  # noqa: PLR0913
             Unlisted(classroom=room, last_heard_at=at, age_text=ago(at, now, language))
             for room, at in sorted(state.unlisted.items())
         ),
+    )
+
+
+def _muted(mute: Mute, names: Names, language: Language) -> MutedView:
+    return MutedView(
+        why=mute.why,
+        title=say(f"muted.{mute.why}", language),
+        text=mute.text,
+        platform=mute.platform and names.platform(mute.platform),
+        until_at=mute.end,
     )
 
 

@@ -101,7 +101,7 @@ def _operator(failing: Mapping[str, list[AlertChange]], scope: Scope, *, among_o
         return None
     served_count = max(count, scope.operators.get(name, 0))
     other_count = max(0, scope.school_count - served_count)
+    if among_others and not other_count:
+        return None
     share, other_share = count / served_count, (len(failing) - count) / max(1, other_count)
-    is_alone = other_count == 0 and not among_others
-    is_theirs = share >= SHARE_MIN_RATIO and share >= TIMES_OTHERS * other_share
-    return name if is_theirs and (is_alone or other_count) else None
+    return name if share >= SHARE_MIN_RATIO and share >= TIMES_OTHERS * other_share else None
