@@ -57,11 +57,14 @@ def run(config: Path) -> None:
         from collector.app.loading import load_to_run
 
         configuration = load_to_run(config)
+    from uvloop import new_event_loop
+
     from collector.app import service
 
     logs.configure(level=configuration.settings.log_level)
     try:
-        asyncio.run(service.run(configuration))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(service.run(configuration))
     except* service.EXPECTED_FAILURES as errors:
         _fail(str(errors.exceptions[0]))
 

@@ -145,7 +145,7 @@ class _Guests:
     def _close(self, handler: web.RequestHandler, reason: str) -> None:
         """Abort: to close would wait for the other end to read what is left."""
         self._seen.pop(handler, None)
-        if isinstance(handler.transport, asyncio.WriteTransport):
+        if handler.transport is not None:
             CLOSED.labels(reason).inc()
             handler.transport.abort()
 
