@@ -1,8 +1,9 @@
 """From the outbox to the receivers: each on its own, in order, until it took the message or never will.
 
 Success is the notifier's word alone. A row is written before anything is sent and marked after, so a restart forgets
-nothing and repeats at most the one message it was interrupted in. What fails on the way to the receiver holds back its
-queue, as long as it takes; what fails because of one message does so only for so many tries.
+nothing and repeats at most the one message it was interrupted in. A long message goes in parts, each of them marked.
+What fails on the way to the receiver holds back its queue, as long as it takes; what fails because of one message does
+so only for so many tries.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
+import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
 
@@ -67,6 +69,7 @@ OLDEST_AGE = Gauge(
 
 Clock = Callable[[], float]
 _Result = TypeVar("_Result")
+_words = msgspec.json.Decoder(list[Message])
 
 _log = structlog.get_logger()
 
@@ -175,7 +178,7 @@ class Outbox:
         elif (wait_s := self._wait_s(delivery)) > 0:
             return min(wait_s, LOOK_AGAIN_S)
         else:
-            await self._attempt(delivery, delivery.notice)
+            await self._attempt(delivery)
         return 0.0
 
     def _wait_s(self, delivery: Delivery) -> float:
@@ -183,7 +186,7 @@ class Outbox:
         ahead_s = delivery.due_at - self._clock()
         if ahead_s <= 0:
             return 0.0
-        if delivery.attempt_count:
+        if delivery.attempt_count or delivery.words is not None:
             return ahead_s if ahead_s <= PAUSE_MAX_S else 0.0
         now_s = time.monotonic()
         return min(ahead_s, self._ahead_since_s.setdefault(delivery.receiver, now_s) + AHEAD_MAX_S - now_s)
@@ -191,11 +194,21 @@ class Outbox:
     def _oldest_age_s(self, name: str) -> float:
         return max(0.0, self._clock() - self._waiting[name][1]) if name in self._waiting else 0.0
 
-    async def _attempt(self, delivery: Delivery, notice: Notice) -> None:
+    def _parts(self, delivery: Delivery) -> list[Message]:
+        """What is still to be sent of it, as its receiver takes it. To cut again what was cut leaves it as it is."""
+        if delivery.words is not None:
+            messages = _words.decode(delivery.words)
+        else:
+            messages = [self._render(delivery.notice)] if delivery.notice is not None else []
+        return [part for message in messages for part in self._notifiers[delivery.receiver].parts(message)]
+
+    async def _attempt(self, delivery: Delivery) -> None:
         name = delivery.receiver
+        following: list[Message] = []
         try:
+            part, *following = self._parts(delivery)
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._notifiers[name].send(self._render(notice))
+                await self._notifiers[name].send(part)
         except Deferred as error:
             await self._defer(delivery, error.reason, str(error), _pause_s(delivery, error))
         except Refused as error:
@@ -209,13 +222,21 @@ class Outbox:
             _log.exception("notifier_failed", receiver=name, delivery=delivery.id)
             await self._defer(delivery, "internal", "internal", _backoff_s(delivery))
         else:
-            SENT.labels(name).inc()
-            LAST_SUCCESS.labels(name).set(self._clock())
-            MISCONFIGURED.labels(name).set(0)
-            self._failing.pop(name, None)
-            self._misconfigured.pop(name, None)
-            self._replaced.pop(name, None)
-            # insist on marking what was sent: forgetting it would send it twice
+            await self._taken(delivery, following)
+
+    async def _taken(self, delivery: Delivery, following: Sequence[Message]) -> None:
+        name = delivery.receiver
+        SENT.labels(name).inc()
+        LAST_SUCCESS.labels(name).set(self._clock())
+        MISCONFIGURED.labels(name).set(0)
+        self._failing.pop(name, None)
+        self._misconfigured.pop(name, None)
+        self._replaced.pop(name, None)
+        # insist on marking what was sent: forgetting it would send it twice
+        if following:
+            words = msgspec.json.encode(following).decode()
+            await self._insist(partial(self._engine.mark_part_sent, delivery.id, words))
+        else:
             await self._insist(partial(self._engine.mark_sent, delivery.id))
 
     def _call_for_help(self, name: str, error: Misconfigured) -> None:

@@ -523,6 +523,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_still": ("此前未告警,仍未恢复", "not told before, still failing"),
     "chat.item_until": ("{time} 恢复", "recovered {time}"),
     "chat.item_separator": (",", ", "),
+    "chat.part": ("{title}({part}/{parts})", "{title} ({part}/{parts})"),
     "chat.more": (
         "…… 另有 {schools} 所学校 {classrooms} 间教室",
         "... and {schools} more school(s), {classrooms} classroom(s)",

@@ -19,7 +19,7 @@ from collector.core.events import AlertChange
 from collector.core.policy import Policy
 from collector.county import County, Outcome, Told
 from collector.engine.rostering import InForce
-from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.robot.fitting import write
 from collector.roster.calendar import hours_of_schools
 
 LESSON_INTERVAL_S: Final = 300.0
@@ -118,4 +118,4 @@ class _Play:
 
     def _take(self, outcome: Outcome) -> None:
         self._alerts += outcome.alerts
-        self._messages += [Heard(told, fit(told.message, PLAIN)) for told in outcome.messages]
+        self._messages += [Heard(told, write(told.message)) for told in outcome.messages]

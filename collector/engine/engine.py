@@ -112,6 +112,11 @@ class Engine:
         async with self._writer.exclusive() as connection:
             await outbox.settle(connection, delivery_id, "sent", None, self._time.now())
 
+    async def mark_part_sent(self, delivery_id: int, words: str) -> None:
+        """``words``: the parts that follow."""
+        async with self._writer.exclusive() as connection:
+            await outbox.advance(connection, delivery_id, words, self._time.now())
+
     async def mark_refused(self, delivery_id: int, reason: str) -> None:
         async with self._writer.exclusive() as connection:
             await outbox.settle(connection, delivery_id, "refused", reason, self._time.now())

@@ -1,5 +1,6 @@
 """What a notifier is: something that delivers one message, or says why it did not."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from collector.notify.message import Message
@@ -55,8 +56,11 @@ class Misconfigured(Refused):
 
 
 class Notifier(Protocol):
+    def parts(self, message: Message) -> Sequence[Message]:
+        """Return ``message`` as the receiver takes it: whole, or cut into several, to be sent in this order."""
+
     async def send(self, message: Message) -> str:
-        """Deliver; return what the receiver said, for people.
+        """Deliver one part; return what the receiver said, for people.
 
         Raises:
             Deferred: try again later.

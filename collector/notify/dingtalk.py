@@ -6,7 +6,7 @@ silence; a body of at most 20,000 bytes. It answers HTTP 200 whatever happened; 
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from collector.notify.message import Message
 from collector.notify.robot.budget import Limit
 from collector.notify.robot.clock import RobotClock, restamping
 from collector.notify.robot.codes import Later, Meaning, Mend, Never, failure, judge_code
-from collector.notify.robot.fitting import Markup, fit
+from collector.notify.robot.fitting import Markup, split, within, write
 from collector.notify.robot.post import MINUTE_S, Reply, judge_status, post
 from collector.notify.robot.reply import own_code
 from collector.notify.robot.tools import Secrets, Tools
@@ -73,8 +73,11 @@ class DingTalk:
         self._budget = tools.budgets.of(("dingtalk", settings.base_url, self._token), LIMITS)
         self._clock = RobotClock(tools.clock)
 
+    def parts(self, message: Message) -> Sequence[Message]:
+        return split(message, within(BODY_MAX_BYTES, self._body))
+
     async def send(self, message: Message) -> str:
-        body = fit(message, MARKDOWN, BODY_MAX_BYTES, lambda text: self._body(message, text))
+        body = self._body(message)
         with self._budget.obeying():
             return await restamping(self._clock, lambda: self._post(body), self._judge)
 
@@ -88,10 +91,11 @@ class DingTalk:
         judge_status(reply.status)
         return reply
 
-    def _body(self, message: Message, text: str) -> str:
-        """Who is mentioned must stand in the text as well, else nobody is."""
+    def _body(self, message: Message) -> str:
+        """Who is mentioned must stand in the text as well, else nobody is: once for an alarm, with its first part."""
+        text = write(message, MARKDOWN)
         body: dict[str, Any] = {"msgtype": "markdown", "markdown": {"title": message.title, "text": text}}
-        if self._mobiles and message.alarming:
+        if self._mobiles and message.alarming and message.part == 1:
             mobiles = [mobile for mobile in self._mobiles if mobile != "@all"]
             named = " ".join(f"@{mobile}" for mobile in mobiles)
             body["markdown"]["text"] = f"{text}\n\n{named}" if named else text

@@ -7,7 +7,7 @@ to avoid whole and half hours, when everybody's scheduled messages are refused w
 import base64
 import hmac
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from collector.notify.message import Message
 from collector.notify.robot.budget import Limit
 from collector.notify.robot.clock import RobotClock, restamping
 from collector.notify.robot.codes import Later, Meaning, Mend, Never, judge_code
-from collector.notify.robot.fitting import Markup, fit
+from collector.notify.robot.fitting import Markup, split, within, write
 from collector.notify.robot.post import MINUTE_S, Reply, judge_status, post
 from collector.notify.robot.reply import own_code
 from collector.notify.robot.tools import Secrets, Tools
@@ -57,12 +57,15 @@ class Feishu:
         self._clock = RobotClock(tools.clock)
         self._spread_s = zlib.crc32(self._hook.encode()) % 15
 
+    def parts(self, message: Message) -> Sequence[Message]:
+        return split(message, within(BODY_MAX_BYTES, self._body))
+
     async def send(self, message: Message) -> str:
         with self._budget.obeying():
             return await restamping(self._clock, lambda: self._post(message), self._judge)
 
     async def _post(self, message: Message) -> Reply:
-        body = fit(message, TEXT, BODY_MAX_BYTES, lambda text: self._body(message, text))
+        body = self._body(message)
         self._avoid_the_rush()
         self._budget.take()
         return await post(self._session, self._url, body)
@@ -73,14 +76,14 @@ class Feishu:
         if since_s < RUSH_BEFORE_S + RUSH_AFTER_S:
             raise Deferred("rate", retry_after_s=RUSH_BEFORE_S + RUSH_AFTER_S + self._spread_s - since_s)
 
-    def _body(self, message: Message, text: str) -> str:
+    def _body(self, message: Message) -> str:
         card = {
             "config": {"wide_screen_mode": True},
             "header": {
                 "title": {"tag": "plain_text", "content": message.title},
                 "template": "red" if message.alarming else "green",
             },
-            "elements": [{"tag": "div", "text": {"tag": "lark_md", "content": text}}],
+            "elements": [{"tag": "div", "text": {"tag": "lark_md", "content": write(message, TEXT)}}],
         }
         body: dict[str, Any] = {"msg_type": "interactive", "card": card}
         if self._sign_secret is not None:

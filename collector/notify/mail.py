@@ -5,7 +5,7 @@ again nor be given up.
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
@@ -24,7 +24,7 @@ from collector.notify.contract import Deferred, Refused, SettingReason
 from collector.notify.message import Message
 from collector.notify.robot.budget import Limit
 from collector.notify.robot.codes import Later, Meaning, Mend, Never, failure
-from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.robot.fitting import split, within, write
 from collector.notify.robot.post import MINUTE_S
 from collector.notify.robot.reply import quoted
 from collector.notify.robot.tools import Secrets, Tools
@@ -45,6 +45,9 @@ class Email:
         self._tls = tools.tls.get(settings.name) or ssl.create_default_context()
         self._clock = tools.clock
         self._budget = tools.budgets.of(("email", settings.host, self._port, settings.user), LIMITS)
+
+    def parts(self, message: Message) -> Sequence[Message]:
+        return split(message, within(TEXT_MAX_BYTES, write))
 
     async def send(self, message: Message) -> str:
         mail = self._mail(message)
@@ -86,7 +89,7 @@ class Email:
         mail["Date"] = formatdate(self._clock())
         mail["Message-ID"] = make_msgid(domain=self._settings.sender.rpartition("@")[2])
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes, please
-        mail.set_content(fit(message, PLAIN, TEXT_MAX_BYTES))
+        mail.set_content(write(message))
         return mail
 
     def _recipient_problem(self, error: SMTPRecipientRefused) -> Deferred | Refused:

@@ -35,7 +35,10 @@ class Item(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """Lines for people: ``title``, ``lead``, as many ``items`` as fit, ``closing``. Free of markup."""
+    """Lines for people: ``title``, ``lead``, ``items``, ``closing``. Free of markup.
+
+    What is longer than a receiver takes is sent in parts, each a message of its own.
+    """
 
     language: Language
     alarming: bool
@@ -43,6 +46,10 @@ class Message(Struct, frozen=True, kw_only=True):
     lead: tuple[str, ...]
     items: tuple[Item, ...]
     closing: tuple[str, ...]
+    part: int = 1
+    part_count: int = 1
+    left_out: tuple[int, int] = (0, 0)
+    """Schools and classrooms for which the last part had no room."""
 
 
 def clean(name: str) -> str:

@@ -1,7 +1,7 @@
 """A program of one's own: JSON over HTTP, signed if wanted. Any 2xx is success: the receiver speaks HTTP itself."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +11,7 @@ from collector.notify.message import Message
 from collector.notify.robot.budget import Limit
 from collector.notify.robot.clock import RobotClock, restamping
 from collector.notify.robot.codes import Meaning, Mend, failure
-from collector.notify.robot.fitting import PLAIN, largest, left_out, write
+from collector.notify.robot.fitting import split, within, write
 from collector.notify.robot.post import MINUTE_S, Reply, judge_status, post
 from collector.notify.robot.reply import quoted
 from collector.notify.robot.tools import Secrets, Tools
@@ -33,8 +33,11 @@ class Webhook:
         self._clock = RobotClock(tools.clock)
         self._budget = tools.budgets.of(("webhook", self._url), LIMITS)
 
+    def parts(self, message: Message) -> Sequence[Message]:
+        return split(message, within(BODY_MAX_BYTES, lambda part: body_of(self._name, part)))
+
     async def send(self, message: Message) -> str:
-        body = largest(len(message.items), lambda shown: body_of(self._name, message, shown), BODY_MAX_BYTES)
+        body = body_of(self._name, message)
         with self._budget.obeying():
             return await restamping(self._clock, lambda: self._post(body), self._judge)
 
@@ -69,8 +72,8 @@ def sign(stamp: str, body: str, secret: str) -> str:
     return "sha256=" + hmac.digest(secret.encode(), f"{stamp}.{body}".encode(), "sha256").hex()
 
 
-def body_of(receiver: str, message: Message, shown: int) -> str:
-    schools, classrooms = left_out(message, shown)
+def body_of(receiver: str, message: Message) -> str:
+    schools, classrooms = message.left_out
     body: dict[str, Any] = {
         "version": 1,
         "receiver": receiver,
@@ -79,11 +82,12 @@ def body_of(receiver: str, message: Message, shown: int) -> str:
         "title": message.title,
         "lead": message.lead,
         "items": [
-            {"school": item.name, "facts": item.facts, "classrooms": sorted(item.classrooms)}
-            for item in message.items[:shown]
+            {"school": item.name, "facts": item.facts, "classrooms": sorted(item.classrooms)} for item in message.items
         ],
         "left_out": {"schools": schools, "classrooms": classrooms},
         "closing": message.closing,
-        "text": write(message, PLAIN, shown),
+        "text": write(message),
+        "part": message.part,
+        "part_count": message.part_count,
     }
     return msgspec.json.encode(body).decode()

@@ -4,7 +4,7 @@ Source: developer.work.weixin.qq.com/document/path/91770: markdown <= 4096 bytes
 It answers HTTP 200 whatever happened; only ``errcode`` 0 in the body is success. The key stands in the address.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from collector.notify.message import Message
 from collector.notify.robot.budget import Limit
 from collector.notify.robot.codes import Later, Meaning, Mend, Never, judge_code
-from collector.notify.robot.fitting import PLAIN, Markup, fit
+from collector.notify.robot.fitting import Markup, split, within, write
 from collector.notify.robot.post import MINUTE_S, judge_status, post
 from collector.notify.robot.reply import own_code
 from collector.notify.robot.tools import Secrets, Tools
@@ -50,6 +50,10 @@ class WeCom:
         self._key = secrets["key_file"]
         self._budget = tools.budgets.of(("wecom", settings.base_url, self._key), LIMITS)
 
+    def parts(self, message: Message) -> Sequence[Message]:
+        markdown, text = within(MARKDOWN_MAX_BYTES, _markdown), within(TEXT_MAX_BYTES, write)
+        return split(message, lambda part: text(part) if self._mentions(part) else markdown(part))
+
     async def send(self, message: Message) -> str:
         body = msgspec.json.encode(self._body(message)).decode()
         with self._budget.obeying():
@@ -58,12 +62,19 @@ class WeCom:
             judge_status(reply.status)
             return judge(reply.body, self._key)
 
+    def _mentions(self, message: Message) -> bool:
+        """Once for an alarm, with its first part."""
+        return bool(self._mobiles) and message.alarming and message.part == 1
+
     def _body(self, message: Message) -> dict[str, Any]:
-        """Markdown cannot mention by telephone number, so an alarm for named people goes as text."""
-        if self._mobiles and message.alarming:
-            text = {"content": fit(message, PLAIN, TEXT_MAX_BYTES), "mentioned_mobile_list": self._mobiles}
-            return {"msgtype": "text", "text": text}
-        return {"msgtype": "markdown", "markdown": {"content": fit(message, MARKDOWN, MARKDOWN_MAX_BYTES)}}
+        """Markdown cannot mention by telephone number, so what is for named people goes as text."""
+        if self._mentions(message):
+            return {"msgtype": "text", "text": {"content": write(message), "mentioned_mobile_list": self._mobiles}}
+        return {"msgtype": "markdown", "markdown": {"content": _markdown(message)}}
+
+
+def _markdown(message: Message) -> str:
+    return write(message, MARKDOWN)
 
 
 def judge(body: bytes, key: str) -> str:

@@ -18,7 +18,11 @@ _notice = msgspec.json.Decoder(Notice)
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One notice for one receiver. ``due_at`` is when to try (again); ``notice`` None = this release cannot read it."""
+    """One notice for one receiver. ``due_at`` is when to try (again); ``notice`` None = this release cannot read it.
+
+    ``words`` are the parts of the message that are still to be sent, as they were cut when the first of them was: a
+    restart, with other names perhaps, must not cut it elsewhere. None = nothing was sent yet.
+    """
 
     id: int
     receiver: str
@@ -26,6 +30,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     created_at: float
     attempt_count: int
     due_at: float
+    words: str | None = None
 
 
 async def add(connection: AsyncConnection, receivers: Iterable[str], notice: Notice, now: float) -> None:
@@ -41,7 +46,7 @@ async def next_pending(connection: AsyncConnection, receiver: str, now: float = 
     One that was never tried and is due later than ``now`` was written by a clock that was wrong: it comes last.
     """
     pending = (outbox.c.state == "pending", outbox.c.receiver == receiver)
-    is_ahead = and_(outbox.c.attempt_count == 0, outbox.c.due_at > now)
+    is_ahead = and_(outbox.c.attempt_count == 0, outbox.c.words.is_(None), outbox.c.due_at > now)
     first = select(outbox).where(*pending).order_by(is_ahead, outbox.c.id).limit(1)
     row = (await connection.execute(first)).one_or_none()
     if row is None:
@@ -53,6 +58,7 @@ async def next_pending(connection: AsyncConnection, receiver: str, now: float = 
         created_at=row.created_at,
         attempt_count=row.attempt_count,
         due_at=row.due_at,
+        words=row.words,
     )
 
 
@@ -103,8 +109,17 @@ async def settle(
     await connection.execute(update(outbox).where(mine).values(attempt_count=outbox.c.attempt_count + 1, **values))
 
 
+async def advance(connection: AsyncConnection, delivery_id: int, words: str, now: float) -> None:
+    """One part was taken; ``words`` are those that follow, and their tries are counted anew."""
+    values = {"words": words, "attempt_count": 0, "due_at": now}
+    await connection.execute(update(outbox).where(outbox.c.id == delivery_id).values(**values))
+
+
 async def copy(connection: AsyncConnection, delivery_id: int, receiver: str, now: float) -> None:
-    """Queue the same message for another receiver, unless that one was given it before: of its own or by a third."""
+    """Queue the same message for another receiver, unless that one was given it before: of its own or by a third.
+
+    It gets the whole of it, also where the first took a part: it is another group.
+    """
     fields = (outbox.c.notice, outbox.c.created_at)
     row = (await connection.execute(select(*fields).where(outbox.c.id == delivery_id))).one()
     same = (outbox.c.receiver == receiver, outbox.c.created_at == row.created_at, outbox.c.notice == row.notice)

@@ -139,6 +139,7 @@ outbox = Table(
     Column("due_at", Double, nullable=False),
     Column("settled_at", Double),
     Column("reason", String(200)),
+    Column("words", Text),
     Index("outbox_state_receiver", "state", "receiver"),
 )
 

@@ -6,7 +6,7 @@ from collector.core.hours import Calendar
 from collector.core.words import Cause
 from collector.county import County
 from collector.engine.rostering import InForce
-from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.robot.fitting import write
 from collector.roster import load_roster
 from collector.roster.calendar import hours_of_roster
 from tests.component.test_county import POLICY, line_report
@@ -40,7 +40,7 @@ def failing(place: County, until: float) -> list[str]:
     for n, at in enumerate(range(int(NOW) + 2, int(until), 540)):
         read += place.report("gw-two", line_report(11 + 10 * n, float(at), passed=False), float(at))[1].messages
     read += place.pass_time(until).messages
-    return [fit(told.message, PLAIN) for told in read]
+    return [write(told.message) for told in read]
 
 
 def test_at_the_end_the_group_reads_what_still_fails(tmp_path):
@@ -50,7 +50,7 @@ def test_at_the_end_the_group_reads_what_still_fails(tmp_path):
     assert Cause.UPLINK_BELOW_REQUIRED in place.schools["s3"].state.classrooms["r1"].verdict.causes
     (told,) = place.pass_time(END + 60).messages
     assert told.at == END + POLICY.group_wait_s
-    (line,) = [line for line in fit(told.message, PLAIN).splitlines() if "示例小学" in line]
+    (line,) = [line for line in write(told.message).splitlines() if "示例小学" in line]
     assert "此前未告警,仍未恢复" in line
     assert f"{local(NOW)[-5:]} 起" in line
 
@@ -68,4 +68,4 @@ def test_a_window_that_is_taken_away(tmp_path):
     assert failing(place, NOW + 600) == []
     outcome = place.change_roster(given(tmp_path, ""), NOW + 700)
     (told,) = (*outcome.messages, *place.pass_time(NOW + 760).messages)
-    assert "此前未告警,仍未恢复" in fit(told.message, PLAIN)
+    assert "此前未告警,仍未恢复" in write(told.message)

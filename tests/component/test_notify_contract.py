@@ -22,6 +22,7 @@ from collector.notify.contract import Deferred, Misconfigured, Notifier, Refused
 from collector.notify.message import Message, render
 from collector.notify.robot import post
 from collector.notify.robot.budget import Budgets
+from collector.notify.robot.fitting import PARTS_MAX
 from collector.notify.robot.reply import quoted
 from collector.notify.robot.tools import Tools
 from collector.settings import (
@@ -124,12 +125,17 @@ def test_the_table_and_the_settings_agree() -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 async def test_every_robot_delivers_long_messages(kind: Kind) -> None:
-    """A storm of 600 schools is one message within the robot's limits, totals included."""
+    """A storm of 600 schools is a few parts within the robot's limits, in order, totals included."""
     robot = robot_of(kind)
     async with notifier(kind, robot) as send_to:
-        said = await send_to.send(message(schools=600))
-    [text] = robot.texts
-    assert "600 所学校 18000 间教室" in text
+        parts = send_to.parts(message(schools=600))
+        for part in parts:
+            said = await send_to.send(part)
+    assert len(robot.texts) == len(parts) <= PARTS_MAX
+    titles = [part.title[-5:] for part in parts]
+    assert titles == [f"({n}/{len(parts)})" for n in range(1, len(parts) + 1)] or len(parts) == 1
+    assert "600 所学校 18000 间教室" in robot.texts[0]
+    text = "\n".join(robot.texts)
     shown, left = text.count("第"), int(text.split("另有 ")[1].split(" ")[0]) if "另有 " in text else 0
     assert shown + left == 600
     assert said.endswith((" 0 ok", " 0 success", "HTTP 200 ok"))
@@ -533,11 +539,13 @@ async def test_named_people_are_mentioned_in_alarms_only() -> None:
     """Markdown cannot mention by number: an alarm for named people is text, within 2048 bytes; the rest is markdown."""
     robot = Robot(KEY)
     async with notifier(WECOM, robot, mentioned_mobiles=("13800000000",)) as send_to:
-        await send_to.send(message(schools=60))
+        for part in send_to.parts(message(schools=60)):
+            await send_to.send(part)
         await send_to.send(message(kind="resolved"))
-    alarm, recovery = robot.received
+    alarm, *more, recovery = robot.received
     assert alarm["text"]["mentioned_mobile_list"] == ["13800000000"]
     assert "<font" not in alarm["text"]["content"]
+    assert {part["msgtype"] for part in more} == {"markdown"}
     assert recovery["msgtype"] == "markdown"
 
 
@@ -545,9 +553,12 @@ async def test_dingtalk_mentions_in_text_and_list() -> None:
     """Who is in ``at`` alone is not mentioned; the limit holds with the mention."""
     robot = robot_of(DINGTALK)
     async with notifier(DINGTALK, robot, mentioned_mobiles=("13800000000", "@all")) as send_to:
-        await send_to.send(message(schools=600))
+        for part in send_to.parts(message(schools=600)):
+            await send_to.send(part)
         await send_to.send(message(kind="resolved"))
-    alarm, recovery = robot.received
+    alarm, *more, recovery = robot.received
+    assert more
+    assert all("at" not in part for part in more)
     assert alarm["at"] == {"atMobiles": ["13800000000"], "isAtAll": True}
     assert alarm["markdown"]["text"].endswith("\n\n@13800000000")
     assert "at" not in recovery
@@ -579,16 +590,17 @@ async def test_an_address_that_is_none(address: str) -> None:
 
 
 async def test_a_webhook_is_cut_and_says_so() -> None:
-    """A quarter of a megabyte of JSON at most, whole schools only, in the list as in the text."""
+    """A quarter of a megabyte of JSON at most a part, whole schools only, in the list as in the text."""
     target = robot_of(WEBHOOK)
     async with notifier(WEBHOOK, target) as send_to:
-        await send_to.send(message(schools=3_000))
-    [taken] = target.received
-    left = taken["left_out"]["schools"]
-    assert 0 < left < 3_000
-    assert len(taken["items"]) + left == 3_000
-    assert taken["left_out"]["classrooms"] == 30 * left
-    assert f"另有 {left} 所学校" in taken["text"]
+        for part in send_to.parts(message(schools=6_000)):
+            await send_to.send(part)
+    assert [(taken["part"], taken["part_count"]) for taken in target.received] == [(1, 3), (2, 3), (3, 3)]
+    left = target.received[-1]["left_out"]["schools"]
+    assert 0 < left < 6_000
+    assert sum(len(taken["items"]) for taken in target.received) + left == 6_000
+    assert target.received[-1]["left_out"]["classrooms"] == 30 * left
+    assert f"另有 {left} 所学校" in target.received[-1]["text"]
 
 
 @pytest.mark.parametrize(

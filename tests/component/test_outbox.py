@@ -13,6 +13,8 @@ from collector import outbox as delivery
 from collector.core.bureau.words import Notice
 from collector.core.words import Cause
 from collector.notify.contract import Deferred, Misconfigured, Refused
+from collector.notify.message import Item, Message
+from collector.notify.robot.fitting import split
 from collector.outbox import Outbox
 from collector.settings import ConsoleReceiver
 from collector.store import outbox as outbox_rows
@@ -41,6 +43,9 @@ class Robot:
     def __init__(self, *answers) -> None:
         self.answers = list(answers)
         self.taken: list[str] = []
+
+    def parts(self, message):
+        return [message]
 
     async def send(self, message) -> None:
         answer = self.answers.pop(0) if self.answers else None
@@ -516,3 +521,77 @@ async def test_a_message_waits_for_its_fallback_over_a_restart(tmp_path):
     async with delivering(tmp_path, clock, fallbacks=fallbacks, r=Robot(), other=other) as (store, _):
         await until(lambda: is_settled(store, ["handed", "sent"]))
     assert other.taken == ["1"]
+
+
+# --- long messages --------------------------------------------------------------------------------------------------
+
+
+class Cutter(Robot):
+    """Takes two items at a time."""
+
+    def parts(self, message):
+        return split(message, lambda part: len(part.items) <= 2)
+
+    async def send(self, message) -> None:
+        await super().send("+".join([message.title, *(item.name for item in message.items)]))
+
+
+def long_message(incident: str, names: str) -> Message:
+    items = tuple(Item(name=f"{incident}{name}", facts="", classrooms=frozenset()) for name in names)
+    return Message(language="zh", alarming=True, title="t", lead=("l",), items=items, closing=("c",))
+
+
+async def test_parts_go_in_order_before_what_follows(tmp_path):
+    """Each is taken once; a robot that wants a pause between two of them gets it, and nothing comes in between."""
+    robot, clock = Cutter(None, Deferred("rate", 60.0), None, None), FakeClock()
+    render = lambda notice: long_message(notice.incident, "abcde")  # noqa: E731
+    async with delivering(tmp_path, clock, render=render, r=robot) as (store, outbox):
+        await write(store, outbox, "1", "r")
+        await write(store, outbox, "2", "r")
+
+        async def all_taken():
+            return len(robot.taken) == 6
+
+        await let_pass(clock, outbox, all_taken)
+        await until(lambda: is_settled(store, ["sent", "sent"]))
+    assert robot.taken == [
+        f"t({part}/3)+{'+'.join(number + name for name in names)}"
+        for number in "12"
+        for part, names in ((1, "ab"), (2, "cd"), (3, "e"))
+    ]
+
+
+async def test_a_kill_between_two_parts(tmp_path):
+    """The next start goes on with the second part, as it was cut, whatever became of names and numbers meanwhile."""
+    robot, clock = Cutter(None, asyncio.Event()), FakeClock()
+    render = lambda notice: long_message(notice.incident, "abcde")  # noqa: E731
+    async with delivering(tmp_path, clock, render=render, r=robot) as (store, outbox):
+        await write(store, outbox, "1", "r")
+
+        async def second_is_on_its_way():
+            return not robot.answers
+
+        await until(second_is_on_its_way)
+    assert robot.taken == ["t(1/3)+1a+1b"]
+    clock.now -= DAY_S
+    later = lambda notice: long_message(notice.incident, "ABCDEFGH")  # noqa: E731
+    async with delivering(tmp_path, clock, render=later, r=robot) as (store, outbox):
+        await write(store, outbox, "2", "r", at=clock.now)
+        await until(lambda: is_settled(store, ["sent", "sent"]))
+    assert robot.taken[:3] == ["t(1/3)+1a+1b", "t(2/3)+1c+1d", "t(3/3)+1e"]
+    assert robot.taken[3:] == ["t(1/3)+2A+2B", "t(2/3)+2C+2D", "t(3/3)+2E+2F"]
+
+
+async def test_a_part_that_is_refused(tmp_path):
+    """The rest of that message is lost and told, the next one goes; a fallback gets the whole, not the rest."""
+    robot, other, clock = Cutter(None, Refused("rejected", 430102)), Cutter(), FakeClock()
+    render = lambda notice: long_message(notice.incident, "abc")  # noqa: E731
+    async with delivering(tmp_path, clock, render=render, fallbacks={"r": "other"}, r=robot, other=other) as (
+        store,
+        outbox,
+    ):
+        await write(store, outbox, "1", "r")
+        await write(store, outbox, "2", "r")
+        await until(lambda: is_settled(store, ["handed", "sent", "sent"]))
+    assert robot.taken == ["t(1/2)+1a+1b", "t(1/2)+2a+2b", "t(2/2)+2c"]
+    assert other.taken == ["t(1/2)+1a+1b", "t(2/2)+1c"]

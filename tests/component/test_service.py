@@ -9,7 +9,7 @@ import pytest
 from collector.app.loading import load_configuration
 from collector.app.service import Service
 from collector.exposition.pieces import plain
-from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.robot.fitting import write
 from tests.support.collecting import ROSTER, Collector, opened, write_roster
 from tests.support.samples import NOW, alert, notice
 
@@ -26,7 +26,7 @@ async def test_messages_speak_of_the_schools_own_time(tmp_path: Path) -> None:
         await service.apply(configuration)
         schools = ("s1", "s2", "gone")
         told = {
-            school: fit(service.render(notice(alert(school, school, at=NOW - 600, office="511402"))), PLAIN)
+            school: write(service.render(notice(alert(school, school, at=NOW - 600, office="511402"))))
             for school in schools
         }
     assert "自 10月15日 11:50 起" in told["s1"]

@@ -16,7 +16,7 @@ from collector.notify.feishu import Feishu
 from collector.notify.mail import Email
 from collector.notify.message import Message, clean, render
 from collector.notify.robot.budget import Budgets
-from collector.notify.robot.fitting import PLAIN, Markup, fit
+from collector.notify.robot.fitting import PARTS_MAX, PLAIN, Markup, split, within, write
 from collector.notify.robot.tools import Tools
 from collector.notify.wecom import WeCom
 from collector.settings import DingTalkReceiver, EmailReceiver, FeishuReceiver, WeComReceiver
@@ -47,12 +47,15 @@ def test_clean_names_are_inert(name: str) -> None:
     limit=st.integers(1_000, 8_000),
 )
 def test_messages_fit_and_add_up(schools: Sequence[tuple[str, int]], markup: Markup, limit: int) -> None:
-    """Shown classrooms plus those left out are the total of the second line, within the limit."""
+    """In all parts, shown classrooms plus those left out are the total of the second line; each is within the limit."""
     members = [alert(f"s{n}", name, rooms=rooms) for n, (name, rooms) in enumerate(schools)]
     names = Names(offices={"511402": schools[0][0]})
-    text = fit(render(notice(*members), "zh", names), markup, limit)
-    assert len(text.encode()) <= limit
-    lines = text.split(markup.line_end)
+    parts = split(render(notice(*members), "zh", names), within(limit, lambda part: write(part, markup)))
+    texts = [write(part, markup) for part in parts]
+    assert all(len(text.encode()) <= limit for text in texts)
+    assert [(part.part, part.part_count) for part in parts] == [(n, len(parts)) for n in range(1, len(parts) + 1)]
+    assert len(parts) <= PARTS_MAX
+    lines = [texts[0].split(markup.line_end)[0], *(line for text in texts for line in text.split(markup.line_end)[1:])]
     counts = [int(n) for line in lines[2:] for n in re.findall(r"(?:所学校|:)\s?(\d+) 间教室", line)]
     total = sum(rooms for _, rooms in schools)
     assert lines[1] == f"{len(schools)} 所学校 {total} 间教室"
@@ -88,7 +91,7 @@ def of_wecom(message: Message) -> str:
 
 def of_dingtalk(message: Message) -> str:
     robot = DingTalk(DingTalkReceiver(name="g", key_file=""), TOOLS, {"key_file": "k"})
-    text = fit(message, dingtalk.MARKDOWN, dingtalk.BODY_MAX_BYTES, lambda text: robot._body(message, text))
+    text = robot._body(message)
     assert len(text.encode()) <= dingtalk.BODY_MAX_BYTES
     body = json.loads(text)
     assert body.keys() == {"msgtype", "markdown"}
@@ -99,7 +102,7 @@ def of_dingtalk(message: Message) -> str:
 
 def of_feishu(message: Message) -> str:
     robot = Feishu(FeishuReceiver(name="g", key_file=""), TOOLS, {"key_file": "k", "sign_secret_file": "s"})
-    text = fit(message, feishu.TEXT, feishu.BODY_MAX_BYTES, lambda text: robot._body(message, text))
+    text = robot._body(message)
     assert len(text.encode()) <= feishu.BODY_MAX_BYTES
     body = json.loads(text)
     assert body.keys() == {"timestamp", "sign", "msg_type", "card"}
@@ -110,7 +113,7 @@ def of_feishu(message: Message) -> str:
 
 
 def of_webhook(message: Message) -> str:
-    body = json.loads(webhook.body_of("r", message, len(message.items)))
+    body = json.loads(webhook.body_of("r", message))
     assert body["title"] == message.title
     assert [item["school"] for item in body["items"]] == [item.name for item in message.items]
     return str(body["text"]).replace("\n- ", "\n> ")

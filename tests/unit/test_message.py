@@ -8,7 +8,7 @@ from collector.core.events import DeviceMoved
 from collector.core.subject import Subject
 from collector.core.words import Cause
 from collector.notify.message import clean, render
-from collector.notify.robot.fitting import PLAIN, fit
+from collector.notify.robot.fitting import PARTS_MAX, PLAIN, split, within, write
 from collector.notify.wecom import MARKDOWN
 from collector.text import Names
 from tests.support.samples import NAMES, NOW, alert, notice
@@ -18,8 +18,8 @@ NATIONAL = Subject("platform", "gw1", "national")
 TWO_SCHOOLS = (alert(rooms=7), alert("5114020002", "思蒙镇中心小学", rooms=2, measured=62.19 * MBIT, at=NOW - 60))
 
 
-def written(note: object, language: str = "zh", style: str = "plain", limit_bytes: int | None = None) -> str:
-    return fit(render(note, language, NAMES), PLAIN if style == "plain" else MARKDOWN, limit_bytes)  # type: ignore[arg-type]
+def written(note: object, language: str = "zh", style: str = "plain") -> str:
+    return write(render(note, language, NAMES), PLAIN if style == "plain" else MARKDOWN)  # type: ignore[arg-type]
 
 
 KEYWORD = "教室"
@@ -261,21 +261,76 @@ def test_names_cannot_mention_link_colour_or_add_lines(name: str, cleaned: str) 
     names = Names(offices={"511402": name}, platforms={"p": name})
     note = notice(alert(name=name, subject=Subject("platform", "gw1", "p"), classrooms=(name,)))
     message = render(note, "zh", names)
-    assert fit(message, MARKDOWN).count("<") == 2
-    assert "@" not in fit(message, MARKDOWN)
+    assert write(message, MARKDOWN).count("<") == 2
+    assert "@" not in write(message, MARKDOWN)
 
 
-def test_a_storm_is_cut_between_schools_and_keeps_its_totals() -> None:
-    """3 000 classrooms of 100 schools: one message that fits, says 3 000, and counts what it leaves out."""
-    members = [alert(f"51140{n:05d}", f"第{n}中心小学校", rooms=30) for n in range(100)]
-    text = written(notice(*members), style="markdown", limit_bytes=4_096)
-    assert len(text.encode()) <= 4_096
-    assert "100 所学校 3000 间教室" in text
-    lines = text.splitlines()
-    shown = sum(line.startswith("> **") for line in lines)
-    assert lines[-2] == f"…… 另有 {100 - shown} 所学校 {(100 - shown) * 30} 间教室"
-    assert shown > 20
+def in_parts(*members: object, limit_bytes: int = 4_096) -> list[str]:
+    whole = render(notice(*members), "zh", NAMES)  # type: ignore[arg-type]
+    parts = split(whole, within(limit_bytes, lambda part: write(part, MARKDOWN)))
+    texts = [write(part, MARKDOWN) for part in parts]
+    assert all(len(text.encode()) <= limit_bytes for text in texts)
+    return texts
+
+
+def schools(count: int) -> list[object]:
+    return [alert(f"51140{n:05d}", f"第{n}中心小学校", rooms=30) for n in range(count)]
+
+
+@pytest.mark.parametrize(("count", "parts"), [(1, 1), (20, 1), (60, 2), (90, 3)])
+def test_what_is_too_long_comes_in_parts(count: int, parts: int) -> None:
+    """Between schools, numbered, none of them lost or told twice; sums first, who acts last."""
+    texts = in_parts(*schools(count))
+    assert len(texts) == parts
+    lines = [line for text in texts for line in text.splitlines()]
+    assert sorted(line for line in lines if line.startswith("> **")) == sorted(
+        line
+        for line in written(notice(*schools(count)), style="markdown").splitlines()
+        if line.startswith("> **")  # type: ignore[arg-type]
+    )
+    assert [line for line in lines if "所学校" in line] == [f"{count} 所学校 {30 * count} 间教室"]
+    assert lines.index(f"{count} 所学校 {30 * count} 间教室") == 1
     assert lines[-1] == "请处理:网络运营商"
+    titles = [text.splitlines()[0] for text in texts]
+    assert titles == [
+        f'**<font color="warning">【告警】东坡区教育和体育局:学校上联带宽低于要求{number}</font>**'
+        for number in ([""] if parts == 1 else [f"({part}/{parts})" for part in range(1, parts + 1)])
+    ]
+
+
+def test_a_storm_has_an_end_and_keeps_its_totals() -> None:
+    """30 000 classrooms of 1 000 schools: three parts, and the last counts what it leaves out."""
+    texts = in_parts(*schools(1_000))
+    assert len(texts) == PARTS_MAX
+    assert "1000 所学校 30000 间教室" in texts[0]
+    lines = [line for text in texts for line in text.splitlines()]
+    shown = sum(line.startswith("> **") for line in lines)
+    assert lines[-2] == f"…… 另有 {1_000 - shown} 所学校 {(1_000 - shown) * 30} 间教室"
+    assert shown > 80
+    assert lines[-1] == "请处理:网络运营商"
+    assert all(len(text.encode()) > 3_900 for text in texts)
+
+
+def test_a_part_is_cut_to_the_byte() -> None:
+    """A message of exactly the limit is whole, and one byte less cuts it."""
+    whole = written(notice(*schools(12)), style="markdown")  # type: ignore[arg-type]
+    assert in_parts(*schools(12), limit_bytes=len(whole.encode())) == [whole]
+    assert len(in_parts(*schools(12), limit_bytes=len(whole.encode()) - 1)) == 2
+
+
+def test_a_school_that_is_longer_than_a_part() -> None:
+    """Nothing is cut within a line: of such a school the number of rooms is told."""
+    long = alert(rooms=3, classrooms=tuple(f"{n}{'长' * 39}" for n in range(3)))
+    texts = in_parts(long, *schools(6), limit_bytes=400)
+    assert "> **城关小学**:3 间教室" in [line for text in texts for line in text.splitlines()]
+    assert sum(text.count("> **") for text in texts) == 7
+
+
+def test_parts_are_cut_once() -> None:
+    """What was cut fits, so that a restart in the middle, which cuts again, changes nothing."""
+    fits = within(4_096, lambda part: write(part, MARKDOWN))
+    parts = split(render(notice(*schools(70)), "zh", NAMES), fits)  # type: ignore[arg-type]
+    assert [again for part in parts for again in split(part, fits)] == parts
 
 
 def test_a_school_without_a_name_is_its_id() -> None:
@@ -308,11 +363,11 @@ def test_times_are_the_schools_own() -> None:
     """A school that keeps another time than the bureau has its own date and clock, and its zone is named."""
     west = {"5114020001": 21_600.0, "5114020002": 28_800.0}
     names = replace(NAMES, school_offset_s=west.get)
-    text = fit(render(notice(*TWO_SCHOOLS), "zh", names), PLAIN)
+    text = write(render(notice(*TWO_SCHOOLS), "zh", names))
     assert "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 09:50(UTC+6) 起\n" in text
     assert "实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n" in text
     night = notice(alert(change="closed", at=NOW - 11 * 3_600), kind="resolved", remaining_classrooms=0)
-    assert "10月14日 23:00(UTC+6) 恢复" in fit(render(night, "zh", names), PLAIN)
+    assert "10月14日 23:00(UTC+6) 恢复" in write(render(night, "zh", names))
 
 
 def test_what_was_kept_back_says_so() -> None:

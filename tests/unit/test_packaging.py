@@ -8,8 +8,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 import classready
+from collector.store.database import migrations
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"agent", "collector", "classready"}
@@ -29,6 +31,15 @@ def _files() -> list[Path]:
     command = ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_migrations_are_one_chain() -> None:
+    """Two that follow the same one are a database that no start can bring up to date."""
+    chain = ScriptDirectory.from_config(migrations(None))
+    assert len(chain.get_heads()) == 1
+    assert [script.revision for script in chain.walk_revisions()] == sorted(
+        (script.revision for script in chain.walk_revisions()), reverse=True
+    )
 
 
 def test_nobody_else_ships_our_packages() -> None:
