@@ -498,6 +498,75 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.all_recovered": ("已全部恢复,历时 {duration}", "All recovered after {duration}"),
     "chat.all_over": ("事件结束,历时 {duration}", "Over after {duration}"),
     "chat.act": ("请处理:{actor}", "To be fixed by: {actor}"),
+    "chat.step": ("下一步:{step}", "Next: {step}"),
+    "chat.incident": ("事件编号 {incident}", "Incident {incident}"),
+    # the one cheapest thing to do; by who acts where that makes it another one
+    "step.gateway_silent": (
+        "到机房看校园网关的电源灯和网线;停电的,等来电后再看",
+        "look at the school gateway: is it powered, is its cable in? In a power cut, wait until it is over",
+    ),
+    "step.gateway_silent.operator": (
+        "把本条转给运营商报障,请其查这些学校的线路",
+        "forward this to the operator: it is to check the lines of these schools",
+    ),
+    "step.gateway_silent.bureau": (
+        "先看教育局机房的网络和采集器,再问当地是否停电",
+        "look at the bureau's own network and collector first, then ask whether the power is out there",
+    ),
+    "step.uplink_below_required": (
+        "把本条转给运营商报障,请其按合同带宽核查线路",
+        "forward this to the operator: it is to check the line against the contract",
+    ),
+    "step.exit_below_required": (
+        "请出口运营商核查出口带宽;学校不用处理",
+        "have the operator of the exit check its capacity; the schools need not do anything",
+    ),
+    "step.switch_unreachable": (
+        "看这台交换机的电源和上联网线;都好的,核对管理地址和 SNMP 团体字",
+        "check the power and uplink cable of this switch; if they are good, its address and SNMP community",
+    ),
+    "step.segment_below_required": (
+        "换一根网线再看干线两端的端口速率;仍慢的,看端口或模块是否只有百兆",
+        "change the cable of this trunk; if it stays slow, see whether a port or module of either end is the limit",
+    ),
+    "step.port_down": (
+        "插紧网线两端;端口被人为关闭的,请打开",
+        "push in both ends of the cable; if somebody shut the port, open it",
+    ),
+    "step.port_below_required": (
+        "换一根网线或重做水晶头;仍慢的,看大屏网卡是否支持百兆以上",
+        "change the cable or its plugs; if it stays slow, see whether the device's network card is the limit",
+    ),
+    "step.port_half_duplex": (
+        "交换机和大屏两端都设为自动协商,再换一根网线",
+        "set both ends, switch and device, to negotiate; then change the cable",
+    ),
+    "step.device_absent": (
+        "到教室看有没有大屏:有的开机几分钟,没有的报配备,不用的在名册里写明豁免",
+        "see whether the room has a device: switch it on, order one, or write into the roster why it is exempt",
+    ),
+    "step.device_offline": (
+        "到教室看大屏的电源和网线;不用的教室请在名册里写明豁免",
+        "check the device's power and cable; write into the roster which rooms are not in use",
+    ),
+    "step.platform_unreachable": ("不用处理:等平台方恢复", "nothing to do here: wait for the platform"),
+    "step.platform_unreachable.school": (
+        "在校内电脑上打开该平台网页;打不开的,核对本校的 DNS、代理和防火墙设置",
+        "open the platform on a computer of the school; if it fails, check the school's DNS, proxy and firewall",
+    ),
+    "step.platform_unreachable.operator": (
+        "把本条转给运营商报障,请其查到该平台的路由和 DNS",
+        "forward this to the operator: it is to check its routes and DNS towards the platform",
+    ),
+    "step.platform_unreachable.exit": (
+        "请出口运营商查出口到该平台的路由和 DNS",
+        "have the operator of the exit check its routes and DNS towards the platform",
+    ),
+    "step.platform_unreachable.bureau": (
+        "查教育城域网到该平台的路由、DNS 和防火墙",
+        "check the routes, DNS and firewall of the education network towards the platform",
+    ),
+    "step.not_measured": ("在看板上看缺什么,按提示补上", "see on the board what is missing, and follow its hint"),
     "chat.item": ("{school}:{facts}", "{school}: {facts}"),
     "chat.item_rooms": ("{classrooms} 间教室", "{classrooms} classroom(s)"),
     "chat.item_rooms_named": ("{classrooms} 间教室({rooms})", "{classrooms} classroom(s) ({rooms})"),

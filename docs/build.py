@@ -16,6 +16,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec import inspect as shapes
 
 from agent.settings import AgentSettings
+from bench.messages import table as messages_table
 from bench.province.lines import BASELINE, LATEST, read_file
 from bench.province.table import table
 from bench.scenarios import lines as scenario_lines
@@ -144,6 +145,7 @@ GENERATED: dict[tuple[str, str], tuple[Callable[[str], str], str]] = {
     ("configuration.md", f"configuration {file}"): (configuration, file) for file in ROOTS
 }
 GENERATED |= {("performance.md", "performance"): (performance, "")}
+GENERATED |= {("messages.md", "messages"): (lambda _: "\n".join(messages_table()), "")}
 GENERATED |= {
     ("alerts-evaluation.md", f"scenarios {part}"): (scenarios, part)
     for part in ("definitions", "results", "wrongs", "kinds")

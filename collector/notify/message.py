@@ -13,8 +13,8 @@ from msgspec import Struct
 from collector.core.bureau.words import Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import SubjectKind
-from collector.core.words import ACTORS
-from collector.text import Language, Names, duration, moment, rate, say
+from collector.core.words import ACTORS, Actor, Cause
+from collector.text import MESSAGES, Language, Names, duration, moment, rate, say
 
 NAME_MAX_CHARACTERS = 40
 NAMED_ROOMS_MAX = 3
@@ -114,11 +114,21 @@ def _closing(notice: Notice, language: Language) -> Iterable[str]:
     elif notice.kind not in {"resolved", "withdrawn"}:
         if notice.root_name and notice.actor in {"operator", "exit"}:
             yield say(f"chat.root_{notice.actor}", language, name=clean(notice.root_name))
-        yield say("chat.act", language, actor=say(f"actor.{notice.actor or ACTORS[notice.cause]}", language))
+        actor = notice.actor or ACTORS[notice.cause]
+        yield say("chat.act", language, actor=say(f"actor.{actor}", language))
+        yield say("chat.step", language, step=next_step(notice.cause, actor, language))
     elif not notice.remaining_classrooms:
         all_well = all(member.why == "recovered" for member in notice.members)
         ending = "chat.all_recovered" if all_well else "chat.all_over"
         yield say(ending, language, duration=duration(notice.at - notice.since, language))
+    if notice.cause is not None and notice.incident:
+        yield say("chat.incident", language, incident=clean(notice.incident))
+
+
+def next_step(cause: Cause, actor: Actor, language: Language) -> str:
+    """Say the one thing to do first. It follows from the cause, but for some from who is to act as well."""
+    of_actor = f"step.{cause}.{actor}"
+    return say(of_actor if of_actor in MESSAGES else f"step.{cause}", language)
 
 
 def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:

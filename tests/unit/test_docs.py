@@ -4,14 +4,16 @@ import importlib.util
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from agent.probes import PROBES
+from bench.messages import EXAMPLES
 from classready.observation import KINDS, Outcome, Phases, Reason, Rtt
 from classready.report import Ack, Directives, Record, Rejected, Report, Thetas
+from collector.core.bureau.words import NoticeKind
 from collector.core.words import Cause
 from collector.notify import NOTIFIERS
 
@@ -49,6 +51,12 @@ def test_every_setting_is_described(file: str) -> None:
         if not build.meanings(cls).get(field.name)
     ]
     assert undescribed == []
+
+
+def test_each_kind_of_message_has_its_example() -> None:
+    """A new kind is one entry of EXAMPLES in bench/messages.py, called by its name."""
+    titles = {example.title.partition(":")[0] for example in EXAMPLES}
+    assert titles >= {*get_args(NoticeKind), "partial recovery", "test", "configuration error"}
 
 
 def _wire_section(heading: str) -> str:

@@ -32,7 +32,9 @@ GOLDEN = [
         "2 所学校 9 间教室\n"
         "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
         "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
-        "请处理:网络运营商",
+        "请处理:网络运营商\n"
+        "下一步:把本条转给运营商报障,请其按合同带宽核查线路\n"
+        "事件编号 000001",
         id="opened",
     ),
     pytest.param(
@@ -41,7 +43,9 @@ GOLDEN = [
         "1 所学校 2 间教室\n"
         "此事件目前共影响 9 间教室\n"
         "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
-        "请处理:网络运营商",
+        "请处理:网络运营商\n"
+        "下一步:把本条转给运营商报障,请其按合同带宽核查线路\n"
+        "事件编号 000001",
         id="updated names what is new and the whole",
     ),
     pytest.param(
@@ -51,7 +55,8 @@ GOLDEN = [
         "【恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 7 间教室已恢复\n"
         "- 城关小学:7 间教室,实测 118 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
-        "已全部恢复,历时 25 分钟",
+        "已全部恢复,历时 25 分钟\n"
+        "事件编号 000001",
         id="resolved",
     ),
     pytest.param(
@@ -59,7 +64,8 @@ GOLDEN = [
         "【部分恢复】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 7 间教室已恢复\n"
         "尚有 2 间教室未恢复\n"
-        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复",
+        "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
+        "事件编号 000001",
         id="partly resolved",
     ),
     pytest.param(
@@ -67,7 +73,9 @@ GOLDEN = [
         "【提醒】东坡区教育和体育局:学校上联带宽低于要求,仍未恢复\n"
         "1 所学校 7 间教室\n"
         "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
-        "请处理:网络运营商",
+        "请处理:网络运营商\n"
+        "下一步:把本条转给运营商报障,请其按合同带宽核查线路\n"
+        "事件编号 000001",
         id="reminder shows the day",
     ),
     pytest.param(
@@ -78,7 +86,9 @@ GOLDEN = [
         "【告警】东坡区教育和体育局:教室端口速率低于要求\n"
         "1 所学校 1 间教室\n"
         "- 城关小学:1 间教室(b2-301),实测 10 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
-        "请处理:学校",
+        "请处理:学校\n"
+        "下一步:换一根网线或重做水晶头;仍慢的,看大屏网卡是否支持百兆以上\n"
+        "事件编号 000001",
         id="a room named twice is counted once",
     ),
     pytest.param(
@@ -94,7 +104,9 @@ GOLDEN = [
         "【告警】全部区县:教育平台不可达\n"
         "1 所学校 7 间教室\n"
         "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,自 10月15日 11:50 起\n"
-        "请处理:平台方",
+        "请处理:平台方\n"
+        "下一步:不用处理:等平台方恢复\n"
+        "事件编号 000001",
         id="a platform is named",
     ),
     pytest.param(
@@ -114,7 +126,9 @@ GOLDEN = [
         "- 城关小学:7 间教室,出口 metro-exit,实测 60 Mbit/s,要求 100 Mbit/s,自 10月15日 11:50 起\n"
         "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),出口 metro-exit,实测 62 Mbit/s,要求 100 Mbit/s,"
         "自 10月15日 11:50 起\n"
-        "请处理:教育局和出口运营商",
+        "请处理:教育局和出口运营商\n"
+        "下一步:请出口运营商核查出口带宽;学校不用处理\n"
+        "事件编号 000001",
         id="an exit is named, with whoever runs it",
     ),
     pytest.param(
@@ -133,7 +147,9 @@ GOLDEN = [
         "- 城关小学:7 间教室,实测 118 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
         "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
         "- 尚义小学:1 间教室(b2-301),已免评、移出名册、更换或改接\n"
-        "请处理:网络运营商",
+        "请处理:网络运营商\n"
+        "下一步:把本条转给运营商报障,请其按合同带宽核查线路\n"
+        "事件编号 000001",
         id="what began, recovered and was withdrawn in one message",
     ),
     pytest.param(
@@ -143,7 +159,8 @@ GOLDEN = [
         "【撤销】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 1 间教室不再计入\n"
         "尚有 4 间教室未恢复\n"
-        "- 城关小学:1 间教室(b2-301),已划转至仁寿县教育和体育局",
+        "- 城关小学:1 间教室(b2-301),已划转至仁寿县教育和体育局\n"
+        "事件编号 000001",
         id="a school that moved to another office",
     ),
     pytest.param(
@@ -158,7 +175,8 @@ GOLDEN = [
         "1 所学校 2 间教室不再计入\n"
         "- 城关小学:7 间教室,实测 80.4 Mbit/s,要求 100 Mbit/s,10月15日 11:50 恢复\n"
         "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),已免评、移出名册、更换或改接\n"
-        "事件结束,历时 25 分钟",
+        "事件结束,历时 25 分钟\n"
+        "事件编号 000001",
         id="over, and not all of it recovered",
     ),
     pytest.param(
@@ -173,7 +191,9 @@ GOLDEN = [
         "其中 2 间此前已告知\n"
         "此事件目前共影响 7 间教室\n"
         "- 城关小学:3 间教室(b2-301、b2-302、b2-303),平台 国家中小学智慧教育平台,自 10月15日 11:50 起\n"
-        "请处理:平台方",
+        "请处理:平台方\n"
+        "下一步:不用处理:等平台方恢复\n"
+        "事件编号 000001",
         id="rooms that were affected before",
     ),
     pytest.param(
@@ -187,7 +207,8 @@ GOLDEN = [
         "1 所学校 7 间教室已恢复\n"
         "其中 7 间仍受影响\n"
         "尚有 7 间教室未恢复\n"
-        "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,10月15日 11:50 恢复",
+        "- 城关小学:7 间教室,平台 国家中小学智慧教育平台,10月15日 11:50 恢复\n"
+        "事件编号 000001",
         id="rooms that another platform goes on to affect",
     ),
     pytest.param(
@@ -195,7 +216,9 @@ GOLDEN = [
         "【告警】东坡区教育和体育局:学校上联带宽低于要求\n"
         "1 所学校 7 间教室\n"
         "- 城关小学:7 间教室,上行,实测 80.4 Mbit/s,要求 100 Mbit/s,自 10月15日 11:00 起\n"
-        "请处理:网络运营商",
+        "请处理:网络运营商\n"
+        "下一步:把本条转给运营商报障,请其按合同带宽核查线路\n"
+        "事件编号 000001",
         id="the upload, and since when the evidence is bad",
     ),
 ]
@@ -216,7 +239,9 @@ def test_a_message_in_english() -> None:
         "- 城关小学: 7 classroom(s), measured 80.4 Mbit/s, required 100 Mbit/s, since 15 Oct 11:50\n"
         "- 思蒙镇中心小学: 2 classroom(s) (b2-301, b2-302), measured 62.1 Mbit/s, required 100 Mbit/s, "
         "since 15 Oct 11:59\n"
-        "To be fixed by: the network operator"
+        "To be fixed by: the network operator\n"
+        "Next: forward this to the operator: it is to check the line against the contract\n"
+        "Incident 000001"
     )
 
 
@@ -225,7 +250,7 @@ def test_an_exit_in_english() -> None:
     text = written(notice(alert(cause=Cause.EXIT_BELOW_REQUIRED, subject=EXIT)), "en")
     assert text.startswith("[Alert] 东坡区教育和体育局: Network exit below required\n")
     assert "exit metro-exit, measured 80.4 Mbit/s" in text
-    assert text.endswith("To be fixed by: the bureau, with the operator of the exit")
+    assert "To be fixed by: the bureau, with the operator of the exit\nNext: have the operator" in text
 
 
 def test_markdown_adds_only_our_own_markup() -> None:
@@ -265,6 +290,9 @@ def test_names_cannot_mention_link_colour_or_add_lines(name: str, cleaned: str) 
     assert "@" not in write(message, MARKDOWN)
 
 
+CLOSING = ["请处理:网络运营商", "下一步:把本条转给运营商报障,请其按合同带宽核查线路", "事件编号 000001"]
+
+
 def in_parts(*members: object, limit_bytes: int = 4_096) -> list[str]:
     whole = render(notice(*members), "zh", NAMES)  # type: ignore[arg-type]
     parts = split(whole, within(limit_bytes, lambda part: write(part, MARKDOWN)))
@@ -290,7 +318,7 @@ def test_what_is_too_long_comes_in_parts(count: int, parts: int) -> None:
     )
     assert [line for line in lines if "所学校" in line] == [f"{count} 所学校 {30 * count} 间教室"]
     assert lines.index(f"{count} 所学校 {30 * count} 间教室") == 1
-    assert lines[-1] == "请处理:网络运营商"
+    assert lines[-3:] == CLOSING
     titles = [text.splitlines()[0] for text in texts]
     assert titles == [
         f'**<font color="warning">【告警】东坡区教育和体育局:学校上联带宽低于要求{number}</font>**'
@@ -305,9 +333,9 @@ def test_a_storm_has_an_end_and_keeps_its_totals() -> None:
     assert "1000 所学校 30000 间教室" in texts[0]
     lines = [line for text in texts for line in text.splitlines()]
     shown = sum(line.startswith("> **") for line in lines)
-    assert lines[-2] == f"…… 另有 {1_000 - shown} 所学校 {(1_000 - shown) * 30} 间教室"
+    assert lines[-4] == f"…… 另有 {1_000 - shown} 所学校 {(1_000 - shown) * 30} 间教室"
     assert shown > 80
-    assert lines[-1] == "请处理:网络运营商"
+    assert lines[-3:] == CLOSING
     assert all(len(text.encode()) > 3_900 for text in texts)
 
 
@@ -321,9 +349,9 @@ def test_a_part_is_cut_to_the_byte() -> None:
 def test_a_school_that_is_longer_than_a_part() -> None:
     """Nothing is cut within a line: of such a school the number of rooms is told."""
     long = alert(rooms=3, classrooms=tuple(f"{n}{'长' * 39}" for n in range(3)))
-    texts = in_parts(long, *schools(6), limit_bytes=400)
+    texts = in_parts(long, *schools(3), limit_bytes=400)
     assert "> **城关小学**:3 间教室" in [line for text in texts for line in text.splitlines()]
-    assert sum(text.count("> **") for text in texts) == 7
+    assert sum(text.count("> **") for text in texts) == 4
 
 
 def test_parts_are_cut_once() -> None:

@@ -36,7 +36,7 @@ def _files() -> list[Path]:
 def test_migrations_are_one_chain() -> None:
     """Two that follow the same one are a database that no start can bring up to date."""
     chain = ScriptDirectory.from_config(migrations(None))
-    assert len(chain.get_heads()) == 1
+    assert len(chain.get_heads()) == 1, "let down_revision of the later one name the earlier one"
     assert [script.revision for script in chain.walk_revisions()] == sorted(
         (script.revision for script in chain.walk_revisions()), reverse=True
     )

@@ -34,6 +34,7 @@ def test_every_cause_has_a_title_a_sentence_and_someone_to_act(cause: Cause) -> 
     """A new cause cannot be forgotten here."""
     assert f"cause.{cause}" in text.MESSAGES
     assert f"why.{cause}" in text.MESSAGES
+    assert f"step.{cause}" in text.MESSAGES
     assert f"actor.{ACTORS[cause]}" in text.MESSAGES
 
 

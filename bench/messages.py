@@ -1,0 +1,293 @@
+"""One example of each message that people read; docs/messages.md is made of these. A new kind is one entry more."""
+
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from classready.units import MBIT
+from collector.app.receiver_trial import trial_message
+from collector.core.bureau.words import Notice
+from collector.core.events import AlertChange, DeviceMoved
+from collector.core.subject import Subject
+from collector.core.words import Cause
+from collector.notify.message import Message, render
+from collector.notify.robot.fitting import split, within, write
+from collector.notify.wecom import MARKDOWN, MARKDOWN_MAX_BYTES
+from collector.text import LANGUAGES, Language, Names, delivery_problem, say
+
+AT = 1_792_030_800.0
+"""2026-10-15 10:20 at the schools: in a lesson."""
+ROOMS = {"b2-301": "三年级1班", "b2-302": "三年级2班", "a1-105": "一年级5班"}
+NAMES = Names(
+    offices={"511402": "东坡区教育和体育局", "511421": "仁寿县教育和体育局"},
+    platforms={"national": "国家中小学智慧教育平台"},
+    classroom_name=lambda _school, room: {"b2-301": "三年级1班", "b2-302": "三年级2班", "a1-105": "一年级5班"}.get(
+        room, ""
+    ),
+)
+SCHOOLS = {
+    "5114020001": "城关小学",
+    "5114020002": "思蒙镇中心小学",
+    "5114020003": "尚义小学",
+    "5114020004": "永寿镇小学",
+}
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    """``text`` says it in a language, as plain text."""
+
+    title: str
+    about: str
+    text: Callable[[Language], str]
+
+
+def of(title: str, about: str, notice: Notice) -> Example:
+    return Example(title=title, about=about, text=lambda language: write(render(notice, language, NAMES)))
+
+
+def alert(cause: Cause, subject: Subject, school: str = "5114020001", *rooms: str, **fields: object) -> AlertChange:
+    """One that opened eight minutes ago, of evidence that was bad two minutes before."""
+    opened = AlertChange(
+        change="opened", office="511402", school=school, school_name=SCHOOLS[school], subject=subject, cause=cause,
+        at=AT - 480, since=AT - 600, classrooms=rooms,
+    )  # fmt: skip
+    return replace(opened, **fields)
+
+
+def notice(*members: AlertChange, **fields: object) -> Notice:
+    made = Notice(
+        kind="opened", incident="000123", office="511402", cause=members[0].cause, at=AT,
+        since=min(member.since or member.at for member in members), members=members,
+        remaining_classrooms=len({(member.school, room) for member in members for room in member.classrooms}),
+    )  # fmt: skip
+    return replace(made, **fields)
+
+
+def silent(school: str, count: int, **fields: object) -> AlertChange:
+    rooms = (f"b1-{number}" for number in range(101, 101 + count))
+    return alert(Cause.GATEWAY_SILENT, Subject("gateway", f"gw-{school}"), school, *rooms, **fields)
+
+
+PORT = alert(
+    Cause.PORT_BELOW_REQUIRED, Subject("classroom", name="b2-301"), "5114020001", "b2-301",
+    measured=10 * MBIT, limit=100 * MBIT, place="sw-3:Gi0/0/7", half_duplex=True,
+)  # fmt: skip
+LINES = tuple(
+    alert(
+        Cause.UPLINK_BELOW_REQUIRED,
+        Subject("uplink", f"gw-{school}"),
+        school,
+        *(f"b1-{number}" for number in range(101, 101 + count)),
+        measured=measured * MBIT,
+        limit=100 * MBIT,
+        direction="down",
+    )
+    for school, count, measured in (("5114020001", 18, 80.4), ("5114020002", 12, 62.1))
+)
+SIGNATURE = "bad_signature (310000)"
+PLATFORM = alert(Cause.PLATFORM_UNREACHABLE, Subject("platform", "gw1", "national"), "5114020001", "b2-301", "b2-302")
+
+
+def over(member: AlertChange, **fields: object) -> AlertChange:
+    return replace(member, change="closed", at=AT - 60, **fields)
+
+
+def storm(language: Language) -> str:
+    """As a WeCom group reads it: its three parts."""
+    members = [replace(silent("5114020001", 20), school=f"s{n:03}", school_name=f"第{n}小学") for n in range(1, 201)]
+    whole = render(notice(*members, actor="bureau"), language, NAMES)
+    parts = split(whole, within(MARKDOWN_MAX_BYTES, lambda part: write(part, MARKDOWN)))
+    return "\n\n".join(_shortened(part) for part in parts)
+
+
+def _shortened(part: Message) -> str:
+    lines = write(part).splitlines()
+    items = [number for number, line in enumerate(lines) if line.startswith("- ")]
+    return "\n".join([*lines[: items[0] + 1], "- ...", *lines[items[-1] :]])
+
+
+EXAMPLES: tuple[Example, ...] = (
+    of("opened: one room", "Where to go, what was measured, what to do, who does it.", notice(PORT)),
+    of("opened: lines", "Two schools; both lines were measured, at different times.", notice(*LINES)),
+    of(
+        "opened: a gateway is silent",
+        "Power, line, or the box itself; the rooms behind it are unknown.",
+        notice(silent("5114020003", 9)),
+    ),
+    of(
+        "opened: an operator",
+        "Several schools of one operator at once: it is asked, by name, and no school.",
+        notice(
+            silent("5114020001", 18),
+            silent("5114020002", 12),
+            silent("5114020003", 9),
+            actor="operator",
+            root_name="中国电信眉山分公司",
+        ),
+    ),
+    of(
+        "opened: half of an office",
+        "No school can mend that.",
+        notice(*(silent(school, 12) for school in SCHOOLS), actor="bureau"),
+    ),
+    of(
+        "opened: a platform, from one school",
+        "All others reach it: the school's own resolver or proxy is asked for.",
+        notice(PLATFORM, actor="school"),
+    ),
+    of(
+        "opened: a platform, from everywhere",
+        "Nobody here can do anything, and it says so.",
+        notice(
+            PLATFORM, replace(PLATFORM, school="5114020002", school_name="思蒙镇中心小学"), office="", actor="platform"
+        ),
+    ),
+    of(
+        "opened: the exit",
+        "The school's own line is good; what comes through the exit is not enough.",
+        notice(
+            alert(
+                Cause.EXIT_BELOW_REQUIRED,
+                Subject("exit", name="眉山教育城域网出口"),
+                "5114020001",
+                "b2-301",
+                "b2-302",
+                measured=60 * MBIT,
+                limit=100 * MBIT,
+            )
+        ),
+    ),
+    of(
+        "opened: a switch",
+        "",
+        notice(alert(Cause.SWITCH_UNREACHABLE, Subject("switch", "gw1", "sw-3"), "5114020001", "b2-301", "b2-302")),
+    ),
+    of(
+        "opened: a trunk",
+        "",
+        notice(
+            alert(
+                Cause.SEGMENT_BELOW_REQUIRED,
+                Subject("segment", "gw1", "二楼"),
+                "5114020001",
+                "b2-301",
+                "b2-302",
+                measured=100 * MBIT,
+                limit=1_000 * MBIT,
+                place="Gi0/0/24",
+            )
+        ),
+    ),
+    of(
+        "opened: a port is down",
+        "",
+        notice(
+            alert(Cause.PORT_DOWN, Subject("classroom", name="b2-302"), "5114020001", "b2-302", place="sw-3:Gi0/0/8")
+        ),
+    ),
+    of(
+        "opened: half duplex",
+        "",
+        notice(
+            alert(
+                Cause.PORT_HALF_DUPLEX,
+                Subject("classroom", name="b2-302"),
+                "5114020001",
+                "b2-302",
+                place="sw-3:Gi0/0/8",
+                half_duplex=True,
+            )
+        ),
+    ),
+    of(
+        "opened: boards that stay off",
+        "All of an office in one message, in the morning.",
+        notice(alert(Cause.DEVICE_OFFLINE, Subject("classroom", name="a1-105"), "5114020002", "a1-105")),
+    ),
+    of(
+        "opened: no board",
+        "",
+        notice(alert(Cause.DEVICE_ABSENT, Subject("classroom", name="a1-105"), "5114020002", "a1-105")),
+    ),
+    of(
+        "opened: kept back",
+        "Observation or maintenance is over, and it fails as before.",
+        notice(replace(PORT, still=True, since=AT - 7_200)),
+    ),
+    of(
+        "updated",
+        "Combined: one joined and one is well again, in one message; the total is what fails now.",
+        notice(silent("5114020002", 12), over(silent("5114020003", 9)), kind="updated", remaining_classrooms=30),
+    ),
+    of("partial recovery", "", notice(over(silent("5114020003", 9)), kind="resolved", remaining_classrooms=30)),
+    of(
+        "resolved",
+        "The duration counts from the first bad evidence.",
+        notice(over(PORT, measured=1_000 * MBIT), kind="resolved", remaining_classrooms=0),
+    ),
+    of(
+        "withdrawn",
+        "Exempt, moved or no longer listed: nobody knows whether it is well, so nobody says so.",
+        notice(over(PORT, why="withdrawn"), kind="withdrawn", remaining_classrooms=0),
+    ),
+    of(
+        "withdrawn: to another office",
+        "",
+        notice(over(PORT, why="withdrawn", office="511421"), kind="withdrawn", remaining_classrooms=0),
+    ),
+    of(
+        "reminder",
+        "In the morning of a school day: told, and not fixed.",
+        notice(replace(PORT, since=AT - 90_000), kind="reminder", at=AT),
+    ),
+    of(
+        "moved",
+        "No fault: a board was connected to another port.",
+        Notice(
+            kind="moved",
+            incident="",
+            office="511402",
+            cause=None,
+            at=AT,
+            since=AT,
+            moves=(
+                DeviceMoved(
+                    office="511402",
+                    school="5114020001",
+                    school_name="城关小学",
+                    classroom="b2-302",
+                    before="sw-1:Gi0/0/2",
+                    after="sw-2:Gi0/0/7",
+                    at=AT,
+                ),
+            ),
+        ),
+    ),
+    Example(
+        title="longer than a robot takes",
+        about="Three parts at most; lines left out here are shown as `- ...`.",
+        text=storm,
+    ),
+    Example(
+        title="test",
+        about="`classready-collector notify-test`.",
+        text=lambda language: write(trial_message("dongpo", language)),
+    ),
+    Example(
+        title="configuration error",
+        about="On the board, while a robot takes nothing.",
+        text=lambda language: say(
+            "board.misconfigured", language, receiver="dongpo", reason=delivery_problem(SIGNATURE, language)
+        ),
+    ),
+)
+
+
+def table() -> Iterator[str]:
+    for example in EXAMPLES:
+        yield f"### {example.title}\n"
+        if example.about:
+            yield f"{example.about}\n"
+        for language in LANGUAGES:
+            yield f"```text\n{example.text(language)}\n```\n"
