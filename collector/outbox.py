@@ -117,6 +117,16 @@ class Outbox:
         for news in self._news.values():
             news.set()
 
+    async def relay(self, messages: Mapping[str, Message]) -> None:
+        """Queue messages that were made elsewhere: receiver -> message.
+
+        Raises:
+            CommitFailedError: none of them was queued.
+        """
+        words = {name: msgspec.json.encode([message]).decode() for name, message in messages.items()}
+        await self._engine.queue_words(words)
+        self.wake()
+
     def undelivered(self) -> Sequence[Undelivered]:
         """What people must know of each receiver that does not get its messages."""
         return [self._undelivered(name) for name in sorted({*self._notifiers, *self._lost})]
@@ -173,7 +183,7 @@ class Outbox:
             return None
         if count > PENDING_MAX:
             await self._give_up(delivery, "too_many")
-        elif delivery.notice is None:
+        elif delivery.notice is None and delivery.words is None:
             await self._give_up(delivery, "unreadable")
         elif (wait_s := self._wait_s(delivery)) > 0:
             return min(wait_s, LOOK_AGAIN_S)
@@ -273,7 +283,8 @@ class Outbox:
         return has_fallback and reason != "rate" and waited_s >= HAND_OVER_AGE_S and tries >= HAND_OVER_TRIES
 
     async def _give_up(self, delivery: Delivery, reason: str) -> None:
-        if delivery.receiver in self._fallbacks and delivery.notice is not None:
+        is_readable = delivery.notice is not None or delivery.words is not None
+        if delivery.receiver in self._fallbacks and is_readable:
             await self._hand_over(delivery, reason, self._fallbacks[delivery.receiver])
             return
         _log.error("notification_refused", receiver=delivery.receiver, delivery=delivery.id, reason=reason)

@@ -20,6 +20,14 @@ BaseUrl = Annotated[
         description="http or https and a host, no path",
     ),
 ]
+ServerUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?\Z",
+        examples=["http://127.0.0.1:9093"],
+        description="http or https, a host, and a path where there is one",
+    ),
+]
 EmailAddress = Annotated[
     str,
     Meta(
@@ -53,6 +61,8 @@ class Tokens(_Strict, frozen=True, kw_only=True):
     """For /api/v1, and the command `explain`."""
     board_file: str | None = None
     """For the pages under /."""
+    alertmanager_file: str | None = None
+    """For /alertmanager; null = it is open on loopback, and closed elsewhere."""
 
 
 class Listen(_Strict, frozen=True, kw_only=True):
@@ -121,7 +131,7 @@ class _Receiver(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     fallback: TargetName | None = None
     """Another receiver, which gets what this one refuses, or has not taken for a quarter of an hour; null = none."""
     standby: bool = False
-    """Get only what comes by another's `fallback`, and nothing of one's own."""
+    """Get only what comes by another's `fallback`, or by /alertmanager/NAME, and nothing of one's own."""
 
 
 class ConsoleReceiver(_Receiver, frozen=True, kw_only=True, tag="console"):
@@ -193,7 +203,30 @@ class EmailReceiver(_Receiver, frozen=True, kw_only=True, tag="email"):
     """Who gets it: one address, which may be a list at the mail server."""
 
 
-Receiver = ConsoleReceiver | WeComReceiver | DingTalkReceiver | FeishuReceiver | WebhookReceiver | EmailReceiver
+class AlertmanagerReceiver(_Receiver, frozen=True, kw_only=True, tag="alertmanager"):
+    """Prometheus Alertmanager: gets the alerts themselves, to route, silence and inhibit them."""
+
+    urls: Annotated[tuple[ServerUrl, ...], Meta(min_length=1, max_length=16)]
+    """Where it listens, each member of a cluster: alerts go to all of them."""
+    user: Text | None = None
+    """Name to log in with; null = it asks for none."""
+    password_file: str | None = None
+    """File with the password of `user`."""
+    token_file: str | None = None
+    """File with a bearer token, in place of `user`."""
+    expires_s: Annotated[int, Meta(ge=300, le=86_400)] = 3_600
+    """What is not posted again within this is over for Alertmanager: longer than the collector is ever away."""
+
+
+Receiver = (
+    ConsoleReceiver
+    | WeComReceiver
+    | DingTalkReceiver
+    | FeishuReceiver
+    | WebhookReceiver
+    | EmailReceiver
+    | AlertmanagerReceiver
+)
 
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):

@@ -597,6 +597,15 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "…… 另有 {schools} 所学校 {classrooms} 间教室",
         "... and {schools} more school(s), {classrooms} classroom(s)",
     ),
+    "chat.more_alerts": ("…… 另有 {count} 条告警", "... and {count} more alert(s)"),
+    # --- groups that come from Alertmanager --------------------------------------------------------------------------
+    "group.monitoring": ("监测系统", "Monitoring"),
+    "group.unnamed": ("未命名告警", "unnamed alert"),
+    "group.and_others": ("{names} 等", "{names} and others"),
+    "group.firing": ("教室监测:{count} 条告警", "Classroom monitoring: {count} alert(s)"),
+    "group.resolved": ("教室监测:{count} 条已恢复", "Classroom monitoring: {count} resolved"),
+    "group.truncated": ("另有 {count} 条未列出", "{count} more, not listed"),
+    "group.item_resolved": ("已恢复", "resolved"),
     # --- why a message is not delivered -----------------------------------------------------------------------------
     "chat.trial": ("【测试】接收方 {receiver}", "[Test] receiver {receiver}"),
     "chat.trial_lead": (
@@ -632,7 +641,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "机器人要求的关键词不在通知里,请改用加签,或把关键词设为“教室”",
         "the message has none of the robot's keywords; use a signature instead, or the keyword 教室",
     ),
-    "delivery.bad_login": ("邮件服务器不认用户名或密码(授权码)", "the mail server does not accept user and password"),
+    "delivery.bad_login": (
+        "对方服务器不认用户名、密码(授权码)或令牌",
+        "the server does not accept user and password, or the token",
+    ),
     "delivery.bad_sender": ("邮件服务器不接受这个发件人地址", "the mail server does not accept the sender's address"),
     "delivery.bad_recipient": ("收件人地址不存在或被拒", "the recipient's address does not exist, or is refused"),
     "delivery.rejected": ("机器人拒收", "the robot rejects it"),

@@ -125,12 +125,14 @@ def _requests(route: str, code: int) -> Counter:
     return _REQUESTS.labels(route, code)
 
 
-def require_tokens(*, metrics: str | None = None, api: str | None = None, board: str | None = None) -> Middleware:
+def require_tokens(
+    *, metrics: str | None = None, api: str | None = None, board: str | None = None, alertmanager: str | None = None
+) -> Middleware:
     """Ask for a bearer token (or, for the board, its Basic password) wherever one is set; None = open.
 
     ``/api/v1/reports`` and the health pages are left to their own handlers.
     """
-    tokens = {"metrics": metrics, "api": api, "board": board}
+    tokens = {"metrics": metrics, "api": api, "board": board, "alertmanager": alertmanager}
 
     @web.middleware
     async def check(
@@ -154,7 +156,7 @@ def _kind(path: str) -> str | None:
     if path in {"/healthz", "/readyz", "/api/v1/reports"}:
         return None
     first = path.partition("/")[2].partition("/")[0]
-    return {"metrics": "metrics", "sd": "metrics", "api": "api"}.get(first, "board")
+    return {"metrics": "metrics", "sd": "metrics", "api": "api", "alertmanager": "alertmanager"}.get(first, "board")
 
 
 def _is_good(header: str, kind: str, token: str) -> bool:

@@ -31,11 +31,11 @@ from collector.roster.maintenance_checks import over_notes, unknown_subjects, wi
 from collector.roster.reading import Known
 from collector.roster.recall import FILE_NAME, recall, remember
 from collector.roster.timetables import of_office
-from collector.settings import CollectorSettings, EmailReceiver, Listen
+from collector.settings import AlertmanagerReceiver, CollectorSettings, EmailReceiver, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
 
 _ADDRESS = re.compile(r"https?://[!-.0->@-~]+(/[!-~]*)?")
-RECEIVER_SECRETS = frozenset({"key_file", "url_file", "sign_secret_file", "password_file"})
+RECEIVER_SECRETS = frozenset({"key_file", "url_file", "sign_secret_file", "password_file", "token_file"})
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -205,6 +205,7 @@ def _secret_files(settings: CollectorSettings) -> dict[str, str]:
         "listen.tokens.metrics_file": tokens.metrics_file,
         "listen.tokens.api_file": tokens.api_file,
         "listen.tokens.board_file": tokens.board_file,
+        "listen.tokens.alertmanager_file": tokens.alertmanager_file,
         "mqtt.password_file": settings.mqtt.password_file if settings.mqtt else None,
         "responder.key_file": settings.responder.key_file if settings.responder else None,
     }
@@ -303,14 +304,19 @@ def _fallback_problems(loaded: Loaded) -> Iterator[Problem]:
     """A message must end somewhere, and who gets only what others do not take must have such others."""
     receivers = loaded.value.receivers
     fallbacks = {receiver.name: receiver.fallback for receiver in receivers}
+    routers = {receiver.name for receiver in receivers if isinstance(receiver, AlertmanagerReceiver)}
+    is_routed = bool(routers) or loaded.value.listen.tokens.alertmanager_file is not None
     for i, receiver in enumerate(receivers):
         if receiver.fallback is not None and receiver.fallback not in fallbacks:
             yield loaded.problem(f"receivers[{i}].fallback", f"no receiver {receiver.fallback!r}")
+        elif receiver.fallback in routers:
+            text = f"{receiver.fallback!r} is an Alertmanager: it would hand back what this one refuses"
+            yield loaded.problem(f"receivers[{i}].fallback", text)
         elif _comes_back(receiver.name, fallbacks):
             yield loaded.problem(
                 f"receivers[{i}].fallback", f"it leads back to {receiver.name!r}: messages would circle"
             )
-        if receiver.standby and receiver.name not in fallbacks.values():
+        if receiver.standby and receiver.name not in fallbacks.values() and not is_routed:
             yield loaded.problem(f"receivers[{i}].standby", f"no receiver has fallback: {receiver.name}")
 
 
@@ -332,8 +338,26 @@ def _is_address(text: str) -> bool:
 
 def _login_problems(loaded: Loaded) -> Iterator[Problem]:
     for i, receiver in enumerate(loaded.value.receivers):
-        if isinstance(receiver, EmailReceiver) and (receiver.user is None) != (receiver.password_file is None):
+        if not isinstance(receiver, EmailReceiver | AlertmanagerReceiver):
+            continue
+        if (receiver.user is None) != (receiver.password_file is None):
             yield loaded.problem(f"receivers[{i}].user", "user and password_file go together: give both, or none")
+        if isinstance(receiver, AlertmanagerReceiver):
+            yield from _router_problems(loaded, i, receiver)
+
+
+def _router_problems(loaded: Loaded, i: int, receiver: AlertmanagerReceiver) -> Iterator[Problem]:
+    if receiver.token_file is not None and receiver.user is not None:
+        yield loaded.problem(f"receivers[{i}].token_file", "token_file stands in place of user: leave one of them out")
+    has_secret = receiver.token_file is not None or receiver.password_file is not None
+    for j, url in enumerate(receiver.urls):
+        split = urlsplit(url)
+        if not _is_address(url):
+            yield loaded.problem(f"receivers[{i}].urls[{j}]", f"{url!r} is no address like https://host:9093")
+        elif has_secret and split.scheme == "http" and not is_loopback(split.hostname or ""):
+            yield loaded.problem(
+                f"receivers[{i}].urls[{j}]", "its secret would travel in the clear: https:// is needed"
+            )
 
 
 def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:

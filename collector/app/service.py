@@ -16,12 +16,14 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from classready.codec import encode
+from classready.hosts import is_loopback
 from classready.settings import SettingsError
 from classready.systemd import feed_watchdog, notify
-from collector import api, responder
+from collector import api, relay, responder
 from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_to_run, state_folder
+from collector.core.bureau.standing import standing
 from collector.core.bureau.words import Notice
 from collector.core.state import School
 from collector.engine import CommitFailedError, Engine
@@ -31,6 +33,8 @@ from collector.ingest import http as http_door
 from collector.ingest import mqtt as mqtt_door
 from collector.ingest.gate import Gate
 from collector.notify import notifiers
+from collector.notify.alertmanager import Alertmanager
+from collector.notify.contract import Notifier
 from collector.notify.message import Message, render
 from collector.notify.robot.budget import Budgets
 from collector.notify.robot.tools import Tools
@@ -179,11 +183,11 @@ async def run(configuration: Configuration) -> None:
         service = Service(configuration, store)
         await _start(service, configuration)
         async with ClientSession() as session:
-            tools = Tools(session=session, budgets=Budgets(), tls=configuration.receiver_tls)
+            tools = Tools(session=session, budgets=Budgets(), tls=configuration.receiver_tls, render=service.render)
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
             fallbacks = {r.name: r.fallback for r in configuration.settings.receivers if r.fallback}
             outbox = Outbox(store, service.engine, told, service.render, time.time, fallbacks=fallbacks)
-            await _serve(service, outbox, stop)
+            await _serve(service, outbox, told, stop)
     finally:
         await close_store(store)
 
@@ -205,10 +209,10 @@ async def _start(service: Service, configuration: Configuration) -> None:
         gc.enable()
 
 
-async def _serve(service: Service, outbox: Outbox, stop: asyncio.Event) -> None:
+async def _serve(service: Service, outbox: Outbox, told: Mapping[str, Notifier], stop: asyncio.Event) -> None:
     """Stop in the order that loses nothing: first the doors, then what works behind them."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part) for part in _parts(service, outbox)]
+        tasks = [group.create_task(part) for part in (*_parts(service, outbox), *_refreshing(service, told))]
         configuration = service.configuration
         async with listening(_application(service, outbox), configuration.settings.listen, configuration.tls) as (
             host,
@@ -241,6 +245,14 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     if settings.mqtt:
         password, tls = secrets["mqtt.password_file"], service.configuration.mqtt_tls
         yield mqtt_door.run(settings.mqtt, password, tls, engine, time.time, gate=service.gate)
+
+
+def _refreshing(service: Service, told: Mapping[str, Notifier]) -> Iterator[Coroutine[None, None, None]]:
+    """Who forgets what is not said again."""
+    bureau = service.engine.bureau
+    for notifier in told.values():
+        if isinstance(notifier, Alertmanager):
+            yield notifier.keep(lambda: standing(bureau.state, bureau.scopes(), time.time()))
 
 
 async def _renew_calendar(service: Service) -> None:
@@ -281,12 +293,14 @@ def _application(service: Service, outbox: Outbox) -> web.Application:
         language=settings.language,
         undelivered=outbox.undelivered,
     )
-    tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board")}
+    tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
     application.on_response_prepare.append(pages.add_headers)
     application.add_routes(http_door.routes(engine, time.time, service.gate))
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
     application.add_routes(api.routes(bureau))
+    if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
+        application.add_routes(relay.routes(outbox, settings.receivers, settings.language, service.names, time.time))
     application.add_routes(pages.routes(bureau, service.exposition, service.is_well))
     return application
 

@@ -61,7 +61,7 @@ class Dispatcher:
         self._receivers = tuple(receivers)
         self._policy = policy
         self._clock = clock
-        self._scopes = scopes
+        self.scopes = scopes
         self._known: Revisions | None = None
         self._busy = asyncio.Lock()
         self._news = asyncio.Event()
@@ -163,7 +163,7 @@ class Dispatcher:
 
     def _try(self, bureau: Bureau, events: Sequence[BureauEvent], now: float) -> Step | None:
         try:
-            return step(bureau, events, now, self._policy(), self._scopes())
+            return step(bureau, events, now, self._policy(), self.scopes())
         except Exception:  # noqa: BLE001 - a bug must stop neither the queue nor the other offices
             _log.exception("bureau_step_failed", events=sorted({type(event).__name__ for event in events}))
             STEP_BUGS.inc()

@@ -108,6 +108,15 @@ class Engine:
         finally:
             patience.cancel()
 
+    async def queue_words(self, words: Mapping[str, str]) -> None:
+        """Queue messages that are no notices of the bureau: receiver -> words.
+
+        Raises:
+            CommitFailedError: nothing was queued.
+        """
+        async with self._writer.exclusive() as connection:
+            await outbox.add_words(connection, words, self._time.now())
+
     async def mark_sent(self, delivery_id: int) -> None:
         async with self._writer.exclusive() as connection:
             await outbox.settle(connection, delivery_id, "sent", None, self._time.now())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from collector.notify.alertmanager import Alertmanager
 from collector.notify.console import Console
 from collector.notify.contract import Notifier
 from collector.notify.dingtalk import DingTalk
@@ -11,6 +12,7 @@ from collector.notify.robot.tools import Secrets, Tools
 from collector.notify.webhook import Webhook
 from collector.notify.wecom import WeCom
 from collector.settings import (
+    AlertmanagerReceiver,
     ConsoleReceiver,
     DingTalkReceiver,
     EmailReceiver,
@@ -35,6 +37,7 @@ NOTIFIERS: Mapping[type[Any], Callable[[Any, Tools, Secrets], Notifier]] = {
     FeishuReceiver: Feishu,
     WebhookReceiver: Webhook,
     EmailReceiver: _email,
+    AlertmanagerReceiver: Alertmanager,
 }
 
 

@@ -7,6 +7,7 @@ and cut to a robot's limit: ``robot.fitting``.
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -49,14 +50,18 @@ class Message(Struct, frozen=True, kw_only=True):
     part: int = 1
     part_count: int = 1
     left_out: tuple[int, int] = (0, 0)
-    """Schools and classrooms for which the last part had no room."""
+    """Items (schools) and classrooms for which the last part had no room."""
+    counted: Literal["schools", "alerts"] = "schools"
+    """What the items are."""
+    about: Notice | None = None
+    """What was rendered, for receivers that take facts and no words; None = nothing of ours."""
 
 
-def clean(name: str) -> str:
+def clean(name: str, most: int = NAME_MAX_CHARACTERS) -> str:
     """Make a name safe and short: one line, no control, format or markup characters."""
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", name))
     text = " ".join(visible.split()).translate(_LOOKALIKES)
-    return text if len(text) <= NAME_MAX_CHARACTERS else text[: NAME_MAX_CHARACTERS - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def render(notice: Notice, language: Language, names: Names) -> Message:
@@ -70,6 +75,7 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         lead=tuple(_lead(notice, items, language)),
         items=tuple(items),
         closing=tuple(_closing(notice, language)),
+        about=notice,
     )
 
 

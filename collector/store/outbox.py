@@ -1,6 +1,6 @@
 """Messages on their way: written in the transaction that caused them, settled when the receiver took them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Literal
 
@@ -21,7 +21,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """One notice for one receiver. ``due_at`` is when to try (again); ``notice`` None = this release cannot read it.
 
     ``words`` are the parts of the message that are still to be sent, as they were cut when the first of them was: a
-    restart, with other names perhaps, must not cut it elsewhere. None = nothing was sent yet.
+    restart, with other names perhaps, must not cut it elsewhere. None = nothing was sent yet. What came with words and
+    without a notice (``add_words``) has them from the begin.
     """
 
     id: int
@@ -38,6 +39,12 @@ async def add(connection: AsyncConnection, receivers: Iterable[str], notice: Not
     fresh = {"notice": text, "created_at": now, "state": "pending", "attempt_count": 0, "due_at": now}
     if rows := [{"receiver": receiver, **fresh} for receiver in receivers]:
         await connection.execute(insert(outbox), rows)
+
+
+async def add_words(connection: AsyncConnection, words: Mapping[str, str], now: float) -> None:
+    """Queue what is no notice of ours: receiver -> the message, to be cut as the receiver takes it."""
+    fresh = {"notice": "", "created_at": now, "state": "pending", "attempt_count": 0, "due_at": now}
+    await connection.execute(insert(outbox), [{"receiver": to, "words": text, **fresh} for to, text in words.items()])
 
 
 async def next_pending(connection: AsyncConnection, receiver: str, now: float = inf) -> Delivery | None:
@@ -120,12 +127,13 @@ async def copy(connection: AsyncConnection, delivery_id: int, receiver: str, now
 
     It gets the whole of it, also where the first took a part: it is another group.
     """
-    fields = (outbox.c.notice, outbox.c.created_at)
+    fields = (outbox.c.notice, outbox.c.created_at, outbox.c.words)
     row = (await connection.execute(select(*fields).where(outbox.c.id == delivery_id))).one()
     same = (outbox.c.receiver == receiver, outbox.c.created_at == row.created_at, outbox.c.notice == row.notice)
-    if (await connection.execute(select(outbox.c.id).where(*same).limit(1))).first() is not None:
+    if row.notice and (await connection.execute(select(outbox.c.id).where(*same).limit(1))).first() is not None:
         return
-    fresh = {"state": "pending", "attempt_count": 0, "due_at": now}
+    words = None if row.notice else row.words
+    fresh = {"state": "pending", "attempt_count": 0, "due_at": now, "words": words}
     values = {"receiver": receiver, "notice": row.notice, "created_at": row.created_at, **fresh}
     await connection.execute(insert(outbox).values(**values))
 

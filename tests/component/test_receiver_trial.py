@@ -120,7 +120,7 @@ async def test_a_mail(tmp_path):
         post.password = "another"
         code, text = await notify_test_apart(tmp_path)
     assert code == 78
-    assert "wrong setting: the mail server does not accept user and password (535)" in text
+    assert "wrong setting: the server does not accept user and password, or the token (535)" in text
     assert "这是一条测试消息" in post.received[0].get_content()
 
 

@@ -3,14 +3,14 @@
 import json
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email import message_from_bytes, policy
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.notify import dingtalk, feishu, webhook, wecom
+from collector.notify import dingtalk, feishu, group, webhook, wecom
 from collector.notify.dingtalk import DingTalk
 from collector.notify.feishu import Feishu
 from collector.notify.mail import Email
@@ -78,6 +78,8 @@ HOSTILE = NAMES | st.sampled_from(
         "\u202ex\u2028y",
         "{{x}}",
         '","at":{"isAtAll":true},"x":"',
+        "\u202e\u2067l\u200fla@\u200e",
+        "见 http://evil.cn/1/2 与 1.5 Mbit/s",
         "\ud800",
     ]
 )
@@ -132,6 +134,37 @@ def of_email(message: Message) -> str:
     assert sorted(taken.keys()) == ours.split()
     assert taken["Subject"] == message.title
     return str(taken.get_content()).removesuffix("\n").replace("\n- ", "\n> ")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu, of_webhook, of_email])
+@settings(max_examples=40, deadline=None)
+@given(
+    alerts=st.lists(
+        st.tuples(HOSTILE, HOSTILE, st.sampled_from(["summary", "facts", "message"])), min_size=1, max_size=6
+    ),
+    common=st.dictionaries(st.sampled_from(["actor", "next_step"]), HOSTILE),
+    office=HOSTILE,
+)
+def test_groups_of_alertmanager_are_inert(
+    written: Callable[[Message], str],
+    alerts: Sequence[tuple[str, str, str]],
+    common: Mapping[str, str],
+    office: str,
+) -> None:
+    """Whatever a rule's labels and annotations hold, in each kind's own markup: what is marked is marked by us."""
+    made = tuple(
+        group.Alert(status="firing", labels={"alertname": name, "instance": name}, annotations={key: said})
+        for name, said, key in alerts
+    )
+    labels = {"office": office, "incident": office}
+    whole = group.Group(version="4", alerts=made, common_labels=labels, common_annotations=dict(common))
+    message = group.render_group(whole, "zh", Names(), 0.0)
+    lines = written(message).split("\n")
+    assert len(lines) == 1 + len(message.lead) + len(message.items) + len(message.closing)
+    for line in lines:
+        assert not set(line.removeprefix("> ").replace("**", "")) & set("@<>[]{}()*_`~#|\\!&$\u2028\u202e")
+        assert line.count("**") in {0, 2}
+        assert "://" not in line
 
 
 @pytest.mark.parametrize("written", [of_wecom, of_dingtalk, of_feishu, of_webhook, of_email])

@@ -161,3 +161,39 @@ def _running(log: Path, command: Sequence[str]) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+@contextmanager
+def alertmanager(folder: Path, webhook_url: str, token: Path) -> Iterator[str]:
+    """An Alertmanager of its own that hands each office's alerts to ``webhook_url``, at once; yields its address."""
+    config = folder / "alertmanager.yml"
+    config.write_text(
+        "route: {receiver: chat, group_by: [alertname, office], group_wait: 50ms, group_interval: 300ms}\n"
+        f"receivers: [{{name: chat, webhook_configs: [{{url: '{webhook_url}', send_resolved: true, "
+        f"http_config: {{authorization: {{credentials_file: '{token}'}}}}}}]}}]\n"
+    )
+    port = free_port()
+    with _running(
+        folder / "alertmanager.log",
+        [
+            "prometheus-alertmanager",
+            f"--config.file={config}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ],
+    ):
+        url = f"http://127.0.0.1:{port}"
+        _wait_ready(f"{url}/-/ready")
+        yield url
+
+
+def _wait_ready(url: str) -> None:
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except (URLError, OSError):
+            time.sleep(0.05)
+    raise AssertionError(f"{url} did not answer within {DEADLINE_S:g} s")

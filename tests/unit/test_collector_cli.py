@@ -218,6 +218,42 @@ BAD = [
         id="nobody to stand by for",
     ),
     pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, urls: []}\n",
+        "2: receivers[0].urls: must have at least one entry",
+        id="an Alertmanager nowhere",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, urls: ['h:9093']}\n",
+        "2: receivers[0].urls[0]: must look like http://127.0.0.1:9093",
+        id="an Alertmanager without http",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, urls: ['http://h:99999']}\n",
+        "2: receivers[0].urls[0]: 'http://h:99999' is no address like https://host:9093",
+        id="an Alertmanager on no port",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, user: u, urls: ['https://h']}\n",
+        "2: receivers[0].user: user and password_file go together: give both, or none",
+        id="a user of an Alertmanager without a password",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, token_file: own, urls: ['http://127.0.0.1:1', 'http://h']}\n",
+        "2: receivers[0].urls[1]: its secret would travel in the clear: https:// is needed",
+        id="a token in the clear",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, token_file: own, user: u, password_file: own, urls: ['https://h']}\n",
+        "2: receivers[0].token_file: token_file stands in place of user: leave one of them out",
+        id="a token and a password",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: alertmanager, name: a, urls: ['http://h']}\n"
+        "  - {kind: console, name: b, fallback: a}\n",
+        "3: receivers[1].fallback: 'a' is an Alertmanager: it would hand back what this one refuses",
+        id="an Alertmanager as fallback",
+    ),
+    pytest.param(
         "mqtt:\n  host: broker\n  password_file: p\n  user: gw-one\n",
         "4: mqtt.user: a gateway of the roster is called 'gw-one', too: rename one of them",
         id="gateway with the collector's name",

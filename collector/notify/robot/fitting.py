@@ -40,7 +40,9 @@ def write(message: Message, markup: Markup = PLAIN) -> str:
     title = [] if markup.title is None else [markup.title(message.title, message.alarming)]
     items = [_item(item, message, markup) for item in message.items]
     schools, classrooms = message.left_out
-    if schools:
+    if schools and message.counted == "alerts":
+        items.append(say("chat.more_alerts", message.language, count=schools))
+    elif schools:
         items.append(say("chat.more", message.language, schools=schools, classrooms=classrooms))
     return markup.line_end.join([*title, *message.lead, *items, *message.closing])
 
@@ -78,6 +80,8 @@ def _short_enough(item: Item, message: Message, fits: Fits) -> Item:
     """One school whose line is longer than a whole part: how many rooms, without the rest."""
     if fits(_numbered(replace(message, lead=(), items=(item,), closing=()), PARTS_MAX)):
         return item
+    if message.counted == "alerts":
+        return replace(item, facts="…")
     return replace(item, facts=say("chat.item_rooms", message.language, classrooms=len(item.classrooms)))
 
 
@@ -116,4 +120,4 @@ def _last_that(holds: Callable[[int], bool], low: int, high: int) -> int:
 
 def _numbered(part: Message, count: int, number: int = 1) -> Message:
     title = say("chat.part", part.language, title=part.title, part=number, parts=count)
-    return replace(part, title=title, part=number, part_count=count)
+    return replace(part, title=title, part=number, part_count=count, about=None)

@@ -7,10 +7,17 @@ from ssl import SSLContext
 from aiohttp import ClientSession
 from msgspec import Struct
 
+from collector.core.bureau.words import Notice
+from collector.notify.message import Message, render
 from collector.notify.robot.budget import Budgets
+from collector.text import Names
 
 Secrets = Mapping[str, str]
 """Setting (``key_file``) -> what that file holds."""
+
+
+def _in_ids(notice: Notice) -> Message:
+    return render(notice, "zh", Names())
 
 
 class Tools(Struct, frozen=True, kw_only=True):
@@ -23,3 +30,5 @@ class Tools(Struct, frozen=True, kw_only=True):
     budgets: Budgets
     clock: Callable[[], float] = time.time
     tls: Mapping[str, SSLContext] = {}
+    render: Callable[[Notice], Message] = _in_ids
+    """For kinds that say each alert by itself."""

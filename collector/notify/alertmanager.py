@@ -1,0 +1,195 @@
+"""Prometheus Alertmanager: the same alerts, for bureaus that route, silence and inhibit there.
+
+Source: its API, api/v2/openapi.yaml, and prometheus.io/docs/alerting/latest/clients: whoever posts goes on posting what
+is firing, to every member of a cluster, for alerts are neither stored nor passed on. What a notice says goes through
+the outbox, so that no end is lost; what stands is posted again each minute besides.
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from collector.core.bureau.words import Notice
+from collector.core.events import AlertChange
+from collector.core.words import ACTORS, Cause
+from collector.notify.contract import Deferred, Refused
+from collector.notify.message import Message, next_step
+from collector.notify.robot.codes import Meaning, Mend, failure
+from collector.notify.robot.fitting import write
+from collector.notify.robot.post import Reply, judge_status, post
+from collector.notify.robot.reply import quoted
+from collector.notify.robot.tools import Secrets, Tools
+from collector.settings import AlertmanagerReceiver
+from collector.text import say
+
+REFRESH_S = 60.0
+ENDED_KEPT_S = 900.0
+"""So long an end is posted again, for members of a cluster that were away when it came."""
+ALERTS_PER_POST = 250
+"""About a quarter of a megabyte: proxies take one."""
+TRIAL_S = 300.0
+TRIAL_NAME = "classready_test"
+MEANINGS: Mapping[int, Meaning] = {401: Mend("bad_login")}
+WHOLE_SCHOOL = frozenset(
+    {
+        Cause.GATEWAY_SILENT,
+        Cause.UPLINK_BELOW_REQUIRED,
+        Cause.EXIT_BELOW_REQUIRED,
+        Cause.SWITCH_UNREACHABLE,
+        Cause.PLATFORM_UNREACHABLE,
+    }
+)
+"""What takes many rooms at once is ``critical``, a room or a trunk ``warning``."""
+
+Alert = dict[str, Any]
+
+_log = structlog.get_logger()
+
+
+class Alertmanager:
+    def __init__(self, settings: AlertmanagerReceiver, tools: Tools, secrets: Secrets) -> None:
+        self._urls = tuple(f"{url.rstrip('/')}/api/v2/alerts" for url in settings.urls)
+        self._offices = frozenset(settings.offices)
+        self._expires_s = settings.expires_s
+        self._secrets = tuple(secrets.values())
+        self._headers = _authorization(settings.user, secrets)
+        self._session, self._clock, self._render = tools.session, tools.clock, tools.render
+        self._turn = asyncio.Lock()
+        self._ended: dict[str, tuple[float, Alert]] = {}
+
+    def parts(self, message: Message) -> Sequence[Message]:
+        return [message]
+
+    async def send(self, message: Message) -> str:
+        async with self._turn:
+            now = self._clock()
+            if message.about is None:
+                return await self._post([_trial(message, now)])
+            alerts = list(self._alerts(message.about, now))
+            self._remember(message.about, alerts, now)
+            return await self._post(alerts) if alerts else "nothing to post"
+
+    async def keep(self, standing: Callable[[], Iterable[Notice]]) -> None:
+        """Post what stands, and what ended lately, again and again until cancelled."""
+        while True:
+            # what stands is asked for in the turn: else an end that is sent meanwhile would be taken back
+            async with self._turn:
+                await self._refresh(standing())
+            await asyncio.sleep(REFRESH_S)
+
+    async def _refresh(self, standing: Iterable[Notice]) -> None:
+        now = self._clock()
+        self._ended = {key: kept for key, kept in self._ended.items() if now - kept[0] < ENDED_KEPT_S}
+        mine = (notice for notice in standing if not self._offices or notice.office in {"", *self._offices})
+        alerts = [*(alert for _, alert in self._ended.values()), *(a for n in mine for a in self._alerts(n, now))]
+        try:
+            if alerts:
+                await self._post(alerts)
+        except (Deferred, Refused) as error:
+            _log.warning("alertmanager_not_refreshed", reason=str(error), alerts=len(alerts))
+
+    def _remember(self, notice: Notice, alerts: Iterable[Alert], now: float) -> None:
+        for member, alert in zip(notice.members, alerts, strict=True):
+            key = msgspec.json.encode(alert["labels"]).decode()
+            self._ended.pop(key, None)
+            if member.change == "closed":
+                self._ended[key] = (now, alert)
+
+    def _alerts(self, notice: Notice, now: float) -> Iterator[Alert]:
+        if notice.cause is None:
+            return
+        for member in notice.members:
+            ends_at = member.at if member.change == "closed" else now + self._expires_s
+            begun_at = min(member.at if member.since is None else member.since, ends_at)
+            yield {
+                "labels": _labels(notice, notice.cause, member),
+                "annotations": self._annotations(notice, notice.cause, member),
+                "startsAt": _time(begun_at),
+                "endsAt": _time(ends_at),
+            }
+
+    def _annotations(self, notice: Notice, cause: Cause, member: AlertChange) -> dict[str, str]:
+        """What people read: the message as if it were about this one alone."""
+        kind = "opened" if member.change == "opened" else "resolved" if member.why == "recovered" else "withdrawn"
+        alone = replace(notice, kind=kind, members=(member,), remaining_classrooms=0, known_classrooms=0,
+                        still_classrooms=0)  # fmt: skip
+        message = self._render(alone)
+        actor = notice.actor or ACTORS[cause]
+        return {
+            "summary": message.title,
+            "description": write(message),
+            "school_name": message.items[0].name,
+            "facts": message.items[0].facts,
+            "actor": say(f"actor.{actor}", message.language),
+            "next_step": next_step(cause, actor, message.language),
+        }
+
+    # --- over HTTP ---------------------------------------------------------------------------------------------------
+
+    async def _post(self, alerts: Sequence[Alert]) -> str:
+        """Post to every member; one that takes it is enough, the others get it with the next refresh."""
+        bodies = [
+            msgspec.json.encode(alerts[first : first + ALERTS_PER_POST]).decode()
+            for first in range(0, len(alerts), ALERTS_PER_POST)
+        ]
+        said = await asyncio.gather(*(self._post_to(url, bodies) for url in self._urls), return_exceptions=True)
+        problems = [answer for answer in said if isinstance(answer, BaseException)]
+        if len(problems) == len(said):
+            raise problems[0]
+        for problem in problems:
+            _log.warning("alertmanager_member_away", reason=str(problem)[:200])
+        return next(answer for answer in said if isinstance(answer, str))
+
+    async def _post_to(self, url: str, bodies: Iterable[str]) -> str:
+        said = ""
+        for body in bodies:
+            said = self._judge(await post(self._session, url, body, headers=self._headers))
+        return said
+
+    def _judge(self, reply: Reply) -> str:
+        said = quoted(f"HTTP {reply.status} {reply.body.decode(errors='replace')}", self._secrets)
+        if meaning := MEANINGS.get(reply.status):
+            raise failure(reply.status, said, meaning)
+        judge_status(reply.status)
+        return said
+
+
+def _authorization(user: str | None, secrets: Secrets) -> dict[str, str]:
+    if "token_file" in secrets:
+        return {"Authorization": f"Bearer {secrets['token_file']}"}
+    if user is not None:
+        pair = f"{user}:{secrets['password_file']}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {}
+
+
+def _labels(notice: Notice, cause: Cause, member: AlertChange) -> dict[str, str]:
+    """What an alert is told from others by, so nothing in it may change while it stands."""
+    labels = {
+        "alertname": cause.value,
+        "office": notice.office or member.office,
+        "school": member.school,
+        "subject": member.subject.label,
+        "severity": "critical" if cause in WHOLE_SCHOOL else "warning",
+        "incident": notice.incident,
+    }
+    return {name: value.encode(errors="replace").decode() for name, value in labels.items()}
+
+
+def _trial(message: Message, now: float) -> Alert:
+    return {
+        "labels": {"alertname": TRIAL_NAME, "severity": "none"},
+        "annotations": {"summary": message.title, "description": write(message)},
+        "startsAt": _time(now),
+        "endsAt": _time(now + TRIAL_S),
+    }
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
