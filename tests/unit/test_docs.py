@@ -59,6 +59,14 @@ def test_each_kind_of_message_has_its_example() -> None:
     assert titles >= {*get_args(NoticeKind), "partial recovery", "test", "configuration error"}
 
 
+def test_rules_ask_for_metrics_that_there_are() -> None:
+    """A metric that is renamed leaves no rule behind that can never fire."""
+    rules = (ROOT / "configs/prometheus/classready.rules.yml").read_text("utf-8")
+    asked = set(re.findall(r"\bclassready_[a-z_]+(?=[ )=\[{])", rules))
+    assert len(asked) >= 10
+    assert asked - set(re.findall(r"classready_[a-z_]+", (DOCS / "metrics.md").read_text("utf-8"))) == set()
+
+
 def _wire_section(heading: str) -> str:
     text = (DOCS / "wire.md").read_text("utf-8")
     _, found, rest = text.partition(heading)
