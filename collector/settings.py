@@ -53,7 +53,10 @@ class Tls(_Strict, frozen=True, kw_only=True):
 
 
 class Tokens(_Strict, frozen=True, kw_only=True):
-    """Files with the bearer tokens of the readers. The board's is also its password (user name ``board``)."""
+    """Files with the bearer tokens of the readers. The board's is also its password (user name ``board``).
+
+    A file may hold up to four, one a line: each of them is taken. The command `explain` sends the first.
+    """
 
     metrics_file: str | None = None
     """For /metrics..., and /sd/prometheus."""

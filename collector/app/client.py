@@ -29,7 +29,8 @@ def ask(path: Path, settings: CollectorSettings, resource: str, *, method: str =
     headers = {"Accept": "application/json"}
     try:
         if listen.tokens.api_file:
-            headers["Authorization"] = f"Bearer {read_secret(resolve(path, listen.tokens.api_file))}"
+            tokens = read_secret(resolve(path, listen.tokens.api_file)).splitlines()
+            headers["Authorization"] = f"Bearer {tokens[0].strip()}"
         request = Request(url, headers=headers, method=method)  # noqa: S310 - http or https by construction
         with _opener(path, listen).open(request, timeout=TIMEOUT_S) as answer:
             return json.load(answer)

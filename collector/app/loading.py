@@ -35,6 +35,7 @@ from collector.settings import AlertmanagerReceiver, CollectorSettings, EmailRec
 from collector.store.database import StoreAddressError, file_problem, store_url
 
 _ADDRESS = re.compile(r"https?://[!-.0->@-~]+(/[!-~]*)?")
+SECRETS_MAX = 4
 RECEIVER_SECRETS = frozenset({"key_file", "url_file", "sign_secret_file", "password_file", "token_file"})
 
 
@@ -86,7 +87,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     problems += window_problems(loaded, settings.maintenance)
     problems += _store_problems(loaded, state_folder(path))
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
-    problems += [*_key_problems(loaded, secrets), *_login_problems(loaded)]
+    problems += [*_line_problems(loaded, secrets), *_key_problems(loaded, secrets), *_login_problems(loaded)]
     receiver_tls = _mail_tls(path, loaded, problems)
     own = {"listen.tls": settings.listen.tls} if settings.listen.tls else {}
     tls = _collect(problems, loaded, own, _server_tls(path))
@@ -166,7 +167,7 @@ def load_receivers(path: Path, name: str) -> Receivers:
     problems: list[Problem] = []
     wanted = {entry: file for entry, file in _secret_files(settings).items() if entry.startswith(own)}
     secrets = _collect(problems, loaded, wanted, lambda file: _read_secret(resolve(path, file)))
-    problems += _key_problems(loaded, secrets)
+    problems += [*_line_problems(loaded, secrets), *_key_problems(loaded, secrets)]
     tls = _mail_tls(path, loaded, problems, only=name)
     if problems:
         raise SettingsError(problems)
@@ -219,8 +220,9 @@ def _secret_files(settings: CollectorSettings) -> dict[str, str]:
 
 
 def _read_secret(path: Path) -> str:
+    """What the file holds: its lines, none of them empty."""
     try:
-        return read_secret(path)
+        return "\n".join(line.strip() for line in read_secret(path).splitlines() if line.strip())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from None
 
@@ -360,10 +362,21 @@ def _router_problems(loaded: Loaded, i: int, receiver: AlertmanagerReceiver) -> 
             )
 
 
+def _line_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:
+    """Old and new may stand together while one follows the other, where somebody else decides which of them holds."""
+    receivers = enumerate(loaded.value.receivers)
+    routers = tuple(f"receivers[{i}]." for i, receiver in receivers if isinstance(receiver, AlertmanagerReceiver))
+    for entry, secret in secrets.items():
+        may_rotate = entry.startswith(("receivers[", "listen.tokens.")) and not entry.startswith(routers)
+        most, count = SECRETS_MAX if may_rotate else 1, len(secret.splitlines())
+        if count > most:
+            yield loaded.problem(entry, f"the file holds {count} secrets, one a line; at most {most} can be used")
+
+
 def _key_problems(loaded: Loaded, secrets: Mapping[str, str]) -> Iterator[Problem]:
     """The vendors show the whole address to copy; it must not end up inside of another one."""
     for entry, secret in secrets.items():
-        if entry.endswith(".url_file") and not _is_address(secret):
+        if entry.endswith(".url_file") and not all(_is_address(line) for line in secret.splitlines()):
             yield loaded.problem(entry, "the file must hold one address like https://host/path")
         elif entry.startswith("receivers[") and entry.endswith(".key_file") and "://" in secret:
             yield loaded.problem(

@@ -1,6 +1,7 @@
 """The one table of notifiers, keyed by the type of a receiver's settings."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from collector.notify.alertmanager import Alertmanager
@@ -9,6 +10,7 @@ from collector.notify.contract import Notifier
 from collector.notify.dingtalk import DingTalk
 from collector.notify.feishu import Feishu
 from collector.notify.robot.tools import Secrets, Tools
+from collector.notify.rotation import rotating
 from collector.notify.webhook import Webhook
 from collector.notify.wecom import WeCom
 from collector.settings import (
@@ -46,7 +48,7 @@ def notifiers(
 ) -> dict[str, Notifier]:
     """Make a notifier for each receiver, or one. ``secrets`` are named as in the settings: receivers[0].key_file."""
     return {
-        receiver.name: NOTIFIERS[type(receiver)](receiver, tools, _own(secrets, f"receivers[{i}]."))
+        receiver.name: rotating(_own(secrets, f"receivers[{i}]."), partial(NOTIFIERS[type(receiver)], receiver, tools))
         for i, receiver in enumerate(receivers)
         if only in {None, receiver.name}
     }

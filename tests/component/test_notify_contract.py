@@ -424,6 +424,61 @@ async def test_a_clock_that_is_wrong(kind: Kind, off_s: float) -> None:
     assert len(robot.attempts) == (2 if abs(off_s) < allowed_s else 3)
 
 
+# --- one secret takes the place of another --------------------------------------------------------------------------
+
+
+def of_lines(kind: Kind, base_url: str, field: str, *lines: str) -> dict[str, str]:
+    """The files of a receiver, ``field`` of which holds several lines."""
+    by_key = {"key": [secrets_of(kind, base_url, key=line) for line in lines]}
+    by_sign = {"sign": [secrets_of(kind, base_url, sign_secret=line) for line in lines]}
+    each = {**by_key, **by_sign}[field]
+    return {f"receivers[0].{name}": "\n".join(dict.fromkeys(one[name] for one in each)) for name in each[0]}
+
+
+ROTATING = [
+    *(pytest.param(kind.values[0], "key", id=f"{kind.id} key") for kind in ALL),
+    *(pytest.param(kind.values[0], "sign", id=f"{kind.id} signature") for kind in SIGNED),
+]
+
+
+@pytest.mark.parametrize(("kind", "field"), ROTATING)
+async def test_old_and_new_secret_side_by_side(kind: Kind, field: str) -> None:
+    """Whichever the robot takes; once it took one, that is asked first. With neither it is a wrong setting."""
+    time = Time()
+    robot, right = robot_of(kind, time), KEY if field == "key" else SIGN_SECRET
+    async with TestServer(robot.app()) as server, ClientSession() as session:
+        base_url = str(server.make_url("")).rstrip("/")
+        secrets = of_lines(kind, base_url, field, "SECnew", right)
+        send_to = notifiers([receiver_of(kind, base_url)], secrets, tools_of(session, time))["group"]
+        await send_to.send(message())
+        time.pass_by(10)
+        await send_to.send(message())
+        assert [code == 0 for code in robot.attempts] == [False, True, True]
+        setattr(robot, "key" if field == "key" else "secret", "SECnew")
+        time.pass_by(10)
+        await send_to.send(message())
+        assert [code == 0 for code in robot.attempts[3:]] == [False, True]
+        setattr(robot, "key" if field == "key" else "secret", "another")
+        time.pass_by(10)
+        with pytest.raises(Misconfigured) as raised:
+            await send_to.send(message())
+    assert raised.value.reason == ("invalid_robot" if field == "key" else "bad_signature")
+    assert len(robot.received) == 3
+
+
+async def test_a_robot_that_is_busy_is_not_asked_with_another_secret() -> None:
+    """Only what speaks of the secret makes it try the next one."""
+    robot = robot_of(WECOM)
+    robot.mode = "busy"
+    async with TestServer(robot.app()) as server, ClientSession() as session:
+        base_url = str(server.make_url("")).rstrip("/")
+        secrets = of_lines(WECOM, base_url, "key", KEY, "other")
+        send_to = notifiers([receiver_of(WECOM, base_url)], secrets, tools_of(session))["group"]
+        with pytest.raises(Deferred):
+            await send_to.send(message())
+    assert robot.attempts == [-1]
+
+
 # --- rates ----------------------------------------------------------------------------------------------------------
 
 

@@ -308,6 +308,30 @@ def test_what_is_no_address_for_a_webhook(tmp_path, address):
     assert "s3cret-canary" not in done.output
 
 
+MANY_LINES = [
+    pytest.param("receivers: [{kind: wecom, name: a, key_file: own}]", 4, 0, id="a key and three others"),
+    pytest.param("receivers: [{kind: wecom, name: a, key_file: own}]", 5, 4, id="a file of something else"),
+    pytest.param("listen: {tokens: {metrics_file: own}}", 2, 0, id="two tokens"),
+    pytest.param("receivers: [{kind: webhook, name: a, url_file: own}]", 2, 0, id="two addresses"),
+    pytest.param(
+        "receivers: [{kind: alertmanager, name: a, urls: ['http://127.0.0.1:1'], token_file: own}]", 2, 1, id="x"
+    ),
+    pytest.param("mqtt: {host: h, password_file: own, tls: false}", 2, 1, id="a password that two cannot be"),
+]
+
+
+@pytest.mark.parametrize(("text", "lines", "most"), MANY_LINES)
+def test_secrets_side_by_side(tmp_path, text, lines, most):
+    """Where old and new can hold together, up to four; blank lines do not count; elsewhere `check` says it."""
+    secret(tmp_path, "own").write_text(
+        "\n\n".join(f"https://h/s3cret-canary{n}" if "url_file" in text else f"s3cret-canary{n}" for n in range(lines))
+    )
+    done = call("check", "-c", settings(tmp_path, f"{text}\n"))
+    assert done.exit_code == (EXIT_CONFIG if most else 0), done.output
+    assert (f"the file holds {lines} secrets, one a line; at most {most} can be used" in done.output) == bool(most)
+    assert "s3cret-canary" not in done.output
+
+
 def test_every_problem_at_once(tmp_path):
     """One run tells the problems of settings, secrets and roster together."""
     path = settings(tmp_path, "listen: {tokens: {api_file: gone}}\nstore: x\n")

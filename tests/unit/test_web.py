@@ -16,7 +16,7 @@ from collector.views import Bureau, Kept
 from tests.support.samples import NAMES, NOW, demo_school
 
 Client = TestClient[web.Request, web.Application]
-TOKENS = {"metrics": "m-secret", "api": "a-secret", "board": "b-secret"}
+TOKENS = {"metrics": "m-secret", "api": "a-secret", "board": "b-secret", "alertmanager": "r-secret"}
 
 
 @asynccontextmanager
@@ -131,6 +131,9 @@ def basic(user: str, password: str) -> str:
         pytest.param("/", "Bearer \u00e9", 401, id="not ascii"),
         pytest.param("/school/5114020001", "Bearer", 401, id="no token in it"),
         pytest.param("/nothing", "", 401, id="what does not exist is not told"),
+        pytest.param("/alertmanager", "", 401, id="alertmanager without"),
+        pytest.param("/alertmanager/chat", "Bearer b-secret", 401, id="alertmanager with another's token"),
+        pytest.param("/alertmanager/chat", "Bearer r-secret", 404, id="alertmanager, not served here"),
         pytest.param("/metrics/", "", 401, id="no way round by spelling"),
         pytest.param("/%6detrics", "", 401, id="no way round by encoding"),
     ],
@@ -139,6 +142,15 @@ async def test_tokens(path: str, authorization: str, status: int) -> None:
     """Each kind of reader has its own token."""
     async with serving(TOKENS) as client:
         assert (await fetch(client, path, Authorization=authorization))[0] == status
+
+
+@pytest.mark.parametrize("given", ["new", "old"])
+async def test_an_old_and_a_new_token_hold_side_by_side(given: str) -> None:
+    """Until all readers have the new one; both together are no third."""
+    async with serving({"metrics": "new\nold"}) as client:
+        assert (await fetch(client, "/metrics", Authorization=f"Bearer {given}"))[0] == 200
+        for wrong in ("newold", "new old", "", "ol"):
+            assert (await fetch(client, "/metrics", Authorization=f"Bearer {wrong}"))[0] == 401
 
 
 async def test_a_refused_reader_is_asked_and_counted() -> None:
