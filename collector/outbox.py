@@ -242,6 +242,7 @@ class Outbox:
         self._failing.pop(name, None)
         self._misconfigured.pop(name, None)
         self._replaced.pop(name, None)
+        self._tries.pop(name, None)
         # insist on marking what was sent: forgetting it would send it twice
         if following:
             words = msgspec.json.encode(following).decode()

@@ -477,6 +477,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室",
         "{schools} school(s), {classrooms} classroom(s)",
     ),
+    "chat.joined": (
+        "新增 {schools} 所学校 {classrooms} 间教室",
+        "{schools} more school(s), {classrooms} classroom(s)",
+    ),
     "chat.total": ("此事件目前共影响 {classrooms} 间教室", "This incident now affects {classrooms} classroom(s)"),
     "chat.recovered": (
         "{schools} 所学校 {classrooms} 间教室已恢复",
@@ -594,8 +598,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_separator": (",", ", "),
     "chat.part": ("{title}({part}/{parts})", "{title} ({part}/{parts})"),
     "chat.more": (
-        "…… 另有 {schools} 所学校 {classrooms} 间教室",
-        "... and {schools} more school(s), {classrooms} classroom(s)",
+        "…… 另有 {schools} 所学校 {classrooms} 间教室,见看板",
+        "... and {schools} more school(s), {classrooms} classroom(s): see the board",
     ),
     "chat.more_alerts": ("…… 另有 {count} 条告警", "... and {count} more alert(s)"),
     # --- groups that come from Alertmanager --------------------------------------------------------------------------

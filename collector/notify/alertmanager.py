@@ -78,9 +78,12 @@ class Alertmanager:
     async def keep(self, standing: Callable[[], Iterable[Notice]]) -> None:
         """Post what stands, and what ended lately, again and again until cancelled."""
         while True:
-            # what stands is asked for in the turn: else an end that is sent meanwhile would be taken back
-            async with self._turn:
-                await self._refresh(standing())
+            try:
+                # what stands is asked for in the turn: else an end that is sent meanwhile would be taken back
+                async with self._turn:
+                    await self._refresh(standing())
+            except Exception:  # a bug in the words of one alert must not end the collector
+                _log.exception("alertmanager_refresh_failed")
             await asyncio.sleep(REFRESH_S)
 
     async def _refresh(self, standing: Iterable[Notice]) -> None:
@@ -117,8 +120,7 @@ class Alertmanager:
     def _annotations(self, notice: Notice, cause: Cause, member: AlertChange) -> dict[str, str]:
         """What people read: the message as if it were about this one alone."""
         kind = "opened" if member.change == "opened" else "resolved" if member.why == "recovered" else "withdrawn"
-        alone = replace(notice, kind=kind, members=(member,), remaining_classrooms=0, known_classrooms=0,
-                        still_classrooms=0)  # fmt: skip
+        alone = replace(notice, kind=kind, members=(member,), known_classrooms=0, still_classrooms=0)
         message = self._render(alone)
         actor = notice.actor or ACTORS[cause]
         return {

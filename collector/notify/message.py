@@ -94,7 +94,7 @@ def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable
         return
     opened = [member for member in notice.members if member.change == "opened"]
     if opened:
-        yield _scale("affected", opened, language)
+        yield _scale("joined" if notice.kind == "updated" else "affected", opened, language)
     if notice.known_classrooms:
         yield say("chat.known", language, classrooms=notice.known_classrooms)
     for scale, why in (("recovered", "recovered"), ("withdrawn_scale", "withdrawn")):

@@ -163,6 +163,24 @@ async def test_a_member_that_is_away_hears_it_later(monkeypatch: pytest.MonkeyPa
     assert raised.value.reason == "http_status"
 
 
+async def test_a_bug_ends_no_refreshing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the collector with it."""
+    monkeypatch.setattr(kind, "REFRESH_S", 0.01)
+    member, found = Peer(), iter([1, 2])
+
+    def buggy() -> list[Any]:
+        if next(found, None):
+            raise KeyError("?")
+        return [notice(SLOW)]
+
+    async with cluster(member) as send_to:
+        keeping = asyncio.create_task(send_to.keep(buggy))
+        async with asyncio.timeout(10):
+            while not member.posts:
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+
+
 async def test_what_opens_again_is_not_ended_by_the_refresh() -> None:
     """The end that was remembered is forgotten, and only offices of the receiver's own are refreshed."""
     member = Peer()

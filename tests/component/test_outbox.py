@@ -595,3 +595,18 @@ async def test_a_part_that_is_refused(tmp_path):
         await until(lambda: is_settled(store, ["handed", "sent", "sent"]))
     assert robot.taken == ["t(1/2)+1a+1b", "t(1/2)+2a+2b", "t(2/2)+2c"]
     assert other.taken == ["t(1/2)+1a+1b", "t(2/2)+1c"]
+
+
+async def test_each_part_has_its_own_tries(tmp_path):
+    """Answers that may be about a message are counted for each part: five and five are not ten."""
+    doubt = [Deferred("unknown_code", 300, 99999)] * 5
+    robot, clock = Cutter(*doubt, None, *doubt, None), FakeClock()
+    render = lambda notice: long_message(notice.incident, "abc")  # noqa: E731
+    async with delivering(tmp_path, clock, render=render, r=robot) as (store, outbox):
+        await write(store, outbox, "1", "r")
+
+        async def settled():
+            return [state for _, state, _ in await states(store)] == ["sent"]
+
+        await let_pass(clock, outbox, settled)
+    assert robot.taken == ["t(1/2)+1a+1b", "t(2/2)+1c"]

@@ -40,7 +40,7 @@ GOLDEN = [
     pytest.param(
         notice(*TWO_SCHOOLS[1:], kind="updated", remaining_classrooms=9),
         "【更新】东坡区教育和体育局:学校上联带宽低于要求\n"
-        "1 所学校 2 间教室\n"
+        "新增 1 所学校 2 间教室\n"
         "此事件目前共影响 9 间教室\n"
         "- 思蒙镇中心小学:2 间教室(b2-301、b2-302),实测 62.1 Mbit/s,要求 100 Mbit/s,自 10月15日 11:59 起\n"
         "请处理:网络运营商\n"
@@ -140,7 +140,7 @@ GOLDEN = [
             remaining_classrooms=12,
         ),
         "【更新】东坡区教育和体育局:学校上联带宽低于要求\n"
-        "1 所学校 2 间教室\n"
+        "新增 1 所学校 2 间教室\n"
         "1 所学校 7 间教室已恢复\n"
         "1 所学校 1 间教室不再计入\n"
         "此事件目前共影响 12 间教室\n"
@@ -187,7 +187,7 @@ GOLDEN = [
             known_classrooms=2,
         ),
         "【更新】东坡区教育和体育局:教育平台不可达\n"
-        "1 所学校 3 间教室\n"
+        "新增 1 所学校 3 间教室\n"
         "其中 2 间此前已告知\n"
         "此事件目前共影响 7 间教室\n"
         "- 城关小学:3 间教室(b2-301、b2-302、b2-303),平台 国家中小学智慧教育平台,自 10月15日 11:50 起\n"
@@ -333,7 +333,7 @@ def test_a_storm_has_an_end_and_keeps_its_totals() -> None:
     assert "1000 所学校 30000 间教室" in texts[0]
     lines = [line for text in texts for line in text.splitlines()]
     shown = sum(line.startswith("> **") for line in lines)
-    assert lines[-4] == f"…… 另有 {1_000 - shown} 所学校 {(1_000 - shown) * 30} 间教室"
+    assert lines[-4] == f"…… 另有 {1_000 - shown} 所学校 {(1_000 - shown) * 30} 间教室,见看板"
     assert shown > 80
     assert lines[-3:] == CLOSING
     assert all(len(text.encode()) > 3_900 for text in texts)
