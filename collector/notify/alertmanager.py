@@ -82,7 +82,7 @@ class Alertmanager:
                 # what stands is asked for in the turn: else an end that is sent meanwhile would be taken back
                 async with self._turn:
                     await self._refresh(standing())
-            except Exception:  # a bug in the words of one alert must not end the collector
+            except Exception:  # noqa: BLE001 - a bug in the words of one alert must not end the collector
                 _log.exception("alertmanager_refresh_failed")
             await asyncio.sleep(REFRESH_S)
 
