@@ -490,6 +490,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室不再计入",
         "{schools} school(s), {classrooms} classroom(s) no longer counted here",
     ),
+    "chat.same_fault": (
+        "与此前告知的事件 {incidents} 是同一故障(其中 {classrooms} 间教室此前已告知)",
+        "One fault with incident(s) {incidents} told before ({classrooms} of the classrooms were told with them)",
+    ),
     "chat.known": (
         "其中 {classrooms} 间此前已告知",
         "{classrooms} classroom(s) of these were affected before",

@@ -58,6 +58,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many good observations in a row close it."""
     group_wait_s: NonNegative = 30.0
     """A message waits so long for more of the same cause."""
+    same_root_s: NonNegative = 1_800.0
+    """Schools whose gateways fell silent, or that lost a platform, within so long of each other may have one root."""
     platform_hold_s: NonNegative = 120.0
     """An unreachable platform is a school's alert only after this: other offices may see it, too."""
     observation_school_days: Annotated[int, Meta(ge=0, le=60)] = 7

@@ -95,6 +95,9 @@ def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable
     opened = [member for member in notice.members if member.change == "opened"]
     if opened:
         yield _scale("joined" if notice.kind == "updated" else "affected", opened, language)
+    if notice.joined:
+        listed = say("list.separator", language).join(clean(number) for number in notice.joined[:NAMED_ROOMS_MAX])
+        yield say("chat.same_fault", language, incidents=listed, classrooms=notice.joined_classrooms)
     if notice.known_classrooms:
         yield say("chat.known", language, classrooms=notice.known_classrooms)
     for scale, why in (("recovered", "recovered"), ("withdrawn_scale", "withdrawn")):

@@ -1,7 +1,10 @@
 """The bureau told event by event, and what schools tell it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from collector.core.bureau.root import Scope
 from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau as State
 from collector.core.bureau.words import BureauEvent, Incident, IncidentChanged, Notice
@@ -20,7 +23,8 @@ def change(school: str = "s1", kind: str = "opened", cause: Cause = Cause.UPLINK
 
 
 class Bureau:
-    def __init__(self, policy: Policy = POLICY) -> None:
+    def __init__(self, policy: Policy = POLICY, scopes: Mapping[str, Scope] = MappingProxyType({})) -> None:
+        self.scopes = scopes
         self.state = State()
         self.policy = policy
         self.wake_at: float | None = None
@@ -28,7 +32,7 @@ class Bureau:
         self.history: list[IncidentChanged] = []
 
     def step(self, now: float, *changes: BureauEvent) -> list[Notice]:
-        self.state, effects, self.wake_at = step(self.state, changes, now, self.policy)
+        self.state, effects, self.wake_at = step(self.state, changes, now, self.policy, self.scopes)
         notices = [e for e in effects if isinstance(e, Notice)]
         self.notices += notices
         self.history += [e for e in effects if isinstance(e, IncidentChanged)]

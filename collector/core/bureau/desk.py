@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from collector.core.bureau import incidents, moves, pace
+from collector.core.bureau import groups, incidents, moves, pace
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.root import Scope
-from collector.core.bureau.words import BureauEffect, Desk, Incident, IncidentChanged
+from collector.core.bureau.words import BureauEffect, Desk, Incident, IncidentChanged, Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
 
@@ -41,7 +41,7 @@ class OpenDesk:
     def take(self, change: AlertChange, number: int) -> bool:
         """Enter an opened alert; say whether that made the incident ``number``."""
         held = next((i for i in self._incidents.values() if incidents.holds(i, change)), None)
-        home = held or next((i for i in self._incidents.values() if incidents.is_home(i, change)), None)
+        home = held or groups.home_of(change, self._incidents.values(), self._policy)
         incident = home or incidents.founded(number, change, self._now)
         self._put(incident, change.school, incidents.opened(incident.schools.get(change.school, ()), change))
         if home is None:
@@ -113,18 +113,45 @@ class OpenDesk:
     def speak(self) -> list[BureauEffect]:
         """Tell what is due, the longest waiting first, as far as the limit allows."""
         self.effects = []
-        for _, name in sorted(self._due()):
-            if pace.free_at(self._sent_at, self._policy) > self._now:
-                break
+        while (first := min(self._due(), default=None)) and pace.free_at(self._sent_at, self._policy) <= self._now:
             self._sent_at = pace.noted(self._sent_at, self._now, self._policy)
-            if not name:
-                self.effects.append(moves.tell(self._office, self._moves, self._now))
-                self._moves = ()
-                continue
-            after, notice = incidents.tell(self._incidents[name], self._now, self._scope)
-            self.effects.append(notice)
-            self._keep(after)
+            self.effects.append(self._tell(first[1]))
         return self.effects
+
+    def _tell(self, name: str) -> Notice:
+        """Tell one incident, or the moves."""
+        if not name:
+            notice = moves.tell(self._office, self._moves, self._now)
+            self._moves = ()
+            return notice
+        name, joined_classrooms = self._joined(name)
+        after, notice = incidents.tell(self._incidents[name], self._now, self._scope, joined_classrooms)
+        self._keep(after)
+        return notice
+
+    def _joined(self, name: str) -> tuple[str, dict[str, int]]:
+        """Make one of all incidents that turn out to have one root now that something new is to be told.
+
+        Return which goes on, and what those brought that the office was told of by themselves.
+        """
+        incident, brought = self._incidents[name], dict[str, int]()
+        if not incidents.has_begun(incident):
+            return name, brought
+        found = groups.same_root(incident, self._incidents.values(), self._scope, self._policy)
+        if len(found) < 2:
+            return name, brought
+        # the one that the office knows longest goes on: its number stands in the chat
+        first, *others = sorted(found, key=lambda each: (each.notified_at is None, each.id))
+        whole, schools = replace(first, scope=groups.joined_scope(found, self._scope)), dict(first.schools)
+        for other in others:
+            before = whole.tally.told_classroom_count
+            whole = incidents.joined(whole, other, schools)
+            if other.notified_at is not None:
+                brought[other.id] = whole.tally.told_classroom_count - before
+            self._keep(replace(other, schools={}))
+        self._own[first.id] = schools
+        self._keep(whole)
+        return first.id, brought
 
     def _due(self) -> Iterator[tuple[float, str]]:
         return ((at, name) for at, name in self._times() if at <= self._now)

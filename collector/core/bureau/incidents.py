@@ -1,11 +1,13 @@
 """The life of an incident: who belongs to it, what its office was told, and what is news to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
+from collector.core.bureau.groups import joined_root, scope_of
 from collector.core.bureau.morning import CAN_WAIT, next_morning
-from collector.core.bureau.root import Scope, root_of
+from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
 from collector.core.events import AlertChange
 from collector.core.policy import Policy
@@ -16,7 +18,7 @@ Members = tuple[Member, ...]
 def founded(number: int, change: AlertChange, now: float) -> Incident:
     return Incident(
         id=f"{number:06d}",
-        scope="office",
+        scope=scope_of(change.cause),
         office=change.office,
         cause=change.cause,
         opened_at=now,
@@ -24,9 +26,9 @@ def founded(number: int, change: AlertChange, now: float) -> Incident:
     )
 
 
-def is_home(incident: Incident, change: AlertChange) -> bool:
-    """Whether an alert that no incident holds belongs to ``incident``."""
-    return incident.scope == "office" and incident.cause is change.cause
+def has_begun(incident: Incident) -> bool:
+    """Whether something of it is open and was never told."""
+    return any(m.is_open and m.told is None for members in incident.schools.values() for m in members)
 
 
 def holds(incident: Incident, change: AlertChange) -> bool:
@@ -151,8 +153,21 @@ def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) ->
     return next_morning(scope.hours, soon, now, policy) if incident.cause in CAN_WAIT else soon
 
 
-def tell(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice]:
-    """Say what is news, or all of it as a reminder; return the incident as its office knows it then."""
+def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> Incident:
+    """Take over the members of ``other``; ``schools`` are those of ``incident``, which the caller owns."""
+    for school, members in other.schools.items():
+        incident = put(incident, schools, school, (*schools.get(school, ()), *members))
+    due = [at for at in (incident.due_at, other.due_at) if at is not None]
+    return replace(incident, opened_at=min(incident.opened_at, other.opened_at), due_at=min(due, default=None))
+
+
+def tell(
+    incident: Incident, now: float, scope: Scope, joined_classrooms: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Incident, Notice]:
+    """Say what is news, or all of it as a reminder; return the incident as its office knows it then.
+
+    ``joined_classrooms``: told incidents that turned out to be this one, each with the rooms that it brought.
+    """
     whole = dict(sorted(incident.schools.items()))
     news = {school: members for school, members in whole.items() if any(map(_is_news, members))}
     items, known, still = list[AlertChange](), 0, 0
@@ -166,8 +181,7 @@ def tell(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice
         after = put(after, schools, school, heard)
     if not news:
         items = [member.alert for members in whole.values() for member in members]
-    still_open = (m.alert for members in after.schools.values() for m in members if m.is_open)
-    root = root_of(incident.cause, still_open, scope)
+    root = joined_root(after if after.schools else incident, scope)
     notice = Notice(
         kind=_kind(incident, items) if news else "reminder",
         incident=incident.id,
@@ -179,6 +193,8 @@ def tell(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice
         remaining_classrooms=after.tally.told_classroom_count,
         known_classrooms=known,
         still_classrooms=still,
+        joined=tuple(joined_classrooms),
+        joined_classrooms=sum(joined_classrooms.values()),
         actor=root.actor,
         root_name=root.name,
     )

@@ -18,6 +18,8 @@ SEVERAL = 3
 """Two schools of one operator fail together by chance; DESIGN says "several"."""
 SHARE_MIN_RATIO = 0.25
 """Of an operator's schools: gateways that died one by one over the weeks are nobody's outage."""
+TOGETHER_MIN_RATIO = 0.1
+"""The same of those that began to fail within minutes of each other: chance hardly does that."""
 TIMES_OTHERS = 2.0
 """So many times the share of all other schools: what fails everywhere is not one operator's."""
 
@@ -59,14 +61,17 @@ def _of_most(found: Sequence[Hours]) -> Hours:
     return max(found, key=lambda hours: counted[id(hours)], default=Hours())
 
 
-def root_of(cause: Cause, alerts: Iterable[AlertChange], scope: Scope) -> Root:
+def root_of(
+    cause: Cause, alerts: Iterable[AlertChange], scope: Scope, share_min_ratio: float = SHARE_MIN_RATIO
+) -> Root:
     """``alerts``: the open ones of the incident."""
     failing: dict[str, list[AlertChange]] = {}
     for alert in alerts:
         failing.setdefault(alert.school, []).append(alert)
     if cause is Cause.PLATFORM_UNREACHABLE:
-        return _of_platform(failing, scope)
-    if cause in {Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED} and (name := _operator(failing, scope)):
+        return _of_platform(failing, scope, share_min_ratio)
+    of_operators = cause in {Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED}
+    if of_operators and (name := _operator(failing, scope, share_min_ratio)):
         return Root("operator", name)
     if cause is Cause.GATEWAY_SILENT and len(failing) >= SEVERAL and scope.school_count <= 2 * len(failing):
         # power of a town, or the network that all lines end in: no school can mend that
@@ -74,14 +79,20 @@ def root_of(cause: Cause, alerts: Iterable[AlertChange], scope: Scope) -> Root:
     return Root(ACTORS[cause])
 
 
-def _of_platform(failing: Mapping[str, list[AlertChange]], scope: Scope) -> Root:
+def shared_root(cause: Cause, together: Iterable[AlertChange], scope: Scope) -> Root | None:
+    """What several schools hang on that began to fail ``together``; None = each of them is alone with it."""
+    root = root_of(cause, together, scope, TOGETHER_MIN_RATIO)
+    return None if root.actor == "school" else root
+
+
+def _of_platform(failing: Mapping[str, list[AlertChange]], scope: Scope, share_min_ratio: float) -> Root:
     if len(failing) < SEVERAL and len(failing) < scope.school_count:
         # its resolver, its proxy, its clock: all others reach the platform
         return Root("school")
     # a single platform that is missed behind an exit may as well be the platform's own fault
     if len({alert.subject.name for alerts in failing.values() for alert in alerts}) > 1 and (name := _exit(failing)):
         return Root("exit", name)
-    if name := _operator(failing, scope, among_others=True):
+    if name := _operator(failing, scope, share_min_ratio, among_others=True):
         return Root("operator", name)
     return Root("platform")
 
@@ -93,7 +104,9 @@ def _exit(failing: Mapping[str, list[AlertChange]]) -> str | None:
     return name if count >= SEVERAL and 3 * count >= 2 * len(failing) else None
 
 
-def _operator(failing: Mapping[str, list[AlertChange]], scope: Scope, *, among_others: bool = False) -> str | None:
+def _operator(
+    failing: Mapping[str, list[AlertChange]], scope: Scope, share_min_ratio: float, *, among_others: bool = False
+) -> str | None:
     """The operator whose schools fail far more than those of others; ``among_others``: only where there are others."""
     found = Counter(alerts[0].operator for alerts in failing.values())
     name, count = max(((n, c) for n, c in found.items() if n), key=lambda each: each[1], default=(None, 0))
@@ -104,4 +117,4 @@ def _operator(failing: Mapping[str, list[AlertChange]], scope: Scope, *, among_o
     if among_others and not other_count:
         return None
     share, other_share = count / served_count, (len(failing) - count) / max(1, other_count)
-    return name if share >= SHARE_MIN_RATIO and share >= TIMES_OTHERS * other_share else None
+    return name if share >= share_min_ratio and share >= TIMES_OTHERS * other_share else None

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from collector.core.bureau.root import Scope, root_of
+from collector.core.bureau.groups import joined_root
+from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Bureau, Notice
 
 
@@ -14,7 +15,7 @@ def standing(bureau: Bureau, scopes: Mapping[str, Scope], now: float) -> Iterato
             told = tuple(member.alert for member in held if member.told is not None)
             if not told:
                 continue
-            root = root_of(incident.cause, (member.alert for member in held), scopes.get(office, Scope()))
+            root = joined_root(incident, scopes.get(office, Scope()))
             yield Notice(
                 kind="opened",
                 incident=incident.id,

@@ -15,7 +15,7 @@ from collector.core.words import Actor, Cause
 
 STATE_VERSION = 1
 
-Scope = Literal["school", "office", "bureau"]
+Scope = Literal["school", "operator", "exit", "platform", "office", "bureau"]
 NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved"]
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -67,7 +67,8 @@ class Tally(Struct, frozen=True):
 class Incident(Struct, frozen=True, kw_only=True):
     """One root with everything it explains. Its ``id`` rests on nothing that can change.
 
-    Scope ``office`` is what is made today: one for each office and cause.
+    ``scope`` says what holds it together; which operator, exit or platform that is, each of its members says. Scope
+    ``office`` is one for each office and cause: what can wait for the morning, and what earlier releases made of all.
     """
 
     version: int = STATE_VERSION
@@ -119,8 +120,9 @@ class Notice(Struct, frozen=True, kw_only=True):
     """One message to be sent: codes and numbers, no sentences.
 
     ``members`` are what the office hears with it, opened ones and closed ones, each with its rooms. Counts add up from
-    what it heard before: rooms before + opened - ``known_classrooms`` - closed + ``still_classrooms`` =
-    ``remaining_classrooms``. Of kind ``moved`` it is about ``moves`` and has no cause: nothing is wrong.
+    what it heard before: rooms before + ``joined_classrooms`` + opened - ``known_classrooms`` - closed +
+    ``still_classrooms`` = ``remaining_classrooms``.
+    Of kind ``moved`` it is about ``moves`` and has no cause: nothing is wrong.
     """
 
     kind: NoticeKind
@@ -136,6 +138,10 @@ class Notice(Struct, frozen=True, kw_only=True):
     """Rooms of the opened ones that the office knew to be affected."""
     still_classrooms: int = 0
     """Rooms of the closed ones that another member goes on to affect."""
+    joined: tuple[str, ...] = ()
+    """Incidents that the office was told of by themselves, and that turned out to be this one: they go on as it."""
+    joined_classrooms: int = 0
+    """Rooms that the office knew by ``joined`` alone: they count as heard before."""
     moves: tuple[DeviceMoved, ...] = ()
     actor: Actor | None = None
     """Who is to act, by the scope of the whole incident; None = nobody."""

@@ -30,6 +30,7 @@ DEFAULTS = {
     "raise_after": 3,
     "clear_after": 2,
     "group_wait_s": 30.0,
+    "same_root_s": 1_800.0,
     "platform_hold_s": 120.0,
     "observation_school_days": 7,
     "message_window_s": 300.0,
