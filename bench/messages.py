@@ -22,6 +22,7 @@ ROOMS = {"b2-301": "三年级1班", "b2-302": "三年级2班", "a1-105": "一年
 NAMES = Names(
     offices={"511402": "东坡区教育和体育局", "511421": "仁寿县教育和体育局"},
     platforms={"national": "国家中小学智慧教育平台"},
+    board_url="https://classready.edu.example",
     classroom_name=lambda _school, room: {"b2-301": "三年级1班", "b2-302": "三年级2班", "a1-105": "一年级5班"}.get(
         room, ""
     ),

@@ -79,6 +79,8 @@ class Listen(_Strict, frozen=True, kw_only=True):
     """A reverse proxy on this machine provides TLS."""
     tokens: Tokens = Tokens()
     """Who may read what; null = without a token, on loopback only."""
+    public_url: ServerUrl | None = None
+    """How people reach the board: messages link to its pages; null = they have no link."""
 
 
 class Mqtt(_Strict, frozen=True, kw_only=True):

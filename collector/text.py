@@ -25,6 +25,8 @@ class Names(Struct, frozen=True, kw_only=True):
     platforms: Mapping[str, str] = {}
     classroom_name: Callable[[str, str], str] = lambda _school, _classroom: ""
     """(school, classroom) -> its roster name (三年级2班), empty where there is none."""
+    board_url: str | None = None
+    """Where people find the board; None = messages have no link."""
     utc_offset_s: float = 28_800.0
     """The bureau's own zone."""
     school_offset_s: Callable[[str], float | None] = lambda _school: None
@@ -477,7 +479,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室",
         "{schools} school(s), {classrooms} classroom(s)",
     ),
-    "chat.joined": (
+    "chat.added": (
         "新增 {schools} 所学校 {classrooms} 间教室",
         "{schools} more school(s), {classrooms} classroom(s)",
     ),
@@ -508,6 +510,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.act": ("请处理:{actor}", "To be fixed by: {actor}"),
     "chat.step": ("下一步:{step}", "Next: {step}"),
     "chat.incident": ("事件编号 {incident}", "Incident {incident}"),
+    "chat.link": ("看板:{url}", "Board: {url}"),
+    "chat.link_label": ("打开看板", "Open the board"),
     # the one cheapest thing to do; by who acts where that makes it another one
     "step.gateway_silent": (
         "到机房看校园网关的电源灯和网线;停电的,等来电后再看",

@@ -95,6 +95,7 @@ class Service:
             offices=self.engine.roster.offices,
             platforms=_platform_names(self.configuration.settings),
             classroom_name=self.engine.roster.classroom_name,
+            board_url=self.configuration.settings.listen.public_url,
             school_offset_s=self._school_offset_s,
         )
 

@@ -110,27 +110,14 @@ class Alertmanager:
         for member in notice.members:
             ends_at = member.at if member.change == "closed" else now + self._expires_s
             begun_at = min(member.at if member.since is None else member.since, ends_at)
-            yield {
+            message = self._render(_alone(notice, member))
+            alert = {
                 "labels": _labels(notice, notice.cause, member),
-                "annotations": self._annotations(notice, notice.cause, member),
+                "annotations": _annotations(notice, notice.cause, message),
                 "startsAt": _time(begun_at),
                 "endsAt": _time(ends_at),
             }
-
-    def _annotations(self, notice: Notice, cause: Cause, member: AlertChange) -> dict[str, str]:
-        """What people read: the message as if it were about this one alone."""
-        kind = "opened" if member.change == "opened" else "resolved" if member.why == "recovered" else "withdrawn"
-        alone = replace(notice, kind=kind, members=(member,), known_classrooms=0, still_classrooms=0)
-        message = self._render(alone)
-        actor = notice.actor or ACTORS[cause]
-        return {
-            "summary": message.title,
-            "description": write(message),
-            "school_name": message.items[0].name,
-            "facts": message.items[0].facts,
-            "actor": say(f"actor.{actor}", message.language),
-            "next_step": next_step(cause, actor, message.language),
-        }
+            yield alert if message.link is None else {**alert, "generatorURL": message.link}
 
     # --- over HTTP ---------------------------------------------------------------------------------------------------
 
@@ -182,6 +169,25 @@ def _labels(notice: Notice, cause: Cause, member: AlertChange) -> dict[str, str]
         "incident": notice.incident,
     }
     return {name: value.encode(errors="replace").decode() for name, value in labels.items()}
+
+
+def _alone(notice: Notice, member: AlertChange) -> Notice:
+    """The message as if it were about this one alone."""
+    kind = "opened" if member.change == "opened" else "resolved" if member.why == "recovered" else "withdrawn"
+    return replace(notice, kind=kind, members=(member,), known_classrooms=0, still_classrooms=0)
+
+
+def _annotations(notice: Notice, cause: Cause, message: Message) -> dict[str, str]:
+    """What people read."""
+    actor = notice.actor or ACTORS[cause]
+    return {
+        "summary": message.title,
+        "description": write(message),
+        "school_name": message.items[0].name,
+        "facts": message.items[0].facts,
+        "actor": say(f"actor.{actor}", message.language),
+        "next_step": next_step(cause, actor, message.language),
+    }
 
 
 def _trial(message: Message, now: float) -> Alert:

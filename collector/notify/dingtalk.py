@@ -59,7 +59,7 @@ def _title(title: str, alarming: bool) -> str:  # noqa: FBT001 - the shape of Ma
     return f'#### <font color="{"#FA5151" if alarming else "#07C160"}">{title}</font>'
 
 
-MARKDOWN = Markup(title=_title, strong="**", line_end="\n\n")
+MARKDOWN = Markup(title=_title, strong="**", line_end="\n\n", has_links=True)
 """A single line end does not end a line on every client."""
 
 

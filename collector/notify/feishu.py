@@ -44,7 +44,7 @@ MEANINGS: Mapping[int, Meaning] = {
     19024: Mend("no_keyword"),
 }
 
-TEXT = Markup(title=None, strong="**")
+TEXT = Markup(title=None, strong="**", has_links=True)
 
 
 class Feishu:

@@ -47,6 +47,8 @@ class Message(Struct, frozen=True, kw_only=True):
     lead: tuple[str, ...]
     items: tuple[Item, ...]
     closing: tuple[str, ...]
+    link: str | None = None
+    """The page of the board that shows it."""
     part: int = 1
     part_count: int = 1
     left_out: tuple[int, int] = (0, 0)
@@ -75,6 +77,7 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         lead=tuple(_lead(notice, items, language)),
         items=tuple(items),
         closing=tuple(_closing(notice, language)),
+        link=_link(notice, names),
         about=notice,
     )
 
@@ -87,6 +90,17 @@ def _title(notice: Notice, language: Language, names: Names) -> str:
     return say(f"chat.{kind}", language, office=office, cause=say(f"cause.{notice.cause}", language))
 
 
+def _link(notice: Notice, names: Names) -> str | None:
+    """To the page of the one school that it is about, else of its office. Ids need no escapes (classready.ids)."""
+    if names.board_url is None:
+        return None
+    schools = {member.school for member in notice.members} | {move.school for move in notice.moves}
+    page = f"school/{min(schools)}" if len(schools) == 1 else ""
+    if not page and notice.office:
+        page = f"office/{notice.office}"
+    return f"{names.board_url.rstrip('/')}/{page}"
+
+
 def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:
     """How many began and ended, and how many that makes: a reader who adds up finds the same."""
     if notice.cause is None:
@@ -94,7 +108,7 @@ def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable
         return
     opened = [member for member in notice.members if member.change == "opened"]
     if opened:
-        yield _scale("joined" if notice.kind == "updated" else "affected", opened, language)
+        yield _scale("added" if notice.kind == "updated" else "affected", opened, language)
     if notice.joined:
         listed = say("list.separator", language).join(clean(number) for number in notice.joined[:NAMED_ROOMS_MAX])
         yield say("chat.same_fault", language, incidents=listed, classrooms=notice.joined_classrooms)

@@ -87,6 +87,7 @@ def body_of(receiver: str, message: Message) -> str:
         "left_out": {"schools": schools, "classrooms": classrooms},
         "closing": message.closing,
         "text": write(message),
+        "link": message.link,
         "part": message.part,
         "part_count": message.part_count,
     }

@@ -39,7 +39,7 @@ def _title(title: str, alarming: bool) -> str:  # noqa: FBT001 - the shape of Ma
     return f'**<font color="{"warning" if alarming else "info"}">{title}</font>**'
 
 
-MARKDOWN = Markup(title=_title, bullet="> ", strong="**")
+MARKDOWN = Markup(title=_title, bullet="> ", strong="**", has_links=True)
 
 
 class WeCom:

@@ -199,7 +199,7 @@ class WebhookTarget(StrictRobot):
         if len(body) > 262_144:
             return 413, "too large"
         message = json.loads(body)
-        fields = "version receiver language alarming title lead items left_out closing text part part_count"
+        fields = "version receiver language alarming title lead items left_out closing text link part part_count"
         if list(message) != fields.split() or self.keyword not in message["text"]:
             return 422, "not what was said"
         if self.within(60) >= 60:

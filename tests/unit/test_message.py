@@ -354,6 +354,26 @@ def test_a_school_that_is_longer_than_a_part() -> None:
     assert sum(text.count("> **") for text in texts) == 4
 
 
+def test_a_link_to_the_page_that_shows_it() -> None:
+    """Of the one school, else of its office, else of all; as the robot writes links, and with the last part."""
+    names = replace(NAMES, board_url="https://board.edu.example/")
+    several = render(notice(*schools(90)), "zh", names)  # type: ignore[arg-type]
+    for whole, page in (
+        (render(notice(alert()), "zh", names), "school/5114020001"),
+        (several, "office/511402"),
+        (render(notice(alert(), alert("s2"), office=""), "en", names), ""),
+    ):
+        assert write(whole).endswith(
+            f"\n{'Board: ' if whole.language == 'en' else '看板:'}https://board.edu.example/{page}"
+        )
+        label = "Open the board" if whole.language == "en" else "打开看板"
+        assert write(whole, MARKDOWN).endswith(f"\n[{label}](https://board.edu.example/{page})")
+    parts = split(several, within(4_096, lambda part: write(part, MARKDOWN)))
+    assert [part.link is not None for part in parts] == [False, False, True]
+    assert all(len(write(part, MARKDOWN).encode()) <= 4_096 for part in parts)
+    assert "://" not in write(render(notice(alert()), "zh", NAMES))
+
+
 def test_parts_are_cut_once() -> None:
     """What was cut fits, so that a restart in the middle, which cuts again, changes nothing."""
     fits = within(4_096, lambda part: write(part, MARKDOWN))

@@ -31,6 +31,8 @@ class Markup(Struct, frozen=True, kw_only=True):
     bullet: str = "- "
     strong: str = ""
     line_end: str = "\n"
+    has_links: bool = False
+    """Whether it has its own way to write a link; else the address stands there as it is."""
 
 
 PLAIN = Markup()
@@ -44,7 +46,15 @@ def write(message: Message, markup: Markup = PLAIN) -> str:
         items.append(say("chat.more_alerts", message.language, count=schools))
     elif schools:
         items.append(say("chat.more", message.language, schools=schools, classrooms=classrooms))
-    return markup.line_end.join([*title, *message.lead, *items, *message.closing])
+    return markup.line_end.join([*title, *message.lead, *items, *message.closing, *_link(message, markup)])
+
+
+def _link(message: Message, markup: Markup) -> list[str]:
+    if message.link is None:
+        return []
+    if markup.has_links:
+        return [f"[{say('chat.link_label', message.language)}]({message.link})"]
+    return [say("chat.link", message.language, url=message.link)]
 
 
 def _item(item: Item, message: Message, markup: Markup) -> str:
@@ -78,7 +88,7 @@ def split(message: Message, fits: Fits) -> Sequence[Message]:
 
 def _short_enough(item: Item, message: Message, fits: Fits) -> Item:
     """One school whose line is longer than a whole part: how many rooms, without the rest."""
-    if fits(_numbered(replace(message, lead=(), items=(item,), closing=()), PARTS_MAX)):
+    if fits(_numbered(replace(message, lead=(), items=(item,), closing=(), link=None), PARTS_MAX)):
         return item
     if message.counted == "alerts":
         return replace(item, facts="…")
@@ -86,13 +96,14 @@ def _short_enough(item: Item, message: Message, fits: Fits) -> Item:
 
 
 def _between(message: Message, begin: int, end: int) -> Message:
-    """The lines ``begin`` to ``end`` of lead, items and closing, counted through."""
+    """The lines ``begin`` to ``end`` of lead, items and closing, counted through; the link is with the last of them."""
     items_at, closing_at = len(message.lead), len(message.lead) + len(message.items)
     return replace(
         message,
         lead=message.lead[begin:end],
         items=message.items[max(0, begin - items_at) : max(0, end - items_at)],
         closing=message.closing[max(0, begin - closing_at) : max(0, end - closing_at)],
+        link=message.link if end == closing_at + len(message.closing) else None,
     )
 
 
