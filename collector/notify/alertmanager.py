@@ -9,7 +9,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau.words import Notice
 from collector.core.events import AlertChange
-from collector.core.words import ACTORS, Cause
+from collector.core.words import ACTORS, Actor, Cause
 from collector.notify.contract import Deferred, Refused
 from collector.notify.message import Message, next_step
 from collector.notify.robot.codes import Meaning, Mend, failure
@@ -49,6 +49,16 @@ WHOLE_SCHOOL = frozenset(
 
 Alert = dict[str, Any]
 
+
+class _Standing(NamedTuple):
+    """What was posted last of an alert, and of what it was made."""
+
+    member: AlertChange
+    actor: Actor | None
+    alert: Alert
+    ends_at: float
+
+
 _log = structlog.get_logger()
 
 
@@ -61,6 +71,7 @@ class Alertmanager:
         self._headers = _authorization(settings.user, secrets)
         self._session, self._clock, self._render = tools.session, tools.clock, tools.render
         self._turn = asyncio.Lock()
+        self._standing: dict[tuple[str, ...], _Standing] = {}
         self._ended: dict[str, tuple[float, Alert]] = {}
 
     def parts(self, message: Message) -> Sequence[Message]:
@@ -72,7 +83,6 @@ class Alertmanager:
             if message.about is None:
                 return await self._post([_trial(message, now)])
             alerts = list(self._alerts(message.about, now))
-            self._remember(message.about, alerts, now)
             return await self._post(alerts) if alerts else "nothing to post"
 
     async def keep(self, standing: Callable[[], Iterable[Notice]]) -> None:
@@ -89,35 +99,58 @@ class Alertmanager:
     async def _refresh(self, standing: Iterable[Notice]) -> None:
         now = self._clock()
         self._ended = {key: kept for key, kept in self._ended.items() if now - kept[0] < ENDED_KEPT_S}
-        mine = (notice for notice in standing if not self._offices or notice.office in {"", *self._offices})
-        alerts = [*(alert for _, alert in self._ended.values()), *(a for n in mine for a in self._alerts(n, now))]
+        self._standing = {key: kept for key, kept in self._standing.items() if kept.ends_at > now}
+        again = [alert for _, alert in self._ended.values()]
+        mine = [notice for notice in standing if not self._offices or notice.office in {"", *self._offices}]
+        alerts = [*again, *(alert for notice in mine for alert in self._alerts(notice, now))]
         try:
             if alerts:
                 await self._post(alerts)
         except (Deferred, Refused) as error:
             _log.warning("alertmanager_not_refreshed", reason=str(error), alerts=len(alerts))
 
-    def _remember(self, notice: Notice, alerts: Iterable[Alert], now: float) -> None:
-        for member, alert in zip(notice.members, alerts, strict=True):
-            key = msgspec.json.encode(alert["labels"]).decode()
-            self._ended.pop(key, None)
-            if member.change == "closed":
-                self._ended[key] = (now, alert)
+    # --- what is posted ----------------------------------------------------------------------------------------------
 
     def _alerts(self, notice: Notice, now: float) -> Iterator[Alert]:
+        """One for each member, and its end under the number of an incident that became part of this one meanwhile."""
         if notice.cause is None:
             return
         for member in notice.members:
-            ends_at = member.at if member.change == "closed" else now + self._expires_s
-            begun_at = min(member.at if member.since is None else member.since, ends_at)
-            message = self._render(_alone(notice, member))
-            alert = {
-                "labels": _labels(notice, notice.cause, member),
-                "annotations": _annotations(notice, notice.cause, message),
-                "startsAt": _time(begun_at),
-                "endsAt": _time(ends_at),
-            }
-            yield alert if message.link is None else {**alert, "generatorURL": message.link}
+            labels = _labels(notice, notice.cause, member)
+            key = tuple(value for name, value in labels.items() if name != "incident")
+            before = self._standing.get(key)
+            if before is not None and before.alert["labels"] != labels:
+                yield self._end({**before.alert, "endsAt": _time(now)}, now)
+                before = None
+            if member.change == "closed":
+                self._standing.pop(key, None)
+                yield self._end(self._alert(notice, notice.cause, member, labels, member.at), now)
+                continue
+            ends_at = now + self._expires_s
+            if before is not None and (before.member, before.actor) == (member, notice.actor):
+                alert = {**before.alert, "endsAt": _time(ends_at)}
+            else:
+                alert = self._alert(notice, notice.cause, member, labels, ends_at)
+            self._ended.pop(_name(labels), None)
+            self._standing[key] = _Standing(member, notice.actor, alert, ends_at)
+            yield alert
+
+    def _end(self, alert: Alert, now: float) -> Alert:
+        self._ended[_name(alert["labels"])] = (now, alert)
+        return alert
+
+    def _alert(
+        self, notice: Notice, cause: Cause, member: AlertChange, labels: Mapping[str, str], ends_at: float
+    ) -> Alert:
+        message = self._render(_alone(notice, member))
+        begun_at = min(member.at if member.since is None else member.since, ends_at)
+        alert = {
+            "labels": labels,
+            "annotations": _annotations(notice, cause, message),
+            "startsAt": _time(begun_at),
+            "endsAt": _time(ends_at),
+        }
+        return alert if message.link is None else {**alert, "generatorURL": message.link}
 
     # --- over HTTP ---------------------------------------------------------------------------------------------------
 
@@ -188,6 +221,10 @@ def _annotations(notice: Notice, cause: Cause, message: Message) -> dict[str, st
         "actor": say(f"actor.{actor}", message.language),
         "next_step": next_step(cause, actor, message.language),
     }
+
+
+def _name(labels: Mapping[str, str]) -> str:
+    return msgspec.json.encode(labels).decode()
 
 
 def _trial(message: Message, now: float) -> Alert:

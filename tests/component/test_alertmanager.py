@@ -163,6 +163,33 @@ async def test_a_member_that_is_away_hears_it_later(monkeypatch: pytest.MonkeyPa
     assert raised.value.reason == "http_status"
 
 
+async def test_an_incident_that_became_part_of_another() -> None:
+    """Its alerts are ended under its number and go on under the other's, also where only the refresh says so."""
+    member = Peer()
+    async with cluster(member) as send_to:
+        await send_to.send(told(SLOW, alert("s2")))
+        await send_to._refresh([notice(SLOW, alert("s2"), incident="000002")])
+        over = replace(SLOW, change="closed")
+        await send_to.send(told(over, kind="resolved", incident="000003", remaining_classrooms=0))
+    _, refreshed, ended = [[(one["labels"]["incident"], one["endsAt"]) for one in post] for post in member.posts]
+    assert [(number, datetime.fromisoformat(at).timestamp() <= NOW) for number, at in refreshed] == [
+        ("000001", True), ("000002", False), ("000001", True), ("000002", False),
+    ]  # fmt: skip
+    assert [number for number, _ in ended] == ["000002", "000003"]
+
+
+async def test_what_stands_is_not_worded_again() -> None:
+    """A refresh costs a minute of a province nothing but its bytes; what changed is worded anew."""
+    member, worded = Peer(), []
+    async with cluster(member) as send_to:
+        render_one = send_to._render
+        send_to._render = lambda n: worded.append(n) or render_one(n)  # type: ignore[func-returns-value]
+        for actor in ("school", "school", "operator"):
+            await send_to._refresh([notice(SLOW, alert("s2"), actor=actor)])
+    assert len(worded) == 4
+    assert [one["annotations"]["actor"] for one in member.posts[-1]] == ["网络运营商"] * 2
+
+
 async def test_a_bug_ends_no_refreshing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor the collector with it."""
     monkeypatch.setattr(kind, "REFRESH_S", 0.01)
