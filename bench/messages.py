@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from classready.units import MBIT
 from collector.app.receiver_trial import trial_message
+from collector.core.bureau.pace import together
 from collector.core.bureau.words import Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import Subject
@@ -110,6 +111,22 @@ def _shortened(part: Message) -> str:
 
 EXAMPLES: tuple[Example, ...] = (
     of("opened: one room", "Where to go, what was measured, what to do, who does it.", notice(PORT)),
+    of(
+        "several: where messages are about to run out",
+        "What would be messages of their own goes together; each keeps its number and who is to act.",
+        together(
+            [
+                notice(PORT),
+                notice(silent("5114020003", 9), incident="000124"),
+                notice(
+                    *(replace(line, change="closed", at=AT - 60) for line in LINES),
+                    kind="resolved",
+                    incident="000119",
+                    remaining_classrooms=0,
+                ),
+            ]
+        ),
+    ),
     of("opened: lines", "Two schools; both lines were measured, at different times.", notice(*LINES)),
     of(
         "opened: a gateway is silent",

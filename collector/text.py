@@ -492,6 +492,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室不再计入",
         "{schools} school(s), {classrooms} classroom(s) no longer counted here",
     ),
+    "chat.several": ("【汇总】{office}:{count} 件事", "[Several] {office}: {count} pieces of news"),
+    "chat.several_moved": ("端口变更", "ports changed"),
     "chat.same_fault": (
         "与此前告知的事件 {incidents} 是同一故障(其中 {classrooms} 间教室此前已告知)",
         "One fault with incident(s) {incidents} told before ({classrooms} of the classrooms were told with them)",
@@ -602,6 +604,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "muted.exam": ("考试日,新问题暂不告警", "Examinations: nobody is told of what begins to fail"),
     "muted.until": ("至", "until"),
     "chat.item_still": ("此前未告警,仍未恢复", "not told before, still failing"),
+    "chat.item_flapping": ("时断时续,稳定后再告知", "comes and goes, told again once it is steady"),
     "chat.item_until": ("{time} 恢复", "recovered {time}"),
     "chat.item_separator": (",", ", "),
     "chat.part": ("{title}({part}/{parts})", "{title} ({part}/{parts})"),

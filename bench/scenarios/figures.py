@@ -64,11 +64,17 @@ def _members(heard: Heard, truth: Truth) -> list[AlertChange]:
     """What the message says begins, of rooms of ``truth``, and not before it did."""
     return [
         member
-        for member in heard.told.notice.members
+        for member in news(heard)
         if member.change == "opened"
         and (member.since or member.at) >= truth.began_at - WINDOW_S * 3
         and any((member.school, room) in truth.hit.rooms for room in member.classrooms)
     ]
+
+
+def news(heard: Heard) -> list[AlertChange]:
+    """What a message, or any of those that it is made of, says begins or ends."""
+    notices = heard.told.notice.parts or (heard.told.notice,)
+    return [member for notice in notices if notice.kind not in NO_NEWS for member in notice.members]
 
 
 def _right(about: Sequence[Heard], truth: Truth) -> list[Heard]:
@@ -204,9 +210,10 @@ def first_message_seconds(story: Story) -> Figure:
     stay off are left out, for they wait for the morning.
     """
     waits = [
-        heard.told.at - min(member.at for member in heard.told.notice.members)
+        heard.told.at - min(member.at for member in notice.members)
         for heard in story.messages
-        if heard.told.notice.kind == "opened" and heard.told.notice.cause not in CAN_WAIT
+        for notice in heard.told.notice.parts or (heard.told.notice,)
+        if notice.kind == "opened" and notice.cause not in CAN_WAIT
     ]
     middle = sorted(waits)[len(waits) // 2] if waits else 0.0
     return Figure(max(waits, default=0.0), len(waits), f"median {middle:.0f}")
@@ -235,8 +242,7 @@ def _counted(story: Story, is_wrong: Callable[[Cause, list[Truth]], bool]) -> Fi
     found: dict[str, int] = {}
     count = 0
     for heard in story.messages:
-        openings = [m for m in heard.told.notice.members if m.change == "opened"]
-        for member in openings if heard.told.notice.kind not in NO_NEWS else ():
+        for member in (m for m in news(heard) if m.change == "opened"):
             count += 1
             if is_wrong(member.cause, [truth for truth in story.truths if _concerns(truth, heard, member)]):
                 found[str(member.cause)] = found.get(str(member.cause), 0) + 1

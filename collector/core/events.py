@@ -103,6 +103,8 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     """Who provides the school's line, by the roster."""
     exits: tuple[str, ...] = ()
     """Of a platform that is out of reach: the exits of the metropolitan network that the gateway tests."""
+    flapping: bool = False
+    """It opened so often lately that the bureau holds it open until it was well for a while."""
     still: bool = False
     """An opened one that was open before, when nobody was to be told: observation or maintenance is over."""
 

@@ -58,6 +58,15 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many good observations in a row close it."""
     group_wait_s: NonNegative = 30.0
     """A message waits so long for more of the same cause."""
+    spread_wait_s: NonNegative = 330.0
+    """More of an incident that spans several schools waits so long for the rest, and so do its recoveries: gateways
+    that report every five minutes cannot show sooner whom it concerns."""
+    flapping_openings: AtLeastOne = 3
+    """What opens so often in `flapping_window_s` is told to come and go, once, and then is held open."""
+    flapping_window_s: Positive = 10_800.0
+    """Three hours: what fails for some minutes of each hour opens three times in a little more than two."""
+    flapping_quiet_s: NonNegative = 1_800.0
+    """It is over once it was well for so long."""
     same_root_s: NonNegative = 1_800.0
     """Schools whose gateways fell silent, or that lost a platform, within so long of each other may have one root."""
     platform_hold_s: NonNegative = 120.0

@@ -113,6 +113,8 @@ class Alertmanager:
 
     def _alerts(self, notice: Notice, now: float) -> Iterator[Alert]:
         """One for each member, and its end under the number of an incident that became part of this one meanwhile."""
+        for part in notice.parts:
+            yield from self._alerts(part, now)
         if notice.cause is None:
             return
         for member in notice.members:

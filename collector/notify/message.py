@@ -68,6 +68,8 @@ def clean(name: str, most: int = NAME_MAX_CHARACTERS) -> str:
 
 def render(notice: Notice, language: Language, names: Names) -> Message:
     """Say what happened, how large it is, who should act, and one line per school, largest first."""
+    if notice.parts:
+        return _several(notice, language, names)
     found = _moved_items(notice.moves, language, names) if notice.moves else _items(notice, language, names)
     items = sorted(found, key=lambda item: (-len(item.classrooms), item.name))
     return Message(
@@ -80,6 +82,34 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         link=_link(notice, names),
         about=notice,
     )
+
+
+def _several(notice: Notice, language: Language, names: Names) -> Message:
+    """One message of several: what each would say by itself, its number and who is to act beside its cause."""
+    parts = [render(part, language, names) for part in notice.parts]
+    abouts = [_about(part, language) for part in notice.parts]
+    separator = say("chat.item_separator", language)
+    office = clean(names.office(notice.office))
+    return Message(
+        language=language,
+        alarming=any(part.alarming for part in parts),
+        title=say("chat.several", language, office=office, count=len(parts)),
+        lead=tuple(separator.join((part.title, *part.lead)) for part in parts),
+        items=tuple(
+            Item(name=item.name, facts=separator.join((about, item.facts)), classrooms=item.classrooms)
+            for about, part in zip(abouts, parts, strict=True)
+            for item in part.items
+        ),
+        closing=tuple(
+            say("chat.item", language, school=about, facts=separator.join(part.closing))
+            for about, part in zip(abouts, parts, strict=True)
+        ),
+        about=notice,
+    )
+
+
+def _about(notice: Notice, language: Language) -> str:
+    return say(f"cause.{notice.cause}" if notice.cause else "chat.several_moved", language)
 
 
 def _title(notice: Notice, language: Language, names: Names) -> str:
@@ -218,6 +248,8 @@ def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, n
         yield say("chat.item_since", language, time=_moment(at, first.school, notice, language, names))
         if any(member.still for member in members):
             yield say("chat.item_still", language)
+        if any(member.flapping for member in members):
+            yield say("chat.item_flapping", language)
 
 
 def _places(members: Sequence[AlertChange], language: Language) -> Iterable[str]:

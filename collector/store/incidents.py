@@ -32,6 +32,7 @@ class _StoredDesk(Struct, frozen=True, kw_only=True):
     version: int = STATE_VERSION
     moves: tuple[DeviceMoved, ...] = ()
     sent_at: tuple[float, ...] = ()
+    openings: Mapping[str, tuple[float, ...]] = {}
 
 
 _Schools = Mapping[str, tuple[Member, ...]]
@@ -58,7 +59,7 @@ async def load(connection: AsyncConnection) -> tuple[Bureau, Revisions]:
     found = [replace(_known(_incident.decode(row.state)), schools=schools[row.id]) for row in rows]
     desk_rows = (await connection.execute(select(office_desk))).all()
     stored = {row.office: _known(_desk.decode(row.state)) for row in desk_rows}
-    desks = {office: Desk(moves=desk.moves, sent_at=desk.sent_at) for office, desk in stored.items()}
+    desks = {office: _resumed(desk) for office, desk in stored.items()}
     revisions = Revisions({row.id: row.revision for row in rows}, {row.office: row.revision for row in desk_rows})
     return resume(found, desks, await _last_number(connection)), revisions
 
@@ -82,8 +83,8 @@ async def save(
             if (prior := was.incidents.get(name)) is not incident:
                 rows.append(_incident_row(incident, None))
                 members.compare(name, prior.schools if prior else {}, incident.schools)
-        if (desk.moves, desk.sent_at) != (was.moves, was.sent_at):
-            stored = _StoredDesk(moves=desk.moves, sent_at=desk.sent_at)
+        if (desk.moves, desk.sent_at, desk.openings) != (was.moves, was.sent_at, was.openings):
+            stored = _StoredDesk(moves=desk.moves, sent_at=desk.sent_at, openings=desk.openings)
             desk_rows.append({"id": office, "state": _json(stored)})
     try:
         kept = await _replace(connection, incident_table, "id", known.incidents, rows)
@@ -92,6 +93,10 @@ async def save(
     except IntegrityError as error:  # a row that should be new is there
         raise StaleStateError from error
     return Revisions({name: revision for name, revision in kept.items() if name not in ended}, desks)
+
+
+def _resumed(stored: _StoredDesk) -> Desk:
+    return Desk(moves=stored.moves, sent_at=stored.sent_at, openings=stored.openings)
 
 
 class _Members:

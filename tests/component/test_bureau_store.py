@@ -266,7 +266,7 @@ async def test_the_release_before_goes_on(old_store):
         events: list = []
         for _ in range(60):
             bureau, effects, wake_at = step(bureau, events, now, POLICY)
-            notices += [e for e in effects if isinstance(e, Notice)]
+            notices += [part for e in effects if isinstance(e, Notice) for part in e.parts or (e,)]
             if wake_at is None:
                 break
             events, now = (closing, now) if wake_at > now + 3_000 else ([], max(now, wake_at))

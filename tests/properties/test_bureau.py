@@ -97,6 +97,9 @@ class Player:
             self.put()
 
     def told(self) -> list[Notice]:
+        return [part for notice in self.sent() for part in notice.parts or (notice,)]
+
+    def sent(self) -> list[Notice]:
         return [effect for effect in self.effects if isinstance(effect, Notice)]
 
     def open_incidents(self) -> list[Incident]:
@@ -221,7 +224,7 @@ def test_every_end_is_an_end(history, by_roster, schools):
 @given(HISTORIES)
 def test_messages_are_few(history):
     """Never more than three messages to an office in five minutes."""
-    told = play(history).told()
+    told = play(history).sent()
     for notice in told:
         near = [o for o in told if o.office == notice.office and notice.at - 300 < o.at <= notice.at]
         assert len(near) <= POLICY.messages_per_window

@@ -43,7 +43,7 @@ class Both:
 
     def put(self, events: list[BureauEvent], now: float) -> None:
         self.bureau, effects, self.wake_at = step(self.bureau, events, now, self.story.policy)
-        self.notices += [effect for effect in effects if isinstance(effect, Notice)]
+        self.notices += [part for e in effects if isinstance(e, Notice) for part in e.parts or (e,)]
 
     def hand_over(self, *before: BureauEvent) -> None:
         now, fresh = self.story.now, self.story.effects[self.heard :]

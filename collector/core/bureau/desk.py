@@ -21,11 +21,12 @@ class OpenDesk:
         self._own: dict[str, dict[str, Members]] = {}
         self._moves = desk.moves
         self._sent_at = desk.sent_at
+        self._openings = desk.openings
         self.effects: list[BureauEffect] = []
 
     def closed(self) -> Desk:
         """Return the desk as it is now."""
-        desk = Desk(incidents=self._incidents, moves=self._moves, sent_at=self._sent_at)
+        desk = Desk(incidents=self._incidents, moves=self._moves, sent_at=self._sent_at, openings=self._openings)
         return replace(desk, next_at=self._next_at())
 
     # --- members -----------------------------------------------------------------------------------------------------
@@ -36,11 +37,13 @@ class OpenDesk:
 
     def open_alerts(self, school: str) -> list[AlertChange]:
         members = [member for i in self._incidents.values() for member in i.schools.get(school, ())]
-        return [member.alert for member in members if member.is_open]
+        return [member.alert for member in members if member.is_open and member.ending is None]
 
     def take(self, change: AlertChange, number: int) -> bool:
         """Enter an opened alert; say whether that made the incident ``number``."""
         held = next((i for i in self._incidents.values() if incidents.holds(i, change)), None)
+        if held is None or not incidents.is_open(held.schools[change.school], change):
+            change = self._noted(change)
         home = held or groups.home_of(change, self._incidents.values(), self._policy)
         incident = home or incidents.founded(number, change, self._now)
         self._put(incident, change.school, incidents.opened(incident.schools.get(change.school, ()), change))
@@ -48,8 +51,23 @@ class OpenDesk:
             self.effects.append(IncidentChanged("opened", self._incidents[incident.id], self._now))
         return home is None
 
+    def _noted(self, change: AlertChange) -> AlertChange:
+        """Count an opening; what opens often lately is marked."""
+        key, window_s = _key(change), self._policy.flapping_window_s
+        openings = {
+            name: recent
+            for name, times in self._openings.items()
+            if (recent := tuple(at for at in times if 0 <= self._now - at < window_s))
+        }
+        times = (*openings.get(key, ()), self._now)[-self._policy.flapping_openings :]
+        self._openings = {**openings, key: times}
+        return replace(change, flapping=len(times) == self._policy.flapping_openings)
+
     def drop(self, change: AlertChange) -> None:
         """Enter a closed alert; about one that is not open here it says nothing."""
+        if change.why == "withdrawn":
+            # that a room or a school was listed anew is no coming and going
+            self._openings = {key: times for key, times in self._openings.items() if key != _key(change)}
         for incident in tuple(self._incidents.values()):
             if incidents.holds(incident, change):
                 self._put(incident, change.school, incidents.closed(incident.schools[change.school], change))
@@ -66,6 +84,8 @@ class OpenDesk:
         if (schools := self._own.get(incident.id)) is None:
             schools = self._own[incident.id] = dict(incident.schools)
         incident = incidents.put(incident, schools, school, members)
+        if incident.ends_at is not None or any(member.ending for member in members):
+            incident = replace(incident, ends_at=incidents.ends_at(schools, self._policy))
         self._keep(replace(incident, due_at=self._due_at(incident)))
 
     def _due_at(self, incident: Incident) -> float | None:
@@ -107,16 +127,44 @@ class OpenDesk:
             latest = incidents.news_due_at(incident, now, self._policy, self._scope)
             due_at = None if incident.due_at is None else min(incident.due_at, latest)
             told_at = None if incident.notified_at is None else min(incident.notified_at, now)
-            if (due_at, told_at) != (incident.due_at, incident.notified_at):
-                self._incidents[name] = replace(incident, due_at=due_at, notified_at=told_at)
+            ends_at = incident.ends_at and incidents.ends_at(incident.schools, self._policy)
+            ends_at = ends_at and min(ends_at, now + self._policy.flapping_quiet_s)
+            if (due_at, told_at, ends_at) != (incident.due_at, incident.notified_at, incident.ends_at):
+                self._incidents[name] = replace(incident, due_at=due_at, notified_at=told_at, ends_at=ends_at)
+
+    def settle(self) -> set[str]:
+        """Let what came and went be over where it was well for long enough; return the schools concerned."""
+        concerned = set[str]()
+        for incident in tuple(self._incidents.values()):
+            if incident.ends_at is not None and incident.ends_at <= self._now:
+                for school, members in incident.schools.items():
+                    after = incidents.ended(members, self._now, self._policy)
+                    if after is not members:
+                        concerned.add(school)
+                        self._put(self._incidents[incident.id], school, after)
+        return concerned
 
     def speak(self) -> list[BureauEffect]:
         """Tell what is due, the longest waiting first, as far as the limit allows."""
         self.effects = []
-        while (first := min(self._due(), default=None)) and pace.free_at(self._sent_at, self._policy) <= self._now:
+        while names := self._next_message():
             self._sent_at = pace.noted(self._sent_at, self._now, self._policy)
-            self.effects.append(self._tell(first[1]))
+            # what is due may turn out to be one with what was just told
+            told = [self._tell(name) for name in names if any(name == due for _, due in self._due())]
+            self.effects.append(pace.together(told))
         return self.effects
+
+    def _next_message(self) -> list[str]:
+        """What goes next: one incident, or all that is due where messages are about to run out."""
+        due = [name for _, name in sorted(self._due())]
+        free_count = pace.free_count(self._sent_at, self._now, self._policy)
+        if not free_count or not any(self._may_go_at(name) <= self._now for name in due):
+            return []
+        return due if len(due) >= free_count else due[:1]
+
+    def _may_go_at(self, name: str) -> float:
+        begins = bool(name) and self._incidents[name].notified_at is None
+        return pace.free_at(self._sent_at, self._policy, begins=begins)
 
     def _tell(self, name: str) -> Notice:
         """Tell one incident, or the moves."""
@@ -165,5 +213,9 @@ class OpenDesk:
             yield at, ""
 
     def _next_at(self) -> float | None:
-        first = min((at for at, _ in self._times()), default=None)
-        return None if first is None else max(first, pace.free_at(self._sent_at, self._policy))
+        ends = [incident.ends_at for incident in self._incidents.values() if incident.ends_at is not None]
+        return min([*ends, *(max(at, self._may_go_at(name)) for at, name in self._times())], default=None)
+
+
+def _key(change: AlertChange) -> str:
+    return f"{change.school}/{change.subject.label}/{change.cause}"

@@ -76,6 +76,11 @@ def same_root(incident: Incident, others: Iterable[Incident], scope: Scope, poli
     return found if incident in found else [incident]
 
 
+def is_spread(incident: Incident) -> bool:
+    """Whether it is known to be more than one school's: what else belongs to it shows report by report."""
+    return incident.cause in COME_TOGETHER and incident.scope != "school"
+
+
 def joined_scope(found: Iterable[Incident], scope: Scope) -> IncidentScope:
     """Of the incident that ``found`` become."""
     found = list(found)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from collector.core.bureau.groups import joined_root, scope_of
+from collector.core.bureau.groups import is_spread, joined_root, scope_of
 from collector.core.bureau.morning import CAN_WAIT, next_morning
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
@@ -43,9 +43,11 @@ def opened(members: Members, change: AlertChange) -> Members:
     known = _find(members, change)
     if known is None:
         return (*members, Member(alert=change))
-    if known.alert == change:
-        return members
     if known.is_open:
+        flapping = change.flapping or known.alert.flapping
+        change = replace(change, flapping=flapping)
+        if known.alert == change and known.ending is None:
+            return members
         change = replace(change, since=min(_since(known.alert), _since(change)), at=known.alert.at)
     return _with(members, known, Member(alert=change, told=known.told))
 
@@ -60,7 +62,33 @@ def closed(members: Members, change: AlertChange) -> Members:
         return members
     if known.told is None:
         return tuple(member for member in members if member is not known)
+    if known.alert.flapping and change.why == "recovered":
+        return members if known.ending else _with(members, known, replace(known, ending=change))
     return _with(members, known, Member(alert=replace(change, classrooms=known.told), told=known.told))
+
+
+def ended(members: Members, now: float, policy: Policy) -> Members:
+    """What came and went is over where it was well for long enough."""
+    for member in members:
+        if member.ending is not None and not now < _ends_at(member.ending, policy) <= now + policy.flapping_quiet_s:
+            calm = replace(member, alert=replace(member.alert, flapping=False), ending=None)
+            members = closed(_with(members, member, calm), member.ending)
+    return members
+
+
+def _ends_at(ending: AlertChange, policy: Policy) -> float:
+    return ending.at + policy.flapping_quiet_s
+
+
+def ends_at(schools: Mapping[str, Members], policy: Policy) -> float | None:
+    """When the first of what came and went is over, if it stays well."""
+    endings = (member.ending for members in schools.values() for member in members if member.ending)
+    return min((_ends_at(ending, policy) for ending in endings), default=None)
+
+
+def is_open(members: Members, change: AlertChange) -> bool:
+    known = _find(members, change)
+    return known is not None and known.is_open and known.ending is None
 
 
 def withdrawn(members: Members, office: str, now: float) -> Members:
@@ -73,7 +101,7 @@ def withdrawn(members: Members, office: str, now: float) -> Members:
 def renamed(members: Members, name: str) -> Members:
     if all(member.alert.school_name == name for member in members):
         return members
-    return tuple(Member(alert=replace(member.alert, school_name=name), told=member.told) for member in members)
+    return tuple(replace(member, alert=replace(member.alert, school_name=name)) for member in members)
 
 
 def _find(members: Members, change: AlertChange) -> Member | None:
@@ -149,7 +177,8 @@ def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> floa
 
 def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float:
     """When what is news now may go: after a wait for others, or in the morning."""
-    soon = now + policy.group_wait_s
+    spreads = incident.notified_at is not None and is_spread(incident)
+    soon = now + (policy.spread_wait_s if spreads else policy.group_wait_s)
     return next_morning(scope.hours, soon, now, policy) if incident.cause in CAN_WAIT else soon
 
 
@@ -158,6 +187,8 @@ def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> 
     for school, members in other.schools.items():
         incident = put(incident, schools, school, (*schools.get(school, ()), *members))
     due = [at for at in (incident.due_at, other.due_at) if at is not None]
+    ends = [at for at in (incident.ends_at, other.ends_at) if at is not None]
+    incident = replace(incident, ends_at=min(ends, default=None))
     return replace(incident, opened_at=min(incident.opened_at, other.opened_at), due_at=min(due, default=None))
 
 
@@ -229,7 +260,7 @@ def _is_news(member: Member) -> bool:
 
 
 def _heard(member: Member) -> Member:
-    return Member(alert=member.alert, told=member.alert.classrooms)
+    return replace(member, told=member.alert.classrooms)
 
 
 def _told_rooms(members: Members) -> set[str]:

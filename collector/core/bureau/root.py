@@ -20,6 +20,8 @@ SHARE_MIN_RATIO = 0.25
 """Of an operator's schools: gateways that died one by one over the weeks are nobody's outage."""
 TOGETHER_MIN_RATIO = 0.1
 """The same of those that began to fail within minutes of each other: chance hardly does that."""
+OF_ALL_MIN_RATIO = 0.5
+"""Of all schools of an office, whosever lines they have."""
 TIMES_OTHERS = 2.0
 """So many times the share of all other schools: what fails everywhere is not one operator's."""
 
@@ -61,10 +63,9 @@ def _of_most(found: Sequence[Hours]) -> Hours:
     return max(found, key=lambda hours: counted[id(hours)], default=Hours())
 
 
-def root_of(
-    cause: Cause, alerts: Iterable[AlertChange], scope: Scope, share_min_ratio: float = SHARE_MIN_RATIO
-) -> Root:
-    """``alerts``: the open ones of the incident."""
+def root_of(cause: Cause, alerts: Iterable[AlertChange], scope: Scope, *, together: bool = False) -> Root:
+    """``alerts``: the open ones of the incident. ``together``: all of them began within minutes of each other."""
+    share_min_ratio = TOGETHER_MIN_RATIO if together else SHARE_MIN_RATIO
     failing: dict[str, list[AlertChange]] = {}
     for alert in alerts:
         failing.setdefault(alert.school, []).append(alert)
@@ -73,15 +74,16 @@ def root_of(
     of_operators = cause in {Cause.GATEWAY_SILENT, Cause.UPLINK_BELOW_REQUIRED}
     if of_operators and (name := _operator(failing, scope, share_min_ratio)):
         return Root("operator", name)
-    if cause is Cause.GATEWAY_SILENT and len(failing) >= SEVERAL and scope.school_count <= 2 * len(failing):
+    of_all_min_ratio = TOGETHER_MIN_RATIO if together else OF_ALL_MIN_RATIO
+    if cause is Cause.GATEWAY_SILENT and len(failing) >= max(SEVERAL, of_all_min_ratio * scope.school_count):
         # power of a town, or the network that all lines end in: no school can mend that
         return Root("bureau")
     return Root(ACTORS[cause])
 
 
-def shared_root(cause: Cause, together: Iterable[AlertChange], scope: Scope) -> Root | None:
-    """What several schools hang on that began to fail ``together``; None = each of them is alone with it."""
-    root = root_of(cause, together, scope, TOGETHER_MIN_RATIO)
+def shared_root(cause: Cause, alerts: Iterable[AlertChange], scope: Scope) -> Root | None:
+    """What several schools hang on that began to fail together; None = each of them is alone with it."""
+    root = root_of(cause, alerts, scope, together=True)
     return None if root.actor == "school" else root
 
 

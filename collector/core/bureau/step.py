@@ -164,6 +164,9 @@ class _Draft:
         desks = {**self._bureau.desks, **{office: desk.closed() for office, desk in self._open.items()}}
         due = sorted((desk.next_at, office) for office, desk in desks.items() if _is_due(desk, self._now))
         for _, office in due[:OFFICES_PER_STEP]:
+            for school in self._desk(office).settle():
+                if not self._desk(office).holds(school):
+                    self._hold(school, None)
             effects += self._desk(office).speak()
             desks[office] = self._desk(office).closed()
         bureau = Bureau(

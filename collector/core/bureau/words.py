@@ -16,7 +16,7 @@ from collector.core.words import Actor, Cause
 STATE_VERSION = 1
 
 Scope = Literal["school", "operator", "exit", "platform", "office", "bureau"]
-NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved"]
+NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several"]
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -46,6 +46,9 @@ class Member(Struct, frozen=True, kw_only=True):
     alert: AlertChange
     told: tuple[str, ...] | None = None
     """The classrooms that the office was told of with it; None = it was not told of it."""
+
+    ending: AlertChange | None = None
+    """Its end, where it comes and goes: it counts once it lasted."""
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +90,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     due_at: float | None = None
     """When the next message about it may go; None = nothing new to say."""
     notified_at: float | None = None
+    ends_at: float | None = None
+    """When the first of its members that come and go may count as well again."""
 
 
 class Desk(Struct, frozen=True, kw_only=True):
@@ -96,6 +101,8 @@ class Desk(Struct, frozen=True, kw_only=True):
     """Devices that moved and were not told of yet, oldest first."""
     sent_at: tuple[float, ...] = ()
     """When the last messages went, oldest first, as far as the limit asks."""
+    openings: Mapping[str, tuple[float, ...]] = {}
+    """When what opened lately (school, subject and cause) did so, as far as the rule of flapping asks."""
     next_at: float | None = None
     """When time alone can next change anything here."""
 
@@ -143,6 +150,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     joined_classrooms: int = 0
     """Rooms that the office knew by ``joined`` alone: they count as heard before."""
     moves: tuple[DeviceMoved, ...] = ()
+    parts: tuple["Notice", ...] = ()
+    """Of kind ``several``: what would else be messages of their own. ``members`` are those of all of them, in order."""
     actor: Actor | None = None
     """Who is to act, by the scope of the whole incident; None = nobody."""
     root_name: str | None = None

@@ -3,6 +3,7 @@
 import pytest
 
 from collector.core.policy import Policy
+from collector.core.words import Cause
 from tests.support.offices import Bureau, change, moved
 
 LONG = 10**9
@@ -40,11 +41,11 @@ def test_so_many_messages_in_a_window(limit, window_s):
     policy = Policy(group_wait_s=0, messages_per_window=limit, message_window_s=window_s, reminder_after_s=LONG)
     bureau = Bureau(policy)
     for n in range(limit):
-        assert len(bureau.step(n, change(f"s{n}"))) == 1
-    assert (bureau.step(limit, change("late")), bureau.wake_at) == ([], window_s)
+        assert len(bureau.step(n, change(f"s{n}", cause=Cause.PORT_DOWN))) == 1
+    assert (bureau.step(limit, change("late", cause=Cause.PORT_DOWN)), bureau.wake_at) == ([], window_s)
     assert bureau.step(window_s - 0.001) == []
     assert [len(notice.members) for notice in bureau.step(window_s)] == [1]
-    bureau.step(window_s, change("later"))
+    bureau.step(window_s, change("later", cause=Cause.PORT_DOWN))
     assert bureau.wake_at == (2 * window_s if limit == 1 else 1 + window_s)
 
 
