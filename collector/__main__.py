@@ -121,6 +121,26 @@ def explain(subject: str, config: Path, lang: str | None, *, as_json: bool) -> N
         click.echo(line)
 
 
+@main.command()
+@click.argument("incident")
+@config_option
+@click.option("--name", required=True, help="Who is on it.")
+@click.option("--note", default="", help="What is being done; the next message of the incident says it.")
+def ack(incident: str, config: Path, name: str, note: str) -> None:
+    """Tell the running collector that somebody is on INCIDENT (its number, as the messages say it)."""
+    with _settings_problems():
+        from collector.app.client import NoAnswerError, ask
+        from collector.app.loading import load_settings
+
+        settings = load_settings(config)
+    try:
+        resource = f"/api/v1/incidents/{incident}/acknowledge"
+        view = ask(config, settings, resource, method="POST", body={"name": name, "note": note})
+    except NoAnswerError as error:
+        _fail(str(error))
+    click.echo(f"{view['incident']}: {view['state_text']}")
+
+
 @main.command("notify-test")
 @click.argument("receiver")
 @config_option

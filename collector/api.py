@@ -1,5 +1,9 @@
-"""The read-only API: what ``explain`` prints and other programs read. Described by ``/api/v1/openapi.json``."""
+"""What programs read, ``explain`` among them, and where a person says that he is on an incident.
 
+Described by ``/api/v1/openapi.json``.
+"""
+
+import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -8,11 +12,20 @@ from aiohttp import web
 from msgspec import Struct
 
 import classready
+from collector.core.bureau.words import Acknowledged
+from collector.engine import CommitFailedError
+from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language
 from collector.views import Bureau, SchoolSummary, SchoolView, show, worded
+from collector.views.incident import IncidentView, all_open, find, shown, shown_closed
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
+BY_MAX_CHARACTERS = 40
+NOTE_MAX_CHARACTERS = 200
+BODY_MAX_BYTES = 4_096
+
+STORE_AWAY = (CommitFailedError, StoreAwayError)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,6 +37,22 @@ class SchoolList(Struct, frozen=True, kw_only=True):
     offset: int
     next_offset: int | None
     schools: tuple[SchoolSummary, ...]
+
+
+class IncidentList(Struct, frozen=True, kw_only=True):
+    """One page: open ones oldest first, closed ones newest first. ``next_offset`` is null on the last page."""
+
+    total: int
+    offset: int
+    next_offset: int | None
+    incidents: tuple[IncidentView, ...]
+
+
+class Acknowledge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is on it. At most 40 and 200 characters, each on one line."""
+
+    name: str
+    note: str = ""
 
 
 class ApiError(Struct, frozen=True, kw_only=True):
@@ -45,6 +74,15 @@ def routes(bureau: Bureau) -> list[web.RouteDef]:
     async def school(request: web.Request) -> web.Response:
         return _json(_one(bureau, request.match_info["school"], request.query))
 
+    async def incidents(request: web.Request) -> web.Response:
+        return _json(await _incidents(bureau, request.query))
+
+    async def incident(request: web.Request) -> web.Response:
+        return _json(await _incident(bureau, request.match_info["incident"], request.query))
+
+    async def acknowledge(request: web.Request) -> web.Response:
+        return _json(await _acknowledge(bureau, request))
+
     async def openapi(_request: web.Request) -> web.Response:
         return _json(_OPENAPI)
 
@@ -54,6 +92,9 @@ def routes(bureau: Bureau) -> list[web.RouteDef]:
     return [
         web.get("/api/v1/schools", _answering(schools)),
         web.get("/api/v1/schools/{school}", _answering(school)),
+        web.get("/api/v1/incidents", _answering(incidents)),
+        web.get("/api/v1/incidents/{incident}", _answering(incident)),
+        web.post("/api/v1/incidents/{incident}/acknowledge", _answering(acknowledge)),
         web.get("/api/v1/openapi.json", openapi),
         web.get("/api/{rest:.*}", _answering(nothing)),
     ]
@@ -68,6 +109,8 @@ def _answering(handler: Handler) -> Handler:
             return await handler(request)
         except _Mistake as mistake:
             return _json(ApiError(error=str(mistake)), mistake.status)
+        except STORE_AWAY:
+            return _json(ApiError(error="the store does not answer; try again"), 503)
 
     return answer
 
@@ -78,9 +121,7 @@ def _json(value: Any, status: int = 200) -> web.Response:
 
 def _list(bureau: Bureau, query: Mapping[str, str]) -> SchoolList:
     language = _language(bureau, query)
-    offset, limit = _whole(query, "offset", 0), _whole(query, "limit", LIMIT_DEFAULT)
-    if not 1 <= limit <= LIMIT_MAX:
-        raise _Mistake(400, f"limit must be 1 to {LIMIT_MAX}")
+    offset, limit = _window(query)
     office = query.get("office")
     found = sorted(bureau.kept().schools(office), key=lambda school: school.school)
     names, end = bureau.names(), offset + limit
@@ -100,6 +141,83 @@ def _one(bureau: Bureau, school_id: str, query: Mapping[str, str]) -> SchoolView
     return show(school, bureau.names(), bureau.policy(), bureau.clock(), language, refusals=bureau.refusals)
 
 
+async def _incidents(bureau: Bureau, query: Mapping[str, str]) -> IncidentList:
+    language, names, office = _language(bureau, query), bureau.names(), query.get("office")
+    offset, limit = _window(query)
+    match query.get("state", "open"):
+        case "open":
+            found = all_open(bureau.incidents.open(), office)
+            total, scopes = len(found), bureau.incidents.scopes()
+            page = [shown(i, scopes, names, language, with_schools=False) for i in found[offset : offset + limit]]
+        case "closed":
+            total, rows = await bureau.incidents.closed(office, offset, limit)
+            page = [shown_closed(row, names, language) for row in rows]
+        case _:
+            raise _Mistake(400, "state must be one of: open, closed")
+    end = offset + limit
+    return IncidentList(total=total, offset=offset, next_offset=end if end < total else None, incidents=tuple(page))
+
+
+async def _incident(bureau: Bureau, number: str, query: Mapping[str, str]) -> IncidentView:
+    language, names, number = _language(bureau, query), bureau.names(), _number(number)
+    if (found := find(bureau.incidents.open(), number)) is not None:
+        return shown(found, bureau.incidents.scopes(), names, language, with_schools=True)
+    row = await bureau.incidents.one_closed(number)
+    if row is None:
+        raise _Mistake(404, "no such incident")
+    return shown_closed(row, names, language)
+
+
+async def _acknowledge(bureau: Bureau, request: web.Request) -> IncidentView:
+    number = _number(request.match_info["incident"])
+    asked = await _read(request)
+    before = await _incident(bureau, number, request.query)
+    if before.state == "closed":
+        raise _Mistake(409, f"incident {number} is closed: nothing was changed")
+    await bureau.incidents.acknowledge(Acknowledged(incident=number, by=asked.name, note=asked.note, at=bureau.clock()))
+    return await _incident(bureau, number, request.query)
+
+
+async def _read(request: web.Request) -> Acknowledge:
+    """Read who acts. A page elsewhere can have a browser send a form, but no JSON."""
+    if request.content_type != "application/json":
+        raise _Mistake(415, "send application/json")
+    body = await request.content.read(BODY_MAX_BYTES + 1)
+    if len(body) > BODY_MAX_BYTES:
+        raise _Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
+    try:
+        asked = msgspec.json.decode(body, type=Acknowledge)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _Mistake(400, f"no acknowledgement: {error}") from None
+    return Acknowledge(
+        name=_line("name", asked.name, BY_MAX_CHARACTERS, least=1),
+        note=_line("note", asked.note, NOTE_MAX_CHARACTERS, least=0),
+    )
+
+
+def _line(field: str, text: str, most: int, *, least: int) -> str:
+    """One line without control or format characters: it is shown on pages and in chats."""
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", text))
+    line = " ".join(visible.split())
+    if not least <= len(line) <= most:
+        raise _Mistake(400, f"{field} must have {least} to {most} characters")
+    return line
+
+
+def _number(text: str) -> str:
+    """Incidents are written with leading zeros; people leave them out."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise _Mistake(404, "no such incident")
+    return f"{int(text):06d}"
+
+
+def _window(query: Mapping[str, str]) -> tuple[int, int]:
+    offset, limit = _whole(query, "offset", 0), _whole(query, "limit", LIMIT_DEFAULT)
+    if not 1 <= limit <= LIMIT_MAX:
+        raise _Mistake(400, f"limit must be 1 to {LIMIT_MAX}")
+    return offset, limit
+
+
 def _language(bureau: Bureau, query: Mapping[str, str]) -> Language:
     asked = query.get("lang", bureau.language)
     language = next((known for known in LANGUAGES if known == asked), None)
@@ -116,17 +234,10 @@ def _whole(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _openapi() -> dict[str, Any]:
-    (schools, school, error), components = msgspec.json.schema_components(
-        [SchoolList, SchoolView, ApiError], ref_template="#/components/schemas/{name}"
+    (schools, school, incidents, incident, acknowledge, error), components = msgspec.json.schema_components(
+        [SchoolList, SchoolView, IncidentList, IncidentView, Acknowledge, ApiError],
+        ref_template="#/components/schemas/{name}",
     )
-    lang = _parameter("lang", {"enum": list(LANGUAGES)}, "Language of the sentences.")
-    paging = [
-        _parameter("office", {"type": "string"}, "Only the schools of this office."),
-        _parameter("offset", {"type": "integer", "minimum": 0, "default": 0}, "Schools to leave out."),
-        _parameter(
-            "limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}, "Page size."
-        ),
-    ]
     school_id = {"name": "school", "in": "path", "required": True, "schema": {"type": "string"}}
     mistakes = {"400": _response("A wrong parameter.", error), "404": _response("Not in the roster.", error)}
     return {
@@ -134,7 +245,7 @@ def _openapi() -> dict[str, Any]:
         "info": {
             "title": "classready collector",
             "version": classready.__version__,
-            "description": "Read-only. Rates are bit/s, times Unix seconds; null means not known, never 0.",
+            "description": "Rates are bit/s, times Unix seconds; null means not known, never 0.",
         },
         "security": [{"token": []}],
         "paths": {
@@ -142,7 +253,7 @@ def _openapi() -> dict[str, Any]:
                 "get": {
                     "operationId": "listSchools",
                     "summary": "Schools with their counts",
-                    "parameters": [*paging, lang],
+                    "parameters": [*_PAGING, _LANG],
                     "responses": {"200": _response("One page.", schools), "400": mistakes["400"]},
                 }
             },
@@ -150,12 +261,59 @@ def _openapi() -> dict[str, Any]:
                 "get": {
                     "operationId": "explainSchool",
                     "summary": "One school with every verdict and what it rests on",
-                    "parameters": [school_id, lang],
+                    "parameters": [school_id, _LANG],
                     "responses": {"200": _response("The school.", school), **mistakes},
                 }
             },
+            **_incident_paths(incidents, incident, acknowledge, error),
         },
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _incident_paths(
+    page: dict[str, Any], one: dict[str, Any], acknowledge: dict[str, Any], error: dict[str, Any]
+) -> dict[str, Any]:
+    number = {"name": "incident", "in": "path", "required": True, "schema": {"type": "string"}}
+    state = _parameter("state", {"enum": ["open", "closed"], "default": "open"}, "Open ones, or the history.")
+    mistakes = {
+        "400": _response("A wrong parameter.", error),
+        "503": _response("The store does not answer; try again.", error),
+    }
+    missing = {"404": _response("No such incident.", error)}
+    return {
+        "/api/v1/incidents": {
+            "get": {
+                "operationId": "listIncidents",
+                "summary": "Open or closed incidents with their counts",
+                "parameters": [state, *_PAGING, _LANG],
+                "responses": {"200": _response("One page.", page), **mistakes},
+            }
+        },
+        "/api/v1/incidents/{incident}": {
+            "get": {
+                "operationId": "showIncident",
+                "summary": "One incident; while it is open, with its schools and rooms",
+                "parameters": [number, _LANG],
+                "responses": {"200": _response("The incident.", one), **mistakes, **missing},
+            }
+        },
+        "/api/v1/incidents/{incident}/acknowledge": {
+            "post": {
+                "operationId": "acknowledgeIncident",
+                "summary": "Say who is on an open incident; the last word counts",
+                "parameters": [number, _LANG],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": acknowledge}}},
+                "responses": {
+                    "200": _response("The incident, as it is now.", one),
+                    **mistakes,
+                    **missing,
+                    "409": _response("It is closed; nothing was changed.", error),
+                    "413": _response("The body is too long.", error),
+                    "415": _response("The body is no JSON.", error),
+                },
+            }
+        },
     }
 
 
@@ -167,4 +325,12 @@ def _response(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+_LANG = _parameter("lang", {"enum": list(LANGUAGES)}, "Language of the sentences.")
+_PAGING = [
+    _parameter("office", {"type": "string"}, "Only what belongs to this office."),
+    _parameter("offset", {"type": "integer", "minimum": 0, "default": 0}, "Entries to leave out."),
+    _parameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}, "Page size."
+    ),
+]
 _OPENAPI = _openapi()

@@ -18,8 +18,8 @@ class NoAnswerError(Exception):
     """The collector does not run, or did not say what was asked; the text is for people."""
 
 
-def ask(path: Path, settings: CollectorSettings, resource: str, *, method: str = "GET") -> Any:
-    """Return the JSON that the running collector gives for ``resource``.
+def ask(path: Path, settings: CollectorSettings, resource: str, *, method: str = "GET", body: Any = None) -> Any:
+    """Return the JSON that the running collector gives for ``resource``; ``body`` is sent as JSON.
 
     Raises:
         NoAnswerError: with what it said, or that it cannot be reached.
@@ -31,7 +31,10 @@ def ask(path: Path, settings: CollectorSettings, resource: str, *, method: str =
         if listen.tokens.api_file:
             tokens = read_secret(resolve(path, listen.tokens.api_file)).splitlines()
             headers["Authorization"] = f"Bearer {tokens[0].strip()}"
-        request = Request(url, headers=headers, method=method)  # noqa: S310 - http or https by construction
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https by construction
         with _opener(path, listen).open(request, timeout=TIMEOUT_S) as answer:
             return json.load(answer)
     except HTTPError as error:

@@ -42,10 +42,13 @@ from collector.outbox import Outbox
 from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
 from collector.settings import CollectorSettings
+from collector.store import incidents
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.states import NewerStoreError
+from collector.store.transaction import reading
 from collector.text import Names
-from collector.views import Bureau, Kept
+from collector.views import Bureau, Incidents, Kept
+from collector.views.bureau import Rows
 
 NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
 RELOAD_PATH = "/api/v1/reload"
@@ -188,7 +191,7 @@ async def run(configuration: Configuration) -> None:
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
             fallbacks = {r.name: r.fallback for r in configuration.settings.receivers if r.fallback}
             outbox = Outbox(store, service.engine, told, service.render, time.time, fallbacks=fallbacks)
-            await _serve(service, outbox, told, stop)
+            await _serve(service, outbox, told, store, stop)
     finally:
         await close_store(store)
 
@@ -210,12 +213,16 @@ async def _start(service: Service, configuration: Configuration) -> None:
         gc.enable()
 
 
-async def _serve(service: Service, outbox: Outbox, told: Mapping[str, Notifier], stop: asyncio.Event) -> None:
+async def _serve(
+    service: Service, outbox: Outbox, told: Mapping[str, Notifier], store: Store, stop: asyncio.Event
+) -> None:
     """Stop in the order that loses nothing: first the doors, then what works behind them."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part) for part in (*_parts(service, outbox), *_refreshing(service, told))]
         configuration = service.configuration
-        async with listening(_application(service, outbox), configuration.settings.listen, configuration.tls) as (
+        async with listening(
+            _application(service, outbox, store), configuration.settings.listen, configuration.tls
+        ) as (
             host,
             port,
         ):
@@ -282,7 +289,7 @@ async def _reload_on_hangup(service: Service) -> None:
 # --- HTTP -----------------------------------------------------------------------------------------------------------
 
 
-def _application(service: Service, outbox: Outbox) -> web.Application:
+def _application(service: Service, outbox: Outbox, store: Store) -> web.Application:
     settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
     bureau = Bureau(
         schools=lambda: engine.schools,
@@ -293,6 +300,7 @@ def _application(service: Service, outbox: Outbox) -> web.Application:
         clock=time.time,
         language=settings.language,
         undelivered=outbox.undelivered,
+        incidents=_incidents(service, store),
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
@@ -304,6 +312,25 @@ def _application(service: Service, outbox: Outbox) -> web.Application:
         application.add_routes(relay.routes(outbox, settings.receivers, settings.language, service.names, time.time))
     application.add_routes(pages.routes(bureau, service.exposition, service.is_well))
     return application
+
+
+def _incidents(service: Service, store: Store) -> Incidents:
+    async def closed(office: str | None, offset: int, limit: int) -> tuple[int, Rows]:
+        async with reading(store.reader) as connection:
+            return await incidents.closed_page(connection, office, offset, limit)
+
+    async def one_closed(number: str) -> Mapping[str, Any] | None:
+        async with reading(store.reader) as connection:
+            return await incidents.closed_row(connection, number)
+
+    dispatcher = service.engine.bureau
+    return Incidents(
+        open=lambda: dispatcher.state,
+        scopes=dispatcher.scopes,
+        closed=closed,
+        one_closed=one_closed,
+        acknowledge=dispatcher.act,
+    )
 
 
 async def _reload(service: Service, _request: web.Request) -> web.Response:

@@ -99,6 +99,18 @@ class Dispatcher:
             # where a province fails there is news in each commit: what comes meanwhile shares the next transaction
             await asyncio.sleep(began_at + GATHER_S - time.monotonic())
 
+    async def act(self, event: BureauEvent) -> None:
+        """Take what a person did; it is durable then, and shown if the store lets it be worked off at once.
+
+        Raises:
+            CommitFailedError: it was not taken.
+        """
+        async with self._begin() as connection:
+            await alert_changes.append(connection, [event], self._clock())
+        self.wake()
+        with suppress(CommitFailedError, StaleStateError):
+            await self.settle()
+
     async def settle(self) -> float | None:
         """Consume all that waits and tell what is due; return when time alone can next matter.
 

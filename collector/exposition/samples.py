@@ -239,8 +239,10 @@ def incidents(bureau: Bureau) -> Iterator[tuple[tuple[str, ...], float]]:
 
 
 def _stage(incident: Incident) -> str:
-    """Whether anybody was told of it yet."""
-    return "pending" if incident.notified_at is None else "firing"
+    """Whether anybody was told of it yet, and whether somebody is on it."""
+    if incident.notified_at is None:
+        return "pending"
+    return "firing" if incident.acknowledgement is None else "acknowledged"
 
 
 def _as_bit(value: str) -> float | None:

@@ -11,13 +11,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from collector.core.bureau.words import Notice
+from collector.core.bureau.words import Acknowledgement, Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import SubjectKind
 from collector.core.words import ACTORS, Actor, Cause
 from collector.text import MESSAGES, Language, Names, duration, moment, rate, say
 
 NAME_MAX_CHARACTERS = 40
+NOTE_MAX_CHARACTERS = 100
 NAMED_ROOMS_MAX = 3
 
 _LOOKALIKES = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in "@<>[](){}*_`~#|\\!&./:$^=\"'"})
@@ -174,8 +175,16 @@ def _closing(notice: Notice, language: Language) -> Iterable[str]:
         all_well = all(member.why == "recovered" for member in notice.members)
         ending = "chat.all_recovered" if all_well else "chat.all_over"
         yield say(ending, language, duration=duration(notice.at - notice.since, language))
+    if notice.acknowledgement is not None and notice.remaining_classrooms:
+        yield _who_is_on_it(notice.acknowledgement, language)
     if notice.cause is not None and notice.incident:
         yield say("chat.incident", language, incident=clean(notice.incident))
+
+
+def _who_is_on_it(acknowledgement: Acknowledgement, language: Language) -> str:
+    by, note = clean(acknowledgement.by), clean(acknowledgement.note, NOTE_MAX_CHARACTERS)
+    said = "chat.acknowledged_with" if note else "chat.acknowledged"
+    return say(said, language, by=by, note=note) if note else say(said, language, by=by)
 
 
 def next_step(cause: Cause, actor: Actor, language: Language) -> str:

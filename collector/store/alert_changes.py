@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collector.core.bureau.words import BureauEvent, SchoolChanged, SchoolGone
+from collector.core.bureau.words import Acknowledged, BureauEvent, SchoolChanged, SchoolGone
 from collector.core.events import AlertChange, DeviceMoved
 from collector.store.tables import alert_change
 
@@ -19,6 +19,7 @@ _KINDS: Mapping[str, type[Any]] = {
     "moved": DeviceMoved,
     "school_changed": SchoolChanged,
     "school_gone": SchoolGone,
+    "acknowledged": Acknowledged,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}

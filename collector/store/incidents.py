@@ -99,6 +99,24 @@ def _resumed(stored: _StoredDesk) -> Desk:
     return Desk(moves=stored.moves, sent_at=stored.sent_at, openings=stored.openings)
 
 
+async def closed_page(
+    connection: AsyncConnection, office: str | None, offset: int, limit: int
+) -> tuple[int, list[Mapping[str, Any]]]:
+    """Return how many incidents are over, of ``office`` or of all, and some of their rows, the newest first."""
+    table = incident_table.c
+    over = [table.closed_at.is_not(None), *([] if office is None else [table.office == office])]
+    count = (await connection.execute(select(func.count()).select_from(incident_table).where(*over))).scalar_one()
+    newest = select(incident_table).where(*over).order_by(table.closed_at.desc(), table.id.desc())
+    return count, [row._asdict() for row in await connection.execute(newest.offset(offset).limit(limit))]
+
+
+async def closed_row(connection: AsyncConnection, number: str) -> Mapping[str, Any] | None:
+    """Return the row of an incident that is over, or None."""
+    one = select(incident_table).where(incident_table.c.id == number, incident_table.c.closed_at.is_not(None))
+    row = (await connection.execute(one)).one_or_none()
+    return None if row is None else row._asdict()
+
+
 class _Members:
     """The rows of members that differ. Their incident's row differs as well, and its revision guards them."""
 

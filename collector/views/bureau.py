@@ -1,14 +1,45 @@
 """Where pages and API get what they show."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from collector.core.bureau import words
+from collector.core.bureau.root import Scope
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.text import Language, Names
 from collector.views.kept import Kept
 from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+async def _no_history(_office: str | None, _offset: int, _limit: int) -> tuple[int, Rows]:
+    return 0, ()
+
+
+async def _none_closed(_number: str) -> Mapping[str, Any] | None:
+    return None
+
+
+async def _nobody_acts(_event: words.Acknowledged) -> None:
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """``closed`` (office or all, offset, limit) is the newest first, with how many there are in all; of the store.
+
+    ``acknowledge`` has returned when it is durable. All three raise what the store raises.
+    """
+
+    open: Callable[[], words.Bureau] = words.Bureau
+    scopes: Callable[[], Mapping[str, Scope]] = dict
+    closed: Callable[[str | None, int, int], Awaitable[tuple[int, Rows]]] = _no_history
+    one_closed: Callable[[str], Awaitable[Mapping[str, Any] | None]] = _none_closed
+    acknowledge: Callable[[words.Acknowledged], Awaitable[None]] = _nobody_acts
 
 
 @dataclass(frozen=True)
@@ -24,3 +55,4 @@ class Bureau:
     refusals: Refusals = nothing_refused
     language: Language = "zh"
     undelivered: Callable[[], Sequence[Undelivered]] = tuple
+    incidents: Incidents = Incidents()

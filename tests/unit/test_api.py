@@ -235,7 +235,13 @@ async def test_openapi_describes_what_is_served(client: Client) -> None:
     references = [v for k, v in walk(document) if k == "$ref"]
     assert references
     assert all(reference.rpartition("/")[2] in schemas for reference in references)
-    assert set(document["paths"]) == {"/api/v1/schools", "/api/v1/schools/{school}"}
+    assert set(document["paths"]) == {
+        "/api/v1/schools",
+        "/api/v1/schools/{school}",
+        "/api/v1/incidents",
+        "/api/v1/incidents/{incident}",
+        "/api/v1/incidents/{incident}/acknowledge",
+    }
     view = await get(client, "/api/v1/schools/5114020001")
     assert set(view) == set(schemas["SchoolView"]["properties"])
     assert set(view["classrooms"][0]) == set(schemas["ClassroomView"]["properties"])

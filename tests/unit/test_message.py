@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from classready.units import MBIT
+from collector.core.bureau.words import Acknowledgement
 from collector.core.events import DeviceMoved
 from collector.core.subject import Subject
 from collector.core.words import Cause
@@ -479,3 +480,18 @@ def test_a_port_cannot_mention_or_link(name: str) -> None:
         assert "@" not in text
         assert "evil.cn" not in text
         assert text.count("<") == plain.count("<") == 2
+
+
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        ("", "王工\uff20all 正在处理"),
+        ("已联系\n**电信** <a>", "王工\uff20all 正在处理:已联系 \uff0a\uff0a电信\uff0a\uff0a \uff1ca\uff1e"),
+    ],
+)
+def test_who_is_on_it_is_said_inertly(note: str, expected: str) -> None:
+    """A name and a note that try to mention, mark or break the layout are plain words of one line."""
+    told = notice(alert(), acknowledgement=Acknowledgement(by="王工@all", note=note, at=NOW))
+    assert expected in render(told, "zh", NAMES).closing
+    over = notice(alert(change="closed"), kind="resolved", remaining_classrooms=0, acknowledgement=told.acknowledgement)
+    assert not any("正在处理" in line for line in render(over, "zh", NAMES).closing)

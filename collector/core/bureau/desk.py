@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from collector.core.bureau import groups, incidents, moves, pace
+from collector.core.bureau import acks, groups, incidents, moves, pace
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.root import Scope
-from collector.core.bureau.words import BureauEffect, Desk, Incident, IncidentChanged, Notice
+from collector.core.bureau.words import Acknowledged, BureauEffect, Desk, Incident, IncidentChanged, Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
 
@@ -77,6 +77,11 @@ class OpenDesk:
         for incident in tuple(self._incidents.values()):
             if school in incident.schools:
                 self._put(incident, school, change(incident.schools[school]))
+
+    def acknowledge(self, event: Acknowledged) -> None:
+        """One that is over by now, nobody needs to be on."""
+        if (incident := self._incidents.get(event.incident)) is not None:
+            self._incidents[event.incident] = acks.acknowledged(incident, event)
 
     def _put(self, incident: Incident, school: str, members: Members) -> None:
         if members is incident.schools.get(school):

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
+from collector.core.bureau.acks import inherited
 from collector.core.bureau.groups import is_spread, joined_root, scope_of
 from collector.core.bureau.morning import CAN_WAIT, next_morning
 from collector.core.bureau.root import Scope
@@ -189,6 +190,7 @@ def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> 
     due = [at for at in (incident.due_at, other.due_at) if at is not None]
     ends = [at for at in (incident.ends_at, other.ends_at) if at is not None]
     incident = replace(incident, ends_at=min(ends, default=None))
+    incident = inherited(incident, other)
     return replace(incident, opened_at=min(incident.opened_at, other.opened_at), due_at=min(due, default=None))
 
 
@@ -228,8 +230,9 @@ def tell(
         joined_classrooms=sum(joined_classrooms.values()),
         actor=root.actor,
         root_name=root.name,
+        acknowledgement=incident.acknowledgement,
     )
-    return replace(after, due_at=None, notified_at=now), notice
+    return replace(after, due_at=None, notified_at=now, notified_count=after.notified_count + 1), notice
 
 
 def _items(members: Members, now: float) -> Iterator[AlertChange]:

@@ -15,6 +15,7 @@ from collector.core.bureau import incidents
 from collector.core.bureau.desk import OpenDesk
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import (
+    Acknowledged,
     Bureau,
     BureauEffect,
     BureauEvent,
@@ -98,6 +99,8 @@ class _Draft:
                 self._settle_in(event.school, event.office, event.name)
             case SchoolGone():
                 self._gone(event.school)
+            case Acknowledged():
+                self._acknowledged(event)
 
     def _opened(self, change: AlertChange) -> None:
         if self._holders.get(change.school, change.office) != change.office:
@@ -129,6 +132,11 @@ class _Draft:
         self._take_moves(school, None, "")
         if (office := self._holders.get(school)) is not None:
             self._withdraw(office, school, office)
+
+    def _acknowledged(self, event: Acknowledged) -> None:
+        stored = [office for office, desk in self._bureau.desks.items() if event.incident in desk.incidents]
+        for office in stored or list(self._open):
+            self._desk(office).acknowledge(event)
 
     def _withdraw(self, office: str, school: str, goes_to: str) -> None:
         self._desk(office).edit(school, partial(incidents.withdrawn, office=goes_to, now=self._now))

@@ -35,9 +35,24 @@ class SchoolGone(Struct, frozen=True, kw_only=True):
     school: str
 
 
-BureauEvent = AlertChange | DeviceMoved | SchoolChanged | SchoolGone
+class Acknowledged(Struct, frozen=True, kw_only=True):
+    """Somebody says that he is on an incident. Whoever lets it in has capped ``by`` and ``note``."""
+
+    incident: str
+    by: str
+    note: str
+    at: float
+
+
+BureauEvent = AlertChange | DeviceMoved | SchoolChanged | SchoolGone | Acknowledged
 
 # --- state ----------------------------------------------------------------------------------------------------------
+
+
+class Acknowledgement(Struct, frozen=True, kw_only=True):
+    by: str
+    note: str
+    at: float
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -92,6 +107,9 @@ class Incident(Struct, frozen=True, kw_only=True):
     notified_at: float | None = None
     ends_at: float | None = None
     """When the first of its members that come and go may count as well again."""
+    notified_count: int = 0
+    """Messages about it, reminders included; since the release that began to count."""
+    acknowledgement: Acknowledgement | None = None
 
 
 class Desk(Struct, frozen=True, kw_only=True):
@@ -156,6 +174,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """Who is to act, by the scope of the whole incident; None = nobody."""
     root_name: str | None = None
     """Of the operator or the exit that all of it hangs on."""
+    acknowledgement: Acknowledgement | None = None
+    """Who is on it."""
 
 
 class IncidentChanged(Struct, frozen=True):
