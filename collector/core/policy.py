@@ -77,6 +77,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The window of `messages_per_window`."""
     messages_per_window: AtLeastOne = 3
     """Most messages to one office in a window."""
+    quiet_chat_from: ClockTime = "22:00"
+    """From then on no message goes until `quiet_chat_until`, by the office's clock; both the same = any time."""
+    quiet_chat_until: ClockTime = "07:00"
+    """What was held is told then, as it is by then."""
     digest_at: ClockTime = "08:40"
     """On school days an office is told then what can wait: boards that stay off, and what was told and is not fixed."""
     reminder_after_s: Positive = 43_200.0

@@ -22,11 +22,17 @@ from collector.core.bureau.words import (
 )
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
+from collector.core.roster import Hours, SchoolDay
 from collector.core.subject import Subject
 from collector.core.words import Cause
 
-POLICY = Policy(group_wait_s=30, message_window_s=300, messages_per_window=3, reminder_after_s=2_000)
-SCOPES = {"o1": Scope(school_count=8, operators={"电信": 4}), "o2": Scope(school_count=3)}
+POLICY = Policy(
+    group_wait_s=30, message_window_s=300, messages_per_window=3, reminder_after_s=2_000,
+    quiet_chat_from="08:15", quiet_chat_until="08:25",
+)  # fmt: skip
+DAY = Hours(days=(SchoolDay("1970-01-01", ()),))
+"""Its night is from 900 s to 1,500 s."""
+SCOPES = {"o1": Scope(school_count=8, operators={"电信": 4}, hours=DAY), "o2": Scope(school_count=3)}
 EXAMPLES = settings(max_examples=150, deadline=None)
 
 OFFICES, SCHOOLS = st.sampled_from(["o1", "o2"]), st.sampled_from(["s1", "s2", "s3", "s4"])
@@ -228,6 +234,13 @@ def test_messages_are_few(history):
     for notice in told:
         near = [o for o in told if o.office == notice.office and notice.at - 300 < o.at <= notice.at]
         assert len(near) <= POLICY.messages_per_window
+
+
+@EXAMPLES
+@given(HISTORIES)
+def test_nobody_is_told_at_night(history):
+    """In the office that has one."""
+    assert not [notice for notice in play(history).sent() if notice.office == "o1" and 900 <= notice.at < 1_500]
 
 
 @EXAMPLES

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau import acks, groups, incidents, moves, pace
 from collector.core.bureau.incidents import Members
+from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Acknowledged, BureauEffect, Desk, Incident, IncidentChanged, Notice
 from collector.core.events import AlertChange, DeviceMoved
@@ -163,13 +164,20 @@ class OpenDesk:
         """What goes next: one incident, or all that is due where messages are about to run out."""
         due = [name for _, name in sorted(self._due())]
         free_count = pace.free_count(self._sent_at, self._now, self._policy)
-        if not free_count or not any(self._may_go_at(name) <= self._now for name in due):
+        if (
+            self._awake_at(self._now) > self._now
+            or not free_count
+            or not any(self._may_go_at(name) <= self._now for name in due)
+        ):
             return []
         return due if len(due) >= free_count else due[:1]
 
     def _may_go_at(self, name: str) -> float:
         begins = bool(name) and self._incidents[name].notified_at is None
-        return pace.free_at(self._sent_at, self._policy, begins=begins)
+        return self._awake_at(pace.free_at(self._sent_at, self._policy, begins=begins))
+
+    def _awake_at(self, at: float) -> float:
+        return awake_at(at, self._scope.hours, self._policy)
 
     def _tell(self, name: str) -> Notice:
         """Tell one incident, or the moves."""
@@ -215,11 +223,13 @@ class OpenDesk:
             if (at := incidents.due_at(incident, self._now, self._policy, self._scope)) is not None:
                 yield at, incident.id
         if (at := moves.due_at(self._moves, self._policy)) is not None:
-            yield at, ""
+            yield may_be_told_at(None, at, self._scope.hours, self._policy), ""
 
     def _next_at(self) -> float | None:
+        night_ends_at = self._awake_at(self._now)
+        floor = [night_ends_at] if night_ends_at > self._now else []
         ends = [incident.ends_at for incident in self._incidents.values() if incident.ends_at is not None]
-        return min([*ends, *(max(at, self._may_go_at(name)) for at, name in self._times())], default=None)
+        return min([*ends, *(max([at, self._may_go_at(name), *floor]) for at, name in self._times())], default=None)
 
 
 def _key(change: AlertChange) -> str:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from collector.core.bureau.acks import inherited
 from collector.core.bureau.groups import is_spread, joined_root, scope_of
 from collector.core.bureau.morning import CAN_WAIT, next_morning
+from collector.core.bureau.rest import may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
 from collector.core.events import AlertChange
@@ -167,8 +168,10 @@ def recounted(incident: Incident) -> Incident:
 def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float | None:
     """When the office is to hear of it next: of its news, or for want of news to be reminded."""
     if incident.tally.news_count:
-        if incident.due_at is None or incident.cause not in CAN_WAIT:
-            return incident.due_at
+        if incident.due_at is None:
+            return None
+        if incident.cause not in CAN_WAIT:
+            return may_be_told_at(incident.cause, incident.due_at, scope.hours, policy)
         # the morning that it waits for is asked for again: that day may be none by now, or none was known then
         return next_morning(scope.hours, incident.due_at, now, policy)
     if incident.notified_at is None:

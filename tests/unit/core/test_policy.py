@@ -39,6 +39,8 @@ DEFAULTS = {
     "observation_school_days": 7,
     "message_window_s": 300.0,
     "messages_per_window": 3,
+    "quiet_chat_from": "22:00",
+    "quiet_chat_until": "07:00",
     "digest_at": "08:40",
     "reminder_after_s": 43_200.0,
     "classrooms_per_gateway_max": 200,
