@@ -242,7 +242,7 @@ EXAMPLES: tuple[Example, ...] = (
     of(
         "resolved",
         "The duration counts from the first bad evidence.",
-        notice(over(PORT, measured=1_000 * MBIT), kind="resolved", remaining_classrooms=0),
+        notice(over(PORT, measured=1_000 * MBIT, half_duplex=False), kind="resolved", remaining_classrooms=0),
     ),
     of(
         "withdrawn",

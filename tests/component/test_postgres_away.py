@@ -234,6 +234,9 @@ class Refusing:
     def __init__(self) -> None:
         self.try_count = 0
 
+    def parts(self, message):
+        return [message]
+
     async def send(self, _message) -> None:
         self.try_count += 1
         raise Deferred("unreachable", 30)
