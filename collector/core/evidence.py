@@ -155,6 +155,12 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     last_unmeasured_at: float | None = None
     last_unmeasured_reason: str | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether the newest attempt brought nothing. One of the same second as a counted test is no newer."""
+        tested_at = self.tests[-1].observed_at if self.tests else 0.0
+        return (self.last_unmeasured_at or 0.0) > tested_at
+
 
 class UplinkState(Leg, frozen=True, kw_only=True):
     """The school's own line, or the line and the exit of the metropolitan network named by ``beyond``."""

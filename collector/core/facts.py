@@ -70,9 +70,8 @@ def _is_same_leg(was: Leg, now: Leg) -> bool:
 
 def _leg(leg: Leg) -> object:
     """A test that counted is a fact; attempts that bring nothing, each time for the same reason, only move a date."""
-    tried_at, tested_at = leg.last_unmeasured_at, leg.tests[-1].observed_at if leg.tests else 0.0
     # whether it waits decides what the next step is: that is told, so it is a fact
-    waits = None if tried_at is None else tried_at > tested_at
+    waits = None if leg.last_unmeasured_at is None else leg.waits
     return replace(leg, told_at=0.0, last_unmeasured_at=None), waits
 
 

@@ -75,8 +75,7 @@ def _step_of_tests(case: Case, legs: Iterable[Leg]) -> NextStep:
     if not tried:
         return NextStep.ADD_TEST
     newest = max(tried, key=lambda leg: leg.last_unmeasured_at or 0.0)
-    tested_at = max((test.observed_at for test in newest.tests), default=0.0)
-    reason = newest.last_unmeasured_reason if (newest.last_unmeasured_at or 0.0) > tested_at else None
+    reason = newest.last_unmeasured_reason if newest.waits else None
     return _PASSING_REASONS.get(reason, NextStep.CHECK_TEST)
 
 
