@@ -17,7 +17,7 @@ from collector.engine import CommitFailedError
 from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language
 from collector.views import Bureau, SchoolSummary, SchoolView, show, worded
-from collector.views.incident import IncidentView, all_open, find, shown, shown_closed
+from collector.views.incident import IncidentView, all_open, look_up, shown, shown_closed
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
@@ -159,19 +159,16 @@ async def _incidents(bureau: Bureau, query: Mapping[str, str]) -> IncidentList:
 
 
 async def _incident(bureau: Bureau, number: str, query: Mapping[str, str]) -> IncidentView:
-    language, names, number = _language(bureau, query), bureau.names(), _number(number)
-    if (found := find(bureau.incidents.open(), number)) is not None:
-        return shown(found, bureau.incidents.scopes(), names, language, with_schools=True)
-    row = await bureau.incidents.one_closed(number)
-    if row is None:
+    found = await look_up(bureau.incidents, number, bureau.names(), _language(bureau, query))
+    if found is None:
         raise _Mistake(404, "no such incident")
-    return shown_closed(row, names, language)
+    return found
 
 
 async def _acknowledge(bureau: Bureau, request: web.Request) -> IncidentView:
-    number = _number(request.match_info["incident"])
     asked = await _read(request)
-    before = await _incident(bureau, number, request.query)
+    before = await _incident(bureau, request.match_info["incident"], request.query)
+    number = before.incident
     if before.state == "closed":
         raise _Mistake(409, f"incident {number} is closed: nothing was changed")
     await bureau.incidents.acknowledge(Acknowledged(incident=number, by=asked.name, note=asked.note, at=bureau.clock()))
@@ -202,13 +199,6 @@ def _line(field: str, text: str, most: int, *, least: int) -> str:
     if not least <= len(line) <= most:
         raise _Mistake(400, f"{field} must have {least} to {most} characters")
     return line
-
-
-def _number(text: str) -> str:
-    """Incidents are written with leading zeros; people leave them out."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise _Mistake(404, "no such incident")
-    return f"{int(text):06d}"
 
 
 def _window(query: Mapping[str, str]) -> tuple[int, int]:

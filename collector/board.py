@@ -1,10 +1,11 @@
-"""What people look at: the bureau, an office, a school.
+"""What people look at: the bureau, an office, a school, an incident.
 
 Pages are rendered on the server, escape everything, and say all they have to say without a script; the one script only
 takes over the refresh.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,14 +16,17 @@ from aiohttp import web
 import classready
 from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, School
+from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views import Bureau, show, worded
+from collector.views.incident import all_open, look_up, shown, shown_closed
 from collector.views.office import total
 from collector.views.undelivered import sentences
 from collector.views.urgency import Counts, most_urgent, most_urgent_room
 
 REFRESH_S = 30
 PAGE_SIZE = 100
+CLOSED_SHOWN_MAX = 50
 SHARE_MIN_PERCENT = 1.0
 """A part of a bar is never thinner: one room of thirty thousand must not be invisible."""
 
@@ -64,12 +68,35 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
             return page(request, "missing.html", {}, status=404)
         return page(request, "school.html", _school(bureau, found, request))
 
+    async def incidents(request: web.Request) -> web.Response:
+        with _store_answers():
+            return page(request, "incidents.html", await _incidents(bureau, request))
+
+    async def incident(request: web.Request) -> web.Response:
+        number, language = request.match_info["incident"], _language(bureau, request)
+        with _store_answers():
+            view = await look_up(bureau.incidents, number, bureau.names(), language)
+        if view is None:
+            return page(request, "missing.html", {}, status=404)
+        return page(request, "incident.html", {"view": view, "room_name": bureau.names().classroom_name})
+
     return [
         web.get("/", offices),
+        web.get("/incidents", incidents),
+        web.get("/incidents/{incident}", incident),
         web.get("/office/{office}", office),
         web.get("/school/{school}", school),
         web.static("/static", HERE / "static"),
     ]
+
+
+@contextmanager
+def _store_answers() -> Iterator[None]:
+    """What is over stands only in the store: 503 while that is away."""
+    try:
+        yield
+    except StoreAwayError:
+        raise web.HTTPServiceUnavailable from None
 
 
 def _offices(bureau: Bureau, language: Language) -> dict[str, Any]:
@@ -86,6 +113,15 @@ def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, A
     shown = [worded(school, names, language) for school in paged["schools"]]
     summed = total(bureau.kept().office(office_id), language, office=office_id, name=names.office(office_id))
     return {**paged, "schools": shown, "total": summed}
+
+
+async def _incidents(bureau: Bureau, request: web.Request) -> dict[str, Any]:
+    """Open ones, what stands longest first, and those that were closed last."""
+    language, names, scopes = _language(bureau, request), bureau.names(), bureau.incidents.scopes()
+    paged = _paged("incidents", all_open(bureau.incidents.open()), request)
+    _, rows = await bureau.incidents.closed(None, 0, CLOSED_SHOWN_MAX)
+    shown_rows = [shown(one, scopes, names, language, with_schools=False) for one in paged["incidents"]]
+    return {**paged, "incidents": shown_rows, "closed": [shown_closed(row, names, language) for row in rows]}
 
 
 def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, Any]:

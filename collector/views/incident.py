@@ -10,7 +10,9 @@ from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Acknowledgement, Bureau, Incident, Member
 from collector.core.words import Actor, Cause
 from collector.text import Language, Names, say
+from collector.views.bureau import Incidents
 
+NUMBER_MAX_DIGITS = 12
 ROOMS_SHOWN_MAX = 500
 """Of each school: a page must not grow with what senders name."""
 
@@ -69,6 +71,23 @@ def all_open(bureau: Bureau, office: str | None = None) -> list[Incident]:
     """Return the open incidents, oldest first."""
     found = (i for name, desk in bureau.desks.items() if office in {None, name} for i in desk.incidents.values())
     return sorted(found, key=lambda incident: (incident.opened_at, incident.id))
+
+
+def number_of(text: str) -> str | None:
+    """Incidents are written with leading zeros; people leave them out. None = that is no number."""
+    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_MAX_DIGITS):
+        return None
+    return f"{int(text):06d}"
+
+
+async def look_up(source: Incidents, text: str, names: Names, language: Language) -> IncidentView | None:
+    """Return the incident of that number, open or over; None = there is none. Raises what the store raises."""
+    if (number := number_of(text)) is None:
+        return None
+    if (incident := find(source.open(), number)) is not None:
+        return shown(incident, source.scopes(), names, language, with_schools=True)
+    row = await source.one_closed(number)
+    return None if row is None else shown_closed(row, names, language)
 
 
 def shown(

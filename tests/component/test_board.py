@@ -13,14 +13,18 @@ from msgspec.structs import replace
 import classready
 from collector import web as pages
 from collector.board import shares
+from collector.core.bureau.words import Acknowledged
 from collector.core.policy import Policy
 from collector.core.state import School
+from collector.core.words import Cause
 from collector.exposition import Exposition
 from collector.text import Names
-from collector.views import Bureau, Kept
+from collector.views import Bureau, Incidents, Kept
 from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
 from collector.views.urgency import Counts
+from tests.support.offices import Bureau as Desks
+from tests.support.offices import change
 from tests.support.samples import (
     NAMES,
     NOW,
@@ -56,6 +60,7 @@ async def board(
     is_well: bool = True,
     undelivered: Sequence[Undelivered] = (),
     refusals: Refusals = nothing_refused,
+    incidents: Incidents | None = None,
 ) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
@@ -67,6 +72,7 @@ async def board(
         clock=lambda: NOW,
         undelivered=lambda: undelivered,
         refusals=refusals,
+        incidents=incidents or Incidents(),
     )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
@@ -357,3 +363,21 @@ async def test_what_did_not_arrive_is_told(language: str, told: str) -> None:
         assert "well" not in page.text
     async with board(demo_school()) as client:
         assert "stuck" not in await read(client, "/")
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+async def test_an_incident_is_shown_as_root_schools_and_rooms(payload: str) -> None:
+    """Names, who is on it and the note are text and nothing else; what is no incident is a page that is missing."""
+    told = Desks()
+    told.step(0, change("s1", school_name=payload, cause=Cause.GATEWAY_SILENT))
+    told.step(30, Acknowledged(incident="000001", by=payload, note=payload, at=30.0))
+    async with board(incidents=Incidents(open=lambda: told.state)) as client:
+        for path in ("/incidents", "/incidents/1", "/incidents/000001?lang=en"):
+            page = Tags(await read(client, path))
+            assert {"script", "img", "svg", "style"} & page.tags <= {"script"}
+            assert page.scripts == [f"/static/refresh.js?{classready.__version__}"]
+            assert payload.replace("\x00", "\ufffd")[:5] in page.text
+        assert {"r1", "r2"} <= set(re.findall(r"r\d", page.text))
+        for path in ("/incidents/2", "/incidents/x", "/incidents/" + "9" * 40):
+            async with client.get(path) as response:
+                assert response.status == 404
