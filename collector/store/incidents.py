@@ -83,8 +83,7 @@ async def save(
             if (prior := was.incidents.get(name)) is not incident:
                 rows.append(_incident_row(incident, None))
                 members.compare(name, prior.schools if prior else {}, incident.schools)
-        if (desk.moves, desk.sent_at, desk.openings) != (was.moves, was.sent_at, was.openings):
-            stored = _StoredDesk(moves=desk.moves, sent_at=desk.sent_at, openings=desk.openings)
+        if (stored := _stored(desk)) != _stored(was):
             desk_rows.append({"id": office, "state": _json(stored)})
     try:
         kept = await _replace(connection, incident_table, "id", known.incidents, rows)
@@ -93,6 +92,12 @@ async def save(
     except IntegrityError as error:  # a row that should be new is there
         raise StaleStateError from error
     return Revisions({name: revision for name, revision in kept.items() if name not in ended}, desks)
+
+
+def _stored(desk: Desk) -> _StoredDesk:
+    """What opened once is not worth a row each time: after a restart it opens once more before it flaps."""
+    again = {key: times for key, times in desk.openings.items() if len(times) > 1}
+    return _StoredDesk(moves=desk.moves, sent_at=desk.sent_at, openings=again)
 
 
 def _resumed(stored: _StoredDesk) -> Desk:
