@@ -67,7 +67,7 @@ def _without_gone(room: ClassroomState, is_gone: Callable[[float, str], bool]) -
     port, device = room.last_port, room.device
     # a board that was carried elsewhere leaves its old port behind: what that negotiated is of nobody now
     if port is not None and is_gone(port.observed_at, port.gateway):
-        room = replace(room, port=None, pending_port=None, last_port=None, place=None)
+        room = replace(room, port=None, pending_port=None, last_port=None, place=None, link_lost_at=None)
     if device is not None and is_gone(device.observed_at, device.gateway):
         room = replace(room, device=None, nic_speed_bps=None, watched_since=None)
     return room

@@ -109,6 +109,7 @@ def _is_same_room(was: ClassroomState, now: ClassroomState) -> bool:
         and was.place == now.place
         and was.nic_speed_bps == now.nic_speed_bps
         and was.watched_since == now.watched_since
+        and was.link_lost_at == now.link_lost_at
         and (was.verdict is now.verdict or was.verdict == now.verdict)
         and _is_same_latch(was.latch, now.latch)
         and _is_same_port(was.port, now.port)

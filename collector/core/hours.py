@@ -54,6 +54,12 @@ def in_lesson(hours: Hours, at: float) -> bool:
     return begun > 0 and at < hours.ends[begun - 1]
 
 
+def lesson_at(hours: Hours, at: float) -> tuple[float, float] | None:
+    """The lesson that ``at`` falls into: when it began and when it ends."""
+    begun = bisect_right(hours.starts, at)
+    return (hours.starts[begun - 1], hours.ends[begun - 1]) if begun and at < hours.ends[begun - 1] else None
+
+
 def last_begun(hours: Hours, at: float) -> float:
     """When the last lesson began that had begun by ``at``; minus infinity = none is known."""
     begun = bisect_right(hours.starts, at)

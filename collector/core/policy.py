@@ -46,6 +46,18 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A board that is off is no fault while it was seen awake within so many school days; 0 = it must be on."""
     absent_after_school_days: AtLeastOne = 5
     """A device not seen awake for so many school days is absent, not merely offline."""
+    device_group_min: Annotated[int, Meta(ge=2, le=1_000)] = 3
+    """So many boards of one switch that lose their link together in a lesson are told at once: power, or the switch."""
+    device_group_window_s: Positive = 300.0
+    """Together is within this time; at least one report interval."""
+    lesson_max_s: Positive = 7_200.0
+    """A longer lesson is a timetable without breaks: then teachers rest at noon and leave before its end."""
+    noon_begins: ClockTime = "11:30"
+    """From then on boards go off for the noon rest, where the timetable has no breaks."""
+    noon_ends: ClockTime = "14:00"
+    """Until then."""
+    leaving_s: NonNegative = 3_600.0
+    """So long before the end of a timetable without breaks boards go off for the day."""
     compliant_fail_days: AtLeastOne = 2
     """A shortfall takes `compliant` away (and enough gives it back) on so many different school days."""
     compliant_max_age_school_days: AtLeastOne = 20

@@ -7,6 +7,7 @@ from collector.core.case import Shared
 from collector.core.findings import BAD, Finding, required_bps
 from collector.core.link import Line, Tested, divided, exits_of, legs_interval, link_bps, part_state, segment_interval
 from collector.core.mute import silence_held_until
+from collector.core.power import of_groups
 from collector.core.subject import Subject
 from collector.core.wiring import switch_of
 from collector.core.words import Cause, Direction, LinkState, VerdictValue
@@ -22,6 +23,7 @@ def of_school(common: Shared) -> tuple[Finding, ...]:
         *_exits(common),
         *_switches(common),
         *_segments(common),
+        *of_groups(common),
         *_platforms(common),
     )
 

@@ -26,13 +26,24 @@ _SCOPES: Final[dict[str, IncidentScope]] = {
 }
 
 
-def scope_of(cause: Cause) -> IncidentScope:
+def scope_of(change: AlertChange) -> IncidentScope:
     """Of an incident that begins with one alert. Who owns a slow line or exit is known from the first of them on."""
-    if cause in CAN_WAIT:
+    cause = change.cause
+    if _can_wait(change):
         return "office"
     if cause is Cause.UPLINK_BELOW_REQUIRED:
         return "operator"
     return "exit" if cause is Cause.EXIT_BELOW_REQUIRED else "school"
+
+
+def can_wait(incident: Incident) -> bool:
+    """Whether nobody needs to hear of it before the morning."""
+    return incident.cause in CAN_WAIT and incident.scope == "office"
+
+
+def _can_wait(change: AlertChange) -> bool:
+    # the boards of a whole switch went together: that is no board that somebody may have switched on by tomorrow
+    return change.cause in CAN_WAIT and change.subject.kind != "switch"
 
 
 def home_of(change: AlertChange, incidents: Iterable[Incident], policy: Policy) -> Incident | None:
@@ -42,7 +53,7 @@ def home_of(change: AlertChange, incidents: Iterable[Incident], policy: Policy) 
 
 
 def _is_home(incident: Incident, change: AlertChange, policy: Policy) -> bool:
-    if incident.cause is not change.cause:
+    if incident.cause is not change.cause or can_wait(incident) is not _can_wait(change):
         return False
     if incident.scope == "school":
         return change.school in incident.schools

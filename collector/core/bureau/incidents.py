@@ -6,8 +6,8 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from collector.core.bureau.acks import inherited
-from collector.core.bureau.groups import is_spread, joined_root, scope_of
-from collector.core.bureau.morning import CAN_WAIT, next_morning
+from collector.core.bureau.groups import can_wait, is_spread, joined_root, scope_of
+from collector.core.bureau.morning import next_morning
 from collector.core.bureau.rest import may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
@@ -20,7 +20,7 @@ Members = tuple[Member, ...]
 def founded(number: int, change: AlertChange, now: float) -> Incident:
     return Incident(
         id=f"{number:06d}",
-        scope=scope_of(change.cause),
+        scope=scope_of(change),
         office=change.office,
         cause=change.cause,
         opened_at=now,
@@ -170,7 +170,7 @@ def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> floa
     if incident.tally.news_count:
         if incident.due_at is None:
             return None
-        if incident.cause not in CAN_WAIT:
+        if not can_wait(incident):
             return may_be_told_at(incident.cause, incident.due_at, scope.hours, policy)
         # the morning that it waits for is asked for again: that day may be none by now, or none was known then
         return next_morning(scope.hours, incident.due_at, now, policy)
@@ -183,7 +183,7 @@ def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) ->
     """When what is news now may go: after a wait for others, or in the morning."""
     spreads = incident.notified_at is not None and is_spread(incident)
     soon = now + (policy.spread_wait_s if spreads else policy.group_wait_s)
-    return next_morning(scope.hours, soon, now, policy) if incident.cause in CAN_WAIT else soon
+    return next_morning(scope.hours, soon, now, policy) if can_wait(incident) else soon
 
 
 def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> Incident:

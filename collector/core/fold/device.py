@@ -11,12 +11,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from classready.observation import Device, Outcome, Port
-from collector.core.age import is_fresh
+from collector.core.age import fresh_window_s, is_fresh
 from collector.core.events import DeviceMoved, Observed
 from collector.core.evidence import DeviceReading, PortReading, is_alike
 from collector.core.folded import Folded
 from collector.core.hours import in_lesson
 from collector.core.mute import is_observing
+from collector.core.power_hours import is_unusual
 from collector.core.state import ClassroomState
 from collector.core.words import DeviceStateName
 
@@ -60,6 +61,7 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
         pending_port=reading if seen.oper_up is not False else None,
         last_port=reading,
         place=_placed(folded, room_id, room, reading),
+        link_lost_at=_link_lost_at(folded, room, reading),
         device=device,
         last_awake_at=room.last_awake_at if device is room.device else max(at, room.last_awake_at or 0.0),
     )
@@ -67,8 +69,31 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
     if event.gateway != room.gateway or seen.switch != (before.seen.switch if before else None):
         # other trunks and switches are on its way: those that it left are judged by the rooms that are left to them
         folded.everybody = True
-    if not _is_confirmed(folded, before, event, seen) or _is_other(folded, room, after):
+    if not _is_confirmed(folded, before, event, seen):
         folded.rooms.add(room_id)
+        # one board that is on speaks for the power of all that were lost beside it
+        if after.link_lost_at or (before is not None and _is_any_lost(folded)):
+            folded.everybody = True
+    elif _is_other(folded, room, after):
+        folded.rooms.add(room_id)
+
+
+def _is_any_lost(folded: Folded) -> bool:
+    return any(room.link_lost_at is not None for room in folded.school.state.classrooms.values())
+
+
+def _link_lost_at(folded: Folded, room: ClassroomState, reading: PortReading) -> float | None:
+    """Since when the link of a board is gone that was awake just before it; it may come back by any path."""
+    seen, before, at = reading.seen, room.last_port, reading.observed_at
+    if seen.oper_up is not False or seen.admin_up is False or before is None or before.place != reading.place:
+        return None if seen.oper_up is not None else room.link_lost_at
+    if before.seen.oper_up is not True:
+        return room.link_lost_at
+    window_s = fresh_window_s(folded.school, reading.gateway, folded.policy) or 0.0
+    # after a longer pause nobody knows when it went, and the night is one
+    was_awake = room.last_awake_at is not None and at - room.last_awake_at <= window_s
+    is_dated = at - before.observed_at <= window_s and is_unusual(folded.school.hours, at, folded.policy)
+    return at if was_awake and is_dated else None
 
 
 def _is_confirmed(folded: Folded, before: PortReading | None, event: Observed, seen: Port) -> bool:
@@ -191,11 +216,12 @@ def device(folded: Folded, event: Observed, seen: Device, room_id: str) -> None:
         pending_port=room.pending_port if accepted is room.port else None,
         device=reading,
         last_awake_at=awake_at,
+        link_lost_at=room.link_lost_at if awake_at is None or awake_at < (room.link_lost_at or 0.0) else None,
         nic_speed_bps=nic_bps,
         watched_since=room.watched_since or at,
     )
     folded.put("classrooms", room_id, after)
-    if event.gateway != room.gateway:
+    if event.gateway != room.gateway or after.link_lost_at != room.link_lost_at:
         folded.everybody = True
     if room.watched_since is None or _is_other(folded, room, after):
         folded.rooms.add(room_id)

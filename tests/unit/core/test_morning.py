@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from collector.core.bureau.morning import CAN_WAIT, next_morning
 from collector.core.bureau.root import Scope, scopes_of
@@ -10,6 +11,7 @@ from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau, Notice
 from collector.core.policy import Policy
 from collector.core.roster import Hours, SchoolRoster
+from collector.core.subject import Subject
 from collector.core.words import Cause
 from tests.support.offices import change
 from tests.support.school import at, weekdays
@@ -161,3 +163,21 @@ def test_the_hours_of_an_office_are_those_of_most_of_its_schools() -> None:
     schools = [SchoolRoster(office="o", school=f"s{n}") for n in range(3)]
     (scope,) = scopes_of(schools, {"s0": every_day, "s1": DAYS, "s2": DAYS}).values()
     assert scope.hours is DAYS
+
+
+def test_boards_that_went_together_wait_for_no_morning() -> None:
+    """Beside a single board that stays off: the switch's are told at once, the other one in the morning."""
+    dark = Subject("switch", "gw", "sw1")
+    office = Office().hears(
+        "2026-11-23 10:00",
+        replace(change("s1", cause=Cause.DEVICE_OFFLINE), subject=Subject("classroom", name="r9")),
+        replace(change("s1", cause=Cause.DEVICE_OFFLINE), subject=dark),
+    )
+    office.until("2026-11-23 12:00")
+    assert [(n.at, [m.subject for m in n.members]) for n in office.notices] == [(at("2026-11-23 10:00") + 30, [dark])]
+    office.hears("2026-11-23 12:00", replace(change("s1", "closed", cause=Cause.DEVICE_OFFLINE), subject=dark))
+    office.until("2026-11-24 09:00")
+    assert [(n.kind, n.at) for n in office.notices[1:]] == [
+        ("resolved", at("2026-11-23 12:00") + 30),
+        ("opened", at("2026-11-24 08:40")),
+    ]
