@@ -4,6 +4,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import NullPool, select, text
 from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -58,7 +59,9 @@ async def test_a_bureau_comes_back_as_it_was(tmp_path):
         over = alert("s2", office="o2", change="closed")
         bureau, known = await stored(store, bureau, known, [alert("s3", office="o1"), move, over], 40.0)
         found, revisions = await loaded(store)
-        assert step(found, [], 41.0, POLICY) == step(bureau, [], 41.0, POLICY)
+        # what opened once is not kept
+        once = {office: replace(desk, openings={}) for office, desk in bureau.desks.items()}
+        assert step(found, [], 41.0, POLICY) == step(replace(bureau, desks=once), [], 41.0, POLICY)
         assert revisions == known
         bureau, known = await stored(store, bureau, known, [], 70.0)
         found = sorted(await rows(store, incident))
