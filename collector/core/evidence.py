@@ -158,8 +158,8 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def waits(self) -> bool:
         """Whether the newest attempt brought nothing. One of the same second as a counted test is no newer."""
-        tested_at = self.tests[-1].observed_at if self.tests else 0.0
-        return (self.last_unmeasured_at or 0.0) > tested_at
+        tried_at = self.last_unmeasured_at
+        return tried_at is not None and all(test.observed_at < tried_at for test in self.tests)
 
 
 class UplinkState(Leg, frozen=True, kw_only=True):

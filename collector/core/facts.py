@@ -71,8 +71,7 @@ def _is_same_leg(was: Leg, now: Leg) -> bool:
 def _leg(leg: Leg) -> object:
     """A test that counted is a fact; attempts that bring nothing, each time for the same reason, only move a date."""
     # whether it waits decides what the next step is: that is told, so it is a fact
-    waits = None if leg.last_unmeasured_at is None else leg.waits
-    return replace(leg, told_at=0.0, last_unmeasured_at=None), waits
+    return replace(leg, told_at=0.0, last_unmeasured_at=None), leg.waits
 
 
 def _is_same_switch(was: SwitchReading, now: SwitchReading) -> bool:

@@ -141,8 +141,7 @@ def failing_for_s(leg: Leg) -> float:
 
 def legs_interval(legs: Iterable[Leg]) -> Interval:
     """The worst of ``legs``; empty when none was tested."""
-    parts = [leg_interval(leg) for leg in legs if leg.tests]
-    return narrowest(parts) if parts else NOTHING
+    return narrowest(leg_interval(leg) for leg in legs if leg.tests)
 
 
 def grade_of(leg: Leg, test: BandwidthTest) -> Grade:

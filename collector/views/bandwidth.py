@@ -64,9 +64,7 @@ def capacity_view(interval: Interval, language: Language) -> Capacity:
 
 def uplink_view(uplink: UplinkState, now: float, language: Language) -> UplinkView:
     known = capacity_view(leg_interval(uplink), language)
-    newest_at = uplink.tests[-1].observed_at if uplink.tests else 0.0
-    failed_since = (uplink.last_unmeasured_at or 0.0) > newest_at
-    why = uplink.last_unmeasured_reason if failed_since else None
+    why = uplink.last_unmeasured_reason if uplink.waits else None
     return UplinkView(
         gateway=uplink.gateway,
         target=uplink.target,
@@ -74,7 +72,7 @@ def uplink_view(uplink: UplinkState, now: float, language: Language) -> UplinkVi
         direction=uplink.direction,
         capacity=known,
         tests=tuple(_test(test, now, language) for test in reversed(uplink.tests)),
-        last_unmeasured_at=uplink.last_unmeasured_at if failed_since else None,
+        last_unmeasured_at=uplink.last_unmeasured_at if uplink.waits else None,
         last_unmeasured_reason=why and reason(why, language),
         text=leg_text(uplink, language),
     )

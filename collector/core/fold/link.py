@@ -125,9 +125,8 @@ def _still_waits(folded: Folded, before: Leg | None, after: Leg) -> bool:
     """
     if before is None or before.last_unmeasured_at is None:
         return False
-    tested_at = before.tests[-1].observed_at if before.tests else 0.0
     again = replace(before, told_at=after.told_at, last_unmeasured_at=after.last_unmeasured_at)
-    if before.last_unmeasured_at <= tested_at or after != again:
+    if not before.waits or after != again:
         return False
     others = (leg for leg in folded.state.uplinks.values() if leg is not before)
     return all((leg.last_unmeasured_at or 0.0) < before.last_unmeasured_at for leg in others)
