@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from classready.units import MBIT
 from collector.app.receiver_trial import trial_message
+from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
-from collector.core.bureau.words import Notice
+from collector.core.bureau.words import Notice, Since
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import Subject
 from collector.core.words import Cause
@@ -258,6 +259,17 @@ EXAMPLES: tuple[Example, ...] = (
         "reminder",
         "In the morning of a school day: told, and not fixed.",
         notice(replace(PORT, since=AT - 90_000), kind="reminder", at=AT),
+    ),
+    of(
+        "digest",
+        "Once a school day: boards that stay off, and what was told and is not fixed.",
+        digest(
+            [
+                notice(alert(Cause.DEVICE_OFFLINE, Subject("classroom", name="a1-105"), "5114020002", "a1-105"), at=AT),
+                notice(replace(PORT, since=AT - 90_000), kind="reminder", remaining_classrooms=1),
+            ],
+            Since(began_count=3, ended_count=2),
+        ),
     ),
     of(
         "moved",

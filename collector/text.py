@@ -492,6 +492,16 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室不再计入",
         "{schools} school(s), {classrooms} classroom(s) no longer counted here",
     ),
+    "chat.digest": ("【每日汇总】{office}", "[Daily digest] {office}"),
+    "chat.digest_opened": ("新增:{cause}", "New: {cause}"),
+    "chat.digest_updated": ("有变化:{cause}", "Changed: {cause}"),
+    "chat.digest_resolved": ("恢复:{cause}", "Recovered: {cause}"),
+    "chat.digest_withdrawn": ("不再计入:{cause}", "No longer counted: {cause}"),
+    "chat.digest_reminder": ("仍未恢复:{cause}", "Not fixed yet: {cause}"),
+    "chat.since_digest": (
+        "上次汇总以来:新通报 {began} 件,已结束 {ended} 件",
+        "Since the last digest: {began} incident(s) told, {ended} over",
+    ),
     "chat.several": ("【汇总】{office}:{count} 件事", "[Several] {office}: {count} pieces of news"),
     "chat.several_moved": ("端口变更", "ports changed"),
     "chat.same_fault": (

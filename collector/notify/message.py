@@ -91,11 +91,12 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
     abouts = [_about(part, language) for part in notice.parts]
     separator = say("chat.item_separator", language)
     office = clean(names.office(notice.office))
+    title = say(f"chat.{notice.kind}", language, office=office, count=len(parts))
     return Message(
         language=language,
-        alarming=any(part.alarming for part in parts),
-        title=say("chat.several", language, office=office, count=len(parts)),
-        lead=tuple(separator.join((part.title, *part.lead)) for part in parts),
+        alarming=notice.kind != "digest" and any(part.alarming for part in parts),
+        title=title,
+        lead=tuple(_lead_of_several(notice, parts, language)),
         items=tuple(
             Item(name=item.name, facts=separator.join((about, item.facts)), classrooms=item.classrooms)
             for about, part in zip(abouts, parts, strict=True)
@@ -107,6 +108,18 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
         ),
         about=notice,
     )
+
+
+def _lead_of_several(notice: Notice, parts: Sequence[Message], language: Language) -> Iterable[str]:
+    separator, since = say("chat.item_separator", language), notice.since_digest
+    if since is None:
+        yield from (separator.join((part.title, *part.lead)) for part in parts)
+        return
+    if since.began_count or since.ended_count:
+        yield say("chat.since_digest", language, began=since.began_count, ended=since.ended_count)
+    for of, part in zip(notice.parts, parts, strict=True):
+        what = say(f"chat.digest_{of.kind}", language, cause=_about(of, language))
+        yield separator.join((what, *part.lead))
 
 
 def _about(notice: Notice, language: Language) -> str:

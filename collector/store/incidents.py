@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.step import resume
-from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged, Member
+from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged, Member, Since
 from collector.core.events import DeviceMoved
 from collector.store.states import NewerStoreError, StaleStateError, changed_count
 from collector.store.tables import incident as incident_table
@@ -33,6 +33,7 @@ class _StoredDesk(Struct, frozen=True, kw_only=True):
     moves: tuple[DeviceMoved, ...] = ()
     sent_at: tuple[float, ...] = ()
     openings: Mapping[str, tuple[float, ...]] = {}
+    since_digest: Since = Since()
 
 
 _Schools = Mapping[str, tuple[Member, ...]]
@@ -97,11 +98,11 @@ async def save(
 def _stored(desk: Desk) -> _StoredDesk:
     """What opened once is not worth a row each time: after a restart it opens once more before it flaps."""
     again = {key: times for key, times in desk.openings.items() if len(times) > 1}
-    return _StoredDesk(moves=desk.moves, sent_at=desk.sent_at, openings=again)
+    return _StoredDesk(moves=desk.moves, sent_at=desk.sent_at, openings=again, since_digest=desk.since_digest)
 
 
 def _resumed(stored: _StoredDesk) -> Desk:
-    return Desk(moves=stored.moves, sent_at=stored.sent_at, openings=stored.openings)
+    return Desk(moves=stored.moves, sent_at=stored.sent_at, openings=stored.openings, since_digest=stored.since_digest)
 
 
 async def closed_page(

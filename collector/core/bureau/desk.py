@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from collector.core.bureau import acks, groups, incidents, moves, pace
+from collector.core.bureau import acks, digest, groups, incidents, moves, pace
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
-from collector.core.bureau.words import Acknowledged, BureauEffect, Desk, Incident, IncidentChanged, Notice
+from collector.core.bureau.words import Acknowledged, BureauEffect, Desk, Incident, IncidentChanged, Notice, Since
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
 
@@ -23,11 +23,18 @@ class OpenDesk:
         self._moves = desk.moves
         self._sent_at = desk.sent_at
         self._openings = desk.openings
+        self._since_digest = desk.since_digest
         self.effects: list[BureauEffect] = []
 
     def closed(self) -> Desk:
         """Return the desk as it is now."""
-        desk = Desk(incidents=self._incidents, moves=self._moves, sent_at=self._sent_at, openings=self._openings)
+        desk = Desk(
+            incidents=self._incidents,
+            moves=self._moves,
+            sent_at=self._sent_at,
+            openings=self._openings,
+            since_digest=self._since_digest,
+        )
         return replace(desk, next_at=self._next_at())
 
     # --- members -----------------------------------------------------------------------------------------------------
@@ -156,12 +163,20 @@ class OpenDesk:
         while names := self._next_message():
             self._sent_at = pace.noted(self._sent_at, self._now, self._policy)
             # what is due may turn out to be one with what was just told
+            is_digest = all(map(self._is_of_the_morning, names))
             told = [self._tell(name) for name in names if any(name == due for _, due in self._due())]
-            self.effects.append(pace.together(told))
+            notice = digest.digest(told, self._since_digest) if is_digest else pace.together(told)
+            # what a digest says itself it says once
+            self._since_digest = Since() if is_digest else digest.counted(self._since_digest, notice)
+            self.effects.append(notice)
         return self.effects
 
+    def _is_of_the_morning(self, name: str) -> bool:
+        """Where no school days are known there is no morning, and each reminder goes by itself."""
+        return bool(name and self._scope.hours.midnights) and digest.is_of_the_morning(self._incidents[name])
+
     def _next_message(self) -> list[str]:
-        """What goes next: one incident, or all that is due where messages are about to run out."""
+        """What goes next: one incident, the digest, or all that is due where messages are about to run out."""
         due = [name for _, name in sorted(self._due())]
         free_count = pace.free_count(self._sent_at, self._now, self._policy)
         if (
@@ -170,6 +185,8 @@ class OpenDesk:
             or not any(self._may_go_at(name) <= self._now for name in due)
         ):
             return []
+        if self._is_of_the_morning(due[0]):
+            return [name for name in due if self._is_of_the_morning(name)]
         return due if len(due) >= free_count else due[:1]
 
     def _may_go_at(self, name: str) -> float:

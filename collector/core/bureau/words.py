@@ -16,7 +16,7 @@ from collector.core.words import Actor, Cause
 STATE_VERSION = 1
 
 Scope = Literal["school", "operator", "exit", "platform", "office", "bureau"]
-NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several"]
+NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several", "digest"]
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -53,6 +53,13 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
     by: str
     note: str
     at: float
+
+
+class Since(Struct, frozen=True):
+    """Incidents of which an office was told since its last digest."""
+
+    began_count: int = 0
+    ended_count: int = 0
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -121,6 +128,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     """When the last messages went, oldest first, as far as the limit asks."""
     openings: Mapping[str, tuple[float, ...]] = {}
     """When what opened lately (school, subject and cause) did so, as far as the rule of flapping asks."""
+    since_digest: Since = Since()
     next_at: float | None = None
     """When time alone can next change anything here."""
 
@@ -169,7 +177,9 @@ class Notice(Struct, frozen=True, kw_only=True):
     """Rooms that the office knew by ``joined`` alone: they count as heard before."""
     moves: tuple[DeviceMoved, ...] = ()
     parts: tuple["Notice", ...] = ()
-    """Of kind ``several``: what would else be messages of their own. ``members`` are those of all of them, in order."""
+    """Of kinds ``several`` and ``digest``: what would else be messages of their own. ``members``: of all, in order."""
+    since_digest: Since | None = None
+    """Of kind ``digest``: what became of incidents since the one before."""
     actor: Actor | None = None
     """Who is to act, by the scope of the whole incident; None = nobody."""
     root_name: str | None = None

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from collector.core.bureau.morning import CAN_WAIT, next_morning
 from collector.core.bureau.root import Scope, scopes_of
 from collector.core.bureau.step import step
-from collector.core.bureau.words import Bureau, Notice
+from collector.core.bureau.words import Bureau, Notice, Since
 from collector.core.policy import Policy
 from collector.core.roster import Hours, SchoolRoster
 from collector.core.subject import Subject
@@ -91,7 +91,7 @@ def test_boards_that_stay_off_are_told_in_the_morning(cause: Cause) -> None:
     office.until("2026-11-30 08:39")
     assert office.told == []
     office.until("2026-11-30 09:00")
-    assert office.told == [("opened", at("2026-11-30 08:40"))]
+    assert office.told == [("digest", at("2026-11-30 08:40"))]
     assert len({member.school for member in office.notices[0].members}) == 40
 
 
@@ -116,9 +116,38 @@ def test_a_reminder_comes_in_the_morning_of_school_days() -> None:
     office = Office().hears("2026-11-26 14:00", change()).until("2026-12-01 07:00")
     assert office.told == [
         ("opened", at("2026-11-26 14:00") + 30),
-        ("reminder", at("2026-11-27 08:40")),
-        ("reminder", at("2026-11-30 08:40")),
+        ("digest", at("2026-11-27 08:40")),
+        ("digest", at("2026-11-30 08:40")),
     ]
+
+
+def test_the_digest_is_one_message() -> None:
+    """What stays off, what is told and not fixed, and how much began and ended since the one before; then nothing."""
+    office = Office().hears("2026-11-23 10:00", change("s1", cause=Cause.PORT_BELOW_REQUIRED), change("s2"))
+    office.hears("2026-11-23 11:00", change("s3", cause=Cause.DEVICE_OFFLINE), change("s4", cause=Cause.PORT_DOWN))
+    office.hears("2026-11-23 15:00", change("s4", "closed", cause=Cause.PORT_DOWN)).until("2026-11-24 08:39")
+    told = len(office.notices)
+    office.until("2026-11-24 12:00")
+    (digest,) = office.notices[told:]
+    assert (digest.kind, digest.at) == ("digest", at("2026-11-24 08:40"))
+    assert sorted((part.kind, str(part.cause)) for part in digest.parts) == [
+        ("opened", "device_offline"), ("reminder", "port_below_required"), ("reminder", "uplink_below_required"),
+    ]  # fmt: skip
+    assert digest.since_digest == Since(began_count=3, ended_count=1)
+    everything = [("s1", Cause.PORT_BELOW_REQUIRED), ("s2", Cause.UPLINK_BELOW_REQUIRED), ("s3", Cause.DEVICE_OFFLINE)]
+    office.hears("2026-11-24 13:00", *(change(school, "closed", cause) for school, cause in everything))
+    office.until("2026-11-25 12:00")
+    last = office.notices[-1]
+    assert (last.kind, last.since_digest) == ("digest", Since(began_count=0, ended_count=2))
+    assert [(part.kind, part.cause) for part in last.parts] == [("resolved", Cause.DEVICE_OFFLINE)]
+    count = len(office.notices)
+    office.until("2026-11-27 12:00")
+    assert len(office.notices) == count
+
+
+def test_what_was_told_a_moment_ago_is_not_in_the_digest() -> None:
+    office = Office().hears("2026-11-24 08:20", change("s1")).until("2026-11-24 12:00")
+    assert [kind for kind, _ in office.told] == ["opened"]
 
 
 def test_a_restart_does_not_tell_what_waits() -> None:
@@ -130,7 +159,7 @@ def test_a_restart_does_not_tell_what_waits() -> None:
     office.hears("2026-11-23 11:00").until("2026-11-24 08:39")
     assert office.told == []
     office.until("2026-11-24 09:00")
-    assert [kind for kind, _ in office.told] == ["opened"]
+    assert [kind for kind, _ in office.told] == ["digest"]
 
 
 def test_a_holiday_longer_than_the_days_that_are_known() -> None:
@@ -154,7 +183,7 @@ def test_a_school_day_that_is_none_any_more() -> None:
     without = tuple(day for day in DAYS.days if day.date != "2026-11-24")
     office.scopes = {"511402": Scope(school_count=60, hours=Hours(without))}
     office.until("2026-11-25 12:00")
-    assert office.told == [("opened", at("2026-11-25 08:40"))]
+    assert office.told == [("digest", at("2026-11-25 08:40"))]
 
 
 def test_the_hours_of_an_office_are_those_of_most_of_its_schools() -> None:

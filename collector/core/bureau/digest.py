@@ -1,0 +1,36 @@
+"""The digest (每日汇总): once a school day an office hears what can wait, and what was told and is not fixed.
+
+It is the only reminder there is. Nothing to say is no message; on other days there is none.
+"""
+
+from collections.abc import Sequence
+
+from collector.core.bureau.morning import CAN_WAIT
+from collector.core.bureau.words import Incident, Notice, Since
+
+
+def is_of_the_morning(incident: Incident) -> bool:
+    """Whether what is to be said of it now is no news, or waits for the morning."""
+    return incident.cause in CAN_WAIT or not incident.tally.news_count
+
+
+def counted(since: Since, notice: Notice) -> Since:
+    """Count what a message says to have begun or to be over."""
+    for part in notice.parts or (notice,):
+        is_over = part.cause is not None and part.kind in {"resolved", "withdrawn"} and not part.remaining_classrooms
+        since = Since(since.began_count + (part.kind == "opened"), since.ended_count + is_over)
+    return since
+
+
+def digest(parts: Sequence[Notice], since: Since) -> Notice:
+    return Notice(
+        kind="digest",
+        incident="",
+        office=parts[0].office,
+        cause=None,
+        at=parts[0].at,
+        since=min(part.since for part in parts),
+        members=tuple(member for part in parts for member in part.members),
+        parts=tuple(parts),
+        since_digest=since,
+    )
