@@ -4,11 +4,12 @@ import pytest
 from msgspec.structs import replace
 
 from classready.observation import Outcome, Reason
+from classready.units import MBIT
 from collector.core.events import Observed
 from collector.core.evidence import BandwidthTest, UplinkState
-from collector.core.link import NOTHING, grade_of, legs_interval
+from collector.core.link import NOTHING, gateway_uplink, grade_of, legs_interval
 from collector.core.words import Grade
-from tests.support.school import GATEWAY, MONDAY, Story, bandwidth, path_test, port, school
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, bandwidth, exit_test, path_test, port, school
 
 FAILED = BandwidthTest(observed_at=MONDAY, seen=bandwidth(passed=False))
 LEG = UplinkState(gateway=GATEWAY, target="uplink", direction="down")
@@ -49,6 +50,31 @@ def test_a_room_that_only_a_test_reached_belongs_to_the_gateway_that_made_it() -
     assert "r1" not in story.school.state.classrooms or story.school.state.classrooms["r1"].gateway is None
     story.later(60).saw(path_test("r1"), "r1").saw(path_test("r2", target="pc2"), "r2")
     assert {name: room.gateway for name, room in story.school.state.classrooms.items()} == {"r1": GATEWAY, "r2": second}
+
+
+@pytest.mark.parametrize(("apart_s", "count"), [(98, 1), (99, 2), (100, 2)])
+def test_two_tests_a_hundredth_short_of_their_spacing_are_two(apart_s: float, count: int) -> None:
+    """A clock that is slewed shortens what lies between; a test that is closer is no second opinion."""
+    story = Story(policy=replace(POLICY, confirm_spacing_s=100)).heard().uplink().later(apart_s).uplink()
+    assert [len(leg.tests) for leg in story.school.state.uplinks.values()] == [count]
+
+
+def test_a_teachers_own_test_of_the_same_target_is_another_leg() -> None:
+    """It neither confirms what the gateway measured, nor takes its place."""
+    story = Story().heard().uplink().later(3_600)
+    own = bandwidth(passed=False)
+    event = Observed(gateway=GATEWAY, observation=own, classroom=None, observed_at=story.now, late=False)
+    story.event(replace(event, source="self_test"))
+    legs = story.school.state.uplinks.values()
+    assert [(leg.source, len(leg.tests)) for leg in legs] == [("gateway", 1), ("self_test", 1)]
+
+
+def test_one_tested_target_of_two_is_what_is_known_of_the_line() -> None:
+    """A pass beyond an exit bounds a line of which nothing else is known, and only that."""
+    story = Story().heard()
+    in_vain = bandwidth(target="second", outcome=Outcome.UNMEASURED, reason=Reason.BUDGET, at_least_bps=None)
+    story.uplink().saw(in_vain).saw(exit_test(at_least_bps=500.0 * MBIT))
+    assert gateway_uplink(story.school, GATEWAY, "down").at_least_bps == 95 * MBIT
 
 
 def test_nothing_is_known_of_legs_without_tests() -> None:
