@@ -22,7 +22,7 @@ from collector.core.subject import Subject
 def is_observing(school: School, gateway: str, now: float, policy: Policy) -> bool:
     """观察期: a new gateway is measured and shown, but nobody is told yet. It ends as a lesson begins."""
     heard = school.state.gateways.get(gateway)
-    if policy.observation_school_days == 0 or heard is None:
+    if heard is None:
         return False
     # at the midnight that ends it nobody is there to read what a week has gathered
     begun_at = last_begun(school.hours, now)

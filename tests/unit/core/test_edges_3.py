@@ -9,11 +9,13 @@ from msgspec.structs import replace
 from classready.observation import Outcome, Ping
 from collector.core.case import case_of, shared
 from collector.core.events import RosterChanged
+from collector.core.mute import is_muted
 from collector.core.room_findings import of_room
-from collector.core.roster import Classroom
+from collector.core.roster import Classroom, Mute
+from collector.core.subject import Subject
 from collector.core.timetable import PeriodEntry, TimetableEntry
 from collector.core.words import Cause, VerdictValue
-from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, at, device, port, school
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, at, device, port, school, weekdays
 
 OF_DEVICES = (Cause.DEVICE_ABSENT, Cause.DEVICE_OFFLINE)
 NINE_HOURS = replace(POLICY, uplink_max_school_hours=9)
@@ -88,6 +90,37 @@ def test_a_room_of_which_nothing_was_seen_is_asked_nothing() -> None:
     assert answers(Story().heard()) == {}
     only_port = answers(Story().heard().saw(port("r1"), "r1"))
     assert not set(OF_DEVICES) & only_port.keys()
+
+
+def test_what_nobody_looked_for_is_not_missed() -> None:
+    """However soon others are: the board is listed, and no probe of it was ever set up."""
+    assert Cause.DEVICE_ABSENT not in answers(Story(policy=replace(POLICY, absent_after_school_days=1)).heard())
+
+
+def test_a_slow_port_is_told_with_its_place() -> None:
+    """Whoever goes there must find it."""
+    story = Story().heard().room_well("r1", 10)
+    case = case_of(shared(story.school, story.now, story.policy), story.school.roster.classrooms["r1"])
+    assert case is not None
+    (slow,) = (finding for finding in of_room(case) if finding.cause is Cause.PORT_BELOW_REQUIRED)
+    assert slow.place is not None
+    assert slow.place == story.school.state.classrooms["r1"].place
+
+
+@pytest.mark.parametrize(
+    ("subject", "muted"),
+    [
+        (Subject("platform", GATEWAY, "national"), True),
+        (Subject("platform", GATEWAY, "city"), False),
+        (Subject("exit", GATEWAY, "national"), False),
+        (Subject("classroom", name="national"), False),
+    ],
+)
+def test_maintenance_of_a_platform_mutes_nothing_of_the_same_name(subject: Subject, *, muted: bool) -> None:
+    """Rooms, exits and platforms are named by different people."""
+    mute = Mute(MONDAY, MONDAY + 3_600, "maintenance", "national")
+    busy = replace(school(), hours=replace(weekdays(), mutes=(mute,)))
+    assert is_muted(busy, subject, GATEWAY, MONDAY, POLICY) is muted
 
 
 def test_a_board_that_sleeps_after_lessons_is_neither_missed_nor_there() -> None:
