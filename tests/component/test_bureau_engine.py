@@ -10,6 +10,7 @@ from collector.core.bureau.words import SchoolChanged, SchoolGone
 from collector.core.events import DeviceMoved
 from collector.core.policy import Policy
 from collector.core.words import Cause
+from collector.engine import bureau as at_work
 from collector.engine.bureau import CHANGES_PER_TRANSACTION, Dispatcher
 from collector.engine.errors import CommitFailedError
 from collector.settings import ConsoleReceiver
@@ -63,9 +64,9 @@ def move(room: str, at: float) -> DeviceMoved:
     return DeviceMoved(office="o1", school="s1", school_name="", classroom=room, before="a:1", after="a:2", at=at)
 
 
-MANY = [
-    alert(f"m{n}", office="o1", cause=Cause.GATEWAY_SILENT, rooms=1, at=NOW) for n in range(CHANGES_PER_TRANSACTION)
-]
+SLICE = 6
+"""Changes in one transaction here: that there are more of them than that is what counts, not how many."""
+MANY = [alert(f"m{n}", office="o1", cause=Cause.GATEWAY_SILENT, rooms=1, at=NOW) for n in range(SLICE)]
 SCRIPT = [
     (0, [alert("s1", office="o1"), alert("s2", office="o2"), *MANY]),
     (30, []),
@@ -73,7 +74,7 @@ SCRIPT = [
     (90, []),
     (100, [SchoolChanged(school="s3", office="o2", name="新名"), SchoolGone(school="m7")]),
     (400, [alert("s2", office="o2", change="closed")]),
-    (430, [alert(f"m{n}", change="closed", cause=Cause.GATEWAY_SILENT) for n in range(CHANGES_PER_TRANSACTION)]),
+    (430, [alert(f"m{n}", change="closed", cause=Cause.GATEWAY_SILENT) for n in range(SLICE)]),
     (800, [alert("s3", change="closed")]),
     (2_000, []),
 ]
@@ -127,10 +128,11 @@ async def perform(store, script, kill_at: int | None = None, error: type[BaseExc
 
 
 @pytest.mark.parametrize("error", [Killed, CommitFailedError])
-async def test_stopped_at_any_point_nothing_is_told_twice_or_lost(tmp_path, error):
+async def test_stopped_at_any_point_nothing_is_told_twice_or_lost(tmp_path, error, monkeypatch):
     """Killed, or let down by the store, before, between and after any two statements of any transaction: the same
     messages and the same history as without.
     """
+    monkeypatch.setattr(at_work, "CHANGES_PER_TRANSACTION", SLICE)
     async with opened(tmp_path) as store:
         assert await perform(store, SCRIPT) == 0
         expected, incidents = await told(store), await history(store)
