@@ -7,26 +7,22 @@ from classready.observation import Outcome, Reason
 from classready.units import MBIT
 from collector.core import link as links
 from collector.core.events import RosterChanged, VerdictChanged
-from collector.core.evidence import BandwidthTest, DeviceReading, HttpReading, Leg, PlatformReading, PortReading
+from collector.core.evidence import BandwidthTest, Leg
 from collector.core.facts import is_news
 from collector.core.folded import Folded
-from collector.core.hours import before_school_hours, period_at
-from collector.core.link import failing_for_s, legs_interval, newest_test_at, weakest, worst
-from collector.core.platforms import every, platform_over_gateways
-from collector.core.roster import Hours, Period, SchoolDay
+from collector.core.hours import before_school_hours
+from collector.core.link import failing_for_s, legs_interval, newest_test_at, weakest
+from collector.core.platforms import every
+from collector.core.roster import Hours, SchoolDay
 from collector.core.state import Interval, SchoolState
 from collector.core.words import Cause, Grade, NextStep
 from tests.support.school import (
     GATEWAY,
-    MONDAY,
     POLICY,
     Story,
     at,
     bandwidth,
     device,
-    http,
-    port,
-    roster,
     school,
 )
 
@@ -58,20 +54,6 @@ def leg(*tests: BandwidthTest, **fields: object) -> Leg:
 def test_how_long_a_line_has_failed(one: Leg, seconds: float) -> None:
     """From the first failing test to the last; nothing where it does not fail, and of one test alone."""
     assert failing_for_s(one) == seconds
-
-
-@pytest.mark.parametrize(
-    ("states", "expected"),
-    [
-        ((), "enough"),
-        (("enough",), "enough"),
-        (("enough", "unknown"), "unknown"),
-        (("short", "unknown", "enough"), "short"),
-        (("short", "enough"), "short"),
-    ],
-)
-def test_the_worst_of_several_directions(states: tuple[str, ...], expected: str) -> None:
-    assert worst(states) == expected  # type: ignore[arg-type]
 
 
 def test_the_newest_test_of_all_parts() -> None:
@@ -115,21 +97,6 @@ def test_a_part_that_nobody_tested() -> None:
     assert legs_interval((leg(), leg(made_at(1)))) == legs_interval((leg(made_at(1)),))
 
 
-def test_since_when_a_line_fails_that_an_older_release_stored() -> None:
-    """It did not say since when: since the first of the kept tests that no passing one followed."""
-    story = Story(policy=replace(POLICY, blame_spacing_s=1_800.0)).heard()
-    for n in range(3):
-        story.now = MONDAY + n * 300
-        story.uplink(passed=n == 0)
-    (key, uplink), *_ = story.school.state.uplinks.items()
-    assert uplink.failing_since == MONDAY + 300
-    older = replace(story.school.state, uplinks={key: replace(uplink, failing_since=None)})
-    story.school = replace(story.school, state=older)
-    story.now = MONDAY + 900
-    story.uplink(passed=False)
-    assert story.school.state.uplinks[key].failing_since == MONDAY + 300
-
-
 # --- what is new ----------------------------------------------------------------------------------------------------
 
 
@@ -165,30 +132,6 @@ def test_evidence_of_a_clock_that_was_ahead_gives_way() -> None:
     assert folded.everybody
 
 
-def traffic(story: Story, octets: int, **fields: object) -> Story:
-    return story.saw(port("r1", in_octets=octets, **fields), "r1")
-
-
-def test_a_newer_word_of_the_device_stands_beside_its_traffic() -> None:
-    """The board said that it went to sleep; octets that were counted before that do not wake it."""
-    story = Story().heard().room_well("r1")
-    traffic(story.later(60), 1_000)
-    story.later(30).saw(device("r1", "asleep"), "r1")
-    story.saw(port("r1", in_octets=2_000), "r1", ago_s=10)
-    assert story.school.state.classrooms["r1"].device.state == "asleep"
-
-
-def test_traffic_keeps_what_the_device_said_of_itself() -> None:
-    """Its facts stand; that it is awake is known by its octets."""
-    story = Story().heard()
-    told = replace(device("r1"), facts={"model": "X"})
-    traffic(story.saw(told, "r1").later(60), 1_000)
-    traffic(story.later(60), 2_000)
-    reading = story.school.state.classrooms["r1"].device
-    assert isinstance(reading, DeviceReading)
-    assert (reading.by_traffic, reading.seen_by, reading.facts) == (True, "traffic", {"model": "X"})
-
-
 def test_duplex_is_unknown_without_a_valid_port() -> None:
     """A card does not tell its duplex: what it says of its speed clears no half duplex."""
     story = Story().all_well()
@@ -203,22 +146,6 @@ def test_duplex_is_unknown_without_a_valid_port() -> None:
         story.later(60).heard().saw(replace(device("r1"), nic_speed_bps=1000 * M), "r1")
     alerts = [alert for alert in story.school.state.alerts if alert.cause is Cause.PORT_HALF_DUPLEX]
     assert [alert.opened_at is not None for alert in alerts] == [True]
-
-
-def test_a_gateway_that_looks_at_other_platforms_says_nothing_of_this_one() -> None:
-    """Only gateways that look at one of its targets count; another platform's probe is no look."""
-    listed = roster(gateways=(GATEWAY, "dem-gw-02"), platforms={"national": ("national",), "province": ("province",)})
-
-    def told(gateway: str, target: str) -> tuple[str, PlatformReading]:
-        seen = HttpReading(observed_at=MONDAY, gateway=gateway, seen=http(target=target))
-        return f"{gateway}/{target}", PlatformReading(gateway=gateway, target=target, http=seen)
-
-    story = Story(replace(school(), roster=listed)).heard().heard("dem-gw-02")
-    readings = dict([told(GATEWAY, "national"), told("dem-gw-02", "province")])
-    known = replace(story.school, state=replace(story.school.state, platforms=readings))
-    assert platform_over_gateways(known, "national", MONDAY, POLICY) == "yes"
-    assert platform_over_gateways(known, "province", MONDAY, POLICY) == "yes"
-    assert platform_over_gateways(known, "other", MONDAY, POLICY) == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -258,19 +185,6 @@ def test_an_attempt_at_the_moment_of_a_test_is_not_waited_for() -> None:
 # --- hours ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_period_of_the_day_before_whose_midnight_was_set() -> None:
-    """An evening that lies behind the next midnight as it is reckoned still belongs to its day."""
-    evening = Period(at("2026-11-23 23:30"), at("2026-11-24 00:30"), "evening_study")
-    days = (
-        SchoolDay("2026-11-23", ((at("2026-11-23 08:00"), at("2026-11-23 11:00")),), (evening,)),
-        SchoolDay("2026-11-24", ((at("2026-11-24 08:00"), at("2026-11-24 11:00")),)),
-    )
-    hours = Hours(days)
-    assert period_at(hours, at("2026-11-23 23:45")) == "evening_study"
-    assert period_at(hours, at("2026-11-24 00:15")) == "evening_study"
-    assert period_at(hours, at("2026-11-24 00:30")) is None
-
-
 def test_hours_before_the_first_lessons() -> None:
     """Where exactly so many hours were taught it is the first lesson's begin that nothing lies before."""
     hours = Hours((SchoolDay("2026-11-23", ((at("2026-11-23 08:00"), at("2026-11-23 17:00")),)),))
@@ -278,7 +192,3 @@ def test_hours_before_the_first_lessons() -> None:
     assert before_school_hours(hours, ten, 1.0) == at("2026-11-23 09:00")
     assert before_school_hours(hours, ten, 2.0) == float("-inf")
     assert before_school_hours(hours, ten, 1.9999) == pytest.approx(at("2026-11-23 08:00") + 0.36)
-
-
-def test_a_port_reading_says_where() -> None:
-    assert PortReading(observed_at=1, gateway=GATEWAY, seen=port("r1")).place == "sw1:Gi0/r1"
