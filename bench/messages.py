@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from classready.units import MBIT
+from collector.ack_links import link
 from collector.app.receiver_trial import trial_message
 from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
@@ -25,6 +26,7 @@ NAMES = Names(
     offices={"511402": "东坡区教育和体育局", "511421": "仁寿县教育和体育局"},
     platforms={"national": "国家中小学智慧教育平台"},
     board_url="https://classready.edu.example",
+    acknowledge_url=lambda incident, told_at: link("https://classready.edu.example", incident, told_at, b"example"),
     classroom_name=lambda _school, room: {"b2-301": "三年级1班", "b2-302": "三年级2班", "a1-105": "一年级5班"}.get(
         room, ""
     ),

@@ -59,7 +59,7 @@ class ApiError(Struct, frozen=True, kw_only=True):
     error: str
 
 
-class _Mistake(Exception):  # noqa: N818
+class Mistake(Exception):  # noqa: N818
     """The asker's fault; becomes a JSON answer."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -80,21 +80,21 @@ def routes(bureau: Bureau) -> list[web.RouteDef]:
     async def incident(request: web.Request) -> web.Response:
         return _json(await _incident(bureau, request.match_info["incident"], request.query))
 
-    async def acknowledge(request: web.Request) -> web.Response:
+    async def take(request: web.Request) -> web.Response:
         return _json(await _acknowledge(bureau, request))
 
     async def openapi(_request: web.Request) -> web.Response:
         return _json(_OPENAPI)
 
     async def nothing(_request: web.Request) -> web.Response:
-        raise _Mistake(404, "no such resource; see /api/v1/openapi.json")
+        raise Mistake(404, "no such resource; see /api/v1/openapi.json")
 
     return [
         web.get("/api/v1/schools", _answering(schools)),
         web.get("/api/v1/schools/{school}", _answering(school)),
         web.get("/api/v1/incidents", _answering(incidents)),
         web.get("/api/v1/incidents/{incident}", _answering(incident)),
-        web.post("/api/v1/incidents/{incident}/acknowledge", _answering(acknowledge)),
+        web.post("/api/v1/incidents/{incident}/acknowledge", _answering(take)),
         web.get("/api/v1/openapi.json", openapi),
         web.get("/api/{rest:.*}", _answering(nothing)),
     ]
@@ -107,7 +107,7 @@ def _answering(handler: Handler) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         try:
             return await handler(request)
-        except _Mistake as mistake:
+        except Mistake as mistake:
             return _json(ApiError(error=str(mistake)), mistake.status)
         except STORE_AWAY:
             return _json(ApiError(error="the store does not answer; try again"), 503)
@@ -137,7 +137,7 @@ def _one(bureau: Bureau, school_id: str, query: Mapping[str, str]) -> SchoolView
     language = _language(bureau, query)
     school = bureau.schools().get(school_id)
     if school is None:
-        raise _Mistake(404, "no such school in the roster")
+        raise Mistake(404, "no such school in the roster")
     return show(school, bureau.names(), bureau.policy(), bureau.clock(), language, refusals=bureau.refusals)
 
 
@@ -153,7 +153,7 @@ async def _incidents(bureau: Bureau, query: Mapping[str, str]) -> IncidentList:
             total, rows = await bureau.incidents.closed(office, offset, limit)
             page = [shown_closed(row, names, language) for row in rows]
         case _:
-            raise _Mistake(400, "state must be one of: open, closed")
+            raise Mistake(400, "state must be one of: open, closed")
     end = offset + limit
     return IncidentList(total=total, offset=offset, next_offset=end if end < total else None, incidents=tuple(page))
 
@@ -161,7 +161,7 @@ async def _incidents(bureau: Bureau, query: Mapping[str, str]) -> IncidentList:
 async def _incident(bureau: Bureau, number: str, query: Mapping[str, str]) -> IncidentView:
     found = await look_up(bureau.incidents, number, bureau.names(), _language(bureau, query))
     if found is None:
-        raise _Mistake(404, "no such incident")
+        raise Mistake(404, "no such incident")
     return found
 
 
@@ -170,22 +170,40 @@ async def _acknowledge(bureau: Bureau, request: web.Request) -> IncidentView:
     before = await _incident(bureau, request.match_info["incident"], request.query)
     number = before.incident
     if before.state == "closed":
-        raise _Mistake(409, f"incident {number} is closed: nothing was changed")
-    await bureau.incidents.acknowledge(Acknowledged(incident=number, by=asked.name, note=asked.note, at=bureau.clock()))
+        raise Mistake(409, f"incident {number} is closed: nothing was changed")
+    await acknowledge(bureau, number, asked)
     return await _incident(bureau, number, request.query)
+
+
+async def acknowledge(bureau: Bureau, number: str, asked: Acknowledge) -> None:
+    """Note who is on it; it is durable then. Raises ``STORE_AWAY``."""
+    await bureau.incidents.acknowledge(Acknowledged(incident=number, by=asked.name, note=asked.note, at=bureau.clock()))
 
 
 async def _read(request: web.Request) -> Acknowledge:
     """Read who acts. A page elsewhere can have a browser send a form, but no JSON."""
     if request.content_type != "application/json":
-        raise _Mistake(415, "send application/json")
-    body = await request.content.read(BODY_MAX_BYTES + 1)
-    if len(body) > BODY_MAX_BYTES:
-        raise _Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
+        raise Mistake(415, "send application/json")
+    body = await read_body(request)
     try:
         asked = msgspec.json.decode(body, type=Acknowledge)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _Mistake(400, f"no acknowledgement: {error}") from None
+        raise Mistake(400, f"no acknowledgement: {error}") from None
+    return checked(asked)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read to the end, however many packets it comes in, but for a body that is too long: that is ``Mistake`` 413."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > BODY_MAX_BYTES:
+            raise Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
+    return bytes(body)
+
+
+def checked(asked: Acknowledge) -> Acknowledge:
+    """Return it as it is shown and told: each on one line. Raises ``Mistake``."""
     return Acknowledge(
         name=_line("name", asked.name, BY_MAX_CHARACTERS, least=1),
         note=_line("note", asked.note, NOTE_MAX_CHARACTERS, least=0),
@@ -197,14 +215,14 @@ def _line(field: str, text: str, most: int, *, least: int) -> str:
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", text))
     line = " ".join(visible.split())
     if not least <= len(line) <= most:
-        raise _Mistake(400, f"{field} must have {least} to {most} characters")
+        raise Mistake(400, f"{field} must have {least} to {most} characters")
     return line
 
 
 def _window(query: Mapping[str, str]) -> tuple[int, int]:
     offset, limit = _whole(query, "offset", 0), _whole(query, "limit", LIMIT_DEFAULT)
     if not 1 <= limit <= LIMIT_MAX:
-        raise _Mistake(400, f"limit must be 1 to {LIMIT_MAX}")
+        raise Mistake(400, f"limit must be 1 to {LIMIT_MAX}")
     return offset, limit
 
 
@@ -212,14 +230,14 @@ def _language(bureau: Bureau, query: Mapping[str, str]) -> Language:
     asked = query.get("lang", bureau.language)
     language = next((known for known in LANGUAGES if known == asked), None)
     if language is None:
-        raise _Mistake(400, f"lang must be one of: {', '.join(LANGUAGES)}")
+        raise Mistake(400, f"lang must be one of: {', '.join(LANGUAGES)}")
     return language
 
 
 def _whole(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise _Mistake(400, f"{name} must be a whole number")
+        raise Mistake(400, f"{name} must be a whole number")
     return int(text)
 
 

@@ -27,6 +27,8 @@ class Names(Struct, frozen=True, kw_only=True):
     """(school, classroom) -> its roster name (三年级2班), empty where there is none."""
     board_url: str | None = None
     """Where people find the board; None = messages have no link."""
+    acknowledge_url: Callable[[str, float], str | None] = lambda _incident, _told_at: None
+    """(incident, when it is told) -> where a reader says that he is on it; None = nowhere."""
     utc_offset_s: float = 28_800.0
     """The bureau's own zone."""
     school_offset_s: Callable[[str], float | None] = lambda _school: None
@@ -526,6 +528,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.incident": ("事件编号 {incident}", "Incident {incident}"),
     "chat.link": ("看板:{url}", "Board: {url}"),
     "chat.link_label": ("打开看板", "Open the board"),
+    "chat.acknowledge": ("我在处理:{url}", "I am on it: {url}"),
+    "chat.acknowledge_label": ("我在处理", "I am on it"),
     # the one cheapest thing to do; by who acts where that makes it another one
     "step.gateway_silent": (
         "到机房看校园网关的电源灯和网线;停电的,等来电后再看",
@@ -732,6 +736,28 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "incident.acknowledged": ("处理中", "being handled"),
     "incident.ending": ("已恢复,待告知", "over, to be told"),
     "incident.closed": ("已关闭", "closed"),
+    "ack.title": ("我在处理", "I am on it"),
+    "ack.name": ("姓名(必填,最多 40 字)", "Name (required, 40 characters at most)"),
+    "ack.note": ("说明(可不填,最多 200 字)", "Note (optional, 200 characters at most)"),
+    "ack.button": ("我在处理", "I am on it"),
+    "ack.done": ("已记录:{by} 正在处理。下一条消息会告知大家。", "Noted: {by} is on it. The next message says so."),
+    "ack.taken": (
+        "{by} 已在处理{note}。没有改动。",
+        "{by} is on it already{note}. Nothing was changed.",
+    ),
+    "ack.over": (
+        "已恢复,或已撤销、并入另一事件:不再需要处理。没有改动。",
+        "It is over, was withdrawn, or is part of another incident: nobody needs to act. Nothing was changed.",
+    ),
+    "ack.forged": ("链接无效,请从消息中重新打开。", "This link is not valid: open it from the message again."),
+    "ack.expired": ("链接已过期,请打开较新的消息。", "This link has expired: open a newer message."),
+    "ack.missing": ("没有这个事件。", "There is no such incident."),
+    "ack.bad_input": (
+        "没有记录:姓名须为 1 至 40 字,说明最多 200 字。",
+        "Not noted: a name has 1 to 40 characters, a note 200 at most.",
+    ),
+    "ack.too_often": ("操作太频繁,请几分钟后再试。", "Too many attempts: try again in some minutes."),
+    "ack.store_away": ("暂时无法记录,请稍后再试。", "It cannot be noted now: try again soon."),
     "board.uplinks": ("学校上联", "Uplinks"),
     "board.segments": ("校内干线", "Trunks in the school"),
     "board.platforms": ("教育平台", "Platforms"),

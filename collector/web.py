@@ -13,6 +13,7 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import Counter
 
 from collector import board
+from collector.ack_links import ACK_PATH
 from collector.exposition import END_OF_OPENMETRICS, Exposition
 from collector.exposition.negotiation import OPENMETRICS, TEXT, wants_gzip, wants_openmetrics
 from collector.exposition.pieces import Piece, gzipped, plain
@@ -115,8 +116,12 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """For ``app.on_response_prepare``: the safety headers on everything, and a count by route."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    _requests(_route(request), response.status).inc()
+
+
+def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
-    _requests(resource.canonical if resource else "none", response.status).inc()
+    return resource.canonical if resource else "none"
 
 
 @cache
@@ -132,7 +137,7 @@ def require_tokens(
 
     Each line of a text is a token of its own: an old and a new one hold side by side until all readers have the new.
 
-    ``/api/v1/reports`` and the health pages are left to their own handlers.
+    ``/api/v1/reports``, the health pages and signed links are left to their own handlers.
     """
     tokens = {"metrics": metrics, "api": api, "board": board, "alertmanager": alertmanager}
 
@@ -140,7 +145,7 @@ def require_tokens(
     async def check(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        kind = _kind(request.path)
+        kind = None if _route(request) == ACK_PATH else _kind(request.path)
         token = tokens.get(kind) if kind else None
         if kind is None or token is None or _is_good(request.headers.get("Authorization", ""), kind, token):
             return await handler(request)

@@ -19,7 +19,7 @@ from classready.codec import encode
 from classready.hosts import is_loopback
 from classready.settings import SettingsError
 from classready.systemd import feed_watchdog, notify
-from collector import api, relay, responder
+from collector import ack_links, ack_page, api, relay, responder
 from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_to_run, state_folder
@@ -91,6 +91,7 @@ class Service:
         self.engine.on_change(self._expose)
         self.engine.on_change(self.kept.take)
         self.gate = Gate()
+        self.ack_key = ack_links.keep_key(state_folder(configuration.path))
         self._reloading = asyncio.Lock()
 
     def names(self) -> Names:
@@ -99,8 +100,13 @@ class Service:
             platforms=_platform_names(self.configuration.settings),
             classroom_name=self.engine.roster.classroom_name,
             board_url=self.configuration.settings.listen.public_url,
+            acknowledge_url=self._acknowledge_url,
             school_offset_s=self._school_offset_s,
         )
+
+    def _acknowledge_url(self, incident: str, told_at: float) -> str | None:
+        board_url = self.configuration.settings.listen.public_url
+        return board_url and ack_links.link(board_url, incident, told_at, self.ack_key)
 
     def _school_offset_s(self, school: str) -> float | None:
         known = self.engine.schools.get(school)
@@ -308,6 +314,7 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
     application.add_routes(http_door.routes(engine, time.time, service.gate))
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
     application.add_routes(api.routes(bureau))
+    application.add_routes(ack_page.routes(bureau, service.ack_key, behind_proxy=settings.listen.behind_proxy))
     if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
         application.add_routes(relay.routes(outbox, settings.receivers, settings.language, service.names, time.time))
     application.add_routes(pages.routes(bureau, service.exposition, service.is_well))

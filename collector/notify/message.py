@@ -50,6 +50,8 @@ class Message(Struct, frozen=True, kw_only=True):
     closing: tuple[str, ...]
     link: str | None = None
     """The page of the board that shows it."""
+    acknowledge_link: str | None = None
+    """Where a reader says that he is on it; it goes with ``link``."""
     part: int = 1
     part_count: int = 1
     left_out: tuple[int, int] = (0, 0)
@@ -81,6 +83,7 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         items=tuple(items),
         closing=tuple(_closing(notice, language)),
         link=_link(notice, names),
+        acknowledge_link=_acknowledge_link(notice, names),
         about=notice,
     )
 
@@ -143,6 +146,14 @@ def _link(notice: Notice, names: Names) -> str | None:
     if not page and notice.office:
         page = f"office/{notice.office}"
     return f"{names.board_url.rstrip('/')}/{page}"
+
+
+def _acknowledge_link(notice: Notice, names: Names) -> str | None:
+    """Only while it is open and nobody is on it: the link would say no more than that."""
+    is_over = notice.kind in {"resolved", "withdrawn"} and not notice.remaining_classrooms
+    if notice.cause is None or not notice.incident or is_over or notice.acknowledgement is not None:
+        return None
+    return names.acknowledge_url(notice.incident, notice.at)
 
 
 def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:

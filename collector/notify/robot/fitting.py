@@ -46,15 +46,15 @@ def write(message: Message, markup: Markup = PLAIN) -> str:
         items.append(say("chat.more_alerts", message.language, count=schools))
     elif schools:
         items.append(say("chat.more", message.language, schools=schools, classrooms=classrooms))
-    return markup.line_end.join([*title, *message.lead, *items, *message.closing, *_link(message, markup)])
+    return markup.line_end.join([*title, *message.lead, *items, *message.closing, *_links(message, markup)])
 
 
-def _link(message: Message, markup: Markup) -> list[str]:
-    if message.link is None:
-        return []
+def _links(message: Message, markup: Markup) -> list[str]:
+    links = {"chat.acknowledge": message.acknowledge_link, "chat.link": message.link}
+    found = [(key, url) for key, url in links.items() if url is not None]
     if markup.has_links:
-        return [f"[{say('chat.link_label', message.language)}]({message.link})"]
-    return [say("chat.link", message.language, url=message.link)]
+        return [f"[{say(f'{key}_label', message.language)}]({url})" for key, url in found]
+    return [say(key, message.language, url=url) for key, url in found]
 
 
 def _item(item: Item, message: Message, markup: Markup) -> str:
@@ -88,7 +88,9 @@ def split(message: Message, fits: Fits) -> Sequence[Message]:
 
 def _short_enough(item: Item, message: Message, fits: Fits) -> Item:
     """One school whose line is longer than a whole part: how many rooms, without the rest."""
-    if fits(_numbered(replace(message, lead=(), items=(item,), closing=(), link=None), PARTS_MAX)):
+    if fits(
+        _numbered(replace(message, lead=(), items=(item,), closing=(), link=None, acknowledge_link=None), PARTS_MAX)
+    ):
         return item
     if message.counted == "alerts":
         return replace(item, facts="…")
@@ -96,14 +98,16 @@ def _short_enough(item: Item, message: Message, fits: Fits) -> Item:
 
 
 def _between(message: Message, begin: int, end: int) -> Message:
-    """The lines ``begin`` to ``end`` of lead, items and closing, counted through; the link is with the last of them."""
+    """The lines ``begin`` to ``end`` of lead, items and closing, counted through; the links go with the last."""
+    is_last = end == len(message.lead) + len(message.items) + len(message.closing)
     items_at, closing_at = len(message.lead), len(message.lead) + len(message.items)
     return replace(
         message,
         lead=message.lead[begin:end],
         items=message.items[max(0, begin - items_at) : max(0, end - items_at)],
         closing=message.closing[max(0, begin - closing_at) : max(0, end - closing_at)],
-        link=message.link if end == closing_at + len(message.closing) else None,
+        link=message.link if is_last else None,
+        acknowledge_link=message.acknowledge_link if is_last else None,
     )
 
 
