@@ -1,5 +1,6 @@
 """The page behind a message's link, over HTTP and on a real store: every answer is a page, and only POST acts."""
 
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -9,13 +10,14 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from collector import ack_page
 from collector import web as pages
-from collector.ack_links import VALID_S, keep_key, link
+from collector.ack_links import FILE_NAME, VALID_S, keep_key, link
 from collector.core.policy import Policy
 from collector.exposition import Exposition
 from collector.store import incidents
 from collector.views import Bureau, Incidents, Kept
 from tests.component.test_acknowledging import Desk
 from tests.support.collecting import NOW, opened
+from tests.support.collecting import Collector as Program
 from tests.support.samples import NAMES, alert
 
 KEY = bytes(32)
@@ -163,3 +165,19 @@ async def test_guesses_are_limited_by_address_and_lock_nobody_out(tmp_path):
             await page(client, 400, path(), {"name": ""}, headers=first)
         await page(client, 429, path(), {"name": "王工"}, headers=first)
         await page(client, 200, path(), {"name": "王工"}, headers=other)
+
+
+def test_the_program_itself_knows_its_links_after_a_kill(tmp_path):
+    """Its own secret permits, though no such incident is known; any other does not."""
+    program = Program(tmp_path)
+    program.start()
+    try:
+        now, key = time.time(), (tmp_path / FILE_NAME).read_bytes()
+        assert program.ask(path(at=now, key=key)) == 404
+        program.kill()
+        program.start()
+        assert program.ask(path(at=now, key=key), b"name=a") == 404
+        assert program.ask(path(at=now), b"name=a") == 403
+        assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    finally:
+        program.kill()

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from collector.app.loading import load_configuration
 from collector.app.service import Service
@@ -32,6 +33,21 @@ async def test_messages_speak_of_the_schools_own_time(tmp_path: Path) -> None:
     assert "自 10月15日 11:50 起" in told["s1"]
     assert "自 10月15日 09:50(UTC+6) 起" in told["s2"]
     assert "自 10月15日 11:50 起" in told["gone"]
+
+
+async def test_a_restart_makes_the_same_links(tmp_path: Path) -> None:
+    """By the secret in the state folder; without a public address messages have none."""
+    settings = Collector(tmp_path).settings
+    async with opened(tmp_path) as store:
+        told = notice(alert(at=NOW - 600), office="511402")
+        assert Service(load_configuration(settings), store).render(told).acknowledge_link is None
+        written = yaml.safe_load(settings.read_text())
+        written["listen"]["public_url"] = "https://board.edu.example"
+        settings.write_text(yaml.safe_dump(written, allow_unicode=True))
+        first, second = (Service(load_configuration(settings), store).render(told).acknowledge_link for _ in range(2))
+    assert first is not None
+    assert first == second
+    assert first.startswith("https://board.edu.example/incidents/000001/ack?until=")
 
 
 async def test_what_metrics_show_follows_the_settings_in_force(tmp_path: Path) -> None:
