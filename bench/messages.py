@@ -263,6 +263,11 @@ EXAMPLES: tuple[Example, ...] = (
         notice(replace(PORT, since=AT - 90_000), kind="reminder", at=AT),
     ),
     of(
+        "escalated",
+        "To others, once: nobody said to be on it for so many hours of lessons.",
+        notice(silent("5114020002", 12), kind="escalated", remaining_classrooms=12),
+    ),
+    of(
         "digest",
         "Once a school day: boards that stay off, and what was told and is not fixed.",
         digest(

@@ -71,7 +71,11 @@ def _shares(group: Group, receivers: Sequence[Receiver], asked: str | None) -> d
     chats = [receiver for receiver in receivers if not isinstance(receiver, AlertmanagerReceiver)]
     if asked is not None:
         return {receiver.name: group for receiver in chats if receiver.name == asked}
-    shares = {receiver.name: _share(group, receiver.offices) for receiver in chats if not receiver.standby}
+    shares = {
+        receiver.name: _share(group, receiver.offices)
+        for receiver in chats
+        if not (receiver.standby or receiver.escalation)
+    }
     return {name: share for name, share in shares.items() if share.alerts}
 
 

@@ -137,6 +137,8 @@ class _Receiver(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     """Another receiver, which gets what this one refuses, or has not taken for a quarter of an hour; null = none."""
     standby: bool = False
     """Get only what comes by another's `fallback`, or by /alertmanager/NAME, and nothing of one's own."""
+    escalation: bool = False
+    """Get only what nobody took: see `policy.escalate_after_lesson_hours`."""
 
 
 class ConsoleReceiver(_Receiver, frozen=True, kw_only=True, tag="console"):

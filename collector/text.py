@@ -467,6 +467,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.opened": ("【告警】{office}:{cause}", "[Alert] {office}: {cause}"),
     "chat.updated": ("【更新】{office}:{cause}", "[Update] {office}: {cause}"),
     "chat.reminder": ("【提醒】{office}:{cause},仍未恢复", "[Reminder] {office}: {cause}, not fixed yet"),
+    "chat.escalated": ("【升级】{office}:{cause},无人认领", "[Escalated] {office}: {cause}, taken by nobody"),
     "chat.resolved": ("【恢复】{office}:{cause}", "[Recovered] {office}: {cause}"),
     "chat.partly_resolved": ("【部分恢复】{office}:{cause}", "[Partly recovered] {office}: {cause}"),
     "chat.withdrawn": ("【撤销】{office}:{cause}", "[Withdrawn] {office}: {cause}"),

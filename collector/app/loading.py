@@ -82,7 +82,12 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     """
     loaded = load_with_lines(path, CollectorSettings)
     settings: CollectorSettings = loaded.value
-    problems = [*_listen_problems(loaded), *_name_problems(loaded), *_fallback_problems(loaded)]
+    problems = [
+        *_listen_problems(loaded),
+        *_name_problems(loaded),
+        *_fallback_problems(loaded),
+        *_escalation_problems(loaded),
+    ]
     problems += calendar_problems(loaded, "calendar", settings.calendar)
     problems += window_problems(loaded, settings.maintenance)
     problems += _store_problems(loaded, state_folder(path))
@@ -320,6 +325,20 @@ def _fallback_problems(loaded: Loaded) -> Iterator[Problem]:
             )
         if receiver.standby and receiver.name not in fallbacks.values() and not is_routed:
             yield loaded.problem(f"receivers[{i}].standby", f"no receiver has fallback: {receiver.name}")
+
+
+def _escalation_problems(loaded: Loaded) -> Iterator[Problem]:
+    """Each of the two does nothing without the other."""
+    wanted_h = loaded.value.policy.escalate_after_lesson_hours
+    asked = [i for i, receiver in enumerate(loaded.value.receivers) if receiver.escalation]
+    if wanted_h and not asked:
+        yield loaded.problem("policy.escalate_after_lesson_hours", "no receiver has escalation: true")
+    for i in asked:
+        if not wanted_h:
+            text = "nothing is ever escalated: give policy.escalate_after_lesson_hours, such as 4"
+            yield loaded.problem(f"receivers[{i}].escalation", text)
+        if loaded.value.receivers[i].standby:
+            yield loaded.problem(f"receivers[{i}].escalation", "a receiver is either standby or for escalation")
 
 
 def _comes_back(name: str, fallbacks: Mapping[str, str | None]) -> bool:

@@ -93,6 +93,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From then on no message goes until `quiet_chat_until`, by the office's clock; both the same = any time."""
     quiet_chat_until: ClockTime = "07:00"
     """What was held is told then, as it is by then."""
+    escalate_after_lesson_hours: NonNegative = 0.0
+    """Receivers with `escalation` are told of what nobody said to be on (我在处理) so many hours of lessons after its
+    first message; 0 = never."""
     digest_at: ClockTime = "08:40"
     """On school days an office is told then what can wait: boards that stay off, and what was told and is not fixed."""
     reminder_after_s: Positive = 43_200.0

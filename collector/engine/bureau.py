@@ -198,5 +198,6 @@ def roster_news(before: Roster, after: Roster, held: Iterable[str]) -> list[Scho
 
 
 def _addressees(notice: Notice, receivers: Iterable[Receiver]) -> list[str]:
-    own = (r for r in receivers if not r.standby)
+    escalated = notice.kind == "escalated"
+    own = (r for r in receivers if not r.standby and r.escalation is escalated)
     return [r.name for r in own if not (notice.office and r.offices) or notice.office in r.offices]

@@ -218,6 +218,23 @@ BAD = [
         id="nobody to stand by for",
     ),
     pytest.param(
+        "receivers:\n  - {kind: console, name: a, escalation: true}\n",
+        "2: receivers[0].escalation: nothing is ever escalated: give policy.escalate_after_lesson_hours, such as 4",
+        id="nothing is ever escalated",
+    ),
+    pytest.param(
+        "policy: {escalate_after_lesson_hours: 4}\nreceivers:\n  - {kind: console, name: a}\n",
+        "1: policy.escalate_after_lesson_hours: no receiver has escalation: true",
+        id="nobody to escalate to",
+    ),
+    pytest.param(
+        "policy: {escalate_after_lesson_hours: 4}\nreceivers:\n"
+        "  - {kind: console, name: a, standby: true, escalation: true}\n"
+        "  - {kind: console, name: b, fallback: a}\n",
+        "3: receivers[0].escalation: a receiver is either standby or for escalation",
+        id="one receiver for two things",
+    ),
+    pytest.param(
         "receivers:\n  - {kind: alertmanager, name: a, urls: []}\n",
         "2: receivers[0].urls: must have at least one entry",
         id="an Alertmanager nowhere",

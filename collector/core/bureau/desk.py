@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from collector.core.bureau import acks, digest, groups, incidents, moves, pace
+from collector.core.bureau import acks, digest, escalation, groups, incidents, moves, pace
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
@@ -157,6 +157,17 @@ class OpenDesk:
                         self._put(self._incidents[incident.id], school, after)
         return concerned
 
+    def escalate(self) -> list[BureauEffect]:
+        """Tell others of what nobody takes. They are no part of the office, so its limit is not asked."""
+        notices: list[BureauEffect] = []
+        for incident in tuple(self._incidents.values()):
+            at = escalation.due_at(incident, self._scope, self._policy)
+            if at is not None and at <= self._now:
+                after, notice = escalation.escalate(incident, self._now, self._scope)
+                self._keep(after)
+                notices.append(notice)
+        return notices
+
     def speak(self) -> list[BureauEffect]:
         """Tell what is due, the longest waiting first, as far as the limit allows."""
         self.effects = []
@@ -246,6 +257,8 @@ class OpenDesk:
         night_ends_at = self._awake_at(self._now)
         floor = [night_ends_at] if night_ends_at > self._now else []
         ends = [incident.ends_at for incident in self._incidents.values() if incident.ends_at is not None]
+        untaken = (escalation.due_at(i, self._scope, self._policy) for i in self._incidents.values())
+        ends += [at for at in untaken if at is not None]
         return min([*ends, *(max([at, self._may_go_at(name), *floor]) for at, name in self._times())], default=None)
 
 

@@ -5,13 +5,13 @@ It is the only reminder there is. Nothing to say is no message; on other days th
 
 from collections.abc import Sequence
 
-from collector.core.bureau.morning import CAN_WAIT
+from collector.core.bureau.groups import can_wait
 from collector.core.bureau.words import Incident, Notice, Since
 
 
 def is_of_the_morning(incident: Incident) -> bool:
     """Whether what is to be said of it now is no news, or waits for the morning."""
-    return incident.cause in CAN_WAIT or not incident.tally.news_count
+    return can_wait(incident) or not incident.tally.news_count
 
 
 def counted(since: Since, notice: Notice) -> Since:

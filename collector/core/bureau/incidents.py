@@ -193,7 +193,8 @@ def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> 
     due = [at for at in (incident.due_at, other.due_at) if at is not None]
     ends = [at for at in (incident.ends_at, other.ends_at) if at is not None]
     incident = replace(incident, ends_at=min(ends, default=None))
-    incident = inherited(incident, other)
+    told = [at for at in (incident.told_at, other.told_at) if at is not None]
+    incident = replace(inherited(incident, other), told_at=min(told, default=None))
     return replace(incident, opened_at=min(incident.opened_at, other.opened_at), due_at=min(due, default=None))
 
 
@@ -235,7 +236,9 @@ def tell(
         root_name=root.name,
         acknowledgement=incident.acknowledgement,
     )
-    return replace(after, due_at=None, notified_at=now, notified_count=after.notified_count + 1), notice
+    told_at = now if incident.told_at is None else incident.told_at
+    after = replace(after, due_at=None, notified_at=now, notified_count=after.notified_count + 1, told_at=told_at)
+    return after, notice
 
 
 def _items(members: Members, now: float) -> Iterator[AlertChange]:

@@ -175,6 +175,7 @@ class _Draft:
             for school in self._desk(office).settle():
                 if not self._desk(office).holds(school):
                     self._hold(school, None)
+            effects += self._desk(office).escalate()
             effects += self._desk(office).speak()
             desks[office] = self._desk(office).closed()
         bureau = Bureau(

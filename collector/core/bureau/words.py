@@ -16,7 +16,9 @@ from collector.core.words import Actor, Cause
 STATE_VERSION = 1
 
 Scope = Literal["school", "operator", "exit", "platform", "office", "bureau"]
-NoticeKind = Literal["opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several", "digest"]
+NoticeKind = Literal[
+    "opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several", "digest", "escalated"
+]
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -117,6 +119,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     notified_count: int = 0
     """Messages about it, reminders included; since the release that began to count."""
     acknowledgement: Acknowledgement | None = None
+    told_at: float | None = None
+    """When the first message about it went."""
+    escalated_at: float | None = None
+    """When those were told who are told of what nobody takes."""
 
 
 class Desk(Struct, frozen=True, kw_only=True):

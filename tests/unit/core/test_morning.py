@@ -208,5 +208,5 @@ def test_boards_that_went_together_wait_for_no_morning() -> None:
     office.until("2026-11-24 09:00")
     assert [(n.kind, n.at) for n in office.notices[1:]] == [
         ("resolved", at("2026-11-23 12:00") + 30),
-        ("opened", at("2026-11-24 08:40")),
+        ("digest", at("2026-11-24 08:40")),
     ]

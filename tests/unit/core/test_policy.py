@@ -47,6 +47,7 @@ DEFAULTS = {
     "messages_per_window": 3,
     "quiet_chat_from": "22:00",
     "quiet_chat_until": "07:00",
+    "escalate_after_lesson_hours": 0.0,
     "digest_at": "08:40",
     "reminder_after_s": 43_200.0,
     "classrooms_per_gateway_max": 200,
