@@ -1,5 +1,6 @@
 """我在处理, over the API and on a real store: durable, shown at once, told with the next message, over with it."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -160,3 +161,22 @@ async def test_nothing_but_a_short_name_and_note_is_taken(tmp_path):
             for query in ("state=both", "limit=0", "offset=-1", "lang=fr"):
                 await asked(client, f"/api/v1/incidents?{query}", status=400)
             assert (await asked(client, "/api/v1/incidents/1"))["acknowledgement"] is None
+
+
+async def test_a_body_in_several_packets_is_read_to_its_end(tmp_path):
+    """A pause of the sender is no end; a body without end is refused all the same."""
+
+    async def packets(*parts):
+        for part in parts:
+            yield part
+            await asyncio.sleep(0.05)
+
+    json = {"Content-Type": "application/json"}
+    async with opened(tmp_path) as store:
+        desk = Desk(store)
+        await desk.at(0, alert("s1", office="o1", at=NOW))
+        async with desk.client() as client:
+            async with client.post(PATH, data=packets(b'{"name":', b' "a"}'), headers=json) as response:
+                assert response.status == 200
+            async with client.post(PATH, data=packets(b" " * 4_000, b" " * 4_000), headers=json) as response:
+                assert response.status == 413
