@@ -496,6 +496,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} school(s), {classrooms} classroom(s) no longer counted here",
     ),
     "chat.digest": ("【每日汇总】{office}", "[Daily digest] {office}"),
+    "chat.not_switched_on": ("大屏未开机", "Boards not switched on"),
     "chat.digest_opened": ("新增:{cause}", "New: {cause}"),
     "chat.digest_updated": ("有变化:{cause}", "Changed: {cause}"),
     "chat.digest_resolved": ("恢复:{cause}", "Recovered: {cause}"),
