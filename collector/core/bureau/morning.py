@@ -11,13 +11,23 @@ CAN_WAIT: Final = frozenset({Cause.DEVICE_OFFLINE, Cause.DEVICE_ABSENT})
 """A board that stays off harms no other room, and by the next lesson somebody may have switched it on."""
 
 
+MORNING_S: Final = 10_800.0
+"""So long after ``digest_at`` it is still morning: who was away then says it in the evening to nobody."""
+
+
 def next_morning(hours: Hours, after: float, now: float, policy: Policy) -> float:
     """The first ``digest_at`` of a school day not before ``after``; ``after`` itself where there are no days.
 
-    The days are known for two weeks, and holidays last longer: then it is a day from ``now``, when to ask again.
+    One that was missed, as the collector was away, is the next school day's. The days are known for two weeks, and
+    holidays last longer: then it is a day from ``now``, when to ask again.
     """
     if not hours.midnights:
         return after
+    at = _first_morning(hours, after, now, policy)
+    return at if now <= at + MORNING_S else _first_morning(hours, now, now, policy)
+
+
+def _first_morning(hours: Hours, after: float, now: float, policy: Policy) -> float:
     hour, minute = policy.digest_at.split(":")
     into_day_s = 3_600.0 * int(hour) + 60.0 * int(minute)
     day = bisect_right(hours.midnights, after - into_day_s)

@@ -145,6 +145,24 @@ def test_the_digest_is_one_message() -> None:
     assert len(office.notices) == count
 
 
+@pytest.mark.parametrize(
+    ("back", "told"),
+    [
+        pytest.param("2026-11-24 09:30", "2026-11-24 09:30", id="the same morning"),
+        pytest.param("2026-11-24 11:40", "2026-11-24 11:40", id="at its end"),
+        pytest.param("2026-11-24 11:41", "2026-11-25 08:40", id="at noon"),
+        pytest.param("2026-11-24 20:00", "2026-11-25 08:40", id="in the evening"),
+        pytest.param("2026-11-28 03:00", "2026-11-30 08:40", id="in a night to Saturday"),
+    ],
+)
+def test_a_digest_that_was_missed(back: str, told: str) -> None:
+    """The collector was away at 08:40: it says it as long as it is morning, else on the next school day."""
+    office = Office().hears("2026-11-23 10:00", change(cause=Cause.DEVICE_OFFLINE))
+    office._step(at(back))
+    office.until("2026-12-01 12:00")
+    assert office.told[0] == ("digest", at(told))
+
+
 def test_what_was_told_a_moment_ago_is_not_in_the_digest() -> None:
     office = Office().hears("2026-11-24 08:20", change("s1")).until("2026-11-24 12:00")
     assert [kind for kind, _ in office.told] == ["opened"]
