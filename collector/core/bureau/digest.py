@@ -5,7 +5,10 @@ It is the only reminder there is. Nothing to say is no message; on other days th
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from collector.core.bureau.groups import can_wait
+from collector.core.bureau.pace import combined
 from collector.core.bureau.words import Incident, Notice, Since
 
 
@@ -23,14 +26,4 @@ def counted(since: Since, notice: Notice) -> Since:
 
 
 def digest(parts: Sequence[Notice], since: Since) -> Notice:
-    return Notice(
-        kind="digest",
-        incident="",
-        office=parts[0].office,
-        cause=None,
-        at=parts[0].at,
-        since=min(part.since for part in parts),
-        members=tuple(member for part in parts for member in part.members),
-        parts=tuple(parts),
-        since_digest=since,
-    )
+    return replace(combined("digest", parts), since_digest=since)

@@ -6,6 +6,7 @@ or waits for the next window.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from collector.core.bureau.words import Notice
 from collector.core.policy import Policy
@@ -32,11 +33,13 @@ def noted(sent_at: Sequence[float], now: float, policy: Policy) -> tuple[float, 
 
 
 def together(notices: Sequence[Notice]) -> Notice:
-    """One message of several."""
-    if len(notices) == 1:
-        return notices[0]
+    """One message of several; one alone is a message by itself."""
+    return notices[0] if len(notices) == 1 else combined("several", notices)
+
+
+def combined(kind: Literal["several", "digest"], notices: Sequence[Notice]) -> Notice:
     return Notice(
-        kind="several",
+        kind=kind,
         incident="",
         office=notices[0].office,
         cause=None,
