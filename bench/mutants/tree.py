@@ -26,8 +26,14 @@ BUREAU = Path("collector/core/bureau")
 OF_BUREAU = (
     "tests/unit/core/test_bureau.py",
     "tests/unit/core/test_bureau_times.py",
+    "tests/unit/core/test_acks.py",
     "tests/unit/core/test_edges.py",
+    "tests/unit/core/test_escalation.py",
+    "tests/unit/core/test_flapping.py",
+    "tests/unit/core/test_groups.py",
+    "tests/unit/core/test_joining.py",
     "tests/unit/core/test_morning.py",
+    "tests/unit/core/test_rest.py",
     "tests/unit/core/test_root.py",
     "tests/properties/test_bureau.py",
 )

@@ -102,19 +102,23 @@ def _of_platform(failing: Mapping[str, list[AlertChange]], scope: Scope, share_m
 def _exit(failing: Mapping[str, list[AlertChange]]) -> str | None:
     """The exit that nearly all of them sit behind."""
     found = Counter(name for alerts in failing.values() for name in {name for alert in alerts for name in alert.exits})
-    name, count = max(found.items(), key=lambda each: each[1], default=(None, 0))
-    return name if count >= SEVERAL and 3 * count >= 2 * len(failing) else None
+    for name, count in found.most_common(1):
+        if count >= SEVERAL and 3 * count >= 2 * len(failing):
+            return name
+    return None
 
 
 def _operator(
     failing: Mapping[str, list[AlertChange]], scope: Scope, share_min_ratio: float, *, among_others: bool = False
 ) -> str | None:
     """The operator whose schools fail far more than those of others; ``among_others``: only where there are others."""
-    found = Counter(alerts[0].operator for alerts in failing.values())
-    name, count = max(((n, c) for n, c in found.items() if n), key=lambda each: each[1], default=(None, 0))
-    if name is None or count < SEVERAL:
+    found = Counter(name for alerts in failing.values() if (name := alerts[0].operator))
+    if not found:
         return None
-    served_count = max(count, scope.operators.get(name, 0))
+    ((name, count),) = found.most_common(1)
+    if count < SEVERAL:
+        return None
+    served_count = max(count, scope.operators.get(name, count))
     other_count = max(0, scope.school_count - served_count)
     if among_others and not other_count:
         return None

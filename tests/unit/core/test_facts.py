@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collector.core.evidence import BandwidthTest, UplinkState
+from classready.observation import Outcome, Ping
+from collector.core.evidence import BandwidthTest, HttpReading, PingReading, PlatformReading, UplinkState
 from collector.core.facts import is_news
 from collector.core.state import AlertState, ClassroomState, SchoolState
 from collector.core.subject import Subject
 from collector.core.words import Cause
-from tests.support.school import GATEWAY, MONDAY, Story, bandwidth
+from tests.support.school import GATEWAY, MONDAY, Story, bandwidth, http
 
 ALERT = AlertState(subject=Subject("uplink", GATEWAY), cause=Cause.UPLINK_BELOW_REQUIRED, bad_streak=1)
 LEG = UplinkState(gateway=GATEWAY, target="t", direction="down", last_unmeasured_at=MONDAY)
@@ -64,6 +65,20 @@ def with_leg(**fields: Any) -> SchoolState:
 def test_what_is_a_fact(before: SchoolState, after: SchoolState, expected: bool) -> None:  # noqa: FBT001
     """What was told rests on it; dates, counters and streaks wait for the next one."""
     assert is_news(before, after) is expected
+
+
+def platform(**fields: Any) -> SchoolState:
+    return SchoolState(platforms={"k": PlatformReading(gateway=GATEWAY, target="national", **fields)})
+
+
+def test_a_ping_is_no_fact_and_a_first_page_is_one() -> None:
+    """Nobody is judged by a ping; that a target was fetched at all is news, and that it is no more."""
+    ping = PingReading(observed_at=MONDAY, gateway=GATEWAY, seen=Ping(target="national", outcome=Outcome.ANSWERED))
+    page = HttpReading(observed_at=MONDAY, gateway=GATEWAY, seen=http())
+    assert not is_news(platform(ping=ping), platform(ping=replace(ping, observed_at=MONDAY + 60)))
+    assert is_news(platform(ping=ping), platform(ping=ping, http=page))
+    assert is_news(platform(ping=ping, http=page), platform(ping=ping))
+    assert not is_news(platform(http=page), platform(http=replace(page, observed_at=MONDAY + 60)))
 
 
 def test_a_whole_school() -> None:

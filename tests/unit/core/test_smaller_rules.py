@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from classready.observation import Outcome, Reason
 from classready.units import MBIT
 from collector.core import link as links
-from collector.core.events import RosterChanged, VerdictChanged
+from collector.core.case import shared
+from collector.core.events import Observed, RosterChanged, VerdictChanged
 from collector.core.evidence import BandwidthTest, Leg
 from collector.core.facts import is_news
 from collector.core.folded import Folded
@@ -14,17 +15,10 @@ from collector.core.hours import before_school_hours
 from collector.core.link import failing_for_s, legs_interval, newest_test_at, weakest
 from collector.core.platforms import every
 from collector.core.roster import Hours, SchoolDay
+from collector.core.school_findings import of_school
 from collector.core.state import Interval, SchoolState
 from collector.core.words import Cause, Grade, NextStep
-from tests.support.school import (
-    GATEWAY,
-    POLICY,
-    Story,
-    at,
-    bandwidth,
-    device,
-    school,
-)
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, at, bandwidth, device, exit_test, port, roster, school
 
 M = MBIT
 THETAS = POLICY.theta_down_bps
@@ -130,6 +124,41 @@ def test_evidence_of_a_clock_that_was_ahead_gives_way() -> None:
     assert not folded.everybody
     assert folded.is_newer(500.0, 1_001.0)
     assert folded.everybody
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "growth"),
+    [
+        ({"fcs_error_count": 5}, {"fcs_error_count": 5}, 0),
+        ({"fcs_error_count": 5}, {"fcs_error_count": 8}, 3),
+        ({"fcs_error_count": 5}, {"fcs_error_count": 4}, None),
+        ({"fcs_error_count": 2**32 - 1}, {"fcs_error_count": 2}, 3),
+        ({"fcs_error_count": 5, "late_collision_count": 1}, {"fcs_error_count": 6, "late_collision_count": 3}, 3),
+        ({}, {}, None),
+        ({}, {"fcs_error_count": 8}, None),
+    ],
+)
+def test_bad_frames_of_a_port(before: dict[str, int], after: dict[str, int], growth: int | None) -> None:
+    """Since the reading before: none where nothing grew, unknown where the switch does not count, or restarted."""
+    story = Story().heard().saw(port("r1", **before), "r1")
+    story.later(60).saw(port("r1", **after), "r1")
+    reading = story.school.state.classrooms["r1"].last_port
+    assert reading is not None
+    assert reading.bad_frame_count == growth
+
+
+def test_an_exit_fails_since_the_first_gateway_saw_it() -> None:
+    """Two gateways test the same exit: the earlier of their first failing tests is when it began."""
+    listed = roster(gateways=(GATEWAY, "dem-gw-02"))
+    story = Story(replace(school(), roster=listed), policy=POLICY)
+    for n in range(3):
+        story.now = MONDAY + n * 300
+        for gateway, is_bad in ((GATEWAY, n >= 1), ("dem-gw-02", True)):
+            story.heard(gateway)
+            for seen in (bandwidth(), exit_test(passed=not is_bad)):
+                story.event(Observed(gateway=gateway, observation=seen, classroom=None, observed_at=story.now))
+    found = of_school(shared(story.school, story.now, POLICY))
+    assert [f.since for f in found if f.cause is Cause.EXIT_BELOW_REQUIRED] == [MONDAY]
 
 
 def test_duplex_is_unknown_without_a_valid_port() -> None:
