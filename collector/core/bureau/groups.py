@@ -18,6 +18,7 @@ from collector.core.words import Cause
 
 COME_TOGETHER: Final = frozenset({Cause.GATEWAY_SILENT, Cause.PLATFORM_UNREACHABLE})
 """Causes that one root has at many schools at once."""
+_SHARED: Final = frozenset({"gateway", "switch", "segment", "platform"})
 _SCOPES: Final[dict[str, IncidentScope]] = {
     "operator": "operator",
     "exit": "exit",
@@ -56,7 +57,9 @@ def _is_home(incident: Incident, change: AlertChange, policy: Policy) -> bool:
     if incident.cause is not change.cause or can_wait(incident) is not _can_wait(change):
         return False
     if incident.scope == "school":
-        return change.school in incident.schools
+        # a gateway, a switch or a trunk may serve several schools: that one of it fails is one thing
+        is_shared = change.subject.kind in _SHARED and _first(incident).subject == change.subject
+        return change.school in incident.schools or is_shared
     if incident.cause in COME_TOGETHER and not _is_near(incident.since, _since(change), policy):
         return False
     first = _first(incident)

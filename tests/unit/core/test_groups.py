@@ -22,14 +22,19 @@ def office(policy: Policy = POLICY) -> Bureau:
 
 
 def silent(number: int, operator: str | None = "电信", at: float = 0.0) -> AlertChange:
-    fields = {"subject": Subject("gateway", "gw1"), "operator": operator, "at": at, "since": at}
+    fields = {"subject": Subject("gateway", f"gw-{operator}{number}"), "operator": operator, "at": at, "since": at}
     return change(f"{operator}{number}", cause=SILENT, **fields)
 
 
 def missed(
     number: int, operator: str = "电信", platform: str = "national", at: float = 0.0, exits: tuple[str, ...] = ()
 ) -> AlertChange:
-    fields = {"subject": Subject("platform", "gw1", platform), "operator": operator, "at": at, "since": at}
+    fields = {
+        "subject": Subject("platform", f"gw-{operator}{number}", platform),
+        "operator": operator,
+        "at": at,
+        "since": at,
+    }
     return change(f"{operator}{number}", cause=PLATFORM, exits=exits, **fields)
 
 
@@ -119,3 +124,15 @@ def test_who_is_asked_stays_while_some_are_well_again() -> None:
     bureau.step(1_100, silent(4, at=1_100))
     (more,) = bureau.wait(2_000)
     assert (more.kind, more.actor, more.root_name, more.remaining_classrooms) == ("updated", "operator", "电信", 4)
+
+
+def test_a_trunk_that_two_schools_share_is_one_incident() -> None:
+    """One gateway serves both: what fails of it fails once. Another trunk of that gateway is another matter."""
+    bureau = office(replace(POLICY, messages_per_window=100))
+    trunks = [Subject("segment", "gw1", name) for name in ("sw1:uplink", "sw1:uplink", "sw2:uplink")]
+    schools = ("s1", "s2", "s3")
+    bureau.step(
+        0, *(change(s, cause=Cause.SEGMENT_BELOW_REQUIRED, subject=t) for s, t in zip(schools, trunks, strict=True))
+    )
+    bureau.wait(60)
+    assert sorted(sorted(m.school for m in notice.members) for notice in bureau.notices) == [["s1", "s2"], ["s3"]]

@@ -15,7 +15,7 @@ SCOPES = {"511402": Scope(school_count=60, operators={"电信": 20, "移动": 40
 
 
 def silent(school: str, operator: str = "电信", at: float = 0.0, kind: str = "opened"):
-    fields = {"subject": Subject("gateway", "gw1"), "operator": operator, "at": at, "since": at}
+    fields = {"subject": Subject("gateway", f"gw-{school}"), "operator": operator, "at": at, "since": at}
     return change(school, kind, SILENT, **fields)
 
 
@@ -90,7 +90,7 @@ def test_the_exit_that_most_of_them_are_behind() -> None:
     behind = {"s1": ("m",), "s2": ("m", "n"), "s3": ("m",), "s4": ("n",)}
     for school, exits in behind.items():
         for platform in ("a", "b"):
-            fields = {"subject": Subject("platform", "gw1", platform), "exits": exits, "since": 0.0}
+            fields = {"subject": Subject("platform", f"gw-{school}", platform), "exits": exits, "since": 0.0}
             bureau.step(0, change(school, cause=PLATFORM, **fields))
     bureau.wait(100)
     exits = [(n.root_name, sorted({m.school for m in n.members})) for n in bureau.notices if n.actor == "exit"]

@@ -64,7 +64,7 @@ def office() -> Bureau:
 
 
 def silent(number: int, kind: str, moment: str) -> Any:
-    fields = {"subject": Subject("gateway", "gw1"), "operator": "电信", "at": at(moment)}
+    fields = {"subject": Subject("gateway", f"gw-{number}"), "operator": "电信", "at": at(moment)}
     return change(f"s{number}", kind, SILENT, **fields)
 
 
