@@ -277,6 +277,8 @@ def _collector() -> dict[str, Any]:
             "device_proof_school_days": 0,
             "blame_spacing_s": 0,
             "silence_hold_s": 0,
+            "quiet_chat_from": "00:00",
+            "quiet_chat_until": "00:00",
         },
         "receivers": [
             {"kind": "wecom", "name": "group", "key_file": "%d/wecom-key", "base_url": "http://127.0.0.1:9714"}
