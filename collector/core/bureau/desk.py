@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from collector.core.bureau import acks, digest, escalation, groups, incidents, moves, pace
+from collector.core.bureau import acks, digest, escalation, flapping, groups, incidents, moves, pace
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
@@ -22,7 +22,7 @@ class OpenDesk:
         self._own: dict[str, dict[str, Members]] = {}
         self._moves = desk.moves
         self._sent_at = desk.sent_at
-        self._openings = desk.openings
+        self._openings = flapping.Openings(desk.openings, now, policy)
         self._since_digest = desk.since_digest
         self.effects: list[BureauEffect] = []
 
@@ -32,7 +32,7 @@ class OpenDesk:
             incidents=self._incidents,
             moves=self._moves,
             sent_at=self._sent_at,
-            openings=self._openings,
+            openings=self._openings.kept(),
             since_digest=self._since_digest,
         )
         return replace(desk, next_at=self._next_at())
@@ -51,7 +51,7 @@ class OpenDesk:
         """Enter an opened alert; say whether that made the incident ``number``."""
         held = next((i for i in self._incidents.values() if incidents.holds(i, change)), None)
         if held is None or not incidents.is_open(held.schools[change.school], change):
-            change = self._noted(change)
+            change = replace(change, flapping=self._openings.note(change))
         home = held or groups.home_of(change, self._incidents.values(), self._policy)
         incident = home or incidents.founded(number, change, self._now)
         self._put(incident, change.school, incidents.opened(incident.schools.get(change.school, ()), change))
@@ -59,23 +59,10 @@ class OpenDesk:
             self.effects.append(IncidentChanged("opened", self._incidents[incident.id], self._now))
         return home is None
 
-    def _noted(self, change: AlertChange) -> AlertChange:
-        """Count an opening; what opens often lately is marked."""
-        key, window_s = _key(change), self._policy.flapping_window_s
-        openings = {
-            name: recent
-            for name, times in self._openings.items()
-            if (recent := tuple(at for at in times if 0 <= self._now - at < window_s))
-        }
-        times = (*openings.get(key, ()), self._now)[-self._policy.flapping_openings :]
-        self._openings = {**openings, key: times}
-        return replace(change, flapping=len(times) == self._policy.flapping_openings)
-
     def drop(self, change: AlertChange) -> None:
         """Enter a closed alert; about one that is not open here it says nothing."""
         if change.why == "withdrawn":
-            # that a room or a school was listed anew is no coming and going
-            self._openings = {key: times for key, times in self._openings.items() if key != _key(change)}
+            self._openings.forget(change)
         for incident in tuple(self._incidents.values()):
             if incidents.holds(incident, change):
                 self._put(incident, change.school, incidents.closed(incident.schools[change.school], change))
@@ -260,7 +247,3 @@ class OpenDesk:
         untaken = (escalation.due_at(i, self._scope, self._policy) for i in self._incidents.values())
         ends += [at for at in untaken if at is not None]
         return min([*ends, *(max([at, self._may_go_at(name), *floor]) for at, name in self._times())], default=None)
-
-
-def _key(change: AlertChange) -> str:
-    return f"{change.school}/{change.subject.label}/{change.cause}"
