@@ -48,6 +48,12 @@ class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc
     """Of stages, kinds and whoever names them. A school without one has lessons Mon-Fri 08:00-17:00."""
 
 
+def into_day_s(clock: str) -> float:
+    """Seconds from midnight to a time of day such as ``08:40``."""
+    hour, minute = clock.split(":")
+    return 3_600.0 * int(hour) + 60.0 * int(minute)
+
+
 def in_lesson(hours: Hours, at: float) -> bool:
     """Say whether ``at`` falls into a lesson; its first second does, its last does not."""
     begun = bisect_right(hours.starts, at)

@@ -1,6 +1,6 @@
 """When boards usually go off: what happens then is no sign of a power cut."""
 
-from collector.core.hours import lesson_at
+from collector.core.hours import into_day_s, lesson_at
 from collector.core.policy import Policy
 from collector.core.roster import DAY_S, Hours
 
@@ -14,11 +14,6 @@ def is_unusual(hours: Hours, at: float, policy: Policy) -> bool:
     if ends - began <= policy.lesson_max_s:
         return at < ends - policy.device_group_window_s
     # a timetable without breaks does not say when teachers rest and leave: at noon a whole floor goes off together
-    into_day_s = (at + hours.utc_offset_s) % DAY_S
-    at_noon = _into_day_s(policy.noon_begins) <= into_day_s < _into_day_s(policy.noon_ends)
+    now_s = (at + hours.utc_offset_s) % DAY_S
+    at_noon = into_day_s(policy.noon_begins) <= now_s < into_day_s(policy.noon_ends)
     return at < ends - policy.leaving_s and not at_noon
-
-
-def _into_day_s(clock: str) -> float:
-    hour, minute = clock.split(":")
-    return 3_600.0 * int(hour) + 60.0 * int(minute)

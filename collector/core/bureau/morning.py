@@ -3,16 +3,15 @@
 from bisect import bisect_right
 from typing import Final
 
+from collector.core.hours import into_day_s
 from collector.core.policy import Policy
 from collector.core.roster import DAY_S, Hours
 from collector.core.words import Cause
 
 CAN_WAIT: Final = frozenset({Cause.DEVICE_OFFLINE, Cause.DEVICE_ABSENT})
 """A board that stays off harms no other room, and by the next lesson somebody may have switched it on."""
-
-
 MORNING_S: Final = 10_800.0
-"""So long after ``digest_at`` it is still morning: who was away then says it in the evening to nobody."""
+"""So long after ``digest_at`` it is still morning: what was missed is not said in the evening."""
 
 
 def next_morning(hours: Hours, after: float, now: float, policy: Policy) -> float:
@@ -28,9 +27,8 @@ def next_morning(hours: Hours, after: float, now: float, policy: Policy) -> floa
 
 
 def _first_morning(hours: Hours, after: float, now: float, policy: Policy) -> float:
-    hour, minute = policy.digest_at.split(":")
-    into_day_s = 3_600.0 * int(hour) + 60.0 * int(minute)
-    day = bisect_right(hours.midnights, after - into_day_s)
-    if day and hours.midnights[day - 1] + into_day_s == after:
+    digest_s = into_day_s(policy.digest_at)
+    day = bisect_right(hours.midnights, after - digest_s)
+    if day and hours.midnights[day - 1] + digest_s == after:
         return after
-    return hours.midnights[day] + into_day_s if day < len(hours.midnights) else max(after, now) + DAY_S
+    return hours.midnights[day] + digest_s if day < len(hours.midnights) else max(after, now) + DAY_S

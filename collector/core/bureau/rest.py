@@ -6,6 +6,7 @@ What begins then is told as the morning begins, as it is by then; what came and 
 from bisect import bisect_right
 from typing import Final
 
+from collector.core.hours import into_day_s
 from collector.core.policy import Policy
 from collector.core.roster import DAY_S, Hours
 from collector.core.words import Cause
@@ -18,12 +19,12 @@ OF_ROOMS: Final = frozenset(
 
 def awake_at(at: float, hours: Hours, policy: Policy) -> float:
     """The first moment from ``at`` on that is no night by the office's clock; where no days are known ``at`` itself."""
-    begins_s, ends_s = _seconds(policy.quiet_chat_from), _seconds(policy.quiet_chat_until)
+    begins_s, ends_s = into_day_s(policy.quiet_chat_from), into_day_s(policy.quiet_chat_until)
     if not hours.midnights or begins_s == ends_s:
         return at
-    into_day_s = (at + hours.utc_offset_s) % DAY_S
-    is_night = (into_day_s - begins_s) % DAY_S < (ends_s - begins_s) % DAY_S
-    return at + (ends_s - into_day_s) % DAY_S if is_night else at
+    now_s = (at + hours.utc_offset_s) % DAY_S
+    is_night = (now_s - begins_s) % DAY_S < (ends_s - begins_s) % DAY_S
+    return at + (ends_s - now_s) % DAY_S if is_night else at
 
 
 def may_be_told_at(cause: Cause | None, at: float, hours: Hours, policy: Policy) -> float:
@@ -36,8 +37,3 @@ def may_be_told_at(cause: Cause | None, at: float, hours: Hours, policy: Policy)
         return awake
     # the days are known for two weeks: in longer holidays it is said on the last evening that is known
     return awake_at(hours.midnights[day], hours, policy) if day < len(hours.midnights) else awake
-
-
-def _seconds(clock: str) -> float:
-    hour, minute = clock.split(":")
-    return 3_600.0 * int(hour) + 60.0 * int(minute)
