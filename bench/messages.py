@@ -222,6 +222,13 @@ EXAMPLES: tuple[Example, ...] = (
         ),
     ),
     of(
+        "opened: boards that went off together",
+        "Told at once: a switch, a trunk, a port that several rooms share, or else the gateway by name.",
+        notice(
+            alert(Cause.DEVICE_OFFLINE, Subject("gateway", "gw-gongyi-01"), "5114020002", "a1-105", "a1-106", "a1-107")
+        ),
+    ),
+    of(
         "opened: boards that stay off",
         "All of an office in one message, in the morning.",
         notice(alert(Cause.DEVICE_OFFLINE, Subject("classroom", name="a1-105"), "5114020002", "a1-105")),

@@ -605,6 +605,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_platform": ("平台 {platform}", "platform {platform}"),
     "chat.item_exit": ("出口 {exit}", "exit {exit}"),
     "chat.item_switch": ("交换机 {switch}", "switch {switch}"),
+    "chat.item_behind_gateway": ("网关 {gateway} 后面的大屏", "devices behind gateway {gateway}"),
+    "chat.item_together": (
+        "几分钟内一起掉线,多半是那里停电或交换机故障",
+        "went off within minutes of each other: most likely the power there, or a switch",
+    ),
     "chat.item_trunk": ("干线 {trunk}", "trunk {trunk}"),
     "chat.item_port": ("端口 {ports}", "port {ports}"),
     "chat.item_ports": ("端口 {ports} 等", "ports {ports} and others"),

@@ -21,6 +21,8 @@ CALENDAR: Final = Calendar(
     make_up_days=(MakeUpDay(date="2026-10-10", follows="wed"),),
     days_off=(OFF_DAY,),
 )
+MASTER_SWITCH_RATIO: Final = 0.15
+"""Schools in which somebody switches off all boards at once as the day ends."""
 UNUSED_RATIO: Final = 0.1
 """Boards that nobody switches on, of any day's."""
 
@@ -77,6 +79,8 @@ def _lit(seed: int, school: str, room: str, day: date) -> tuple[tuple[float, flo
     if not is_school_day(day) or draw(seed, "unused", *key) < UNUSED_RATIO:
         return ()
     on, off = between(7.6, 8.4, seed, "on", *key), between(16.5, 17.6, seed, "off", *key)
+    if draw(seed, "master switch", school) < MASTER_SWITCH_RATIO:
+        off = between(16.1, 17.2, seed, "all off", school, day)
     if draw(seed, "noon", *key) < 0.4:
         return ((on, off),)
     return ((on, between(11.7, 12.2, seed, "noon off", *key)), (between(13.7, 14.4, seed, "noon on", *key), off))

@@ -43,6 +43,7 @@ class Room(Struct, frozen=True, kw_only=True):
     """Switched off by its remote control it keeps its link, at 10M; others lose it."""
     is_tested: bool = False
     """A small computer in the room, on day and night, answers tests of the way from the gateway."""
+    building: str = ""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -126,6 +127,7 @@ def _room(seed: int, school: str, number: int, gateway: str, switches: Mapping[s
         board="mqtt" if draw(seed, "board", *key) < 0.3 else "snmp",
         sleeps=draw(seed, "sleeps", *key) < 0.5,
         is_tested=not own and not is_wifi and draw(seed, "tested", *key) < 0.5,
+        building=name.partition("-")[0],
     )
 
 

@@ -166,6 +166,15 @@ def boards_dark(seed: int, places: Sequence[Place], name: str) -> Hit | None:
     return _at(place, "inside", own, Breakage(place.id, "boards dark", switch))
 
 
+def building_dark(seed: int, places: Sequence[Place], name: str) -> Hit | None:
+    """Nothing there can be read, and it is most of what hangs on the gateway."""
+    place = _choose(seed, places, name, lambda p: not p.switches and len(p.rooms) >= 9)
+    if place is None:
+        return None
+    own = [room for room in place.rooms if room.building == place.rooms[0].building]
+    return _at(place, "inside", own, Breakage(place.id, "boards dark", own[0].building), words=(own[0].gateway,))
+
+
 def ap_slow(seed: int, places: Sequence[Place], name: str) -> Hit | None:
     room = _room(seed, places, name, lambda place, room: room.ap is not None and bool(place.switches))
     if room is None:

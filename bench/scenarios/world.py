@@ -104,7 +104,9 @@ class World:
         return days.is_lit(self.seed, place, room, self.now)
 
     def _is_dark(self, place: Place, room: Room) -> bool:
-        return room.switch is not None and self._value(place, "boards dark", room.switch) is not None
+        """Its building has no power: that of the switch it hangs on, or the one that it stands in."""
+        where = room.building if room.switch is None else room.switch
+        return self._value(place, "boards dark", where) is not None
 
     def is_reachable(self, place: Place, room: Room) -> bool:
         """An awake board can be spoken to: through its cable, or by Wi-Fi where somebody pulled that out."""

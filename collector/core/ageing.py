@@ -69,5 +69,5 @@ def _without_gone(room: ClassroomState, is_gone: Callable[[float, str], bool]) -
     if port is not None and is_gone(port.observed_at, port.gateway):
         room = replace(room, port=None, pending_port=None, last_port=None, place=None, link_lost_at=None)
     if device is not None and is_gone(device.observed_at, device.gateway):
-        room = replace(room, device=None, nic_speed_bps=None, watched_since=None)
+        room = replace(room, device=None, nic_speed_bps=None, watched_since=None, link_lost_at=None)
     return room

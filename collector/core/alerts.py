@@ -79,8 +79,8 @@ def _count(alert: AlertState, finding: Finding, now: float) -> AlertState:
 def _is_settled(finding: Finding) -> bool:
     """Another rule has decided already: a classroom's path, unlike a trunk's speed, is tested."""
     tested_path = finding.cause is Cause.SEGMENT_BELOW_REQUIRED and finding.subject.kind == "classroom"
-    # a single bad reading may be a stray one, that of a whole switch is none
-    of_group = finding.cause is Cause.DEVICE_OFFLINE and finding.subject.kind == "switch"
+    # a single bad reading may be a stray one, those of several boards at once are none
+    of_group = finding.cause is Cause.DEVICE_OFFLINE and finding.subject.kind != "classroom"
     return finding.cause in _AT_ONCE or tested_path or of_group
 
 

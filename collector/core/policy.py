@@ -47,7 +47,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     absent_after_school_days: AtLeastOne = 5
     """A device not seen awake for so many school days is absent, not merely offline."""
     device_group_min: Annotated[int, Meta(ge=2, le=1_000)] = 3
-    """So many boards of one switch that lose their link together in a lesson are told at once: power, or the switch."""
+    """So many boards of one switch, trunk or gateway that go off together in a lesson are told at once."""
     device_group_window_s: Positive = 300.0
     """Together is within this time; at least one report interval."""
     lesson_max_s: Positive = 7_200.0

@@ -82,7 +82,8 @@ class ClassroomState(Struct, frozen=True, kw_only=True, gc=False):
     nic_speed_bps: int | None = None
     """Negotiated speed of the device's own interface, as of ``last_awake_at``."""
     link_lost_at: float | None = None
-    """When its port was first read without a link, of a device awake until then, in the midst of a lesson."""
+    """When its port was first read without a link, of a device awake until then, in the midst of a lesson; without a
+    port, when the device first did not answer."""
     watched_since: float | None = None
     """When this room's device was first looked for: absence is counted from here."""
     verdict: Verdict = Verdict()

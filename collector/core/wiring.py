@@ -19,6 +19,11 @@ def switch_of(school: School, room_id: str) -> str | None:
     return state.last_port.seen.switch if state and state.last_port else None
 
 
+def has_port(room: ClassroomState) -> bool:
+    """Whether a switch that is read tells of its link; else the board's own answers are all that there is."""
+    return room.last_port is not None and room.last_port.seen.switch is not None
+
+
 def sharing_port(school: School, room_id: str) -> tuple[str, ...]:
     """Other classrooms on the same switch port: an unmanaged switch stands between."""
     states = school.state.classrooms

@@ -292,6 +292,9 @@ def _places(members: Sequence[AlertChange], language: Language) -> Iterable[str]
     """Where somebody has to go: switches, trunks and ports by the names that stand on them."""
     for name in _named(members, "switch"):
         yield say("chat.item_switch", language, switch=clean(name))
+    groups = [m for m in members if m.cause is Cause.DEVICE_OFFLINE and m.subject.kind != "classroom"]
+    for name in sorted({m.subject.gateway for m in groups if m.subject.kind == "gateway"})[:NAMED_ROOMS_MAX]:
+        yield say("chat.item_behind_gateway", language, gateway=clean(name))
     trunks = {m.subject.name: m.place for m in members if m.subject.kind == "segment"}
     for name, port in sorted(trunks.items())[:NAMED_ROOMS_MAX]:
         yield say("chat.item_trunk", language, trunk=" ".join(_place(part) for part in (name, port) if part))
@@ -299,6 +302,8 @@ def _places(members: Sequence[AlertChange], language: Language) -> Iterable[str]
     if ports:
         listed = say("list.separator", language).join(map(_place, ports[:NAMED_ROOMS_MAX]))
         yield say("chat.item_ports" if len(ports) > NAMED_ROOMS_MAX else "chat.item_port", language, ports=listed)
+    if any(member.change == "opened" for member in groups):
+        yield say("chat.item_together", language)
     if any(member.half_duplex for member in members):
         yield say("chat.item_half_duplex", language)
 

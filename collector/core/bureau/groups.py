@@ -43,8 +43,8 @@ def can_wait(incident: Incident) -> bool:
 
 
 def _can_wait(change: AlertChange) -> bool:
-    # the boards of a whole switch went together: that is no board that somebody may have switched on by tomorrow
-    return change.cause in CAN_WAIT and change.subject.kind != "switch"
+    # boards that went together are none that somebody may have switched on by tomorrow
+    return change.cause in CAN_WAIT and change.subject.kind not in _SHARED
 
 
 def home_of(change: AlertChange, incidents: Iterable[Incident], policy: Policy) -> Incident | None:

@@ -19,6 +19,7 @@ from collector.core.hours import in_lesson
 from collector.core.mute import is_observing
 from collector.core.power_hours import is_unusual
 from collector.core.state import ClassroomState
+from collector.core.wiring import has_port
 from collector.core.words import DeviceStateName
 
 _ANSWERED: Final = Outcome.ANSWERED
@@ -216,7 +217,7 @@ def device(folded: Folded, event: Observed, seen: Device, room_id: str) -> None:
         pending_port=room.pending_port if accepted is room.port else None,
         device=reading,
         last_awake_at=awake_at,
-        link_lost_at=room.link_lost_at if awake_at is None or awake_at < (room.link_lost_at or 0.0) else None,
+        link_lost_at=_lost_at(folded, seen, room, reading, awake_at),
         nic_speed_bps=nic_bps,
         watched_since=room.watched_since or at,
     )
@@ -225,6 +226,25 @@ def device(folded: Folded, event: Observed, seen: Device, room_id: str) -> None:
         folded.everybody = True
     if room.watched_since is None or _is_other(folded, room, after):
         folded.rooms.add(room_id)
+
+
+def _lost_at(
+    folded: Folded, seen: Device, room: ClassroomState, reading: DeviceReading | None, awake_at: float | None
+) -> float | None:
+    """Since when a board is gone that was awake just before, as far as it tells by itself: its port knows better."""
+    lost_at, before = room.link_lost_at, room.device
+    if awake_at is not None and lost_at is not None and awake_at >= lost_at:
+        return None
+    if has_port(room) or reading is None or reading is before or reading.state == "awake":
+        return lost_at
+    if seen.state == "asleep":
+        return None  # it said so itself: there is power
+    if before is None or before.state != "awake" or awake_at is None:
+        return lost_at
+    at = reading.observed_at
+    window_s = fresh_window_s(folded.school, reading.gateway, folded.policy) or 0.0
+    is_dated = at - awake_at <= window_s and is_unusual(folded.school.hours, at, folded.policy)
+    return at if is_dated else None
 
 
 def _is_other(folded: Folded, before: ClassroomState, after: ClassroomState) -> bool:
