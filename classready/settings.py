@@ -186,7 +186,7 @@ class _Reader:
             if key in fields:
                 values[fields[key].name] = self.read(value_node, fields[key].type, _join(path, key))
             else:
-                self._fail(_join(path, key), _unknown(key, list(fields)) + self._typed(key_node))
+                self._fail(_join(path, key), _not_known(key, type_.cls, list(fields)) + self._typed(key_node))
         for name in [name for name, field in fields.items() if field.required and name not in given]:
             self._fail(path, f"missing setting {name!r}")
         return _INVALID if len(self.problems) > problems_before else type_.cls(**values)
@@ -420,6 +420,12 @@ def _found(node: yaml.Node) -> str:
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
     text = node.value
     return repr(text if len(text) <= FOUND_MAX_CHARACTERS else text[:FOUND_MAX_CHARACTERS] + "…")
+
+
+def _not_known(key: str, cls: type, known: list[str]) -> str:
+    """``REMOVED`` of a struct: settings that it had, with what to do instead."""
+    instead = getattr(cls, "REMOVED", {}).get(key)
+    return f"removed, take it out: {instead}" if instead else _unknown(key, known)
 
 
 def _unknown(key: str, known: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Every threshold of the product, with its unit and default. They live here and nowhere else."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -14,6 +15,11 @@ Rate = Annotated[int, Meta(ge=1_000, le=10**12)]
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "reminder_after_s": "the digest is the only reminder; `digest_at` says when it comes",
+    }
+    """Settings of earlier releases, and what is in their place."""
+
     required_down_bps: Rate = 100 * MBIT
     """百兆到班: what each classroom must have, layer-1 equivalent."""
     required_up_bps: Rate | None = None
@@ -97,9 +103,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Receivers with `escalation` are told of what nobody said to be on (我在处理) so many hours of lessons after its
     first message; 0 = never."""
     digest_at: ClockTime = "08:40"
-    """On school days an office is told then what can wait: boards that stay off, and what was told and is not fixed."""
-    reminder_after_s: Positive = 43_200.0
-    """An open incident is told again on the first school day's `digest_at` that is so much later than the last time."""
+    """On school days an office is told then what can wait: boards that stay off, and what was told on a day before and
+    is not fixed."""
     classrooms_per_gateway_max: AtLeastOne = 200
     """Unlisted classrooms beyond this are refused (``inventory``)."""
     ranges_per_spool_max: Annotated[int, Meta(ge=10, le=20_000)] = 4_000

@@ -89,7 +89,11 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
 
 
 def _several(notice: Notice, language: Language, names: Names) -> Message:
-    """One message of several: what each would say by itself, its number and who is to act beside its cause."""
+    """One message of several: what each would say by itself, its number and who is to act beside its cause.
+
+    It links to the office's page, which leads to its incidents. A link for each of them to say "I am on it" would be
+    longer than what they say.
+    """
     parts = [render(part, language, names) for part in notice.parts]
     abouts = [_about(part, language) for part in notice.parts]
     separator = say("chat.item_separator", language)
@@ -109,6 +113,7 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
             say("chat.item", language, school=about, facts=separator.join(part.closing))
             for about, part in zip(abouts, parts, strict=True)
         ),
+        link=_board_link(f"office/{notice.office}", names),
         about=notice,
     )
 
@@ -142,13 +147,15 @@ def _title(notice: Notice, language: Language, names: Names) -> str:
 
 def _link(notice: Notice, names: Names) -> str | None:
     """To the page of the one school that it is about, else of its office. Ids need no escapes (classready.ids)."""
-    if names.board_url is None:
-        return None
     schools = {member.school for member in notice.members} | {move.school for move in notice.moves}
     page = f"school/{min(schools)}" if len(schools) == 1 else ""
     if not page and notice.office:
         page = f"office/{notice.office}"
-    return f"{names.board_url.rstrip('/')}/{page}"
+    return _board_link(page, names)
+
+
+def _board_link(page: str, names: Names) -> str | None:
+    return None if names.board_url is None else f"{names.board_url.rstrip('/')}/{page}"
 
 
 def _acknowledge_link(notice: Notice, names: Names) -> str | None:

@@ -27,12 +27,12 @@ from collector.core.subject import Subject
 from collector.core.words import Cause
 
 POLICY = Policy(
-    group_wait_s=30, message_window_s=300, messages_per_window=3, reminder_after_s=2_000,
-    quiet_chat_from="08:15", quiet_chat_until="08:25",
+    group_wait_s=30, message_window_s=300, messages_per_window=3, digest_at="00:20",
+    quiet_chat_from="23:55", quiet_chat_until="00:05",
 )  # fmt: skip
-DAY = Hours(days=(SchoolDay("1970-01-01", ()),))
-"""Its night is from 900 s to 1,500 s."""
-SCOPES = {"o1": Scope(school_count=8, operators={"电信": 4}, hours=DAY), "o2": Scope(school_count=3)}
+DAYS = Hours(days=(SchoolDay("1970-01-01", ()), SchoolDay("1970-01-02", ())), utc_offset_s=85_200.0)
+"""The night is from 900 s to 1,500 s, the second day begins at 1,200 s, and its digest is due at 2,400 s."""
+SCOPES = {"o1": Scope(school_count=8, operators={"电信": 4}, hours=DAYS), "o2": Scope(school_count=3)}
 EXAMPLES = settings(max_examples=150, deadline=None)
 
 OFFICES, SCHOOLS = st.sampled_from(["o1", "o2"]), st.sampled_from(["s1", "s2", "s3", "s4"])

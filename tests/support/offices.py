@@ -13,7 +13,7 @@ from collector.core.policy import Policy
 from collector.core.subject import Subject
 from collector.core.words import Cause
 
-POLICY = Policy(group_wait_s=30, reminder_after_s=86_400)
+POLICY = Policy(group_wait_s=30)
 UPLINK = Subject("uplink", "gw1")
 
 

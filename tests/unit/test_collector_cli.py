@@ -157,6 +157,11 @@ BAD = [
     pytest.param("policy: {basis: guess}\n", "1: policy.basis: must be one of: port, reach, share", id="value"),
     pytest.param("a: 1\nb: 2\n", "2: b: unknown setting", id="unknown"),
     pytest.param(
+        "policy:\n  reminder_after_s: 86400\n",
+        "2: policy.reminder_after_s: removed, take it out: the digest is the only reminder; `digest_at` says when",
+        id="removed",
+    ),
+    pytest.param(
         "listen: {host: 0.0.0.0}\n", "1: listen.host: off loopback needs tls, or behind_proxy: true", id="no tls"
     ),
     pytest.param(

@@ -4,7 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from classready.units import MBIT
-from collector.core.bureau.words import Acknowledgement
+from collector.core.bureau.digest import digest
+from collector.core.bureau.pace import together
+from collector.core.bureau.words import Acknowledgement, Since
 from collector.core.events import DeviceMoved
 from collector.core.subject import Subject
 from collector.core.words import Cause
@@ -373,6 +375,21 @@ def test_a_link_to_the_page_that_shows_it() -> None:
     assert [part.link is not None for part in parts] == [False, False, True]
     assert all(len(write(part, MARKDOWN).encode()) <= 4_096 for part in parts)
     assert "://" not in write(render(notice(alert()), "zh", NAMES))
+
+
+def test_a_message_of_several_leads_to_the_office() -> None:
+    """Each part by its number; with no link of its own to say "I am on it", were it only one."""
+    names = replace(
+        NAMES,
+        board_url="https://board.edu.example",
+        acknowledge_url=lambda incident, _: f"https://ack.example/{incident}",
+    )
+    both = (notice(alert()), replace(notice(alert()), incident="000007"))
+    for made in (together(both), digest(both, Since()), digest(both[:1], Since())):
+        message = render(made, "zh", names)
+        assert (message.link, message.acknowledge_link) == ("https://board.edu.example/office/511402", None)
+        assert all(part.incident in write(message) for part in made.parts)
+        assert "ack.example" not in write(message)
 
 
 def test_parts_are_cut_once() -> None:

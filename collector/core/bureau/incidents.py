@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau.acks import inherited
 from collector.core.bureau.groups import can_wait, is_spread, joined_root, scope_of
-from collector.core.bureau.morning import next_morning
+from collector.core.bureau.morning import another_day, next_morning
 from collector.core.bureau.rest import may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
@@ -176,7 +176,7 @@ def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> floa
         return next_morning(scope.hours, incident.due_at, now, policy)
     if incident.notified_at is None:
         return None
-    return next_morning(scope.hours, incident.notified_at + policy.reminder_after_s, now, policy)
+    return next_morning(scope.hours, another_day(scope.hours, incident.notified_at), now, policy)
 
 
 def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float:

@@ -26,6 +26,11 @@ def next_morning(hours: Hours, after: float, now: float, policy: Policy) -> floa
     return at if now <= at + MORNING_S else _first_morning(hours, now, now, policy)
 
 
+def another_day(hours: Hours, at: float) -> float:
+    """When the day after that of ``at`` begins: nobody is told twice in a day. A day later where no days are known."""
+    return at + DAY_S - ((at + hours.utc_offset_s) % DAY_S if hours.midnights else 0.0)
+
+
 def _first_morning(hours: Hours, after: float, now: float, policy: Policy) -> float:
     digest_s = into_day_s(policy.digest_at)
     day = bisect_right(hours.midnights, after - digest_s)

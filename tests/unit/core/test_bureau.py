@@ -345,12 +345,12 @@ def test_a_clock_that_was_ahead_holds_nothing_back():
 
 def test_another_policy_counts_at_once():
     """Where a wait or a limit is shortened, what is due by the new one does not wait for the old one."""
-    bureau = Bureau(Policy(group_wait_s=600, reminder_after_s=50_000))
+    bureau = Bureau(Policy(group_wait_s=600))
     bureau.step(0, change("s1"), change("s2", office="511403"))
     bureau.wait(700)
     bureau.step(900, change("s3"))
-    bureau.policy = Policy(group_wait_s=30, reminder_after_s=400)
-    assert [(n.office, n.kind) for n in bureau.step(1_000)] == [("511403", "reminder")]
+    bureau.policy = Policy(group_wait_s=30)
+    assert bureau.step(1_000) == []
     assert [(n.at, n.office, n.kind) for n in bureau.wait(1_040)] == [(1_030, "511402", "updated")]
 
 

@@ -10,7 +10,7 @@ from collector.core.subject import Subject
 from collector.core.words import Cause
 from tests.support.offices import Bureau, change
 
-POLICY = Policy(group_wait_s=30, reminder_after_s=10**9)
+POLICY = Policy(group_wait_s=30)
 MINUTE_S, HOUR_S = 60.0, 3_600.0
 
 

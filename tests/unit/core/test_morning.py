@@ -168,6 +168,20 @@ def test_what_was_told_a_moment_ago_is_not_in_the_digest() -> None:
     assert [kind for kind, _ in office.told] == ["opened"]
 
 
+@pytest.mark.parametrize(
+    ("opened", "again"),
+    [
+        pytest.param("2026-11-24 06:30", "2026-11-25 08:40", id="told as the night ended"),
+        pytest.param("2026-11-24 21:50", "2026-11-25 08:40", id="told in the evening"),
+        pytest.param("2026-11-27 23:00", "2026-11-30 08:40", id="told on a Saturday morning"),
+    ],
+)
+def test_what_is_open_is_told_again_on_another_day(opened: str, again: str) -> None:
+    """Ten hours after the evening's message as well as a day after the morning's; never twice in a day."""
+    office = Office().hears(opened, change("s1")).until("2026-11-30 12:00")
+    assert office.told[1] == ("digest", at(again))
+
+
 def test_a_restart_does_not_tell_what_waits() -> None:
     """The first step after a start looks at everything anew: the morning stays the morning."""
     office = Office().hears("2026-11-23 10:00", change(cause=Cause.DEVICE_OFFLINE))

@@ -49,7 +49,6 @@ DEFAULTS = {
     "quiet_chat_until": "07:00",
     "escalate_after_lesson_hours": 0.0,
     "digest_at": "08:40",
-    "reminder_after_s": 43_200.0,
     "classrooms_per_gateway_max": 200,
     "ranges_per_spool_max": 4_000,
     "spools_per_gateway_max": 20,
