@@ -1,6 +1,8 @@
 """The real broker, with the repository's own configuration moved to a free port and a temporary folder."""
 
 import contextlib
+import itertools
+import random
 import signal
 import socket
 import subprocess
@@ -12,11 +14,17 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "mosquitto"
 PROGRAM = "/usr/sbin/mosquitto"
 
 
+_ports = itertools.cycle(random.sample(range(10_000, 32_768), 4_000))
+"""Below those that the kernel gives to whoever asks for any (ip_local_port_range): else another may get it first."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Each call gives another one, and no two workers are likely to try the same."""
+    while True:
+        port = next(_ports)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Broker:
