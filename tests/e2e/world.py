@@ -7,23 +7,17 @@ agent, switch, boards -- platforms, shaped WAN -----  collector, robot, Promethe
 import contextlib
 import hashlib
 import json
-import os
-import signal
 import socket
-import ssl
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from bench.demo.platforms import issue, make_authority
+from tests.e2e.stage import Stage, contents, fetch, python_module
 from tests.support.namespaces import Namespace, join, namespaces, shape
 
 T = TypeVar("T")
@@ -42,51 +36,12 @@ PLATFORMS = {"national": 8443, "provincial": 8444}
 REPOSITORY = Path(__file__).parents[2]
 
 
-class Program:
-    """A process in a namespace, in a session of its own, with its output in a file."""
-
-    def __init__(self, name: str, namespace: Namespace, folder: Path, *command: str, **environment: str) -> None:
-        self.name, self.log = name, folder / f"{name}.log"
-        self._start = (namespace, command, {**os.environ, **environment}, folder)
-        self.process: subprocess.Popen[bytes] = self._spawn()
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        namespace, command, environment, _folder = self._start
-        with self.log.open("ab") as output:
-            return subprocess.Popen(
-                namespace.command(*command), stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                env=environment, cwd=REPOSITORY, start_new_session=True,
-            )  # fmt: skip
-
-    def signal(self, number: int) -> None:
-        os.killpg(self.process.pid, number)
-
-    def kill(self) -> None:
-        """SIGKILL: no chance to say goodbye."""
-        self.signal(signal.SIGKILL)
-        self.process.wait()
-
-    def restart(self) -> None:
-        self.process = self._spawn()
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def tail(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")[-4_000:]
-
-
-class World:
+class World(Stage):
     """Everything a scenario may turn: the WAN's rate, ports, boards, platforms, programs; and what can be seen."""
 
     def __init__(self, folder: Path, gateway: Namespace, internet: Namespace, bureau: Namespace) -> None:
-        self.folder, self.gateway, self.internet, self.bureau = folder, gateway, internet, bureau
-        self.programs: dict[str, Program] = {}
+        super().__init__(folder)
+        self.gateway, self.internet, self.bureau = gateway, internet, bureau
         self._controls: dict[str, tuple[Namespace, int]] = {}
         gateway_device, self._down_device = join(gateway, "10.71.1.2/24", internet, "10.71.1.1/24")
         self._up_device = gateway_device
@@ -117,32 +72,13 @@ class World:
 
     # starting
 
-    def start(self, name: str, namespace: Namespace, *command: str, **environment: str) -> Program:
-        self.programs[name] = Program(name, namespace, self.folder, *command, **environment)
-        return self.programs[name]
-
     def start_controlled(self, name: str, namespace: Namespace, *command: str) -> None:
         """Start a stand-in that prints its control port as JSON."""
         program = self.start(name, namespace, *command)
         line = self.until(f"{name} says where it listens", lambda: _first_json(program.log), 20)
         self._controls[name] = (namespace, line["control"])
 
-    def stop(self) -> None:
-        for program in reversed(self.programs.values()):
-            program.stop()
-
     # seeing
-
-    def until(self, what: str, look: Callable[[], T | None], limit_s: float = 30) -> T:
-        """Wait until ``look`` returns something true; fail with the programs' last words."""
-        deadline = time.monotonic() + limit_s
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, KeyError, json.JSONDecodeError):
-                if found := look():
-                    return found
-            time.sleep(0.1)
-        tails = "\n".join(f"--- {p.name}\n{p.tail()}" for p in self.programs.values())
-        raise AssertionError(f"not within {limit_s} s: {what}\n{tails}")
 
     def api(self, path: str) -> Any:
         return json.loads(self._https(path, "api-token"))
@@ -152,7 +88,7 @@ class World:
 
     def _https(self, path: str, token: str) -> bytes:
         return self.bureau.call(
-            _fetch, f"https://10.71.2.2:9711{path}", TOKENS[token], self.folder / "credentials" / "ca.pem"
+            fetch, f"https://10.71.2.2:9711{path}", TOKENS[token], self.folder / "credentials" / "ca.pem"
         )
 
     def room(self, room: str, school: str = LESSONS) -> dict[str, Any]:
@@ -168,7 +104,7 @@ class World:
     def prometheus(self, query: str) -> dict[str, float]:
         """Instant query; values by classroom (or gateway, or platform)."""
         url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        result = json.loads(self.bureau.call(_fetch, url))["data"]["result"]
+        result = json.loads(self.bureau.call(fetch, url))["data"]["result"]
 
         def name(labels: dict[str, str]) -> str:
             return next((labels[k] for k in ("classroom", "gateway", "platform") if k in labels), "")
@@ -176,8 +112,7 @@ class World:
         return {name(sample["metric"]): float(sample["value"][1]) for sample in result}
 
     def messages(self) -> list[str]:
-        received = json.loads(self.bureau.call(_fetch, "http://127.0.0.1:9714/received"))
-        return [message[message["msgtype"]]["content"] for message in received]
+        return contents(self.bureau.call(fetch, "http://127.0.0.1:9714/received"))
 
 
 @contextlib.contextmanager
@@ -185,11 +120,11 @@ def running(folder: Path) -> Iterator[World]:
     """Start everything, and stop it by the processes' own ids."""
     with namespaces("gw", "net", "bu") as (gateway, internet, bureau):
         world = World(folder, gateway, internet, bureau)
-        _write_configuration(folder)
+        _write_configuration(world)
         try:
             _start_surroundings(world)
             start_bureau(world)
-            _start_product(world, "agent", world.gateway)
+            world.start_product("agent", world.gateway)
             yield world
         finally:
             world.stop()
@@ -200,41 +135,29 @@ def _start_surroundings(world: World) -> None:
     boards = [f"--board={room}=127.0.10.{i}:{SNMP_PORT}" for i, room in enumerate((*ROOMS[:3], EVENING_ROOM), 1)]
     switch = f"--switch=sw1=127.0.10.100:{SNMP_PORT}"
     plugged = (f"--do=port 2 plug {BOARD_MAC}", "--do=port 24 neighbour core")
-    world.start_controlled("devices", world.gateway, *_module("bench.demo.snmp_devices"), switch, *boards, *plugged)
+    world.start_controlled(
+        "devices", world.gateway, *python_module("bench.demo.snmp_devices"), switch, *boards, *plugged
+    )
     snmpd = ["snmpd", "-f", "-Lo", "-m", "", "-C", "-c", str(folder / "snmpd.conf"), f"udp:127.0.10.104:{SNMP_PORT}"]
     world.start("snmpd", world.gateway, *snmpd)
     sites = [f"--platform={name}=10.71.1.1:{port}" for name, port in PLATFORMS.items()]
     directory = f"--directory={folder / 'sites'}"
-    world.start_controlled("platforms", world.internet, *_module("bench.demo.platforms"), directory, *sites)
-    world.start("robot", world.bureau, *_module("bench.demo.robot"), "--port=9714", "--key=t-wecom")
+    world.start_controlled("platforms", world.internet, *python_module("bench.demo.platforms"), directory, *sites)
+    world.start("robot", world.bureau, *python_module("bench.demo.robot"), "--port=9714", "--key=t-wecom")
 
 
 def start_bureau(world: World) -> None:
     folder = world.folder
-    _start_product(world, "collector", world.bureau)
+    world.start_product("collector", world.bureau)
     world.until("the collector is ready", lambda: world.api("/api/v1/schools"), 20)
     storage = f"--storage.tsdb.path={folder / 'tsdb'}"
     prometheus = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", storage]
     world.start("prometheus", world.bureau, *prometheus, "--web.listen-address=127.0.0.1:9090")
 
 
-def _start_product(world: World, name: str, namespace: Namespace) -> None:
-    settings = str(world.folder / f"{name}.yml")
-    credentials = str(world.folder / "credentials")
-    world.start(name, namespace, *_module(name), "run", "-c", settings, CREDENTIALS_DIRECTORY=credentials)
-
-
-def _module(name: str) -> list[str]:
-    return [sys.executable, "-m", name]
-
-
-def _write_configuration(folder: Path) -> None:
-    credentials = folder / "credentials"
-    credentials.mkdir(mode=0o700)
-    for name, token in {**TOKENS, "wecom-key": "t-wecom"}.items():
-        path = credentials / name
-        path.touch(mode=0o600)
-        path.write_text(token, encoding="utf-8")
+def _write_configuration(world: World) -> None:
+    folder = world.folder
+    credentials = world.write_secrets({**TOKENS, "wecom-key": "t-wecom"})
     authority = make_authority(credentials)
     issue(authority, "10.71.2.2", label="collector")
     (folder / "roster").mkdir()
@@ -247,14 +170,7 @@ def _write_configuration(folder: Path) -> None:
         "roster/511402.yml": _roster(),
         "prometheus.yml": _prometheus(credentials),
     }.items():
-        (folder / name).write_text(yaml.dump(content, Dumper=_Plain, allow_unicode=True), encoding="utf-8")
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes every value out: the settings loader refuses aliases."""
-
-    def ignore_aliases(self, _data: Any) -> bool:
-        return True
+        world.write_yaml(name, content)
 
 
 def _collector() -> dict[str, Any]:
@@ -375,10 +291,3 @@ def _converse(port: int, line: str) -> str:
 
 def _first_json(log: Path) -> Any:
     return json.loads(log.read_text(encoding="utf-8").splitlines()[0]) if log.exists() and log.stat().st_size else None
-
-
-def _fetch(url: str, token: str | None = None, ca_file: Path | None = None) -> bytes:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
-    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
-    with urllib.request.urlopen(request, timeout=5, context=context) as answer:
-        return bytes(answer.read())
