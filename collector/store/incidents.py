@@ -32,6 +32,7 @@ class _StoredDesk(Struct, frozen=True, kw_only=True):
     version: int = STATE_VERSION
     moves: tuple[DeviceMoved, ...] = ()
     sent_at: tuple[float, ...] = ()
+    followed_at: float | None = None
     openings: Mapping[str, tuple[float, ...]] = {}
     since_digest: Since = Since()
 
@@ -98,11 +99,23 @@ async def save(
 def _stored(desk: Desk) -> _StoredDesk:
     """What opened once is not worth a row each time: after a restart it opens once more before it flaps."""
     again = {key: times for key, times in desk.openings.items() if len(times) > 1}
-    return _StoredDesk(moves=desk.moves, sent_at=desk.sent_at, openings=again, since_digest=desk.since_digest)
+    return _StoredDesk(
+        moves=desk.moves,
+        sent_at=desk.sent_at,
+        followed_at=desk.followed_at,
+        openings=again,
+        since_digest=desk.since_digest,
+    )
 
 
 def _resumed(stored: _StoredDesk) -> Desk:
-    return Desk(moves=stored.moves, sent_at=stored.sent_at, openings=stored.openings, since_digest=stored.since_digest)
+    return Desk(
+        moves=stored.moves,
+        sent_at=stored.sent_at,
+        followed_at=stored.followed_at,
+        openings=stored.openings,
+        since_digest=stored.since_digest,
+    )
 
 
 async def closed_page(

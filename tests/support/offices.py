@@ -46,6 +46,11 @@ class Bureau:
         return told
 
     @property
+    def told(self) -> list[Notice]:
+        """All that was told, each part of a message by itself."""
+        return [part for notice in self.notices for part in notice.parts or (notice,)]
+
+    @property
     def incidents(self) -> list[Incident]:
         return [incident for desk in self.state.desks.values() for incident in desk.incidents.values()]
 

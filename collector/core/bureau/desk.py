@@ -21,7 +21,7 @@ class OpenDesk:
         self._incidents = dict(desk.incidents)
         self._own: dict[str, dict[str, Members]] = {}
         self._moves = desk.moves
-        self._sent_at = desk.sent_at
+        self._sent_at, self._followed_at = desk.sent_at, desk.followed_at
         self._openings = flapping.Openings(desk.openings, now, policy)
         self._since_digest = desk.since_digest
         self.effects: list[BureauEffect] = []
@@ -32,6 +32,7 @@ class OpenDesk:
             incidents=self._incidents,
             moves=self._moves,
             sent_at=self._sent_at,
+            followed_at=self._followed_at,
             openings=self._openings.kept(),
             since_digest=self._since_digest,
         )
@@ -92,9 +93,8 @@ class OpenDesk:
         """When its news may go: the first of them waits for others, and none of them puts it off."""
         if not incident.tally.news_count:
             return None
-        if incident.due_at is not None:
-            return incident.due_at
-        return incidents.news_due_at(incident, self._now, self._policy, self._scope)
+        due_at = incidents.news_due_at(incident, self._now, self._policy, self._scope)
+        return due_at if incident.due_at is None else min(due_at, incident.due_at)
 
     def _keep(self, incident: Incident) -> None:
         """Hold ``incident``, or let it go if nobody belongs to it and nobody waits for its end."""
@@ -122,6 +122,7 @@ class OpenDesk:
         """The clock was ahead when this was written: what it put off for long is due as if it had just happened."""
         now = self._now
         self._sent_at = tuple(at for at in self._sent_at if at <= now)
+        self._followed_at = None if self._followed_at is None else min(self._followed_at, now)
         self._moves = tuple(replace(move, at=min(move.at, now)) for move in self._moves)
         for name, incident in self._incidents.items():
             latest = incidents.news_due_at(incident, now, self._policy, self._scope)
@@ -160,9 +161,11 @@ class OpenDesk:
         self.effects = []
         while names := self._next_message():
             self._sent_at = pace.noted(self._sent_at, self._now, self._policy)
+            if not any(map(self._begins, names)):
+                self._followed_at = self._now
             # what is due may turn out to be one with what was just told
             is_digest = all(map(self._is_of_the_morning, names))
-            told = [self._tell(name) for name in names if any(name == due for _, due in self._due())]
+            told = [self._tell(name) for name in names if self._has_to_say(name)]
             notice = digest.digest(told, self._since_digest) if is_digest else pace.together(told)
             # what a digest says itself it says once
             self._since_digest = Since() if is_digest else digest.counted(self._since_digest, notice)
@@ -174,22 +177,31 @@ class OpenDesk:
         return bool(name and self._scope.hours.midnights) and digest.is_of_the_morning(self._incidents[name])
 
     def _next_message(self) -> list[str]:
-        """What goes next: one incident, the digest, or all that is due where messages are about to run out."""
-        due = [name for _, name in sorted(self._due())]
-        free_count = pace.free_count(self._sent_at, self._now, self._policy)
-        if (
-            self._awake_at(self._now) > self._now
-            or not free_count
-            or not any(self._may_go_at(name) <= self._now for name in due)
-        ):
+        """What goes next: the digest, or all other that is due, and with it what need not wait any longer."""
+        due = dict.fromkeys(self._due_by(self._now))
+        if self._awake_at(self._now) > self._now or not any(self._may_go_at(name) <= self._now for name in due):
             return []
-        if self._is_of_the_morning(due[0]):
+        if self._is_of_the_morning(next(iter(due))):
             return [name for name in due if self._is_of_the_morning(name)]
-        return due if len(due) >= free_count else due[:1]
+        soon = self._due_by(self._now + self._policy.spread_wait_s)
+        going = [name for name in soon if name in due or self._goes_along(name)]
+        return [name for name in going if not self._is_of_the_morning(name)]
+
+    def _goes_along(self, name: str) -> bool:
+        """What begins has waited for company, and where all is over no more will come."""
+        return bool(name) and (self._begins(name) or not self._incidents[name].tally.open_count)
+
+    def _has_to_say(self, name: str) -> bool:
+        at = self._time_of(name)
+        return at is not None and at <= self._now + self._policy.spread_wait_s
+
+    def _begins(self, name: str) -> bool:
+        return bool(name) and self._incidents[name].notified_at is None
 
     def _may_go_at(self, name: str) -> float:
-        begins = bool(name) and self._incidents[name].notified_at is None
-        return self._awake_at(pace.free_at(self._sent_at, self._policy, begins=begins))
+        if self._begins(name):
+            return self._awake_at(pace.free_at(self._sent_at, self._policy))
+        return self._awake_at(pace.free_of_beginnings_at(self._sent_at, self._followed_at, self._policy))
 
     def _awake_at(self, at: float) -> float:
         return awake_at(at, self._scope.hours, self._policy)
@@ -229,16 +241,21 @@ class OpenDesk:
         self._keep(whole)
         return first.id, brought
 
-    def _due(self) -> Iterator[tuple[float, str]]:
-        return ((at, name) for at, name in self._times() if at <= self._now)
+    def _due_by(self, latest: float) -> list[str]:
+        """Longest waiting first."""
+        return [name for at, name in sorted(self._times()) if at <= latest]
 
     def _times(self) -> Iterator[tuple[float, str]]:
         """When which incident (the moves: no name) wants to be told."""
-        for incident in self._incidents.values():
-            if (at := incidents.due_at(incident, self._now, self._policy, self._scope)) is not None:
-                yield at, incident.id
-        if (at := moves.due_at(self._moves, self._policy)) is not None:
-            yield may_be_told_at(None, at, self._scope.hours, self._policy), ""
+        times = ((self._time_of(name), name) for name in (*self._incidents, ""))
+        return ((at, name) for at, name in times if at is not None)
+
+    def _time_of(self, name: str) -> float | None:
+        if name:
+            incident = self._incidents.get(name)
+            return None if incident is None else incidents.due_at(incident, self._now, self._policy, self._scope)
+        at = moves.due_at(self._moves, self._policy)
+        return None if at is None else may_be_told_at(None, at, self._scope.hours, self._policy)
 
     def _next_at(self) -> float | None:
         night_ends_at = self._awake_at(self._now)

@@ -18,6 +18,9 @@ from collector.core.words import Cause
 
 COME_TOGETHER: Final = frozenset({Cause.GATEWAY_SILENT, Cause.PLATFORM_UNREACHABLE})
 """Causes that one root has at many schools at once."""
+TOGETHER_WAITS: Final = 5 / 3
+"""So many times `group_wait_s` the first message about one of them waits, which still is less than a minute: each
+gateway was heard at another moment, so the schools of one cut come one by one, and three already show the root."""
 _SHARED: Final = frozenset({"gateway", "switch", "segment", "platform"})
 _SCOPES: Final[dict[str, IncidentScope]] = {
     "operator": "operator",
@@ -84,15 +87,14 @@ def same_root(incident: Incident, others: Iterable[Incident], scope: Scope, poli
         # of platforms that fail at the same time each has its own root, unless all of them are behind one exit
         near = [other for other in near if _first(other).subject.name == _first(incident).subject.name]
         root = shared_root(incident.cause, _open_alerts(near), scope)
-    if root is None:
-        return [incident]
-    found = [other for other in near if _hangs_on(other, root)]
-    return found if incident in found else [incident]
-
-
-def is_spread(incident: Incident) -> bool:
-    """Whether it is known to be more than one school's: what else belongs to it shows report by report."""
-    return incident.cause in COME_TOGETHER and incident.scope != "school"
+    while root is not None:
+        found = [other for other in near if _hangs_on(other, root)]
+        if incident in found:
+            return found
+        # two operators may fail within the half hour: what the one explains says nothing of the other
+        near = [other for other in near if other not in found]
+        root = shared_root(incident.cause, _open_alerts(near), scope)
+    return [incident]
 
 
 def joined_scope(found: Iterable[Incident], scope: Scope) -> IncidentScope:

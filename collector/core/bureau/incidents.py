@@ -6,7 +6,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from collector.core.bureau.acks import inherited
-from collector.core.bureau.groups import can_wait, is_spread, joined_root, scope_of
+from collector.core.bureau.groups import COME_TOGETHER, TOGETHER_WAITS, can_wait, joined_root, scope_of
 from collector.core.bureau.morning import another_day, next_morning
 from collector.core.bureau.rest import may_be_told_at
 from collector.core.bureau.root import Scope
@@ -181,9 +181,17 @@ def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> floa
 
 def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float:
     """When what is news now may go: after a wait for others, or in the morning."""
-    spreads = incident.notified_at is not None and is_spread(incident)
-    soon = now + (policy.spread_wait_s if spreads else policy.group_wait_s)
+    soon = now + _wait_s(incident, policy)
     return next_morning(scope.hours, soon, now, policy) if can_wait(incident) else soon
+
+
+def _wait_s(incident: Incident, policy: Policy) -> float:
+    if incident.notified_at is None:
+        return policy.group_wait_s * (TOGETHER_WAITS if incident.cause in COME_TOGETHER else 1)
+    # who else is cut off, and who of many is well again, shows report by report
+    is_spread = incident.scope != "school" and len(incident.schools) > 1 and incident.tally.open_count > 0
+    spreads = is_spread and (incident.cause in COME_TOGETHER or not has_begun(incident))
+    return policy.spread_wait_s if spreads else policy.group_wait_s
 
 
 def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> Incident:

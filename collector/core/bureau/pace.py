@@ -1,8 +1,8 @@
 """How many messages an office gets: never more than a few in a window, whatever falls.
 
-What the limit does not let go by itself goes along: where messages are about to run out, one has all that is due. And
-the last message of a window is kept for what begins: that more rooms joined or some are well again goes along with it,
-or waits for the next window.
+Each message has all that is due, and all that has begun and waits for company: a reader of two messages a minute apart
+would have liked one. One message of a window may be without a beginning (more rooms joined, some are well again), and
+never its last one: what else there is of that kind goes along with what begins, or waits for the next window.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,22 @@ from collector.core.bureau.words import Notice
 from collector.core.policy import Policy
 
 
-def free_at(sent_at: Sequence[float], policy: Policy, *, begins: bool = True) -> float:
-    """Return from when on one more message may go; ``sent_at`` is in order. ``begins``: it has something new.
+def free_at(sent_at: Sequence[float], policy: Policy) -> float:
+    """Return from when on one more message with a beginning may go; ``sent_at`` is in order.
 
     Whoever waits compares with this very number: ``at + window > now`` and ``now - at < window`` differ by rounding.
     """
-    most = policy.messages_per_window if begins else max(1, policy.messages_per_window - 1)
+    return _free_at(sent_at, policy.messages_per_window, policy)
+
+
+def free_of_beginnings_at(sent_at: Sequence[float], followed_at: float | None, policy: Policy) -> float:
+    """Return the same for a message without a beginning; ``followed_at``: when the last one of these went."""
+    free_at = _free_at(sent_at, max(1, policy.messages_per_window - 1), policy)
+    return free_at if followed_at is None else max(free_at, followed_at + policy.message_window_s)
+
+
+def _free_at(sent_at: Sequence[float], most: int, policy: Policy) -> float:
     return sent_at[-most] + policy.message_window_s if len(sent_at) >= most else 0.0
-
-
-def free_count(sent_at: Sequence[float], now: float, policy: Policy) -> int:
-    """Return how many messages may go now."""
-    recent = sent_at[-policy.messages_per_window :]
-    return policy.messages_per_window - sum(at + policy.message_window_s > now for at in recent)
 
 
 def noted(sent_at: Sequence[float], now: float, policy: Policy) -> tuple[float, ...]:

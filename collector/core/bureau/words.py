@@ -132,6 +132,8 @@ class Desk(Struct, frozen=True, kw_only=True):
     """Devices that moved and were not told of yet, oldest first."""
     sent_at: tuple[float, ...] = ()
     """When the last messages went, oldest first, as far as the limit asks."""
+    followed_at: float | None = None
+    """When the last message went that said of nothing that it begins."""
     openings: Mapping[str, tuple[float, ...]] = {}
     """When what opened lately (school, subject and cause) did so, as far as the rule of flapping asks."""
     since_digest: Since = Since()

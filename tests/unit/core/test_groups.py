@@ -76,8 +76,19 @@ def test_what_is_one_incident(alerts: list[AlertChange], told: list[tuple[str, i
         bureau.wait(alert.at)
         bureau.step(alert.at, alert)
     bureau.wait(alerts[-1].at + 60)
-    found = [(str(notice.actor), len({m.school for m in notice.members})) for notice in bureau.notices]
+    found = [(str(notice.actor), len({m.school for m in notice.members})) for notice in bureau.told]
     assert sorted(found) == sorted(told)
+
+
+def test_two_operators_within_the_half_hour() -> None:
+    """What the one explains says nothing of the schools of the other: each is asked for its own."""
+    bureau = office()
+    bureau.step(0, *(silent(n) for n in range(10)))
+    bureau.wait(500)
+    bureau.step(600, *(silent(n, "移动", at=600) for n in range(10, 13)), silent(20, "联通", at=600))
+    bureau.wait(700)
+    told = [(notice.actor, notice.root_name, len(notice.members)) for notice in bureau.told]
+    assert sorted(told, key=str) == [("operator", "电信", 10), ("operator", "移动", 3), ("school", None, 1)]
 
 
 def test_an_operator_shows_late() -> None:
@@ -85,7 +96,7 @@ def test_an_operator_shows_late() -> None:
     bureau = office()
     for n in range(3):
         bureau.step(60.0 * n, silent(n, at=60.0 * n))
-        bureau.wait(60.0 * n + 40)
+        bureau.wait(60.0 * n + 55)
     first, second, whole = bureau.notices
     assert [notice.actor for notice in bureau.notices] == ["school", "school", "operator"]
     assert (whole.kind, whole.incident) == ("updated", first.incident)
@@ -135,4 +146,4 @@ def test_a_trunk_that_two_schools_share_is_one_incident() -> None:
         0, *(change(s, cause=Cause.SEGMENT_BELOW_REQUIRED, subject=t) for s, t in zip(schools, trunks, strict=True))
     )
     bureau.wait(60)
-    assert sorted(sorted(m.school for m in notice.members) for notice in bureau.notices) == [["s1", "s2"], ["s3"]]
+    assert sorted(sorted(m.school for m in notice.members) for notice in bureau.told) == [["s1", "s2"], ["s3"]]

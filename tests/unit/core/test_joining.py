@@ -43,8 +43,8 @@ def test_only_what_was_told_is_said_to_be_the_same_fault() -> None:
     bureau = Bureau(POLICY, SCOPES)
     bureau.step(0, silent("s1"))
     bureau.step(5, silent("s2", at=5))
-    bureau.wait(40)
-    first, second = bureau.notices
+    bureau.wait(55)
+    first, second = bureau.told
     bureau.step(50, silent("s3", at=50), silent("s4", at=50))
     (whole,) = bureau.wait(120)
     assert (whole.incident, whole.joined, whole.joined_classrooms) == (first.incident, (second.incident,), 2)
@@ -56,9 +56,9 @@ def test_schools_of_another_operator_do_not_join() -> None:
     bureau = Bureau(EACH, SCOPES)
     bureau.step(0, *(silent(f"s{n}") for n in range(4)), silent("other", operator="移动"))
     bureau.wait(100)
-    told = sorted((str(notice.actor), sorted({m.school for m in notice.members})) for notice in bureau.notices)
+    told = sorted((str(notice.actor), sorted({m.school for m in notice.members})) for notice in bureau.told)
     assert told == [("operator", ["s0", "s1", "s2", "s3"]), ("school", ["other"])]
-    assert [notice.root_name for notice in bureau.notices if notice.actor == "operator"] == ["电信"]
+    assert [notice.root_name for notice in bureau.told if notice.actor == "operator"] == ["电信"]
 
 
 def test_one_of_two_that_ends_before_it_is_told_takes_nothing_with_it() -> None:
@@ -93,5 +93,5 @@ def test_the_exit_that_most_of_them_are_behind() -> None:
             fields = {"subject": Subject("platform", f"gw-{school}", platform), "exits": exits, "since": 0.0}
             bureau.step(0, change(school, cause=PLATFORM, **fields))
     bureau.wait(100)
-    exits = [(n.root_name, sorted({m.school for m in n.members})) for n in bureau.notices if n.actor == "exit"]
+    exits = [(n.root_name, sorted({m.school for m in n.members})) for n in bureau.told if n.actor == "exit"]
     assert exits == [("m", ["s1", "s2", "s3"])]
