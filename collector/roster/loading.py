@@ -23,6 +23,7 @@ from collector.roster.reading import Known, Office, read_office
 from collector.roster.sharing import Shared
 
 NO_CALENDAR = Calendar()
+EXEMPT_UNTIL_YEAR_MAX = 2199
 
 Platforms = Mapping[str, tuple[str, ...]]
 """Platform id -> the agents' targets that make it up."""
@@ -223,9 +224,12 @@ def _exemption_problem(room: ClassroomEntry) -> str | None:
     if room.exempt is None:
         return f"until {room.exempt_until}, and why not at all: write the reason into exempt, or take this away"
     try:
-        date.fromisoformat(room.exempt_until or "")
+        last = date.fromisoformat(room.exempt_until or "")
     except ValueError:
         return f"no such day: {room.exempt_until}"
+    # the midnight after it must still be a day that can be reckoned with
+    if last.year > EXEMPT_UNTIL_YEAR_MAX:
+        return f"{last} is later than anything is planned: leave it out for an exemption without an end"
     return None
 
 

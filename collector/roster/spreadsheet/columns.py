@@ -108,6 +108,24 @@ COLUMNS = (
         "exempt",
         ("免考核原因", "免检原因", "豁免原因", "不考核原因", "停用原因", "免考核", "免检", "豁免"),
     ),
+    Column(
+        "exempt_until",
+        "classroom",
+        "exempt_until",
+        (
+            "免考核截止日期",
+            "免考核截止",
+            "免考核至",
+            "免检截止日期",
+            "免检至",
+            "豁免截止日期",
+            "豁免到期日",
+            "豁免至",
+            "不考核截止日期",
+            "停用截止日期",
+            "停用至",
+        ),
+    ),
 )
 BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
 NEEDED = ("office", "school", "classroom")

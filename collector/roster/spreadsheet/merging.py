@@ -196,7 +196,9 @@ class _Merging:
                 self._twice(row, first[room], room, school.id)
                 continue
             first[room] = row
-            self.places[f"{path}.classrooms[{len(found)}].id"] = (row, "classroom")
+            place = f"{path}.classrooms[{len(found)}]"
+            self.places[f"{place}.id"] = (row, "classroom")
+            self.places[f"{place}.exempt_until"] = (row, "exempt_until" if "exempt_until" in row.cells else "exempt")
             found.append(self._room(known.get(room) or ClassroomEntry(id=room), row))
         self.look_alikes("classroom", first, known, {})
         self._tell_twins([(room.name, room.id) for room in found if room.name], f"rooms of {school.id}")
@@ -205,14 +207,14 @@ class _Merging:
     def _room(self, base: ClassroomEntry, row: Row) -> ClassroomEntry:
         given: dict[str, Any] = {}
         for column in _ROOM_COLUMNS:
+            if column.name == "exempt_until" and given.get("exempt", base.exempt) != base.exempt:
+                base = msgspec.structs.replace(base, exempt_until=None)  # the day belonged to the reason before
             present = getattr(base, column.field)
             value = self.value(row, column.name, present)
             if value is KEPT:
                 self._note_kept(row, column.name, present)
             else:
                 given[column.field] = value
-        if given.get("exempt", base.exempt) != base.exempt:
-            given["exempt_until"] = None  # the day belonged to the reason that stood there
         return msgspec.structs.replace(base, **given)
 
     def _note_kept(self, row: Row, name: str, present: object) -> None:

@@ -8,7 +8,7 @@ from msgspec import inspect
 
 from classready.settings import expected
 from collector.roster.files import ClassroomEntry, OfficeFile, SchoolEntry
-from collector.roster.spreadsheet import cells
+from collector.roster.spreadsheet import cells, dates
 from collector.roster.spreadsheet.columns import COLUMNS, Column
 from collector.roster.spreadsheet.table import Cell, shown
 
@@ -20,7 +20,13 @@ NO_ROOMS = "无"
 
 _STRUCTS = {"office": OfficeFile, "school": SchoolEntry, "classroom": ClassroomEntry}
 _TYPES = {c.name: get_type_hints(_STRUCTS[c.level], include_extras=True)[c.field] for c in COLUMNS}
-_DEFAULTS: Mapping[str, Any] = {"classroom_name": "", "operator": None, "exempt": None, "hub": None}
+_DEFAULTS: Mapping[str, Any] = {
+    "classroom_name": "",
+    "operator": None,
+    "exempt": None,
+    "exempt_until": None,
+    "hub": None,
+}
 _WORDS: Mapping[str, Mapping[Any, tuple[str, ...]]] = {
     "kind": cells.KIND,
     "access": cells.ACCESS,
@@ -61,7 +67,7 @@ def read_value(column: Column, cell: Cell, present: object) -> Any:
     Raises:
         CellError: mangled by a spreadsheet, or not what the column takes.
     """
-    if cell.trouble:
+    if cell.trouble and not (column.name == "exempt_until" and cell.trouble is cells.IS_DATE):
         raise CellError(f"{shown(cell.text)} {cell.trouble}")
     typed = cells.as_typed(cell.text)
     if present is not None and present in (cell.text, typed):
@@ -70,6 +76,10 @@ def read_value(column: Column, cell: Cell, present: object) -> Any:
         return KEPT
     if column.name in _WORDS:
         return _word(column, cell, present)
+    return _day(cell) if column.name == "exempt_until" else _text(column, cell, typed)
+
+
+def _text(column: Column, cell: Cell, typed: str) -> Any:
     if trouble := cells.mangled(typed, may_be_date=column.name in _MAY_BE_DATE):
         raise CellError(f"{shown(cell.text)} {trouble}")
     if column.name in _DEFAULTS and cells.as_word(cell.text) in cells.CLEARED:
@@ -108,6 +118,15 @@ def word_for(name: str, value: object) -> str:
 def words_of(name: str) -> list[str]:
     """The words among which a cell of this column chooses; none = it is free."""
     return [words[0] for words in _WORDS.get(name, {}).values()]
+
+
+def _day(cell: Cell) -> str | None:
+    if cells.as_word(cell.text) in cells.CLEARED or dates.is_endless(cell.text):
+        return None
+    try:
+        return dates.read_day(cells.as_typed(cell.text))
+    except ValueError as error:
+        raise CellError(f"{shown(cell.text)} {error}, or 无 for an exemption without an end") from None
 
 
 def _word(column: Column, cell: Cell, present: object) -> Any:

@@ -9,8 +9,8 @@ import re
 import warnings
 import zipfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from datetime import date, time, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from classready.documents import Problem, SettingsError
@@ -25,6 +25,16 @@ EXACT_BELOW = 10**15
 
 IS_UNFINISHED = "is a formula without a stored result; open the file in Excel or WPS, save it, and import it again"
 
+_CHINESE_DATES: Mapping[int, str] = {
+    **dict.fromkeys((27, 36, 50, 52, 57), "month"),
+    **dict.fromkeys((28, 29, 30, 31, 51, 53, 54, 58), "day"),
+}
+"""Formats that a Chinese Excel knows by number alone (ECMA-376 part 1, 18.8.30, zh-cn): 31 is yyyy年m月d日. openpyxl
+takes such a cell for a number."""
+_DAYS = 2_958_466
+"""Of 1 January 10000, which no spreadsheet has."""
+_NOT_A_DATE = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
+"""Of a number format: literal text, a colour or language, an escaped character."""
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 """How XML holds a character that it cannot hold (ECMA-376, ST_Xstring): _x000B_ is U+000B."""
 
@@ -110,11 +120,33 @@ def _cell(cell: Any, formula: str | None) -> Cell:
         case bool(value):
             return Cell(str(value).upper())
         case date() | time() | timedelta() as value:
-            return Cell(str(value).removesuffix(" 00:00:00"), IS_DATE)
+            return _dated(value, is_month=not _has_day(cell.number_format or ""))
+        case int(value) | float(value) if (
+            form := _CHINESE_DATES.get(cell.style_array.numFmtId)
+        ) and 1 <= value < _DAYS:
+            return _dated(_from_serial(value, cell), is_month=form == "month")
         case int(value) | float(value):
             return _number(value, cell.number_format or "")
         case value:
             return Cell(_ESCAPE.sub(_unescaped, str(value)))
+
+
+def _dated(value: date | time | timedelta, *, is_month: bool) -> Cell:
+    """What a person sees: of a month there is a day beneath, and nobody typed it."""
+    if is_month and isinstance(value, date):
+        return Cell(f"{value:%Y-%m}", IS_DATE)
+    return Cell(str(value).removesuffix(" 00:00:00"), IS_DATE)
+
+
+def _has_day(number_format: str) -> bool:
+    return "d" in _NOT_A_DATE.sub("", number_format.lower())
+
+
+def _from_serial(value: float, cell: Any) -> datetime:
+    from openpyxl.utils.datetime import from_excel
+
+    found: datetime = from_excel(value, cell.parent.parent.epoch, timedelta=False)
+    return found
 
 
 def _unescaped(found: re.Match[str]) -> str:
