@@ -56,6 +56,16 @@ def in_lesson(now: float) -> bool:
     return is_school_day(day_of(now)) and 8 <= hour_of(now) < 17
 
 
+def told_by(ended_at: float, mornings: int = 1) -> float:
+    """The evening by which people should know that it is over: of the next school day, or of a later one."""
+    day = day_of(ended_at)
+    for _ in range(mornings):
+        day += timedelta(days=1)
+        while not is_school_day(day):
+            day += timedelta(days=1)
+    return at(day, 18.0)
+
+
 def has_power(seed: int, place: Place, now: float) -> bool:
     """The gateway's: not at night where a master switch is thrown, nor on half of the free days there."""
     if not place.has_night_cut:

@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -119,13 +118,10 @@ def _covers_half(right: Sequence[Heard], truth: Truth) -> bool:
 
 def _recovery(story: Story, truth: Truth, right: Sequence[Heard]) -> bool | None:
     """None where the run ends before the evening by which it must be told."""
-    last_day = days.day_of(truth.ended_at) + timedelta(days=1)
-    while not days.is_school_day(last_day):
-        last_day += timedelta(days=1)
-    until = days.at(last_day, 18.0)
+    causes = KINDS[truth.kind].causes
+    until = days.told_by(truth.ended_at, mornings=2 if CAN_WAIT.issuperset(causes) else 1)
     if until > story.ended_at:
         return None
-    causes = KINDS[truth.kind].causes
     open_keys = {_key(m) for heard in right for m in _members(heard, truth) if m.cause in causes}
     closed = {
         _key(member)
@@ -196,7 +192,8 @@ def words_right_share(found: Sequence[Judged]) -> Figure:
 
 def recoveries_told_share(found: Sequence[Judged]) -> Figure:
     """Of the causes that were named and whose mending the run outlasts by a school day: share of which everything that
-    was told to have begun (school, subject, cause) was told to have recovered by 18:00 of the next school day. What was
+    was told to have begun (school, subject, cause) was told to have recovered by 18:00 of the next school day; of
+    single boards, whose return the digest of the morning after it was seen tells, of the one after that. What was
     withdrawn is not recovered.
     """
     return _share([one.is_recovery_told for one in found if one.is_recovery_told is not None])

@@ -72,11 +72,18 @@ def _span(seed: int, key: str, lessons: Sequence[date], kind: Kind) -> tuple[flo
 
 
 def _clash(one: Truth, other: Truth) -> bool:
-    if one.began_at > other.ended_at + APART_S or other.began_at > one.ended_at + APART_S:
-        return False
-    if one.hit.groups & other.hit.groups:
-        return True
-    return bool(one.schools & other.schools) and (KINDS[one.kind].is_silence or KINDS[other.kind].is_silence)
+    first, second = sorted((one, other), key=lambda truth: truth.began_at)
+    if first.hit.groups & second.hit.groups:
+        return second.began_at <= _over_at(first)
+    is_near = second.began_at <= first.ended_at + APART_S
+    hides = KINDS[one.kind].is_silence or KINDS[other.kind].is_silence
+    return is_near and hides and bool(one.schools & other.schools)
+
+
+def _over_at(truth: Truth) -> float:
+    """When it can be known to be over. Lines are tested at noon and in the evening: before, nobody sees it."""
+    is_tested = any(group == "line" for _, group in truth.hit.groups)
+    return days.told_by(truth.ended_at) if is_tested else truth.ended_at + APART_S
 
 
 def moments(truths: Sequence[Truth]) -> Iterator[tuple[float, bool, Truth]]:
