@@ -72,6 +72,11 @@ def last_begun(hours: Hours, at: float) -> float:
     return hours.starts[begun - 1] if begun else -inf
 
 
+def are_lessons_ahead(hours: Hours, at: float) -> bool:
+    """Whether any lesson that is known begins after ``at``."""
+    return bisect_right(hours.starts, at) < len(hours.starts)
+
+
 def period_at(hours: Hours, at: float) -> PeriodKind | None:
     """What the timetable says for ``at``; None = nothing. Where groups of rooms differ, a lesson of any wins."""
     if in_lesson(hours, at):

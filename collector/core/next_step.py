@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from collector.core.case import Case
 from collector.core.evidence import Leg
+from collector.core.hours import are_lessons_ahead
 from collector.core.link import judged_directions, leg_interval, line_legs, part_state
 from collector.core.state import Clauses, School
 from collector.core.words import Cause, NextStep
@@ -116,5 +117,4 @@ def _step_of_device(case: Case) -> NextStep:
     """For a room that is ready, and whose device was never seen awake: outside lessons nobody expects it to be."""
     if case.state.watched_since is None and case.state.last_port is None:
         return NextStep.LIST_DEVICE
-    later = any(start > case.now for day in case.school.hours.days[-1:] for start, _ in day.lessons)
-    return NextStep.WAIT_FOR_LESSONS if later else NextStep.WAKE_DEVICE
+    return NextStep.WAIT_FOR_LESSONS if are_lessons_ahead(case.school.hours, case.now) else NextStep.WAKE_DEVICE

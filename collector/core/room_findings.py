@@ -68,11 +68,10 @@ def _port_speed(case: Case) -> Iterator[Finding]:
 
 
 def _port_evidence_at(case: Case) -> float | None:
-    """The device's card speaks each time it is seen awake; a port by its accepted readings."""
-    port_at = case.state.port.observed_at if case.state.port else None
-    if case.valid_nic_bps is None or case.state.last_awake_at is None:
-        return port_at
-    return max(port_at or 0.0, case.state.last_awake_at)
+    """The device's card speaks each time it is seen awake, after the reading of any port that counts; else the port."""
+    if case.valid_nic_bps is not None:
+        return case.state.last_awake_at
+    return case.state.port.observed_at if case.state.port else None
 
 
 def _path(case: Case) -> Finding | None:

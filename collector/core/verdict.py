@@ -13,6 +13,8 @@ from collector.core.policy import Policy
 from collector.core.state import Clauses, Interval, Verdict
 from collector.core.words import Basis, Cause, Grade, LinkState, NextStep, VerdictValue
 
+_CAUSES = tuple(Cause)
+"""In root-cause order."""
 _LINK_CLAUSE: dict[LinkState, VerdictValue] = {"enough": "yes", "short": "no", "unknown": "unknown"}
 
 
@@ -24,7 +26,7 @@ class Link(Struct, frozen=True, kw_only=True):
     uplink_known: bool
     grade: Grade | None
     evidence_at: float | None
-    """Of the newest test or port reading among all that it rests on."""
+    """Of the newest test among all that it rests on."""
 
 
 def unheard(cause: Cause, step: NextStep) -> Verdict:
@@ -37,7 +39,7 @@ def verdict_of(case: Case, link: Link, findings: Collection[Finding], *, is_prov
     bad = {finding.cause for finding in findings}
     clauses = _clauses(case, link, bad)
     ready = every((clauses.link, clauses.way, clauses.device, clauses.platforms))
-    causes = tuple(cause for cause in Cause if cause in bad) if bad else ()
+    causes = tuple(sorted(bad, key=_CAUSES.index))
     # an unknown without a cause would have nobody look
     if ready == "unknown" and not causes:
         causes = (Cause.NOT_MEASURED,)
@@ -105,15 +107,15 @@ def _state(policy: Policy, bases: dict[Basis, Interval], uplink: LinkState, reac
 
 
 def _grade(case: Case) -> Grade | None:
-    """The weakest evidence that the link rests on; a path that was proven needs no port or trunk to speak for it."""
+    """The weakest evidence that the link rests on; a path that was proven both ways needs no port to speak for it."""
     grades = [case.upstream.grade, weakest_grade(case.ways)]
-    if case.port is not None and all(way.interval.at_least_bps is None for way in case.ways):
+    if case.port is not None and any(way.interval.at_least_bps is None for way in case.ways):
         # without a trunk in sight the speed of the port says nothing of the cable behind the switch
         grades.append(Grade.NEGOTIATED if case.trunks else Grade.PARTIAL)
     return weakest(grade for grade in grades if grade is not None)
 
 
 def _evidence_at(case: Case) -> float | None:
-    port_at = case.state.port.observed_at if case.state.port else None
-    times = (case.upstream.evidence_at, newest_test_at(case.ways), port_at)
+    # a port counts once its device was awake after the reading, so its reading is never the newest
+    times = (case.upstream.evidence_at, newest_test_at(case.ways))
     return max((at for at in times if at is not None), default=None)

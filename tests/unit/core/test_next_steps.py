@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from classready.observation import Bandwidth, Device, Outcome, Port, Reason
 from collector import text
-from collector.core.events import PlatformFault, RosterChanged
+from collector.core.events import Observed, PlatformFault, RosterChanged
 from collector.core.roster import Classroom, Hours
 from collector.core.state import SchoolState
 from collector.core.words import NextStep
@@ -22,6 +22,7 @@ from tests.support.school import (
     at,
     bandwidth,
     device,
+    http,
     path_test,
     port,
     roster,
@@ -29,6 +30,9 @@ from tests.support.school import (
     trunk,
 )
 
+OTHER_GATEWAY = "dem-gw-02"
+WIRED_ROOMS = {name: Classroom(id=name, device="panel") for name in ("r1", "r2", "r3")}
+WIFI_ROOMS = {name: Classroom(id=name, access="wifi", device="panel") for name in ("r1", "r2")}
 EVENING = at("2026-11-23 19:00")
 """After lessons: nobody expects a device to be awake."""
 TUESDAY_EVENING = at("2026-11-24 19:00")
@@ -50,10 +54,22 @@ def untested(reason: Reason) -> Story:
 
 
 def two_gateways(*, heard: bool, silent: bool) -> Story:
-    story = Story(school(gateways=(GATEWAY, "dem-gw-02")))
+    story = Story(school(gateways=(GATEWAY, OTHER_GATEWAY)))
     if heard:
-        story.heard().heard("dem-gw-02", 60)
+        story.heard().heard(OTHER_GATEWAY, 60)
     return story.event(Tick(), now=story.now + (600 if silent else 1))
+
+
+def one_of_two_silent() -> Story:
+    story = two_gateways(heard=True, silent=True)
+    return story.heard(OTHER_GATEWAY)
+
+
+def read_elsewhere() -> Story:
+    """The school's second gateway reads the switch of its own building, which does not answer."""
+    story = Story(school(gateways=(GATEWAY, OTHER_GATEWAY))).heard().platform().uplink().saw(device("r1"), "r1")
+    silent = Observed(gateway=OTHER_GATEWAY, observation=no_answer("r2"), classroom="r2", observed_at=story.now)
+    return story.heard(OTHER_GATEWAY).event(silent)
 
 
 def asleep(story: Story) -> Story:
@@ -81,6 +97,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
     "two gateways fell silent before they named it": (
         lambda: two_gateways(heard=True, silent=True), NextStep.CHECK_GATEWAY
     ),
+    "of two gateways one fell silent, the other names no such room": (one_of_two_silent, NextStep.NAME_ROOM),
     "gateway silent": (lambda: room().event(Tick(), now=at("2026-11-23 10:10")), NextStep.CHECK_GATEWAY),
     # --- the uplink's test
     "no bandwidth target": (lambda: Story().heard().platform().room_well(), NextStep.ADD_TEST),
@@ -129,6 +146,13 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
         lambda: Story().heard().platform().uplink().saw(device("r1"), "r1").room_well("r2"), NextStep.PLACE_ROOM
     ),
     "wired, only the core switch is read": (lambda: room().saw(device("r1"), "r1").saw(trunk()), NextStep.PLACE_ROOM),
+    "wired, a switch is read from the school's other building": (read_elsewhere, NextStep.SHOW_LINK),
+    "wired, one of two switches answers": (
+        lambda: Story(school(classrooms=WIRED_ROOMS)).heard().platform().uplink().saw(device("r1"), "r1").saw(
+            no_answer("r2"), "r2"
+        ).saw(port("r3", switch="sw2"), "r3"),
+        NextStep.PLACE_ROOM,
+    ),
     "wired, the switch never answered": (
         lambda: room().saw(device("r1"), "r1").saw(no_answer(), "r1"), NextStep.CHECK_SWITCH
     ),
@@ -170,6 +194,12 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
         lambda: room("wifi").saw(device("r1"), "r1").saw(unmeasured(Reason.OUTSIDE_HOURS, "r1"), "r1"),
         NextStep.WAIT_FOR_HOURS,
     ),
+    "Wi-Fi, only the test into another room waits for its hours": (
+        lambda: Story(school(classrooms=WIFI_ROOMS)).heard().platform().uplink().saw(device("r1"), "r1").saw(
+            unmeasured(Reason.OUTSIDE_HOURS, "r2"), "r2"
+        ),
+        NextStep.TEST_ROOM,
+    ),
     "Wi-Fi, the responder in the room is off": (
         lambda: room("wifi").saw(device("r1"), "r1").saw(unmeasured(Reason.TIMEOUT, "r1"), "r1"), NextStep.CHECK_TEST
     ),
@@ -198,6 +228,10 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
         lambda: Story().heard().uplink().room_well(), NextStep.CHECK_PLATFORM_PROBE
     ),
     "the platform's own fault": (lambda: fault(Story().all_well(), "national"), NextStep.WAIT_FOR_PLATFORM),
+    "one platform's own fault, another is well": (
+        lambda: fault(Story(school(platforms=TWO_PLATFORMS)).all_well().saw(http(target="sichuan")), "national"),
+        NextStep.WAIT_FOR_PLATFORM,
+    ),
     "one platform's own fault, another without a result": (
         lambda: fault(Story(school(platforms=TWO_PLATFORMS)).all_well(), "national"), NextStep.CHECK_PLATFORM_PROBE
     ),
