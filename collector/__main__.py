@@ -141,6 +141,47 @@ def ack(incident: str, config: Path, name: str, note: str) -> None:
     click.echo(f"{view['incident']}: {view['state_text']}")
 
 
+@main.command()
+@config_option
+@click.option("--office", help="Only of this office.")
+@click.option("--school", help="Only what this school was concerned by.")
+@click.option("--state", help="open, acknowledged, fixed, withdrawn, joined or unknown.")
+@click.option("--from", "from_", metavar="DATE", help="Opened on that day or later.")
+@click.option("--until", metavar="DATE", help="Opened before that day.")
+@click.option("--csv", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write a table for Excel or WPS.")
+@click.option("--json", "as_json", is_flag=True, help="The API's own answer, for scripts.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; default: that of the settings.")
+def rectifications(
+    config: Path, lang: str | None, file: Path | None, from_: str | None, *, as_json: bool, **filters: str | None
+) -> None:
+    """List what was told and what became of it (发现问题、整改落实), the newest first."""
+    with _settings_problems():
+        from collector.app.client import NoAnswerError
+        from collector.app.loading import load_settings
+        from collector.app.rectifications import asked, csv_bytes, lines
+
+        settings = load_settings(config)
+    language: Literal["zh", "en"] = "en" if (lang or settings.language) == "en" else "zh"
+    try:
+        found = list(asked(config, settings, {**filters, "from": from_, "lang": language}))
+    except NoAnswerError as error:
+        _fail(str(error))
+    if file is not None:
+        try:
+            file.write_bytes(csv_bytes(found, language))
+        except OSError as error:
+            _fail(f"{file}: {error.strerror}")
+        click.echo(f"{file}: {len(found)} records")
+        return
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    for line in lines(found, datetime.now(UTC).timestamp(), language):
+        click.echo(line)
+
+
 @main.command("notify-test")
 @click.argument("receiver")
 @config_option

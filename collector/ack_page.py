@@ -17,7 +17,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from classready.hosts import is_address
-from collector import api
+from collector import api, query
 from collector.ack_links import ACK_PATH, Standing, standing
 from collector.responder.allowance import Allowances
 from collector.responder.leases import line_of
@@ -89,13 +89,13 @@ class _Desk:
             await api.acknowledge(self._bureau, view.incident, asked)
         return self._answer(request, 200, view, text=say("ack.done", language, by=asked.name))
 
-    def answering(self, handler: api.Handler) -> api.Handler:
+    def answering(self, handler: query.Handler) -> query.Handler:
         async def answer(request: web.Request) -> web.Response:
             try:
                 return await handler(request)
             except _Refused as refused:
                 return self._refusal(request, refused)
-            except api.STORE_AWAY:
+            except query.STORE_AWAY:
                 return self._refusal(request, _Refused(503, "ack.store_away"))
 
         return answer
@@ -168,12 +168,12 @@ def _refuse_if_done(view: IncidentView, language: Language) -> None:
 async def _form(request: web.Request) -> api.Acknowledge | None:
     """Read the fields; None = they are not as the page asks for."""
     try:
-        body = await api.read_body(request)
+        body = await query.read_body(request)
         fields = parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
         return api.checked(api.Acknowledge(name=fields["name"][-1], note=fields.get("note", [""])[-1]))
     except (KeyError, ValueError):
         return None
-    except api.Mistake as mistake:
+    except query.Mistake as mistake:
         if mistake.status == 413:
             raise _Refused(413, "ack.bad_input") from None
         return None

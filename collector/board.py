@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import jinja2
 from aiohttp import web
@@ -16,17 +17,21 @@ from aiohttp import web
 import classready
 from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, School
+from collector.query import Mistake, wanted_records
+from collector.records_api import csv_answer
 from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views import Bureau, show, worded
 from collector.views.incident import all_open, look_up, shown, shown_closed
 from collector.views.office import total
+from collector.views.rectification import shown_records
 from collector.views.undelivered import sentences
 from collector.views.urgency import Counts, most_urgent, most_urgent_room
 
 REFRESH_S = 30
 PAGE_SIZE = 100
 CLOSED_SHOWN_MAX = 50
+RECORD_FILTERS = ("office", "school", "state", "from", "until")
 SHARE_MIN_PERCENT = 1.0
 """A part of a bar is never thinner: one room of thirty thousand must not be invisible."""
 
@@ -76,18 +81,35 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
         number, language = request.match_info["incident"], _language(bureau, request)
         with _store_answers():
             view = await look_up(bureau.incidents, number, bureau.names(), language)
+            found = shown_records(await bureau.records.one(view.incident), bureau.names(), language) if view else ()
         if view is None:
             return page(request, "missing.html", {}, status=404)
-        return page(request, "incident.html", {"view": view, "room_name": bureau.names().classroom_name})
+        content = {"view": view, "record": next(iter(found), None), "room_name": bureau.names().classroom_name}
+        return page(request, "incident.html", content)
 
     return [
         web.get("/", offices),
         web.get("/incidents", incidents),
         web.get("/incidents/{incident}", incident),
+        *_record_routes(bureau, page),
         web.get("/office/{office}", office),
         web.get("/school/{school}", school),
         web.static("/static", HERE / "static"),
     ]
+
+
+def _record_routes(
+    bureau: Bureau, page: Callable[[web.Request, str, Mapping[str, Any]], web.Response]
+) -> list[web.RouteDef]:
+    async def records(request: web.Request) -> web.Response:
+        with _store_answers(), _asked_well():
+            return page(request, "rectifications.html", await _records(bureau, request))
+
+    async def as_csv(request: web.Request) -> web.Response:
+        with _store_answers(), _asked_well():
+            return await csv_answer(bureau, request.query)
+
+    return [web.get("/rectifications", records), web.get("/rectifications.csv", as_csv)]
 
 
 @contextmanager
@@ -97,6 +119,14 @@ def _store_answers() -> Iterator[None]:
         yield
     except StoreAwayError:
         raise web.HTTPServiceUnavailable from None
+
+
+@contextmanager
+def _asked_well() -> Iterator[None]:
+    try:
+        yield
+    except Mistake as mistake:
+        raise web.HTTPBadRequest(text=str(mistake)) from None
 
 
 def _offices(bureau: Bureau, language: Language) -> dict[str, Any]:
@@ -124,6 +154,29 @@ async def _incidents(bureau: Bureau, request: web.Request) -> dict[str, Any]:
     return {**paged, "incidents": shown_rows, "closed": [shown_closed(row, names, language) for row in rows]}
 
 
+async def _records(bureau: Bureau, request: web.Request) -> dict[str, Any]:
+    """What was told, the newest first, with the sums of all that was asked for."""
+    wanted, language = wanted_records(bureau, request.query), _language(bureau, request)
+    asked = _page_asked(request)
+    found = await bureau.records.page(wanted, (asked - 1) * PAGE_SIZE, PAGE_SIZE)
+    pages = max(1, -(-found.total // PAGE_SIZE))
+    if asked > pages:
+        found = await bureau.records.page(wanted, (pages - 1) * PAGE_SIZE, PAGE_SIZE)
+    kept = {name: request.query[name] for name in RECORD_FILTERS if name in request.query}
+    return {
+        "records": shown_records(found, bureau.names(), language),
+        "counts": await bureau.records.counts(wanted),
+        "page": min(asked, pages),
+        "pages": pages,
+        "state": wanted.state,
+        "filters": urlencode({name: value for name, value in kept.items() if name != "state"}),
+        "kept": urlencode(kept),
+        "offices": sorted(bureau.names().offices.items()),
+        "office": wanted.office,
+        "years": bureau.policy().records_kept_years,
+    }
+
+
 def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, Any]:
     listed = sorted(school.roster.classrooms.values(), key=partial(_room_order, school))
     paged = _paged("rooms", listed, request)
@@ -141,11 +194,14 @@ def _room_order(school: School, room: Classroom) -> tuple[int, int]:
 
 def _paged(name: str, rows: list[_Row], request: web.Request) -> dict[str, Any]:
     """The rows of the page that is asked for, at most ``PAGE_SIZE``; beyond the last page is the last page."""
-    text = request.query.get("page", "1")
-    asked = max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 6 else 1
     pages = max(1, -(-len(rows) // PAGE_SIZE))
-    page = min(asked, pages)
+    page = min(_page_asked(request), pages)
     return {name: rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "page": page, "pages": pages}
+
+
+def _page_asked(request: web.Request) -> int:
+    text = request.query.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 6 else 1
 
 
 def shares(counts: Counts) -> Iterator[tuple[str, str, str]]:

@@ -42,12 +42,13 @@ from collector.outbox import Outbox
 from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
 from collector.settings import CollectorSettings
-from collector.store import incidents
+from collector.store import incidents, records
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
+from collector.store.records import Counts, Page, Wanted
 from collector.store.states import NewerStoreError
 from collector.store.transaction import reading
 from collector.text import Names
-from collector.views import Bureau, Incidents, Kept
+from collector.views import Bureau, Incidents, Kept, Records
 from collector.views.bureau import Rows
 
 NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
@@ -55,6 +56,9 @@ RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
 CALENDAR_LOOK_S = 60.0
 """An exemption that ends at midnight has ended after this at the latest."""
+PRUNE_EVERY_S = 6 * 3_600.0
+PRUNE_PAUSE_S = 0.2
+"""Between two slices of records that are deleted."""
 SAVE_WITHIN_S = 10.0
 """At the end, for dates and counters: what is not stored then is up to ten minutes older after the restart."""
 GARBAGE_AFTER_OBJECTS = 50_000
@@ -250,6 +254,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.keep_time(settings.tick_s)
     yield engine.bureau.run()
     yield _renew_calendar(service)
+    yield _prune_records(service)
     yield _reload_on_hangup(service)
     yield feed_watchdog(service.is_alive)
     yield outbox.run()
@@ -282,6 +287,15 @@ async def _renew_calendar(service: Service) -> None:
             renew_at = time.monotonic() + CALENDAR_RENEWAL_S
 
 
+async def _prune_records(service: Service) -> None:
+    """A few at a time, so that nobody waits for the store meanwhile."""
+    while True:
+        deleted_count = 0
+        with suppress(CommitFailedError):
+            deleted_count = await service.engine.bureau.prune()
+        await asyncio.sleep(PRUNE_PAUSE_S if deleted_count else PRUNE_EVERY_S)
+
+
 async def _reload_on_hangup(service: Service) -> None:
     hung_up = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
@@ -307,6 +321,7 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
         language=settings.language,
         undelivered=outbox.undelivered,
         incidents=_incidents(service, store),
+        records=_records(store),
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
@@ -338,6 +353,22 @@ def _incidents(service: Service, store: Store) -> Incidents:
         one_closed=one_closed,
         acknowledge=dispatcher.act,
     )
+
+
+def _records(store: Store) -> Records:
+    async def page(wanted: Wanted, offset: int, limit: int) -> Page:
+        async with reading(store.reader) as connection:
+            return await records.page(connection, wanted, offset, limit)
+
+    async def one(number: str) -> Page:
+        async with reading(store.reader) as connection:
+            return await records.one(connection, number)
+
+    async def counts(wanted: Wanted) -> Counts:
+        async with reading(store.reader) as connection:
+            return await records.counts(connection, wanted)
+
+    return Records(page=page, one=one, counts=counts)
 
 
 async def _reload(service: Service, _request: web.Request) -> web.Response:

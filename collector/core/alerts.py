@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from collector.core.events import AlertChange
+from collector.core.events import AlertChange, Withdrawal
 from collector.core.findings import Finding
 from collector.core.link import exits_of
 from collector.core.mute import is_muted
 from collector.core.policy import Policy
+from collector.core.roster import SchoolRoster
 from collector.core.state import AlertState, School
 from collector.core.subject import Subject
 from collector.core.words import Cause
@@ -134,9 +135,9 @@ def apply(
     return tuple(left.values()), tuple(changes)
 
 
-def taken_back(school: School, now: float) -> tuple[School, tuple[AlertChange, ...]]:
+def taken_back(school: School, now: float, withdrawal: Withdrawal) -> tuple[School, tuple[AlertChange, ...]]:
     """Unsay everything: whoever was told is not the one to tell any more. What still holds is announced anew."""
-    changes = withdrawn(school, school.state.alerts, now)
+    changes = tuple(replace(change, withdrawal=withdrawal) for change in withdrawn(school, school.state.alerts, now))
     untold = tuple(replace(alert, announced=False) for alert in school.state.alerts)
     return replace(school, state=replace(school.state, alerts=untold)), changes
 
@@ -153,11 +154,25 @@ def withdrawn(school: School, gone: Iterable[AlertState], now: float) -> tuple[A
             cause=alert.cause,
             at=now,
             why="withdrawn",
+            withdrawal=_withdrawal(school.roster, alert.subject),
             since=alert.bad_since,
         )
         for alert in gone
         if alert.announced
     )
+
+
+def _withdrawal(roster: SchoolRoster, subject: Subject) -> Withdrawal | None:
+    """What became of a subject of which there is no finding any more, as far as the roster says."""
+    if subject.gateway and subject.gateway not in roster.gateways:
+        return "removed"
+    if subject.kind == "classroom":
+        room = roster.classrooms.get(subject.name)
+        return "removed" if room is None else "exempted" if room.exempt is not None else None
+    if subject.kind == "platform" and subject.name not in roster.platforms:
+        return "removed"
+    is_exempt = all(room.exempt is not None for room in roster.classrooms.values())
+    return "exempted" if roster.classrooms and is_exempt else None
 
 
 def _change(school: School, finding: Finding, alert: AlertState, now: float, *, opened: bool) -> AlertChange:

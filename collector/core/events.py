@@ -76,6 +76,10 @@ class VerdictChanged(Struct, frozen=True, kw_only=True):
     at: float
 
 
+Withdrawal = Literal["exempted", "moved", "removed"]
+"""Why nobody says whether it is well: its rooms are not judged, it is another office's, the roster has it no more."""
+
+
 class AlertChange(Struct, frozen=True, kw_only=True):
     """``measured`` and ``limit`` are in the cause's own unit: bit/s for capacities, None elsewhere.
 
@@ -90,6 +94,8 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     cause: Cause
     at: float
     why: Literal["recovered", "withdrawn"] = "recovered"
+    withdrawal: Withdrawal | None = None
+    """What became of its subject; None = it is not heard of any more, or nobody knows."""
     since: float | None = None
     """When the evidence first was bad."""
     classrooms: tuple[str, ...] = ()

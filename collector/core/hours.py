@@ -153,6 +153,17 @@ def before_school_hours(hours: Hours, end: float, count_h: float) -> float:
     return hours.ends[lesson] - (hours.taught_s[lesson] - left_s)
 
 
+def before_school_days(hours: Hours, end: float, count: int) -> float:
+    """The earliest moment from which there are at most ``count`` school days until ``end`` (`school_days_between`).
+
+    Where fewer days are known every earlier moment is that near; where none is, days of the calendar are counted.
+    """
+    if not hours.midnights:
+        return end - count * DAY_S
+    day = bisect_right(hours.midnights, end) - 1 - count
+    return hours.midnights[day] if day >= 0 else -inf
+
+
 def after_school_hours(hours: Hours, start: float, count_h: float) -> float:
     """The last moment at which no more than ``count_h`` hours of lessons have gone by since ``start``."""
     until_s = _taught_until_s(hours, start) + count_h * 3_600

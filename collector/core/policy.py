@@ -105,6 +105,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     digest_at: ClockTime = "08:40"
     """On school days an office is told then what can wait: boards that stay off, and what was told on a day before and
     is not fixed."""
+    reopened_within_school_days: Annotated[int, Meta(ge=0, le=1_000)] = 10
+    """What fails again at a school so many school days after it was fixed, for the same cause, counts as reopened."""
+    records_kept_years: Annotated[int, Meta(ge=1, le=100)] = 6
+    """整改记录: incidents that are over are kept for so long, and then deleted."""
     classrooms_per_gateway_max: AtLeastOne = 200
     """Unlisted classrooms beyond this are refused (``inventory``)."""
     ranges_per_spool_max: Annotated[int, Meta(ge=10, le=20_000)] = 4_000

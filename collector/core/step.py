@@ -54,7 +54,7 @@ def step(school: School, events: Sequence[Event], now: float, policy: Policy) ->
 
 def leave(school: School, now: float) -> Step:
     """The roster no longer lists the school: take back what was told of it. If it returns, it is told again."""
-    return Step(*alerts.taken_back(school, now), None)
+    return Step(*alerts.taken_back(school, now, "removed"), None)
 
 
 def rounds(events: Sequence[Event]) -> Iterator[Sequence[Event]]:

@@ -13,28 +13,32 @@ from contextlib import AbstractAsyncContextManager, suppress
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.core.bureau import rectification
 from collector.core.bureau.root import Scope
 from collector.core.bureau.step import Step, step
 from collector.core.bureau.words import (
     Bureau,
     BureauEvent,
+    Incident,
     IncidentChanged,
     Notice,
     SchoolChanged,
     SchoolGone,
 )
 from collector.core.policy import Policy
+from collector.core.roster import Hours
 from collector.engine.errors import CommitFailedError
 from collector.engine.metrics import STEP_BUGS
 from collector.engine.queue import GATHER_S
 from collector.roster import Roster
 from collector.settings import Receiver
-from collector.store import alert_changes, incidents, outbox
+from collector.store import alert_changes, incidents, outbox, records, rectifications
 from collector.store.incidents import Revisions
 from collector.store.states import StaleStateError
 
 CHANGES_PER_TRANSACTION = 250
 RETRY_S = 1.0
+YEAR_S = 365.25 * 86_400
 BUG_PAUSE_S = 600.0
 """A bug that time alone meets is met again after this."""
 SLEEP_MAX_S = 60.0
@@ -140,6 +144,7 @@ class Dispatcher:
                 return now + BUG_PAUSE_S, False
             closed = [e for e in made.effects if isinstance(e, IncidentChanged) and e.change == "closed"]
             known = await incidents.save(connection, self._known, self.state, made.bureau, closed)
+            await self._record(connection, made, [change.incident for change in closed])
             await alert_changes.remove(connection, [entry.id for entry in queued])
             notices = [effect for effect in made.effects if isinstance(effect, Notice)]
             for notice in notices:
@@ -148,6 +153,25 @@ class Dispatcher:
         self._announce(made, told=bool(notices))
         is_due = made.wake_at is not None and made.wake_at <= now
         return made.wake_at, is_due or len(queued) == CHANGES_PER_TRANSACTION
+
+    async def _record(self, connection: AsyncConnection, made: Step, closed: Sequence[Incident]) -> None:
+        scopes = self.scopes()
+
+        def hours_of(office: str) -> Hours:
+            return scopes.get(office, Scope()).hours
+
+        news = rectification.news(made.effects, made.bureau)
+        await rectifications.note(connection, news, self._policy(), hours_of)
+        await rectifications.close(connection, closed, hours_of)
+
+    async def prune(self) -> int:
+        """Delete some of the records that are older than the policy keeps them; return how many.
+
+        Raises:
+            CommitFailedError: none of them.
+        """
+        async with self._begin() as connection:
+            return await records.prune(connection, self._clock(), self._policy().records_kept_years * YEAR_S)
 
     def _announce(self, made: Step, *, told: bool) -> None:
         for effect in made.effects:

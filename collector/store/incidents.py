@@ -193,7 +193,8 @@ async def _replace(
 
 
 def _incident_row(incident: Incident, closed_at: float | None) -> dict[str, Any]:
-    """Of one that is over the members are no longer needed: how many rooms there were at most stays."""
+    """Of one that is over the members are no longer needed: what its office was told of them stands beside it."""
+    ack = incident.acknowledgement
     return {
         "id": incident.id,
         "scope": incident.scope,
@@ -204,7 +205,19 @@ def _incident_row(incident: Incident, closed_at: float | None) -> dict[str, Any]
         "closed_at": closed_at,
         "classroom_count": incident.classroom_peak_count,
         "state": _json(replace(incident, schools={})) if closed_at is None else None,
+        "notified_count": _notified_count(incident),
+        "told_at": incident.told_at,
+        "actor": incident.actor,
+        "root_name": incident.root_name,
+        "acknowledged_at": ack and ack.at,
+        "acknowledged_by": ack and ack.by,
+        "acknowledged_note": ack and ack.note,
     }
+
+
+def _notified_count(incident: Incident) -> int | None:
+    """None = it was told by a release that did not count."""
+    return None if incident.notified_at is not None and not incident.notified_count else incident.notified_count
 
 
 async def _last_number(connection: AsyncConnection) -> int:

@@ -82,6 +82,36 @@ incident = Table(
     Column("closed_at", Double),
     Column("classroom_count", Integer, nullable=False),
     Column("state", Text),
+    # what of it is to be mended, and what became of that; NULL = not known, also where an earlier release wrote the row
+    Column("notified_count", Integer),
+    Column("told_at", Double),
+    Column("actor", String(16)),
+    Column("root_name", Text),
+    Column("acknowledged_at", Double),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_note", Text),
+    Column("fixed_at", Double),
+    Column("fix_lesson_s", Double),
+    Column("ending", String(16)),
+    Column("joined_to", String(200)),
+    Column("reopened_from", String(200)),
+    Index("incident_closed_at", "closed_at"),
+)
+
+incident_told = Table(
+    "incident_told",
+    metadata,
+    Column("incident", String(200), primary_key=True),
+    Column("school", String(32), primary_key=True),
+    Column("subject", String(400), primary_key=True),
+    Column("school_name", Text, nullable=False),
+    Column("classrooms", Text, nullable=False),
+    Column("since", Double),
+    Column("told_at", Double),
+    Column("ended_at", Double),
+    Column("ending", String(16)),
+    Column("reopened_from", String(200)),
+    Index("incident_told_school", "school"),
 )
 
 incident_member = Table(

@@ -8,6 +8,7 @@ from collector.core.bureau import words
 from collector.core.bureau.root import Scope
 from collector.core.policy import Policy
 from collector.core.state import School
+from collector.store.records import Counts, Page, Wanted
 from collector.text import Language, Names
 from collector.views.kept import Kept
 from collector.views.refused import Refusals, nothing_refused
@@ -42,6 +43,27 @@ class Incidents:
     acknowledge: Callable[[words.Acknowledged], Awaitable[None]] = _nobody_acts
 
 
+async def _no_page(_wanted: Wanted, _offset: int, _limit: int) -> Page:
+    return Page(total=0, rows=(), told=(), school_counts={})
+
+
+async def _not_one(_number: str) -> Page:
+    return Page(total=0, rows=(), told=(), school_counts={})
+
+
+async def _no_counts(_wanted: Wanted) -> Counts:
+    return Counts()
+
+
+@dataclass(frozen=True)
+class Records:
+    """Where they come from: the store. All three raise what that raises."""
+
+    page: Callable[[Wanted, int, int], Awaitable[Page]] = _no_page
+    one: Callable[[str], Awaitable[Page]] = _not_one
+    counts: Callable[[Wanted], Awaitable[Counts]] = _no_counts
+
+
 @dataclass(frozen=True)
 class Bureau:
     """Every entry is asked anew for each request."""
@@ -56,3 +78,4 @@ class Bureau:
     language: Language = "zh"
     undelivered: Callable[[], Sequence[Undelivered]] = tuple
     incidents: Incidents = Incidents()
+    records: Records = Records()

@@ -18,13 +18,15 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.words import Cause
 from collector.exposition import Exposition
+from collector.store import records as stored
 from collector.text import Names
-from collector.views import Bureau, Incidents, Kept
+from collector.views import Bureau, Incidents, Kept, Records
 from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
 from collector.views.urgency import Counts
 from tests.support.offices import Bureau as Desks
 from tests.support.offices import change
+from tests.support.rectifications import record, records_of
 from tests.support.samples import (
     NAMES,
     NOW,
@@ -61,6 +63,7 @@ async def board(
     undelivered: Sequence[Undelivered] = (),
     refusals: Refusals = nothing_refused,
     incidents: Incidents | None = None,
+    records: Records | None = None,
 ) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
@@ -73,6 +76,7 @@ async def board(
         undelivered=lambda: undelivered,
         refusals=refusals,
         incidents=incidents or Incidents(),
+        records=records or Records(),
     )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
@@ -363,6 +367,42 @@ async def test_what_did_not_arrive_is_told(language: str, told: str) -> None:
         assert "well" not in page.text
     async with board(demo_school()) as client:
         assert "stuck" not in await read(client, "/")
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+async def test_records_are_shown_with_their_sums(payload: str) -> None:
+    """Names and notes are text and nothing else; links keep what was asked for; what is no filter is refused."""
+    paths = ("/rectifications?state=fixed&office=511402", "/rectifications?lang=en&page=9", "/incidents/1")
+    told = Desks()
+    told.step(0, change("s1", cause=Cause.GATEWAY_SILENT))
+    incidents = Incidents(open=lambda: told.state)
+    async with board(incidents=incidents, records=records_of(record())) as client:
+        clean = {path: Tags(await read(client, path)) for path in paths}
+    poisoned = record(by=payload, note=payload, root_name=payload, name=payload)
+    async with board(incidents=incidents, records=records_of(poisoned)) as client:
+        for path, expected in clean.items():
+            page = Tags(await read(client, path))
+            assert (page.tags, page.attributes, page.links) == (expected.tags, expected.attributes, expected.links)
+        page = Tags(await read(client, paths[0]))
+        assert payload.replace("\x00", "\ufffd")[:5] in page.text
+        assert "/rectifications.csv?office=511402&state=fixed" in page.links
+        assert {"/incidents/000012", "/incidents/000003"} <= page.links
+        async with client.get("/rectifications?state=nothing") as response:
+            assert response.status == 400
+
+
+async def test_sums_of_records_and_what_is_not_known() -> None:
+    """Counts by state and the median stand at the top; of an old record it is said that nobody knows."""
+    old = record(actor=None, told_at=None, fixed_at=None, ending=None, record_state="unknown", acknowledged_at=None)
+    counts = stored.Counts(
+        open=2, acknowledged=3, fixed=4, reopened=1, median_fix_s=7_200.0, median_fix_lesson_s=3_600.0
+    )
+    async with board(records=records_of(old, counts=counts, told=False)) as client:
+        page = Tags(await read(client, "/rectifications"))
+        words = "".join(page.text.split())
+    for expected in ("2未处理", "3处理中", "4已整改", "1再次发生", "2小时", "上课1.0小时", "已关闭,结果未记录"):
+        assert expected in words, expected
+    assert words.count("未记录") >= 4
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -397,6 +398,19 @@ def test_explain(collector):
     assert json.loads(as_json.output)["classroom"] == "r1"
     assert call("explain", "s1/none", "-c", collector.settings).exit_code == 1
     assert call("explain", "none", "-c", collector.settings).exit_code == 1
+
+
+def test_rectifications(collector, tmp_path):
+    """Asked of the running collector: lines for people, the API's records for scripts, a table for Excel."""
+    asked = partial(call, "rectifications", "-c", collector.settings)
+    assert (asked().exit_code, asked().output) == (0, "")
+    assert json.loads(asked("--json").output) == []
+    table = tmp_path / "整改.csv"
+    done = asked("--office", "511402", "--from", "2026-09-01", "--csv", str(table))
+    assert (done.exit_code, done.output) == (0, f"{table}: 0 records\n")
+    assert table.read_bytes().startswith("\ufeff事件编号,单位,".encode())
+    assert "state must be one of" in asked("--state", "shut").output
+    assert asked("--csv", str(tmp_path / "none" / "x.csv")).exit_code == 1
 
 
 def test_explain_speaks_of_the_schools_own_time(tmp_path):

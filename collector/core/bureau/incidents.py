@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from collector.core.bureau.acks import inherited
 from collector.core.bureau.groups import COME_TOGETHER, TOGETHER_WAITS, can_wait, joined_root, scope_of
 from collector.core.bureau.morning import another_day, next_morning
+from collector.core.bureau.rectification import named
 from collector.core.bureau.rest import may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
-from collector.core.events import AlertChange
+from collector.core.events import AlertChange, Withdrawal
 from collector.core.policy import Policy
 
 Members = tuple[Member, ...]
@@ -96,7 +97,9 @@ def is_open(members: Members, change: AlertChange) -> bool:
 def withdrawn(members: Members, office: str, now: float) -> Members:
     """Close what is open of a school that is gone, or now is in ``office``: that nobody calls recovered."""
     for member in members:
-        members = closed(members, replace(member.alert, change="closed", why="withdrawn", office=office, at=now))
+        over = replace(member.alert, change="closed", why="withdrawn", office=office, at=now)
+        withdrawal: Withdrawal = "removed" if office == member.alert.office else "moved"
+        members = closed(members, replace(over, withdrawal=withdrawal))
     return members
 
 
@@ -246,6 +249,8 @@ def tell(
     )
     told_at = now if incident.told_at is None else incident.told_at
     after = replace(after, due_at=None, notified_at=now, notified_count=after.notified_count + 1, told_at=told_at)
+    if begun := [item for item in items if item.change == "opened"]:
+        after = replace(after, actor=root.actor, root_name=root.name or named(root.actor, begun))
     return after, notice
 
 

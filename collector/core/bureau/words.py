@@ -123,6 +123,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     """When the first message about it went."""
     escalated_at: float | None = None
     """When those were told who are told of what nobody takes."""
+    actor: Actor | None = None
+    """Whom it asks to act by the last message that something began; None = no such message, or an earlier release's."""
+    root_name: str | None = None
+    """Of the operator or the exit that it named."""
 
 
 class Desk(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ def relist(folded: Folded, event: RosterChanged) -> None:
     school, roster = folded.school, event.roster
     # what is open stays open, untold: the new office hears of it with the next judgement, the old one is rid of it
     if school.roster.office != roster.office:
-        school, folded.taken_back = alerts.taken_back(school, folded.now)
+        school, folded.taken_back = alerts.taken_back(school, folded.now, "moved")
     state = school.state
     state = replace(
         state,

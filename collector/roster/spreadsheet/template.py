@@ -1,11 +1,11 @@
 """A list of rooms to fill in, empty or filled with an office as it stands: what is read back changes nothing."""
 
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from collector.roster.files import OfficeFile
+from collector.roster.spreadsheet.cells import inert
 from collector.roster.spreadsheet.columns import COLUMNS
 from collector.roster.spreadsheet.table import letters
 from collector.roster.spreadsheet.values import NO_ROOMS, word_for, words_of
@@ -13,8 +13,6 @@ from collector.roster.spreadsheet.values import NO_ROOMS, word_for, words_of
 EMPTY_ROWS = 2_000
 """Rows of an .xlsx whose drop-down lists work."""
 _WIDTH_CHARACTERS = 22
-_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r'＇‘’]")
-"""Text that a spreadsheet would read as a formula (CWE-1236), or as marked by an apostrophe, is marked by one."""
 
 
 def write_template(path: Path, office: OfficeFile | None) -> None:
@@ -26,7 +24,7 @@ def write_template(path: Path, office: OfficeFile | None) -> None:
     rows = [[f"{column.headings[0]} {column.name}" for column in COLUMNS], *(_rows(office) if office else ())]
     if path.suffix.lower() == ".csv":
         with path.open("x", encoding="utf-8-sig", newline="") as file:
-            csv.writer(file).writerows([[f"'{text}" if _FORMULA.match(text) else text for text in row] for row in rows])
+            csv.writer(file).writerows([[inert(text) for text in row] for row in rows])
     else:
         _write_workbook(path, rows)
 
