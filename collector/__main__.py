@@ -84,7 +84,7 @@ def check(config: Path) -> None:
     roster, today = configuration.roster, datetime.now(UTC).astimezone().date()
     for hint in advice(config, roster, today):
         click.echo(f"note: {hint}", err=True)
-    for guess in guesses(config, today):
+    for guess in guesses(config, roster, today):
         click.echo(f"note: {guess}")
     rooms = sum(len(school.classrooms) for school in roster.schools.values())
     counts = f"{len(roster.offices)} offices, {len(roster.schools)} schools, {rooms} classrooms"

@@ -23,6 +23,7 @@ from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views import Bureau, show, worded
 from collector.views.incident import all_open, look_up, shown, shown_closed
+from collector.views.notes import refused_lines, shown_notes
 from collector.views.office import total
 from collector.views.rectification import shown_records
 from collector.views.undelivered import sentences
@@ -134,7 +135,13 @@ def _offices(bureau: Bureau, language: Language) -> dict[str, Any]:
     known = sorted({*names.offices, *kept.offices()})
     offices = [total(kept.office(office), language, office=office, name=names.office(office)) for office in known]
     summed, undelivered = total(kept.whole(), language), list(sentences(bureau.undelivered(), language))
-    return {"offices": sorted(offices, key=most_urgent), "total": summed, "undelivered": undelivered}
+    return {
+        "offices": sorted(offices, key=most_urgent),
+        "total": summed,
+        "undelivered": undelivered,
+        "refused": refused_lines(bureau.files(), language),
+        "notes": shown_notes(bureau.files().notes, names.offices, names, language),
+    }
 
 
 def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, Any]:
@@ -142,7 +149,8 @@ def _office(bureau: Bureau, office_id: str, request: web.Request) -> dict[str, A
     paged = _paged("schools", sorted(bureau.kept().schools(office_id), key=most_urgent), request)
     shown = [worded(school, names, language) for school in paged["schools"]]
     summed = total(bureau.kept().office(office_id), language, office=office_id, name=names.office(office_id))
-    return {**paged, "schools": shown, "total": summed}
+    notes = shown_notes(bureau.files().notes, (office_id,), names, language)
+    return {**paged, "schools": shown, "total": summed, "notes": notes}
 
 
 async def _incidents(bureau: Bureau, request: web.Request) -> dict[str, Any]:

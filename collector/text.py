@@ -704,6 +704,52 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Old data: the collector cannot store anything new (its disk may be full); see its log.",
     ),
     "board.undelivered": ("未送达的通知", "Messages that did not arrive"),
+    "board.notes": ("设置与名册:请核对", "Settings and roster: to be looked at"),
+    "board.notes_left": (
+        "还有 {count} 条,用 classready-collector check 查看",
+        "and {count} more: see classready-collector check",
+    ),
+    "board.refused_files": (
+        "改动没有生效:文件有错,采集器仍按原来的设置和名册运行。改正下面各处后重新加载。",
+        "Changes are not in force: files are wrong, so the collector goes on with what it had. Mend these, and reload.",
+    ),
+    "note.make_up_unsaid": (
+        (
+            "{day}({weekday})调休上课,没有写明上星期几的课:没有这一天课表的学校按 08:00-17:00 上课计算。"
+            '请在 make_up_days 里写 {{date: "{day}", follows: fri}},其中 fri 换成所上的那一天。'
+        ),
+        (
+            "{day} ({weekday}) is a school day (调休), and nothing says whose timetable it follows: where a timetable "
+            'has none for that weekday, lessons are 08:00-17:00. Write {{date: "{day}", follows: fri}} or the like '
+            "into make_up_days"
+        ),
+    ),
+    "note.year_unknown": (
+        (
+            "本版本还不知道 {year} 年的放假安排:暂按周一至周五上课计算,1 月 1 日、5 月 1-2 日、10 月 1-3 日除外。"
+            "国务院公布后请升级 classready,或把放假和调休日写进 days_off、make_up_days。"
+        ),
+        (
+            "the public holidays of {year} are not known to this release: until they are, Monday to Friday are "
+            "school days but for 1 January, 1-2 May and 1-3 October. Once they are announced update classready, "
+            "or write them here (days_off, make_up_days)"
+        ),
+    ),
+    "note.window_over": ("这个维护时段 {ends} 已结束,可以删去。", "over since {ends}: it may go"),
+    "note.exemption_over": (
+        "免考核 {day} 已到期(原因:{reason}),教室已恢复考核:请写新的日期,或者把两项都删去。",
+        (
+            "over since {day}: the room is judged again, whatever exempt says ({reason}): "
+            "write a later day, or take both away"
+        ),
+    ),
+    "weekday.mon": ("周一", "Mon"),
+    "weekday.tue": ("周二", "Tue"),
+    "weekday.wed": ("周三", "Wed"),
+    "weekday.thu": ("周四", "Thu"),
+    "weekday.fri": ("周五", "Fri"),
+    "weekday.sat": ("周六", "Sat"),
+    "weekday.sun": ("周日", "Sun"),
     "board.misconfigured": (
         "接收方“{receiver}”现在什么通知都收不到,原因:{reason}。",
         "{receiver} takes no message at all: {reason}.",
@@ -942,6 +988,13 @@ def reason(code: str, language: Language) -> str:
     """Name the reason an agent gave; one without a text of its own is shown as its code."""
     known = f"reason.{code}"
     return say(known, language) if known in MESSAGES else say("reason.other", language, code=code)
+
+
+def note_text(word: str, fields: Mapping[str, str], language: Language) -> str:
+    """Say what a file leaves open."""
+    weekday = fields.get("weekday")
+    named = {"weekday": say(f"weekday.{weekday}", language)} if weekday else {}
+    return say(f"note.{word}", language, **{**fields, **named})
 
 
 def delivery_problem(found: str, language: Language) -> str:

@@ -21,6 +21,7 @@ from classready.settings import (
     read_secret,
     resolve,
 )
+from collector.app.notes import guessed, written
 from collector.app.receiver_checks import (
     escalation_problems,
     fallback_problems,
@@ -28,16 +29,15 @@ from collector.app.receiver_checks import (
     line_problems,
     login_problems,
 )
-from collector.roster import Roster, exemptions, load_roster
+from collector.roster import Roster, load_roster
 from collector.roster.calendar_checks import calendar_problems
-from collector.roster.calendar_notes import unwritten_notes, written_notes
-from collector.roster.loading import load_files
-from collector.roster.maintenance_checks import over_notes, unknown_subjects, window_problems
+from collector.roster.maintenance_checks import unknown_subjects, window_problems
+from collector.roster.notes import Note
 from collector.roster.reading import Known
 from collector.roster.recall import FILE_NAME, recall, remember
-from collector.roster.timetables import of_office
 from collector.settings import CollectorSettings, EmailReceiver, Listen
 from collector.store.database import StoreAddressError, file_problem, store_url
+from collector.text import note_text
 
 RECEIVER_SECRETS = frozenset({"key_file", "url_file", "sign_secret_file", "password_file", "token_file"})
 
@@ -145,17 +145,16 @@ def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
             "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
         )
         found.append(loaded.problem("listen.host", text))
-    found += [*written_notes(loaded, settings.calendar, today), *over_notes(loaded, settings.maintenance, today)]
-    for office in load_files(sorted(resolve(path, settings.roster).glob("*.yml")), roster.files):
-        found += written_notes(office, of_office(office.value.calendar, settings.calendar), today)
-        found += [*over_notes(office, office.value.maintenance, today), *exemptions.over_notes(office, today)]
-    return found
+    return [*found, *map(_as_problem, written(path, loaded, roster, today))]
 
 
-def guesses(path: Path, today: date) -> list[Problem]:
+def guesses(path: Path, roster: Roster, today: date) -> list[Problem]:
     """What collector.yml leaves to be guessed, which is nobody's mistake."""
-    loaded = load_with_lines(path, CollectorSettings)
-    return list(unwritten_notes(loaded, loaded.value.calendar, today))
+    return list(map(_as_problem, guessed(load_with_lines(path, CollectorSettings), roster, today)))
+
+
+def _as_problem(note: Note) -> Problem:
+    return Problem(note.file, note.line, note.path, note_text(note.word, note.fields, "en"))
 
 
 def load_settings(path: Path) -> CollectorSettings:

@@ -1,47 +1,40 @@
-"""What of a calendar is allowed and may still be a mistake, or must be guessed: for `check`."""
+"""What of a calendar is allowed and may still be a mistake, or must be guessed."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from classready.settings import Loaded, Problem
+from classready.settings import Loaded
 from collector.core.hours import Calendar
+from collector.core.timetable import WEEKDAYS
 from collector.roster.calendar import FUTURE_DAYS, is_unsaid
 from collector.roster.holidays import is_announced, make_up_days
+from collector.roster.notes import Note, note_of
 
 NOTED_MAX_DAYS = 366
 """So far ahead is looked."""
 
 
-def written_notes(loaded: Loaded, in_force: Calendar, today: date) -> Iterator[Problem]:
+def written_notes(loaded: Loaded, in_force: Calendar, today: date) -> Iterator[Note]:
     """What the file's own calendar leaves open; ``in_force`` = it, with what stands behind it."""
     for i, made_up in enumerate(loaded.value.calendar.make_up_days):
         day = date.fromisoformat(made_up.date)
         if day >= today and is_unsaid(day, in_force):
-            yield loaded.problem(f"calendar.make_up_days[{i}]", _unsaid(day))
+            yield _unsaid(loaded, f"calendar.make_up_days[{i}]", day)
 
 
-def unwritten_notes(loaded: Loaded, calendar: Calendar, today: date) -> Iterator[Problem]:
+def unwritten_notes(loaded: Loaded, calendar: Calendar, today: date) -> Iterator[Note]:
     """What the bureau's calendar does not say and the State Council does, or has yet to say."""
     here = {made_up.date for made_up in calendar.make_up_days}
     for day in make_up_days(today, today + timedelta(days=NOTED_MAX_DAYS)):
         if day.isoformat() not in here and is_unsaid(day, calendar):
-            yield loaded.problem("calendar", _unsaid(day))
+            yield _unsaid(loaded, "calendar", day)
     for year in range(today.year, _last_day(calendar, today).year + 1):
         if not is_announced(year):
-            text = (
-                f"the public holidays of {year} are not known to this release: until they are, Monday to Friday are "
-                "school days but for 1 January, 1-2 May and 1-3 October. Once they are announced update classready, "
-                "or write them here (days_off, make_up_days)"
-            )
-            yield loaded.problem("calendar", text)
+            yield note_of(loaded, "calendar", "year_unknown", year=year)
 
 
-def _unsaid(day: date) -> str:
-    return (
-        f"{day} ({day:%a}) is a school day (调休), and nothing says whose timetable it follows: where a timetable has "
-        f'none for that weekday, lessons are 08:00-17:00. Write {{date: "{day}", follows: fri}} or the like into '
-        "make_up_days"
-    )
+def _unsaid(loaded: Loaded, path: str, day: date) -> Note:
+    return note_of(loaded, path, "make_up_unsaid", day=day, weekday=WEEKDAYS[day.weekday()])
 
 
 def _last_day(calendar: Calendar, today: date) -> date:

@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from classready.settings import Loaded, Problem
+from classready.settings import Loaded
 from collector.core.roster import SchoolRoster
 from collector.roster.files import SchoolEntry
 from collector.roster.loading import Roster
+from collector.roster.notes import Note, note_of
 from collector.roster.windows import moments
 
 
@@ -45,13 +46,10 @@ def _midnight_after(entry: SchoolEntry, day: str) -> float:
     return moments(date.fromisoformat(day), "24:00", ZoneInfo(entry.timezone))[0]
 
 
-def over_notes(loaded: Loaded, today: date) -> Iterator[Problem]:
+def over_notes(loaded: Loaded, today: date) -> Iterator[Note]:
     """Exemptions of an office's file that are over."""
     for i, school in enumerate(loaded.value.schools):
         for j, room in enumerate(school.classrooms):
             if room.exempt_until is not None and date.fromisoformat(room.exempt_until) < today:
-                text = (
-                    f"over since {room.exempt_until}: the room is judged again, whatever exempt says ({room.exempt}): "
-                    "write a later day, or take both away"
-                )
-                yield loaded.problem(f"schools[{i}].classrooms[{j}].exempt_until", text)
+                place = f"schools[{i}].classrooms[{j}].exempt_until"
+                yield note_of(loaded, place, "exemption_over", day=room.exempt_until, reason=room.exempt)

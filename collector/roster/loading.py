@@ -23,7 +23,7 @@ from collector.roster.reading import Known, Office, read_office
 from collector.roster.sharing import Shared
 
 NO_CALENDAR = Calendar()
-EXEMPT_UNTIL_YEAR_MAX = 2199
+EXEMPT_UNTIL_YEAR_MAX = 9998
 
 Platforms = Mapping[str, tuple[str, ...]]
 """Platform id -> the agents' targets that make it up."""
@@ -229,7 +229,7 @@ def _exemption_problem(room: ClassroomEntry) -> str | None:
         return f"no such day: {room.exempt_until}"
     # the midnight after it must still be a day that can be reckoned with
     if last.year > EXEMPT_UNTIL_YEAR_MAX:
-        return f"{last} is later than anything is planned: leave it out for an exemption without an end"
+        return f"{last} is later than can be reckoned with: leave it out for an exemption without an end"
     return None
 
 

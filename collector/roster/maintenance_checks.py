@@ -9,6 +9,7 @@ from classready.settings import Loaded, Problem
 from collector.core.maintenance import Maintenance, OfficeMaintenance, OnceWindow, WeeklyWindow, Window
 from collector.core.roster import joined
 from collector.core.timetable import WEEKDAYS
+from collector.roster.notes import Note, note_of
 
 ONCE_MAX_DAYS = 31
 """A longer one is no window: nobody would remember what it was for."""
@@ -103,13 +104,12 @@ def unknown_subjects(loaded: Loaded, windows: Windows, known: Mapping[str, Colle
                     yield loaded.problem(f"{path}.{field}[{j}]", f"no {field.removesuffix('s')} {name!r} {where}")
 
 
-def over_notes(loaded: Loaded, windows: Windows, today: date) -> Iterator[Problem]:
+def over_notes(loaded: Loaded, windows: Windows, today: date) -> Iterator[Note]:
     """Windows that are over, and may go."""
     for i, window in enumerate(windows.once):
         ends = _moment(window.ends)
         if ends is not None and ends.date() < today:
-            text = f"over since {window.ends}: it may go"
-            yield loaded.problem(f"maintenance.once[{i}].ends", text)
+            yield note_of(loaded, f"maintenance.once[{i}].ends", "window_over", ends=window.ends)
 
 
 def _placed(windows: Windows) -> Iterator[tuple[str, Window]]:

@@ -11,6 +11,7 @@ from collector.core.state import School
 from collector.store.records import Counts, Page, Wanted
 from collector.text import Language, Names
 from collector.views.kept import Kept
+from collector.views.notes import Files
 from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
 
@@ -79,3 +80,4 @@ class Bureau:
     undelivered: Callable[[], Sequence[Undelivered]] = tuple
     incidents: Incidents = Incidents()
     records: Records = Records()
+    files: Callable[[], Files] = Files

@@ -18,9 +18,11 @@ from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.words import Cause
 from collector.exposition import Exposition
+from collector.roster.notes import Note
 from collector.store import records as stored
 from collector.text import Names
 from collector.views import Bureau, Incidents, Kept, Records
+from collector.views.notes import Files
 from collector.views.refused import Refusals, nothing_refused
 from collector.views.undelivered import Undelivered
 from collector.views.urgency import Counts
@@ -64,6 +66,7 @@ async def board(
     refusals: Refusals = nothing_refused,
     incidents: Incidents | None = None,
     records: Records | None = None,
+    files: Files | None = None,
 ) -> AsyncIterator[Client]:
     found = {school.roster.school: school for school in schools}
     policy = Policy()
@@ -77,6 +80,7 @@ async def board(
         refusals=refusals,
         incidents=incidents or Incidents(),
         records=records or Records(),
+        files=lambda: files or Files(),
     )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: is_well))
@@ -149,6 +153,25 @@ async def test_hostile_names_stay_text(payload: str) -> None:
             assert page.attributes == expected.attributes
             assert page.links == expected.links
             assert payload.replace("\x00", "\ufffd").split()[0] in page.text.replace("\x00", "\ufffd")
+
+
+async def test_what_files_leave_open_stands_on_the_pages_it_concerns() -> None:
+    """Once each, whatever it is made of; why a reload was refused stands on the front page alone."""
+    script = "<script>x</script>"
+    fields = {"day": "2026-08-31", "reason": script}
+    own = Note(word="exemption_over", file="/r/o.yml", line=7, path="schools[0]", fields=fields, office="511402")
+    other = Note(word="window_over", file="/r/p.yml", line=8, path="", fields={"ends": "x"}, office="511421")
+    files = Files(notes=(own, other), refused=(f"collector.yml:3: {script}",), refused_at=NOW)
+    names = replace(NAMES, offices={**NAMES.offices, "511421": "仁寿县"})
+    async with board(demo_school(), files=files, names=names) as client:
+        front, office, english = [
+            Tags(await read(client, path)) for path in ("/", "/office/511402", "/office/511402?lang=en")
+        ]
+    assert [page.text.count("r/o.yml:7 schools[0]") for page in (front, office, english)] == [1, 1, 1]
+    assert [page.text.count("r/p.yml:8") for page in (front, office)] == [1, 0]
+    assert f"原因:{script}" in office.text
+    assert f"says ({script})" in english.text
+    assert [page.text.count(f"collector.yml:3: {script}") for page in (front, office)] == [1, 0]
 
 
 @pytest.mark.parametrize("path", ["/", "/office/511402", "/school/5114020001", "/school/5114020001?lang=en"])

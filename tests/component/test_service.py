@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from classready.settings import SettingsError
 from collector.app.loading import load_configuration
 from collector.app.service import Service
 from collector.exposition.pieces import plain
@@ -84,3 +85,29 @@ async def test_a_room_whose_exemption_is_over_is_judged_again(tmp_path: Path) ->
         listed = service.engine.schools["s1"].roster.classrooms
         assert {name: room.exempt for name, room in listed.items()} == {"r1": None, "r2": "y"}
         assert service.exemption_ends_at == pytest.approx(32_503_651_200.0)
+
+
+async def test_what_files_leave_open_or_get_wrong_is_kept_for_the_board(tmp_path: Path) -> None:
+    """A reload that is refused says why as long as it lasts; what was known of the files in force stays."""
+    settings = Collector(tmp_path, 'calendar: {make_up_days: [{date: "2040-11-24"}]}\n').settings
+    good = settings.read_text()
+    configuration = load_configuration(settings)
+    async with opened(tmp_path) as store:
+        service = Service(configuration, store)
+        await service.apply(configuration)
+        assert service.applied.is_set()
+        await service.note()
+        open_days = [note.fields.get("day") for note in service.files.notes]
+        assert "2040-11-24" in open_days
+        terms = '[{first: "2039-09-01", last: "2040-01-20"}, {first: "2040-01-20", last: "2040-07-01"}]'
+        settings.write_text(good.replace("calendar: {", f"calendar: {{terms: {terms}, "))
+        with pytest.raises(SettingsError):
+            await service.reload()
+        await service.note()
+        assert [note.fields.get("day") for note in service.files.notes] == open_days
+        (told,) = service.files.refused
+        assert told.startswith("collector.yml:")
+        assert "terms must not overlap: 2040-01-20..2040-07-01" in told
+        settings.write_text(good)
+        await service.reload()
+        assert service.files.refused == ()

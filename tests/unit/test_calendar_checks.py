@@ -165,7 +165,7 @@ def test_two_timetables_for_one_school(tmp_path):
 
 def notes(path: Path, today: date = TODAY) -> list[str]:
     roster = load_configuration(path).roster
-    found = [*advice(path, roster, today), *guesses(path, today)]
+    found = [*advice(path, roster, today), *guesses(path, roster, today)]
     return [str(note).replace(f"{path.parent}/", "") for note in found]
 
 
