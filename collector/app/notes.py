@@ -1,7 +1,8 @@
 """What settings and roster leave open: `check` tells it once, the board as long as it is so."""
 
+import asyncio
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,6 +17,46 @@ from collector.roster.maintenance_checks import over_notes
 from collector.roster.notes import Note, of_office
 from collector.roster.timetables import of_office as calendar_of
 from collector.settings import CollectorSettings
+from collector.views.notes import Files
+
+
+class OpenQuestions:
+    """``files`` is what the board shows, renewed whenever settings or days are."""
+
+    def __init__(self) -> None:
+        self.files = Files()
+        self._asked: tuple[Path, CollectorSettings, Roster] | None = None
+        self._is_asked = asyncio.Event()
+
+    def look_at(self, path: Path, settings: CollectorSettings, roster: Roster) -> None:
+        """These are in force now, or a day has begun."""
+        self._asked = path, settings, roster
+        self._is_asked.set()
+
+    def accept(self) -> None:
+        """What stands on disk is in force."""
+        self.files = replace(self.files, refused=())
+        self._is_asked.set()
+
+    def refuse(self, error: SettingsError, folder: Path) -> None:
+        """Keep why what stands on disk is not in force: who changed it may have left before the reload."""
+        told = tuple(str(problem).replace(f"{folder}/", "") for problem in error.problems)
+        self.files = replace(self.files, refused=told)
+
+    async def run(self) -> None:
+        """Beside everything else: to find the lines of a province's roster takes longer than a start may."""
+        while True:
+            await self._is_asked.wait()
+            self._is_asked.clear()
+            await self.look()
+
+    async def look(self) -> None:
+        if (asked := self._asked) is None:
+            return
+        today = datetime.now(UTC).astimezone().date()
+        found = await asyncio.to_thread(notes_in_force, *asked, today)
+        if found is not None and not self.files.refused:
+            self.files = replace(self.files, notes=found)
 
 
 def notes_in_force(path: Path, settings: CollectorSettings, roster: Roster, today: date) -> tuple[Note, ...] | None:

@@ -6,13 +6,11 @@ import signal
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import structlog
 from aiohttp import ClientSession, web
-from msgspec.structs import replace
 from prometheus_client import Gauge
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -25,7 +23,7 @@ from collector import ack_links, ack_page, api, relay, responder
 from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_to_run, state_folder
-from collector.app.notes import notes_in_force
+from collector.app.notes import OpenQuestions
 from collector.core.bureau.standing import standing
 from collector.core.bureau.words import Notice
 from collector.core.state import School
@@ -53,7 +51,6 @@ from collector.store.transaction import reading
 from collector.text import Names
 from collector.views import Bureau, Incidents, Kept, Records
 from collector.views.bureau import Rows
-from collector.views.notes import Files
 
 NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
 RELOAD_PATH = "/api/v1/reload"
@@ -100,8 +97,7 @@ class Service:
         self.engine.on_change(self.kept.take)
         self.gate = Gate()
         self.ack_key = ack_links.keep_key(state_folder(configuration.path))
-        self.files = Files()
-        self.applied = asyncio.Event()
+        self.open_questions = OpenQuestions()
         self._reloading = asyncio.Lock()
 
     def names(self) -> Names:
@@ -143,7 +139,7 @@ class Service:
         await self.engine.replace_roster(roster, hours, settings.policy)
         self.configuration = configuration
         self.exemption_ends_at = exemptions.next_end(configuration.roster, now)
-        self.applied.set()
+        self.open_questions.look_at(configuration.path, settings, configuration.roster)
         await self._expose_by(settings)
         RELOAD_OK.set(1)
         RELOADED_AT.set_to_current_time()
@@ -161,30 +157,15 @@ class Service:
                 await self.apply(await asyncio.to_thread(load_to_run, self.configuration.path, known))
             except (SettingsError, CommitFailedError) as error:
                 RELOAD_OK.set(0)
-                self._refuse(error)
+                if isinstance(error, SettingsError):
+                    self.open_questions.refuse(error, self.configuration.path.parent)
                 _log.error("reload_failed", problems=str(error).splitlines())
                 raise
-            self.files = replace(self.files, refused=(), refused_at=None)
+            self.open_questions.accept()
             _log.info("reloaded", schools=len(self.engine.schools))
             after = self.configuration.settings
             if late := [name for name in NEEDS_RESTART if getattr(before, name) != getattr(after, name)]:
                 _log.warning("restart_needed", settings=late)
-
-    def _refuse(self, error: SettingsError | CommitFailedError) -> None:
-        """Keep why what stands on disk is not in force: who changed it may have left before the reload."""
-        if isinstance(error, SettingsError):
-            folder = f"{self.configuration.path.parent}/"
-            told = tuple(str(problem).replace(folder, "") for problem in error.problems)
-            self.files = replace(self.files, refused=told, refused_at=time.time())
-
-    async def note(self) -> None:
-        """Look what the files in force leave open."""
-        configuration, today = self.configuration, datetime.now(UTC).astimezone().date()
-        found = await asyncio.to_thread(
-            notes_in_force, configuration.path, configuration.settings, configuration.roster, today
-        )
-        if found is not None and not self.files.refused:
-            self.files = replace(self.files, notes=found)
 
     async def _expose_by(self, settings: CollectorSettings) -> None:
         """Have every school show what it shows by the settings in force; what a commit changed was shown with it."""
@@ -280,7 +261,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.bureau.run()
     yield _renew_calendar(service)
     yield _prune_records(service)
-    yield _keep_notes(service)
+    yield service.open_questions.run()
     yield _reload_on_hangup(service)
     yield feed_watchdog(service.is_alive)
     yield outbox.run()
@@ -322,14 +303,6 @@ async def _prune_records(service: Service) -> None:
         await asyncio.sleep(PRUNE_PAUSE_S if deleted_count else PRUNE_EVERY_S)
 
 
-async def _keep_notes(service: Service) -> None:
-    """Beside everything else: to find the lines of a province's roster takes longer than a start may."""
-    while True:
-        await service.applied.wait()
-        service.applied.clear()
-        await service.note()
-
-
 async def _reload_on_hangup(service: Service) -> None:
     hung_up = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
@@ -356,7 +329,7 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
         undelivered=outbox.undelivered,
         incidents=_incidents(service, store),
         records=_records(store),
-        files=lambda: service.files,
+        files=lambda: service.open_questions.files,
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])

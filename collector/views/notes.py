@@ -18,8 +18,6 @@ class Files(Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     refused: tuple[str, ...] = ()
     """Every problem of the last reload, as `check` tells it; empty = it was applied."""
-    refused_at: float | None = None
-    """When."""
 
 
 class Line(Struct, frozen=True, kw_only=True):

@@ -161,7 +161,7 @@ async def test_what_files_leave_open_stands_on_the_pages_it_concerns() -> None:
     fields = {"day": "2026-08-31", "reason": script}
     own = Note(word="exemption_over", file="/r/o.yml", line=7, path="schools[0]", fields=fields, office="511402")
     other = Note(word="window_over", file="/r/p.yml", line=8, path="", fields={"ends": "x"}, office="511421")
-    files = Files(notes=(own, other), refused=(f"collector.yml:3: {script}",), refused_at=NOW)
+    files = Files(notes=(own, other), refused=(f"collector.yml:3: {script}",))
     names = replace(NAMES, offices={**NAMES.offices, "511421": "仁寿县"})
     async with board(demo_school(), files=files, names=names) as client:
         front, office, english = [

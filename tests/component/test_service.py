@@ -95,19 +95,18 @@ async def test_what_files_leave_open_or_get_wrong_is_kept_for_the_board(tmp_path
     async with opened(tmp_path) as store:
         service = Service(configuration, store)
         await service.apply(configuration)
-        assert service.applied.is_set()
-        await service.note()
-        open_days = [note.fields.get("day") for note in service.files.notes]
+        await service.open_questions.look()
+        open_days = [note.fields.get("day") for note in service.open_questions.files.notes]
         assert "2040-11-24" in open_days
         terms = '[{first: "2039-09-01", last: "2040-01-20"}, {first: "2040-01-20", last: "2040-07-01"}]'
         settings.write_text(good.replace("calendar: {", f"calendar: {{terms: {terms}, "))
         with pytest.raises(SettingsError):
             await service.reload()
-        await service.note()
-        assert [note.fields.get("day") for note in service.files.notes] == open_days
-        (told,) = service.files.refused
+        await service.open_questions.look()
+        assert [note.fields.get("day") for note in service.open_questions.files.notes] == open_days
+        (told,) = service.open_questions.files.refused
         assert told.startswith("collector.yml:")
         assert "terms must not overlap: 2040-01-20..2040-07-01" in told
         settings.write_text(good)
         await service.reload()
-        assert service.files.refused == ()
+        assert service.open_questions.files.refused == ()
