@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from classready.codec import decode_report
 from classready.report import Ack
+from collector.core.bureau.platforms import at_fault
 from collector.core.bureau.step import step as bureau_step
 from collector.core.bureau.words import Bureau, BureauEvent, Notice
 from collector.core.events import AlertChange, VerdictChanged
@@ -21,7 +22,7 @@ from collector.engine.errors import UnknownGatewayError
 from collector.engine.registry import Registry
 from collector.engine.reports import apply_report, spool_of
 from collector.engine.resuming import Remembered
-from collector.engine.rostering import InForce, draft_farewell, put_in_force
+from collector.engine.rostering import InForce, draft_farewell, put_in_force, tell_faults
 from collector.notify.message import Message, render
 from collector.store.ledgers import Ledger, Spool
 from collector.store.states import Stored
@@ -146,6 +147,8 @@ class County:
     def _tell_bureau(self, events: list[BureauEvent], now: float, outcome: Outcome) -> None:
         made = bureau_step(self.bureau, events, now, self._registry.policy, self._registry.scopes)
         self.bureau, self._bureau_due_at = made.bureau, made.wake_at
+        before, self._registry.faults = self._registry.faults, at_fault(self.bureau, now)
+        tell_faults(self._registry, self.schools, before, self._registry.faults, now)
         notices = [effect for effect in made.effects if isinstance(effect, Notice)]
         outcome.messages += [Told(now, notice, render(notice, self._language, self._names())) for notice in notices]
 

@@ -112,7 +112,8 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     flapping: bool = False
     """It opened so often lately that the bureau holds it open until it was well for a while."""
     still: bool = False
-    """An opened one that was open before, when nobody was to be told: observation or maintenance is over."""
+    """An opened one that was open before, when nobody was to be told: observation or maintenance is over.
+    One that is withdrawn from a platform's own fault: it goes on as an incident of its office."""
 
 
 class DeviceMoved(Struct, frozen=True, kw_only=True):

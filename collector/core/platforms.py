@@ -12,10 +12,15 @@ def platform_state(school: School, platform: str, gateway: str, now: float, poli
     """Whether a platform is reachable from ``gateway``: every target that is fetched over HTTP must answer.
 
     A lesson's page whose videos do not come is no lesson. Where the platform itself is at fault (``platform_faults``),
-    no school is to blame.
+    no school is to blame, and no room is called ready for what others miss.
     """
     if platform in school.state.platform_faults:
         return "unknown"
+    return reached(school, platform, gateway, now, policy)
+
+
+def reached(school: School, platform: str, gateway: str, now: float, policy: Policy) -> VerdictValue:
+    """The same by what is seen here alone: whoever reaches it again says so, and so a platform's own fault ends."""
     readings = [school.state.platforms.get(f"{gateway}/{t}") for t in school.roster.platforms.get(platform, ())]
     # a target that is only pinged is no part of the answer: many networks drop echo requests
     fetched = [reading and reading.http for reading in readings if reading is None or reading.http is not None]

@@ -7,6 +7,7 @@ from collector.core.case import Shared
 from collector.core.findings import BAD, Finding, required_bps
 from collector.core.link import Line, Tested, divided, exits_of, legs_interval, link_bps, part_state, segment_interval
 from collector.core.mute import silence_held_until
+from collector.core.platforms import reached
 from collector.core.power import of_groups
 from collector.core.subject import Subject
 from collector.core.wiring import switch_of
@@ -195,9 +196,17 @@ def _platforms(common: Shared) -> Iterator[Finding]:
             yield Finding(
                 subject=Subject("platform", gateway, platform),
                 cause=Cause.PLATFORM_UNREACHABLE,
-                bad=_NOT[common.upstream[gateway].platforms[platform]],
+                bad=_missed(common, platform, gateway),
                 gateway=gateway,
                 evidence_at=newest.observed_at,
                 late=newest.late,
                 classrooms=common.upstream[gateway].rooms,
             )
+
+
+def _missed(common: Shared, platform: str, gateway: str) -> VerdictValue:
+    """A platform's own fault opens nothing, and closes where the platform is reached again."""
+    if platform not in common.school.state.platform_faults:
+        return _NOT[common.upstream[gateway].platforms[platform]]
+    is_back = reached(common.school, platform, gateway, common.now, common.policy) == "yes"
+    return "no" if is_back else "unknown"

@@ -7,13 +7,14 @@ everything is told and nothing twice.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau import rectification
+from collector.core.bureau.platforms import at_fault
 from collector.core.bureau.root import Scope
 from collector.core.bureau.step import Step, step
 from collector.core.bureau.words import (
@@ -70,11 +71,17 @@ class Dispatcher:
         self._busy = asyncio.Lock()
         self._news = asyncio.Event()
         self._on_notice: list[Callable[[], None]] = []
+        self._on_faults: list[Callable[[frozenset[str]], Awaitable[None]]] = []
+        self._faults: frozenset[str] = frozenset()
         self.state = Bureau()
 
     def on_notice(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called when the outbox got new rows."""
         self._on_notice.append(callback)
+
+    def on_faults(self, callback: Callable[[frozenset[str]], Awaitable[None]]) -> None:
+        """Have ``callback`` called with the platforms that are themselves at fault, whenever they are others."""
+        self._on_faults.append(callback)
 
     def wake(self) -> None:
         """Say that a commit put something into the queue."""
@@ -128,6 +135,7 @@ class Dispatcher:
                 except BaseException:
                     self._known = None
                     raise
+                await self._tell_faults()
                 if not is_more:
                     return wake_at
                 await asyncio.sleep(0)
@@ -172,6 +180,14 @@ class Dispatcher:
         """
         async with self._begin() as connection:
             return await records.prune(connection, self._clock(), self._policy().records_kept_years * YEAR_S)
+
+    async def _tell_faults(self) -> None:
+        faults = at_fault(self.state, self._clock())
+        if faults != self._faults:
+            _log.warning("platform_faults", platforms=sorted(faults))
+            self._faults = faults
+            for tell in self._on_faults:
+                await tell(faults)
 
     def _announce(self, made: Step, *, told: bool) -> None:
         for effect in made.effects:

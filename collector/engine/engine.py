@@ -20,7 +20,7 @@ from collector.engine.pace import Pace
 from collector.engine.queue import Queue, give_up
 from collector.engine.refusals import Refused
 from collector.engine.registry import Registry
-from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force
+from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force, tell_faults
 from collector.engine.timekeeping import Timekeeper
 from collector.engine.writing import Writer
 from collector.roster import Roster
@@ -33,6 +33,8 @@ ANSWER_MAX_S = 30.0
 JUDGING_AT_START_S = 2.0
 """For schools that nothing happened to while the collector was away; beyond it, they are judged while reports come in:
 20,000 within half a minute, or each with its own report if that comes sooner."""
+TOLD_IN_A_TURN = 1_000
+"""Schools: to tell so many takes 3 ms, and the clockwork looks at them as it has time."""
 UNWELL_AFTER_S = 30.0
 """Without a turn of the clockwork."""
 
@@ -55,6 +57,7 @@ class Engine:
         self.bureau = Dispatcher(
             self._writer.exclusive, receivers, lambda: self._registry.policy, clock, lambda: self._registry.scopes
         )
+        self.bureau.on_faults(self._spread_faults)
         self._committer = Committer(self._registry, self._writer, self._time, self.bureau.wake)
         self._queue = Queue()
         self._intake = Intake(self._queue, self._committer)
@@ -160,6 +163,20 @@ class Engine:
     async def save(self, within_s: float) -> int:
         """Store what only moved on, at the end of work; return how many schools there was no time for."""
         return await self._clockwork.save(within_s)
+
+    async def _spread_faults(self, faults: frozenset[str]) -> None:
+        """Have every school hear which platforms are themselves at fault, some in a turn.
+
+        Nothing of it is stored: at a start each school is told where it differs from what the bureau knows.
+        """
+        registry, names = self._registry, tuple(self.schools)
+        async with self._writer.turn():
+            before, registry.faults = registry.faults, faults
+        for some in range(0, len(names), TOLD_IN_A_TURN):
+            async with self._writer.turn():
+                due_at = self._time.now()
+                tell_faults(registry, names[some : some + TOLD_IN_A_TURN], before, faults, due_at)
+            await asyncio.sleep(0)
 
     # --- roster ------------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,8 @@ class Registry:
         self.policy = policy
         self.roster = Roster()
         self.scopes: Mapping[str, Scope] = {}
+        self.faults: frozenset[str] = frozenset()
+        """Platforms that every school has heard, or is hearing, to be at fault themselves."""
         self.rows: dict[str, Row] = {}
         self.due = DueTimes()
         self._schools: dict[str, School] = {}

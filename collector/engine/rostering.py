@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau.root import scopes_of
 from collector.core.due import next_due
-from collector.core.events import PolicyChanged, RosterChanged
+from collector.core.events import PlatformFault, PolicyChanged, RosterChanged
 from collector.core.policy import Policy
 from collector.core.roster import Hours
 from collector.core.state import Away, School
@@ -65,6 +65,20 @@ def put_in_force(
         registry.tell(name, PolicyChanged(), now)
 
 
+def tell_faults(
+    registry: Registry,
+    names: Iterable[str],
+    before: frozenset[str],
+    now_faulty: frozenset[str],
+    due_at: float | None = None,
+) -> None:
+    """Have schools hear which platforms are at fault themselves now, and which no longer; in a turn only."""
+    changes = [PlatformFault(platform=platform, on=platform in now_faulty) for platform in sorted(before ^ now_faulty)]
+    for name in names:
+        for change in changes if name in registry.rows else ():
+            registry.tell(name, change, due_at)
+
+
 def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, is_held: bool) -> bool:
     """Take in a school as it is remembered; say whether it must still be what it was then."""
     stored, resumed = memory.schools.get(name), memory.resumed(name, new.roster)
@@ -74,6 +88,7 @@ def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, i
     registry.enter(name, school, row)
     if resumed:
         registry.tell(name, resumed)
+    tell_faults(registry, [name], frozenset(school.state.platform_faults), registry.faults)
     return _is_as_it_was(school, stored, memory.read_at, new.policy)
 
 

@@ -83,6 +83,7 @@ async def save(
             continue
         for name, incident in desk.incidents.items():
             if (prior := was.incidents.get(name)) is not incident:
+                prior = prior or _elsewhere(before, name)
                 rows.append(_incident_row(incident, None))
                 members.compare(name, prior.schools if prior else {}, incident.schools)
         if (stored := _stored(desk)) != _stored(was):
@@ -94,6 +95,11 @@ async def save(
     except IntegrityError as error:  # a row that should be new is there
         raise StaleStateError from error
     return Revisions({name: revision for name, revision in kept.items() if name not in ended}, desks)
+
+
+def _elsewhere(before: Bureau, name: str) -> Incident | None:
+    """The incident that stood at another desk: one of an office may turn out to be everybody's."""
+    return next((desk.incidents[name] for desk in before.desks.values() if name in desk.incidents), None)
 
 
 def _stored(desk: Desk) -> _StoredDesk:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from collector.core.bureau import acks, digest, escalation, flapping, groups, incidents, moves, pace
+from collector.core.bureau import acks, digest, escalation, flapping, groups, incidents, moves, pace, platforms
 from collector.core.bureau.incidents import Members
 from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
@@ -16,7 +16,11 @@ from collector.core.policy import Policy
 class OpenDesk:
     """``effects``: what began and what ended while this was folded or told."""
 
-    def __init__(self, office: str, desk: Desk, now: float, policy: Policy, scope: Scope) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917
+        self, office: str, desk: Desk, now: float, policy: Policy, scope: Scope, at_fault: set[str]
+    ) -> None:
+        """``at_fault``: the platforms whose own fault is everybody's; it grows and shrinks while this is open."""
+        self._at_fault = at_fault
         self._office, self._now, self._policy, self._scope = office, now, policy, scope
         self._incidents = dict(desk.incidents)
         self._own: dict[str, dict[str, Members]] = {}
@@ -93,6 +97,8 @@ class OpenDesk:
         """When its news may go: the first of them waits for others, and none of them puts it off."""
         if not incident.tally.news_count:
             return None
+        if incident.scope == "bureau":
+            return incident.due_at
         due_at = incidents.news_due_at(incident, self._now, self._policy, self._scope)
         return due_at if incident.due_at is None else min(due_at, incident.due_at)
 
@@ -104,6 +110,27 @@ class OpenDesk:
         self._incidents.pop(incident.id, None)
         self._own.pop(incident.id, None)
         self.effects.append(IncidentChanged("closed", incident, self._now))
+
+    # --- what everybody misses ---------------------------------------------------------------------------------------
+
+    def has_home(self, change: AlertChange) -> bool:
+        """Whether an incident here has this alert, or would take it."""
+        return groups.home_of(change, self._incidents.values(), self._policy) is not None
+
+    def release(self, number: str) -> Incident:
+        """Give away an incident that goes on elsewhere."""
+        self._own.pop(number, None)
+        return self._incidents.pop(number)
+
+    def hand_over(self) -> list[tuple[str, Incident]]:
+        """Give away, each with its platform, what turned out to be everybody's: it ends here."""
+        given = [incident for incident in self._incidents.values() if self._is_everybodys(incident)]
+        for incident in given:
+            self._keep(replace(incident, schools={}))
+        return [(platform, incident) for incident in given if (platform := platforms.about(incident)) is not None]
+
+    def _is_everybodys(self, incident: Incident) -> bool:
+        return incident.scope != "bureau" and platforms.about(incident) in self._at_fault
 
     # --- moves -------------------------------------------------------------------------------------------------------
 
@@ -130,8 +157,11 @@ class OpenDesk:
             told_at = None if incident.notified_at is None else min(incident.notified_at, now)
             ends_at = incident.ends_at and incidents.ends_at(incident.schools, self._policy)
             ends_at = ends_at and min(ends_at, now + self._policy.flapping_quiet_s)
-            if (due_at, told_at, ends_at) != (incident.due_at, incident.notified_at, incident.ends_at):
-                self._incidents[name] = replace(incident, due_at=due_at, notified_at=told_at, ends_at=ends_at)
+            fault_at = incident.fault_at and min(incident.fault_at, now + self._policy.spread_wait_s)
+            over_at = incident.over_at and min(incident.over_at, now + self._policy.spread_wait_s)
+            self._incidents[name] = replace(
+                incident, due_at=due_at, notified_at=told_at, ends_at=ends_at, fault_at=fault_at, over_at=over_at
+            )
 
     def settle(self) -> set[str]:
         """Let what came and went be over where it was well for long enough; return the schools concerned."""
@@ -223,6 +253,9 @@ class OpenDesk:
         Return which goes on, and what those brought that the office was told of by themselves.
         """
         incident, brought = self._incidents[name], dict[str, int]()
+        if incident.scope == "bureau":
+            self._keep(replace(incident, joined={}))
+            return name, dict(incident.joined)
         if not incidents.has_begun(incident):
             return name, brought
         found = groups.same_root(incident, self._incidents.values(), self._scope, self._policy)
@@ -261,6 +294,10 @@ class OpenDesk:
         night_ends_at = self._awake_at(self._now)
         floor = [night_ends_at] if night_ends_at > self._now else []
         ends = [incident.ends_at for incident in self._incidents.values() if incident.ends_at is not None]
+        for incident in self._incidents.values():
+            ends += [at for at in (incident.fault_at, incident.over_at) if at is not None and at > self._now]
+        if self._at_fault and any(self._is_everybodys(incident) for incident in self._incidents.values()):
+            return self._now
         untaken = (escalation.due_at(i, self._scope, self._policy) for i in self._incidents.values())
         ends += [at for at in untaken if at is not None]
         return min([*ends, *(max([at, self._may_go_at(name), *floor]) for at, name in self._times())], default=None)

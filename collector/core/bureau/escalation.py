@@ -15,7 +15,7 @@ from collector.core.policy import Policy
 def due_at(incident: Incident, scope: Scope, policy: Policy) -> float | None:
     """When nobody has said for long enough to be on it; None = nobody is asked, or nobody knows when lessons are."""
     wanted_h, told_at = policy.escalate_after_lesson_hours, incident.told_at
-    if not wanted_h or told_at is None or can_wait(incident):
+    if not wanted_h or told_at is None or can_wait(incident) or incident.scope == "bureau":
         return None
     if incident.acknowledgement is not None or incident.escalated_at is not None or not incident.tally.open_count:
         return None

@@ -113,7 +113,7 @@ def joined_root(incident: Incident, scope: Scope) -> Root:
             case "exit":
                 exits = Counter(name for alert in _alerts([incident]) for name in alert.exits)
                 return Root("exit", max(exits, key=lambda name: exits[name], default=None))
-            case "platform":
+            case "platform" | "bureau":
                 return Root("platform")
             case _:
                 pass

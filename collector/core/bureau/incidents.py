@@ -103,6 +103,24 @@ def withdrawn(members: Members, office: str, now: float) -> Members:
     return members
 
 
+def handed_back(members: Members, now: float) -> Members:
+    """A platform's own fault is over: what is still open goes on as its office's, and is no longer told here."""
+    for member in members:
+        if member.ending is not None:
+            calm = replace(member, alert=replace(member.alert, flapping=False), ending=None)
+            members = closed(_with(members, member, calm), member.ending)
+        elif member.is_open:
+            change = replace(member.alert, change="closed", why="withdrawn", still=True, at=now)
+            members = closed(members, change)
+    return members
+
+
+def listed(members: Members, office: str, name: str) -> Members:
+    """As the roster lists the school now."""
+    alerts = (replace(member.alert, office=office, school_name=name) for member in members)
+    return tuple(replace(member, alert=alert) for member, alert in zip(members, alerts, strict=True))
+
+
 def renamed(members: Members, name: str) -> Members:
     if all(member.alert.school_name == name for member in members):
         return members
@@ -177,7 +195,8 @@ def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> floa
             return may_be_told_at(incident.cause, incident.due_at, scope.hours, policy)
         # the morning that it waits for is asked for again: that day may be none by now, or none was known then
         return next_morning(scope.hours, incident.due_at, now, policy)
-    if incident.notified_at is None:
+    # the platform's own fault stands in no digest: nobody who reads one can mend it
+    if incident.notified_at is None or incident.scope == "bureau":
         return None
     return next_morning(scope.hours, another_day(scope.hours, incident.notified_at), now, policy)
 

@@ -32,6 +32,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     school_count: int = 0
     operators: Mapping[str, int] = {}
     """Operator -> how many of the schools it serves."""
+    platforms: Mapping[str, int] = {}
+    """Platform -> how many gateways are to look at it."""
     hours: Hours = Hours()
     """Of most of its schools."""
 
@@ -51,10 +53,19 @@ def scopes_of(schools: Iterable[SchoolRoster], hours: Mapping[str, Hours]) -> di
         office: Scope(
             school_count=len(listed),
             operators=Counter(school.operator for school in listed if school.operator),
+            platforms=_platforms(listed),
             hours=_of_most([hours[school.school] for school in listed if school.school in hours]),
         )
         for office, listed in by_office.items()
     }
+
+
+def _platforms(listed: Iterable[SchoolRoster]) -> dict[str, int]:
+    gateways: dict[str, set[str]] = {}
+    for school in listed:
+        for platform in school.platforms:
+            gateways.setdefault(platform, set()).update(school.gateways)
+    return {platform: len(found) for platform, found in gateways.items()}
 
 
 def _of_most(found: Sequence[Hours]) -> Hours:
@@ -85,6 +96,19 @@ def shared_root(cause: Cause, alerts: Iterable[AlertChange], scope: Scope) -> Ro
     """What several schools hang on that began to fail together; None = each of them is alone with it."""
     root = root_of(cause, alerts, scope, together=True)
     return None if root.actor == "school" else root
+
+
+def beyond_platform(alerts: Sequence[AlertChange], scope: Scope) -> Root | None:
+    """The operator whose schools alone miss a platform, in all offices together (``scope``); None = there is none."""
+    failing: dict[str, list[AlertChange]] = {}
+    for alert in alerts:
+        failing.setdefault(alert.school, []).append(alert)
+    if name := _operator(failing, scope, TOGETHER_MIN_RATIO, among_others=True):
+        return Root("operator", name)
+    # the first of them to be seen are too few for shares, and all of one operator are so by no chance
+    names = {alert.operator for alert in alerts}
+    name = names.pop() if len(names) == 1 and len(failing) >= SEVERAL else None
+    return Root("operator", name) if name and scope.operators.get(name, 0) < scope.school_count else None
 
 
 def _of_platform(failing: Mapping[str, list[AlertChange]], scope: Scope, share_min_ratio: float) -> Root:

@@ -127,6 +127,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     """Whom it asks to act by the last message that something began; None = no such message, or an earlier release's."""
     root_name: str | None = None
     """Of the operator or the exit that it named."""
+    fault_at: float | None = None
+    """Of a platform's own fault: from when on every school is told so; None = it is none, or over."""
+    over_at: float | None = None
+    """When that is over, unless the platform is missed again."""
+    joined: Mapping[str, int] = {}
+    """Incidents that the next message says to be this one, each with the rooms that it brought."""
 
 
 class Desk(Struct, frozen=True, kw_only=True):
