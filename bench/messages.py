@@ -98,6 +98,14 @@ def over(member: AlertChange, **fields: object) -> AlertChange:
     return replace(member, change="closed", at=AT - 60, **fields)
 
 
+def elsewhere(member: AlertChange) -> AlertChange:
+    return replace(member, school="5114210001", school_name="文林镇小学", office="511421")
+
+
+def fault(*members: AlertChange, **fields: object) -> Notice:
+    return notice(*members, **{"office": "", "actor": "platform", "incident": "000120", **fields})
+
+
 def storm(language: Language) -> str:
     """As a WeCom group reads it: its three parts."""
     members = [replace(silent("5114020001", 20), school=f"s{n:03}", school_name=f"第{n}小学") for n in range(1, 201)]
@@ -158,10 +166,26 @@ EXAMPLES: tuple[Example, ...] = (
         notice(PLATFORM, actor="school"),
     ),
     of(
-        "opened: a platform, from everywhere",
-        "Nobody here can do anything, and it says so.",
-        notice(
-            PLATFORM, replace(PLATFORM, school="5114020002", school_name="思蒙镇中心小学"), office="", actor="platform"
+        "a platform's own fault",
+        "One message for all offices; nobody here can do anything, and it says so.",
+        fault(PLATFORM, elsewhere(PLATFORM), joined=("000121",), joined_classrooms=2),
+    ),
+    of(
+        "a platform's own fault, missed by many",
+        "By office, where they are more than ten schools.",
+        fault(
+            *(replace(PLATFORM, school=f"s{n}") for n in range(40)),
+            *(replace(elsewhere(PLATFORM), school=f"t{n}") for n in range(12)),
+        ),
+    ),
+    of(
+        "a platform is back",
+        "One message for all offices; who still does not reach it has a trouble of his own.",
+        fault(
+            over(PLATFORM),
+            elsewhere(over(PLATFORM, why="withdrawn", still=True)),
+            kind="resolved",
+            remaining_classrooms=0,
         ),
     ),
     of(

@@ -491,6 +491,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室已恢复",
         "{schools} school(s), {classrooms} classroom(s) recovered",
     ),
+    "chat.fault": (
+        "平台自身的故障:多处网关同时打不开,其他都正常",
+        "The platform's own fault: gateways of many places miss it, and reach all else",
+    ),
+    "chat.goes_on": (
+        "{schools} 所学校 {classrooms} 间教室仍打不开,由所在单位另行通知",
+        "{schools} school(s), {classrooms} classroom(s) still do not reach it: told by their offices, as their own",
+    ),
     "chat.withdrawn_scale": (
         "{schools} 所学校 {classrooms} 间教室不再计入",
         "{schools} school(s), {classrooms} classroom(s) no longer counted here",
@@ -616,6 +624,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item_half_duplex": ("半双工", "half duplex"),
     "chat.item_up": ("上行", "upload"),
     "chat.item_moved_away": ("已划转至{office}", "moved to {office}"),
+    "chat.item_goes_on": ("仍打不开,由所在单位另行通知", "still not reached, told by its office as its own"),
     "chat.item_withdrawn": (
         "已免评、移出名册、更换或改接",
         "exempt, no longer listed, replaced or connected elsewhere",

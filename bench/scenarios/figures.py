@@ -293,6 +293,39 @@ def operator_outage_messages(story: Story) -> Figure:
     return Figure(sum(_is_of(heard, story.truths[0]) for heard in story.messages), 1)
 
 
+def platform_fault_messages(story: Story) -> Figure:
+    """Messages to all offices about a platform that fails for an hour in three of them: that it does, and that it is
+    over. The note has what single offices were told beside, one of whose schools has a trouble of its own.
+    """
+    said = [heard.told.notice for heard in story.messages]
+    to_all = sum(not notice.office for notice in said)
+    return Figure(to_all, 1, f"{len(said) - to_all} to single offices")
+
+
+def platform_fault_right(story: Story) -> Figure:
+    """1 where all offices were asked to wait for the platform, then told that it is back, and the school that goes on
+    to miss it was told to its own office afterwards, as that school's, until it was well again; else 0.
+    """
+    fault, alone = story.truths
+    to_all = [heard for heard in story.messages if not heard.told.notice.office]
+    own = [
+        (heard, member)
+        for heard in story.messages
+        if heard.told.at > fault.ended_at and heard.told.notice.office
+        for member in news(heard)
+    ]
+    told = [heard for heard, member in own if member.change == "opened"]
+    is_right = (
+        [heard.told.notice.kind == "resolved" for heard in to_all] == [False, True]
+        and _asks(to_all[0], "platform")
+        and {member.school for _, member in own} == alone.schools
+        and all(_asks(heard, "school") for heard in told)
+        and [member.change for _, member in own] == ["opened", "closed"]
+    )
+    first_s = to_all[0].told.at - fault.began_at if to_all else 0.0
+    return Figure(float(is_right), 1, f"told after {first_s:.0f} s")
+
+
 def _share(found: Sequence[bool | None]) -> Figure:
     return Figure(sum(map(bool, found)) / max(1, len(found)), len(found))
 

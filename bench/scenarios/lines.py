@@ -33,6 +33,8 @@ GOALS: Final = {
     "outage_messages_per_office": Goal("at most", 3),
     "operator_outage_right": Goal("at least", 1),
     "operator_outage_messages": Goal("at most", 2),
+    "platform_fault_messages": Goal("at most", 2),
+    "platform_fault_right": Goal("at least", 1),
 }
 
 

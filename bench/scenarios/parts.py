@@ -1,16 +1,17 @@
-"""The runs that figures are taken from: weeks with causes, quiet weeks, a flapping gateway, two great outages."""
+"""The runs that figures are taken from: weeks with causes, quiet weeks, a flapping gateway, three great outages."""
 
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench.scenarios import days, figures
 from bench.scenarios.figures import Figure
 from bench.scenarios.lines import Miss
 from bench.scenarios.misses import misses
-from bench.scenarios.places import Place, places
+from bench.scenarios.places import OFFICES, Place, places
 from bench.scenarios.run import Story, play
 from bench.scenarios.schedule import Truth, schedule
 from bench.scenarios.strikes import Hit
@@ -91,6 +92,23 @@ def outage(seed: int, _size: Size) -> Iterator[tuple[str, Figure]]:
     yield "outage_messages_per_office", figures.outage_messages_per_office(_outage(seed, found, list(found)))
 
 
+def platform(seed: int, _size: Size) -> Iterator[tuple[str, Figure]]:
+    """A platform fails for an hour for three offices of twelve schools; one school goes on to miss it by itself."""
+    offices = sorted(OFFICES)
+    found = tuple(replace(place, office=offices[n % len(offices)]) for n, place in enumerate(places(seed, 36)))
+    began_at, ended_at = days.at(FIRST, 9.5), days.at(FIRST, 10.5)
+    alone = found[-1]
+    broken = tuple(Breakage(place.id, "platform", "national", "status_unexpected") for place in found)
+    own = Breakage(alone.id, "platform", "national", "name_unresolved")
+    truths = [
+        _truth("platform_down", list(found), broken, began_at, ended_at),
+        _truth("platform_unresolved", [alone], (own,), began_at, ended_at + days.HOUR_S),
+    ]
+    story = play(seed, found, truths, (began_at - days.HOUR_S / 2, ended_at + 3 * days.HOUR_S), title="platform")
+    yield "platform_fault_messages", figures.platform_fault_messages(story)
+    yield "platform_fault_right", figures.platform_fault_right(story)
+
+
 def _outage(seed: int, found: tuple[Place, ...], hit: list[Place]) -> Story:
     began_at, ended_at = days.at(FIRST, 9.5), days.at(FIRST, 10.5)
     broken = tuple(Breakage(place.id, "line cut") for place in hit)
@@ -114,4 +132,5 @@ PARTS: Final = {
     "flapping": flapping,
     "operator": operator_outage,
     "outage": outage,
+    "platform": platform,
 }

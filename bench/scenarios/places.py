@@ -11,8 +11,9 @@ from collector.core.roster import Classroom, SchoolRoster
 from collector.roster import Roster
 from collector.roster.files import GatewayEntry, SchoolEntry
 
+OFFICES: Final = {"511402": "东坡区", "511421": "仁寿县", "511423": "洪雅县"}
 OFFICE: Final = "511402"
-OFFICE_NAME: Final = "东坡区"
+"""Of all schools but where a part has several offices."""
 EXIT: Final = "metro"
 PLATFORMS: Final[Mapping[str, tuple[str, ...]]] = {
     "national": ("national-page", "national-files"),
@@ -63,6 +64,7 @@ class Place(Struct, frozen=True, kw_only=True):
     port_poll_s: float
     has_night_cut: bool
     """A master switch takes the power of the gateway, too, from evening to morning and on most free days."""
+    office: str = OFFICE
 
     def behind(self, switch: str) -> tuple[str, ...]:
         """The switches that are reached through ``switch``."""
@@ -136,7 +138,7 @@ def _room(seed: int, school: str, number: int, gateway: str, switches: Mapping[s
 
 def roster(found: tuple[Place, ...]) -> Roster:
     return Roster(
-        offices={OFFICE: OFFICE_NAME},
+        offices={place.office: OFFICES[place.office] for place in found},
         schools={place.id: _listed(place) for place in found},
         entries={place.id: SchoolEntry(id=place.id, name=place.name, operator=place.operator) for place in found},
         gateways={entry.id: entry for place in found for entry in _gateways(place)},
@@ -145,7 +147,7 @@ def roster(found: tuple[Place, ...]) -> Roster:
 
 def _listed(place: Place) -> SchoolRoster:
     return SchoolRoster(
-        office=OFFICE,
+        office=place.office,
         school=place.id,
         name=place.name,
         kind=place.kind,

@@ -20,6 +20,8 @@ from collector.text import MESSAGES, Language, Names, duration, moment, rate, sa
 NAME_MAX_CHARACTERS = 40
 NOTE_MAX_CHARACTERS = 100
 NAMED_ROOMS_MAX = 3
+NAMED_SCHOOLS_MAX = 10
+"""In what is told to every office."""
 
 _LOOKALIKES = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in "@<>[](){}*_`~#|\\!&./:$^=\"'"})
 """Everything that Markdown, HTML or a client's own link detection could act on -> its full-width twin."""
@@ -97,7 +99,7 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
     parts = [render(part, language, names) for part in notice.parts]
     abouts = [_about(part, language) for part in notice.parts]
     separator = say("chat.item_separator", language)
-    office = clean(names.office(notice.office))
+    office = clean(names.office(notice.office)) if notice.office else say("chat.everywhere", language)
     title = say(f"chat.{notice.kind}", language, office=office, count=len(parts))
     return Message(
         language=language,
@@ -174,20 +176,30 @@ def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable
     opened = [member for member in notice.members if member.change == "opened"]
     if opened:
         yield _scale("added" if notice.kind == "updated" else "affected", opened, language)
+    if opened and not notice.office and notice.actor == "platform":
+        yield say("chat.fault", language)
     if notice.joined:
         listed = say("list.separator", language).join(clean(number) for number in notice.joined[:NAMED_ROOMS_MAX])
         yield say("chat.same_fault", language, incidents=listed, classrooms=notice.joined_classrooms)
     if notice.known_classrooms:
         yield say("chat.known", language, classrooms=notice.known_classrooms)
-    for scale, why in (("recovered", "recovered"), ("withdrawn_scale", "withdrawn")):
-        if closed := [member for member in notice.members if member.change == "closed" and member.why == why]:
-            yield _scale(scale, closed, language)
+    yield from _over([member for member in notice.members if member.change == "closed"], language)
     if notice.still_classrooms:
         yield say("chat.still", language, classrooms=notice.still_classrooms)
     if notice.kind == "updated":
         yield say("chat.total", language, classrooms=notice.remaining_classrooms)
     elif not opened and notice.remaining_classrooms:
         yield say("chat.remaining", language, classrooms=notice.remaining_classrooms)
+
+
+def _over(closed: Sequence[AlertChange], language: Language) -> Iterable[str]:
+    for scale, why, still in (
+        ("recovered", "recovered", False),
+        ("goes_on", "withdrawn", True),
+        ("withdrawn_scale", "withdrawn", False),
+    ):
+        if found := [member for member in closed if (member.why, member.still) == (why, still)]:
+            yield _scale(scale, found, language)
 
 
 def _scale(scale: str, members: Sequence[AlertChange], language: Language) -> str:
@@ -229,6 +241,9 @@ def next_step(cause: Cause, actor: Actor, language: Language) -> str:
 
 def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
     """One for each school and what became of it: a school may have a part that fails and one that is well again."""
+    if not notice.office and len({member.school for member in notice.members}) > NAMED_SCHOOLS_MAX:
+        yield from _office_items(notice.members, language, names)
+        return
     by_school: dict[tuple[str, str, str], list[AlertChange]] = {}
     for member in notice.members:
         by_school.setdefault((member.school, member.change, member.why), []).append(member)
@@ -236,6 +251,20 @@ def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
         rooms = frozenset(room for member in members for room in member.classrooms)
         facts = say("chat.item_separator", language).join(_facts(notice, members, language, names))
         yield Item(name=clean(members[0].school_name) or clean(school), facts=facts, classrooms=rooms)
+
+
+def _office_items(members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[Item]:
+    """One for each office and what became of it: which of its schools they are, everybody else need not read."""
+    by_office: dict[tuple[str, str, str], list[AlertChange]] = {}
+    for member in members:
+        by_office.setdefault((member.office, member.change, member.why), []).append(member)
+    for (office, _, _), found in by_office.items():
+        platforms = (
+            say("chat.item_platform", language, platform=clean(names.platform(p))) for p in _named(found, "platform")
+        )
+        facts = say("chat.item_separator", language).join((_scale("affected", found, language), *platforms))
+        rooms = frozenset(f"{member.school}/{room}" for member in found for room in member.classrooms)
+        yield Item(name=clean(names.office(office)), facts=facts, classrooms=rooms)
 
 
 def _moved_items(moves: Sequence[DeviceMoved], language: Language, names: Names) -> Iterable[Item]:
@@ -321,6 +350,8 @@ def _named(members: Sequence[AlertChange], kind: SubjectKind) -> list[str]:
 
 def _withdrawal(member: AlertChange, notice: Notice, language: Language, names: Names) -> str:
     """Nobody knows whether it is well now, so nothing says that it recovered."""
+    if member.still:
+        return say("chat.item_goes_on", language)
     if notice.office and member.office != notice.office:
         return say("chat.item_moved_away", language, office=clean(names.office(member.office)))
     return say("chat.item_withdrawn", language)

@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from sqlalchemy import Row, delete, event, func, select
@@ -104,11 +106,13 @@ async def empty(store) -> None:
             await connection.execute(delete(table))
 
 
-async def perform(store, script, kill_at: int | None = None, error: type[BaseException] = Killed) -> int:
+async def perform(
+    store, script, kill_at: int | None = None, error: type[BaseException] = Killed, scopes: Any = MappingProxyType({})
+) -> int:
     """Play ``script``; a bureau that is killed is followed by another one. Return how many times it was stopped."""
     clock, countdown, stopped = FakeClock(), Countdown(kill_at, error), 0
     begin = begin_on(store, countdown)
-    bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock)
+    bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock, lambda: scopes)
     event.listen(store.writer.sync_engine, "before_cursor_execute", countdown.reach)
     for seconds, changes in script:
         clock.now, left, countdown.left = NOW + seconds, countdown.left, None
@@ -121,7 +125,7 @@ async def perform(store, script, kill_at: int | None = None, error: type[BaseExc
                 break
             except Killed:
                 stopped += 1
-                bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock)
+                bureau = Dispatcher(begin, RECEIVERS, lambda: POLICY, clock, lambda: scopes)
             except CommitFailedError:
                 stopped += 1
     event.remove(store.writer.sync_engine, "before_cursor_execute", countdown.reach)

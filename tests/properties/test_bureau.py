@@ -1,7 +1,7 @@
 """Whatever schools tell, in whatever order: the bureau says it once, it adds up, and it comes to an end."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -78,13 +78,14 @@ def dated(event: BureauEvent, now: float) -> BureauEvent:
 class Player:
     """A bureau, and everything that it ever said."""
 
-    def __init__(self) -> None:
+    def __init__(self, scopes: Mapping[str, Scope] = SCOPES) -> None:
+        self.scopes = scopes
         self.bureau, self.effects, self.now = Bureau(), list[Any](), 0.0
         self.wake_at: float | None = None
 
     def put(self, events: Sequence[BureauEvent] = ()) -> None:
         """Let it hear ``events``, and again for as long as it asks to be woken at once."""
-        self.bureau, effects, self.wake_at = step(self.bureau, events, self.now, POLICY, SCOPES)
+        self.bureau, effects, self.wake_at = step(self.bureau, events, self.now, POLICY, self.scopes)
         self.effects += effects
         if self.wake_at is not None and self.wake_at <= self.now:
             self.put()
@@ -112,8 +113,8 @@ class Player:
         return [incident for desk in self.bureau.desks.values() for incident in desk.incidents.values()]
 
 
-def play(history: History, *, ticking: bool = False, times: int = 1) -> Player:
-    player = Player()
+def play(history: History, *, ticking: bool = False, times: int = 1, scopes: Mapping[str, Scope] = SCOPES) -> Player:
+    player = Player(scopes)
     for wait, events in history:
         pass_time = player.tick if ticking else player.sleep
         pass_time(player.now + wait)
@@ -175,9 +176,13 @@ def test_a_school_stands_at_one_desk(history):
 @given(HISTORIES)
 def test_counts_add_up(history):
     """Whoever adds up the rooms of an incident's messages has what the last of them says."""
+    adds_up(play(history).told())
+
+
+def adds_up(told: Iterable[Notice]) -> None:
     sums: dict[str, int] = defaultdict(int)
     joined: set[str] = set()
-    for notice in play(history).told():
+    for notice in told:
         if notice.kind in {"moved", "reminder"}:
             continue
         assert notice.incident not in joined
@@ -205,6 +210,11 @@ def test_every_end_is_an_end(history, by_roster, schools):
             for member in members
         ]
     ended(player, endings)
+    is_over(player)
+
+
+def is_over(player: Player) -> None:
+    """Nothing is left, and every story that began has an end."""
     assert (player.open_incidents(), player.bureau.holders, player.wake_at) == ([], {}, None)
     states = defaultdict(list)
     for effect in player.effects:

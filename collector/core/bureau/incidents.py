@@ -89,6 +89,19 @@ def ends_at(schools: Mapping[str, Members], policy: Policy) -> float | None:
     return min((_ends_at(ending, policy) for ending in endings), default=None)
 
 
+def _merged(members: Members, others: Members) -> Members:
+    """One for each alert: that of a school which changed its office is told at the old one, and open at the new."""
+    for other in others:
+        if (known := _find(members, other.alert)) is None:
+            members = (*members, other)
+            continue
+        told = None if known.told is None is other.told else tuple(sorted({*(known.told or ()), *(other.told or ())}))
+        left = other if other.is_open else known
+        alert = left.alert if left.is_open else replace(left.alert, classrooms=told or ())
+        members = _with(members, known, replace(left, alert=alert, told=told))
+    return members
+
+
 def is_open(members: Members, change: AlertChange) -> bool:
     known = _find(members, change)
     return known is not None and known.is_open and known.ending is None
@@ -219,7 +232,7 @@ def _wait_s(incident: Incident, policy: Policy) -> float:
 def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> Incident:
     """Take over the members of ``other``; ``schools`` are those of ``incident``, which the caller owns."""
     for school, members in other.schools.items():
-        incident = put(incident, schools, school, (*schools.get(school, ()), *members))
+        incident = put(incident, schools, school, _merged(schools.get(school, ()), members))
     due = [at for at in (incident.due_at, other.due_at) if at is not None]
     ends = [at for at in (incident.ends_at, other.ends_at) if at is not None]
     incident = replace(incident, ends_at=min(ends, default=None))

@@ -127,12 +127,12 @@ def test_what_offices_were_told_goes_on_as_one() -> None:
     """Two offices heard of it by themselves: the incident that is known longest goes on, the other is said to be it."""
     bureau = Bureau(POLICY, SCOPES)
     bureau.step(0, *many("a", 3))
-    bureau.wait(35)
-    bureau.step(40, *many("b", 2, at=40.0))
-    bureau.wait(75)
+    bureau.wait(60)
+    bureau.step(70, *many("b", 2, at=70.0))
+    bureau.wait(130)
     first, *others = bureau.notices
-    told = {notice.incident for notice in others}
-    bureau.step(80, missed("b2", at=80.0))
+    told = {part.incident for notice in others for part in notice.parts or (notice,)}
+    bureau.step(140, missed("b2", at=140.0))
     bureau.wait(200)
     whole = bureau.notices[-1]
     assert (whole.office, whole.kind, whole.incident, set(whole.joined)) == ("", "updated", first.incident, told)
