@@ -1,0 +1,90 @@
+"""Lines of one operator fail at several schools: the group reads one incident, whatever becomes of the collector."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.town import ROOMS_PER_SCHOOL, School, Town, running
+
+pytestmark = [pytest.mark.netns, pytest.mark.servers("ip"), pytest.mark.timeout(180)]
+
+TELECOM, MOBILE = "中国电信眉山分公司", "中国移动眉山分公司"
+NAMES = ("城关小学", "思蒙小学", "尚义小学", "松江小学", "崇礼小学", "太和小学", "永寿小学")
+SCHOOLS = [School(f"325114020{n}", name, TELECOM if n < 4 else MOBILE) for n, name in enumerate(NAMES)]
+CUT, LATER, OTHER = SCHOOLS[:3], SCHOOLS[3], SCHOOLS[4]
+POLICY = {"group_wait_s": 5, "spread_wait_s": 8, "flapping_window_s": 1}
+"""So soon do gateways that report every second and a half, and try again within some seconds, show whom it concerns."""
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with running(tmp_path_factory.mktemp("town"), SCHOOLS, POLICY) as town:
+        yield town
+
+
+@pytest.fixture
+def outage(town: Town) -> Iterator[tuple[Town, int]]:
+    """Three of four lines of an operator are cut; with how many messages there were before."""
+    town.mend(*SCHOOLS)
+    town.until("all are heard and nothing is open", lambda: town.hears(*SCHOOLS) and not town.incidents(), 60)
+    before = len(town.messages())
+    town.cut(*CUT)
+    yield town, before
+    town.mend(*SCHOOLS)
+
+
+def scale(count: int) -> str:
+    """What a message says of so many schools."""
+    return f"{count} 所学校 {count * ROOMS_PER_SCHOOL} 间教室"
+
+
+def named(message: str) -> set[str]:
+    return {name for name in NAMES if name in message}
+
+
+def names_of(*schools: School) -> set[str]:
+    return {school.name for school in schools}
+
+
+def test_three_schools_are_one_incident_that_asks_the_operator(outage: tuple[Town, int]):
+    """One message names the three and the operator, one says that all are well again, and the sums are the same."""
+    town, before = outage
+    (alarm,) = town.told(before + 1)[before:]
+    assert named(alarm) == names_of(*CUT)
+    assert scale(3) in alarm
+    assert f"这些学校的线路都由{TELECOM}提供" in alarm
+    assert "请处理:网络运营商" in alarm
+    (incident,) = town.incidents()
+    assert (incident["actor"], incident["classroom_count"]) == ("operator", 3 * ROOMS_PER_SCHOOL)
+    town.mend(*CUT)
+    town.until("it is over", lambda: not town.incidents(), 60)
+    (end,) = town.told(before + 2)[before + 1 :]
+    assert named(end) == names_of(*CUT)
+    assert f"{scale(3)}已恢复" in end
+    assert "已全部恢复" in end
+    assert all(f"事件编号 {incident['incident']}" in message for message in (alarm, end))
+
+
+def test_a_collector_killed_in_the_middle(outage: tuple[Town, int]):
+    """Told before the kill is not told again; what failed meanwhile is told after it; every end is told once."""
+    town, before = outage
+    (alarm,) = town.told(before + 1)[before:]
+    assert named(alarm) == names_of(*CUT)
+    # between a robot's answer and the note of it nobody can know whether it took the message: then it is sent again
+    town.until("that it was delivered is noted", lambda: not town.waiting())
+    town.programs["collector"].kill()
+    town.cut(LATER, OTHER)
+    town.programs["collector"].restart()
+    added, other = sorted(town.told(before + 3)[before + 1 :], key=lambda message: OTHER.name in message)
+    assert "【更新】" in added
+    assert named(added) == {LATER.name}
+    assert f"新增 {scale(1)}" in added
+    assert f"此事件目前共影响 {4 * ROOMS_PER_SCHOOL} 间教室" in added
+    assert "【告警】" in other
+    assert named(other) == {OTHER.name}
+    assert "请处理:学校" in other
+    town.mend(*SCHOOLS)
+    town.until("all is over", lambda: not town.incidents() and not town.waiting(), 60)
+    ends = sorted(town.messages()[before + 3 :], key=lambda message: OTHER.name in message)
+    assert [named(end) for end in ends] == [names_of(*CUT, LATER), {OTHER.name}]
+    assert [f"{scale(count)}已恢复" in end for count, end in zip((4, 1), ends, strict=True)] == [True, True]
