@@ -10,10 +10,11 @@ from collector.ack_links import link
 from collector.app.receiver_trial import trial_message
 from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
-from collector.core.bureau.words import Notice, Since
+from collector.core.bureau.words import Acknowledgement, Fixed, Group, Notice, Since
+from collector.core.census import Found
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import Subject
-from collector.core.words import Cause
+from collector.core.words import Cause, NextStep
 from collector.notify.message import Message, render
 from collector.notify.robot.fitting import split, within, write
 from collector.notify.wecom import MARKDOWN, MARKDOWN_MAX_BYTES
@@ -92,6 +93,47 @@ LINES = tuple(
 )
 SIGNATURE = "bad_signature (310000)"
 PLATFORM = alert(Cause.PLATFORM_UNREACHABLE, Subject("platform", "gw1", "national"), "5114020001", "b2-301", "b2-302")
+
+
+def fixed(school: str, hours: float) -> Fixed:
+    return Fixed(
+        incident="000101", school=school, school_name=SCHOOLS[school], cause=Cause.GATEWAY_SILENT,
+        since=AT - 80_000, at=AT - 80_000 + hours * 3_600,
+    )  # fmt: skip
+
+
+def found(school: str, *names: str, count: int = 0, **fields: object) -> Found:
+    made = Found(school=school, school_name=SCHOOLS[school], names=names, count=count or len(names), new_count=1)
+    return replace(made, **fields)
+
+
+CENSUS = (
+    Group(
+        kind="not_installed",
+        found=(
+            found("5114020004", "gw-yongshou-01", "gw-yongshou-02"),
+            found("5114020003", "gw-shangyi-01", new_count=0),
+        ),
+    ),
+    Group(kind="silent", found=(found("5114020002", "gw-simeng-02"),)),
+    Group(kind="observation_ends", found=(found("5114020002", "gw-simeng-01"),)),
+    Group(
+        kind="observed",
+        found=(
+            found("5114020002", "b1-101", count=4, cause=Cause.PORT_BELOW_REQUIRED),
+            found("5114020002", "gw-simeng-03", cause=Cause.UPLINK_BELOW_REQUIRED),
+        ),
+    ),
+    Group(kind="unlisted", found=(found("5114020001", "c3-301", "c3-302", "c3-303", count=8),)),
+    Group(
+        kind="unproven",
+        found=(
+            found("5114020001", "b2-301", count=26, new_count=0, next_step=NextStep.SHOW_LINK),
+            found("5114020003", "b1-101", count=9, new_count=0, next_step=NextStep.ADD_TEST),
+        ),
+    ),
+)
+ON_IT = Acknowledgement(by="王工", note="", at=AT - 3_600)
 
 
 def over(member: AlertChange, **fields: object) -> AlertChange:
@@ -300,13 +342,38 @@ EXAMPLES: tuple[Example, ...] = (
     ),
     of(
         "digest",
-        "Once a school day: boards that stay off, and what was told and is not fixed.",
+        "Once a school day: what can wait, what was told and is not fixed, what was fixed, and what no alert tells of.",
         digest(
+            "511402",
+            AT,
             [
                 notice(alert(Cause.DEVICE_OFFLINE, Subject("classroom", name="a1-105"), "5114020002", "a1-105"), at=AT),
-                notice(replace(PORT, since=AT - 90_000), kind="reminder", remaining_classrooms=1),
+                notice(replace(PORT, since=AT - 90_000), kind="reminder", acknowledgement=ON_IT),
+                notice(replace(LINES[1], since=AT - 180_000), kind="reminder", incident="000117"),
             ],
-            Since(began_count=3, ended_count=2),
+            Since(began_count=3, ended_count=2, fixed=(fixed("5114020003", 2.5), fixed("5114020004", 0.7))),
+            CENSUS,
+        ),
+    ),
+    of(
+        "digest: three hundred schools",
+        "Of what the office was told already the largest are named; the board has them all.",
+        digest(
+            "511402",
+            AT,
+            [
+                notice(
+                    replace(
+                        silent("5114020001", number % 20 + 1, since=AT - 90_000),
+                        school=f"s{number:03}",
+                        school_name=f"第{number}小学",
+                    ),
+                    kind="reminder",
+                    incident=f"{number:06}",
+                )
+                for number in range(1, 301)
+            ],
+            Since(began_count=300),
         ),
     ),
     of(

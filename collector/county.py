@@ -102,6 +102,7 @@ class County:
         ]
         memory = Remembered(schools=self._left, heard_at={}, lives=[(0.0, now)], read_at=now, were_unlisted=True)
         put_in_force(self._registry, given, news, memory, self.bureau.holders)
+        self._bureau_due_at = now
         self._pass(now, outcome)
         return outcome
 

@@ -51,6 +51,7 @@ class Registry:
         self.policy = policy
         self.roster = Roster()
         self.scopes: Mapping[str, Scope] = {}
+        """Of each office, with its census."""
         self.faults: frozenset[str] = frozenset()
         """Platforms that every school has heard, or is hearing, to be at fault themselves."""
         self.rows: dict[str, Row] = {}

@@ -4,12 +4,14 @@ At a start no school was judged yet. Where time may have changed something since
 anything is shown; all others are what they were when the collector ended, and are judged as soon as there is time.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from collector.core.bureau.root import scopes_of
+from collector.core.bureau.root import Scope, scopes_of
+from collector.core.census import Census, census
 from collector.core.due import next_due
 from collector.core.events import PlatformFault, PolicyChanged, RosterChanged
 from collector.core.policy import Policy
@@ -53,7 +55,7 @@ def put_in_force(
     ``holders`` = the schools of which the bureau has open alerts.
     """
     is_new_policy, registry.policy, registry.roster = new.policy != registry.policy, new.policy, new.roster
-    registry.scopes = scopes_of(new.roster.schools.values(), new.hours)
+    registry.scopes = _scopes(registry, new)
     told, now = set(news), memory.read_at
     for name in told:
         due_at = now
@@ -77,6 +79,18 @@ def tell_faults(
     for name in names:
         for change in changes if name in registry.rows else ():
             registry.tell(name, change, due_at)
+
+
+def _scopes(registry: Registry, new: InForce) -> dict[str, Scope]:
+    offices: dict[str, list[str]] = {}
+    for name, school in new.roster.schools.items():
+        offices.setdefault(school.office, []).append(name)
+
+    def take_census(names: Sequence[str], now: float) -> Census:
+        return census((registry.schools[name] for name in names), now, registry.policy)
+
+    scopes = scopes_of(new.roster.schools.values(), new.hours)
+    return {o: replace(scope, take_census=partial(take_census, offices[o])) for o, scope in scopes.items()}
 
 
 def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, is_held: bool) -> bool:

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from collector.core.words import Cause
-from collector.notify.message import Item, Message, clean
+from collector.notify.message import Item, Message
+from collector.notify.names import clean
 from collector.text import Language, Names, moment, say
 
 ALERTS_MAX = 2_000

@@ -5,27 +5,28 @@ and cut to a robot's limit: ``robot.fitting``.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.core.bureau.words import Acknowledgement, Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import SubjectKind
 from collector.core.words import ACTORS, Actor, Cause
+from collector.notify.names import clean
+from collector.notify.roundup import roundup
 from collector.text import MESSAGES, Language, Names, duration, moment, rate, say
 
-NAME_MAX_CHARACTERS = 40
 NOTE_MAX_CHARACTERS = 100
 NAMED_ROOMS_MAX = 3
 NAMED_SCHOOLS_MAX = 10
 """In what is told to every office."""
-
-_LOOKALIKES = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in "@<>[](){}*_`~#|\\!&./:$^=\"'"})
-"""Everything that Markdown, HTML or a client's own link detection could act on -> its full-width twin."""
-
+DIGEST_SCHOOLS_MAX = 3
+"""Of what the office was told already: so many schools of each kind and cause are named again."""
+DIGEST_NEWS_MAX = 10
+"""Of what only the digest tells."""
 
 _PORT = re.compile(r"[A-Za-z-]{0,24}[0-9]{1,4}(/[0-9]{1,4}){0,4}")
 
@@ -64,15 +65,10 @@ class Message(Struct, frozen=True, kw_only=True):
     """What was rendered, for receivers that take facts and no words; None = nothing of ours."""
 
 
-def clean(name: str, most: int = NAME_MAX_CHARACTERS) -> str:
-    """Make a name safe and short: one line, no control, format or markup characters."""
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", name))
-    text = " ".join(visible.split()).translate(_LOOKALIKES)
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def render(notice: Notice, language: Language, names: Names) -> Message:
     """Say what happened, how large it is, who should act, and one line per school, largest first."""
+    if notice.kind == "digest":
+        return _digest(notice, language, names)
     if notice.parts:
         return _several(notice, language, names)
     found = _moved_items(notice.moves, language, names) if notice.moves else _items(notice, language, names)
@@ -103,9 +99,9 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
     title = say(f"chat.{notice.kind}", language, office=office, count=len(parts))
     return Message(
         language=language,
-        alarming=notice.kind != "digest" and any(part.alarming for part in parts),
+        alarming=any(part.alarming for part in parts),
         title=title,
-        lead=tuple(_lead_of_several(notice, parts, language)),
+        lead=tuple(separator.join((part.title, *part.lead)) for part in parts),
         items=tuple(
             Item(name=item.name, facts=separator.join((about, item.facts)), classrooms=item.classrooms)
             for about, part in zip(abouts, parts, strict=True)
@@ -120,16 +116,72 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
     )
 
 
-def _lead_of_several(notice: Notice, parts: Sequence[Message], language: Language) -> Iterable[str]:
-    separator, since = say("chat.item_separator", language), notice.since_digest
-    if since is None:
-        yield from (separator.join((part.title, *part.lead)) for part in parts)
-        return
-    if since.began_count or since.ended_count:
-        yield say("chat.since_digest", language, began=since.began_count, ended=since.ended_count)
-    for of, part in zip(notice.parts, parts, strict=True):
-        what = say(f"chat.digest_{of.kind}", language, cause=_about(of, language))
-        yield separator.join((what, *part.lead))
+def _digest(notice: Notice, language: Language, names: Names) -> Message:
+    """What no incident tells of, then the incidents by kind and cause, of each the schools hit worst."""
+    found = [_of_group(group, language, names) for group in _grouped(notice.parts)]
+    office = clean(names.office(notice.office))
+    heads = [head for head, _, _ in found]
+    closing = (line for _, _, lines in found for line in lines)
+    return Message(
+        language=language,
+        alarming=False,
+        title=say("chat.digest", language, office=office),
+        lead=(*roundup(notice, language, names), *heads),
+        items=tuple(item for _, items, _ in found for item in items),
+        closing=tuple(dict.fromkeys(closing)),
+        link=_board_link(f"office/{notice.office}", names),
+        about=notice,
+    )
+
+
+def _grouped(parts: Sequence[Notice]) -> list[list[Notice]]:
+    """By kind, and what they are about, in order."""
+    groups: dict[tuple[str, str], list[Notice]] = {}
+    for part in parts:
+        groups.setdefault((part.kind, _about(part, "en")), []).append(part)
+    return list(groups.values())
+
+
+def _of_group(parts: Sequence[Notice], language: Language, names: Names) -> tuple[str, list[Item], list[str]]:
+    """The sum, the items and what is to be done. Who is on which of several incidents stands with its schools."""
+    about, separator = _about(parts[0], language), say("chat.item_separator", language)
+    rendered = [render(part, language, names) for part in parts]
+    pairs = [(part, item) for part, whole in zip(parts, rendered, strict=True) for item in whole.items]
+    pairs.sort(key=lambda pair: (-len(pair[1].classrooms), pair[1].name))
+    most = DIGEST_SCHOOLS_MAX if parts[0].kind == "reminder" else DIGEST_NEWS_MAX
+    head = say(f"chat.digest_{parts[0].kind}", language, cause=about)
+    sums = rendered[0].lead if len(parts) == 1 else _sums_of(parts, language)
+    cut = [say("chat.digest_largest", language, count=most)] if len(pairs) > most else []
+    items = [
+        Item(
+            name=item.name,
+            facts=separator.join((about, item.facts, *_marks(part, language))),
+            classrooms=item.classrooms,
+        )
+        for part, item in pairs[:most]
+    ]
+    bare = (_closing(replace(part, incident="", acknowledgement=None), language) for part in parts)
+    closing = [
+        say("chat.item", language, school=about, facts=facts) for each in bare if (facts := separator.join(each))
+    ]
+    return separator.join((head, *sums, *cut)), items, closing
+
+
+def _sums_of(parts: Sequence[Notice], language: Language) -> tuple[str, str]:
+    rooms = {(m.school, room) for part in parts for m in part.members for room in m.classrooms}
+    schools = {member.school for part in parts for member in part.members}
+    return (
+        say("chat.digest_incidents", language, count=len(parts)),
+        say("chat.affected", language, schools=len(schools), classrooms=len(rooms)),
+    )
+
+
+def _marks(notice: Notice, language: Language) -> Iterable[str]:
+    """By what number to ask for it, and whether somebody is on it."""
+    if notice.incident:
+        yield say("chat.incident", language, incident=clean(notice.incident))
+    if notice.acknowledgement is not None and notice.remaining_classrooms:
+        yield _who_is_on_it(notice.acknowledgement, language)
 
 
 def _about(notice: Notice, language: Language) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.step import resume
-from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged, Member, Since
+from collector.core.bureau.words import STATE_VERSION, Bureau, Desk, Incident, IncidentChanged, Member, Morning, Since
 from collector.core.events import DeviceMoved
 from collector.store.states import NewerStoreError, StaleStateError, changed_count
 from collector.store.tables import incident as incident_table
@@ -35,8 +35,10 @@ class _StoredDesk(Struct, frozen=True, kw_only=True):
     followed_at: float | None = None
     openings: Mapping[str, tuple[float, ...]] = {}
     since_digest: Since = Since()
+    morning: Morning | None = None
 
 
+_KEPT = tuple(name for name in _StoredDesk.__struct_fields__ if name != "version")
 _Schools = Mapping[str, tuple[Member, ...]]
 _NO_DESK = Desk()
 
@@ -105,23 +107,12 @@ def _elsewhere(before: Bureau, name: str) -> Incident | None:
 def _stored(desk: Desk) -> _StoredDesk:
     """What opened once is not worth a row each time: after a restart it opens once more before it flaps."""
     again = {key: times for key, times in desk.openings.items() if len(times) > 1}
-    return _StoredDesk(
-        moves=desk.moves,
-        sent_at=desk.sent_at,
-        followed_at=desk.followed_at,
-        openings=again,
-        since_digest=desk.since_digest,
-    )
+    kept = {name: getattr(desk, name) for name in _KEPT}
+    return _StoredDesk(**{**kept, "openings": again})
 
 
 def _resumed(stored: _StoredDesk) -> Desk:
-    return Desk(
-        moves=stored.moves,
-        sent_at=stored.sent_at,
-        followed_at=stored.followed_at,
-        openings=stored.openings,
-        since_digest=stored.since_digest,
-    )
+    return Desk(**{name: getattr(stored, name) for name in _KEPT})
 
 
 async def closed_page(

@@ -14,7 +14,8 @@ from collector.notify import dingtalk, feishu, group, webhook, wecom
 from collector.notify.dingtalk import DingTalk
 from collector.notify.feishu import Feishu
 from collector.notify.mail import Email
-from collector.notify.message import Message, clean, render
+from collector.notify.message import Message, render
+from collector.notify.names import clean
 from collector.notify.robot.budget import Budgets
 from collector.notify.robot.fitting import PARTS_MAX, PLAIN, Markup, split, within, write
 from collector.notify.robot.tools import Tools

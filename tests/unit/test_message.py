@@ -1,16 +1,20 @@
 """What the chat group reads, word for word."""
 
+from typing import get_args
+
 import pytest
 from msgspec.structs import replace
 
 from classready.units import MBIT
 from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
-from collector.core.bureau.words import Acknowledgement, Since
+from collector.core.bureau.words import Acknowledgement, Fixed, Group, Since
+from collector.core.census import Found, GroupKind
 from collector.core.events import DeviceMoved
 from collector.core.subject import Subject
-from collector.core.words import Cause
-from collector.notify.message import clean, render
+from collector.core.words import Cause, NextStep
+from collector.notify.message import render
+from collector.notify.names import clean
 from collector.notify.robot.fitting import PARTS_MAX, PLAIN, split, within, write
 from collector.notify.wecom import MARKDOWN
 from collector.text import Names
@@ -385,11 +389,109 @@ def test_a_message_of_several_leads_to_the_office() -> None:
         acknowledge_url=lambda incident, _: f"https://ack.example/{incident}",
     )
     both = (notice(alert()), replace(notice(alert()), incident="000007"))
-    for made in (together(both), digest(both, Since()), digest(both[:1], Since())):
+    for made in (together(both), digest("511402", NOW, both, Since()), digest("511402", NOW, both[:1], Since())):
         message = render(made, "zh", names)
         assert (message.link, message.acknowledge_link) == ("https://board.edu.example/office/511402", None)
         assert all(part.incident in write(message) for part in made.parts)
         assert "ack.example" not in write(message)
+
+
+def test_a_digest_of_three_hundred_schools_is_short() -> None:
+    """Told before, each an incident of its own: the sum, the three largest, and one line on what to do."""
+    parts = [
+        replace(notice(alert(f"s{n}", rooms=n % 20 + 1), kind="reminder"), incident=f"{n:06}") for n in range(1, 301)
+    ]
+    text = written(digest("511402", NOW, parts, Since()))
+    assert "仍未恢复:学校上联带宽低于要求,300 件,300 所学校 3150 间教室,只列最大的 3 所" in text
+    assert (text.count("- "), text.count("请处理"), text.count("事件编号")) == (3, 1, 3)
+    assert len(written(digest("511402", NOW, parts, Since()), style="markdown").encode()) < 2_048
+
+
+def test_a_digest_says_all_kinds_within_the_parts_of_a_robot() -> None:
+    """The longest names, every kind of a census, a hundred schools fixed: nothing is left out, sums come first."""
+    long = "很长的学校名字" * 9
+    fixed = tuple(
+        Fixed(incident="1", school=f"s{n}", school_name=long, cause=cause, since=NOW - 90_000, at=NOW)
+        for cause in Cause
+        for n in range(25)
+    )
+    found = tuple(
+        Found(school=f"s{n}", school_name=long, names=(long, long, long), count=40, new_count=7) for n in range(300)
+    )
+    census = tuple(Group(kind=kind, found=found) for kind in get_args(GroupKind))
+    parts = [
+        replace(
+            notice(*(replace(each, cause=cause, school_name=long) for each in schools(30)), kind="reminder"),
+            cause=cause, incident=cause,
+        )
+        for cause in Cause
+    ]  # fmt: skip
+    whole = render(digest("511402", NOW, parts, Since(30, 20, fixed, 12), census), "zh", NAMES)
+    assert len(whole.items) == 3 * len(Cause)
+    cut = split(whole, within(20_000, lambda part: write(part, MARKDOWN)))
+    assert all(part.left_out == (0, 0) for part in cut)
+    assert "另有 12 所学校已修复" in write(cut[0])
+    assert "12000 间(新增 2100)" in write(cut[0])
+    assert all(
+        len(write(part, MARKDOWN).encode()) <= 4_096
+        for part in split(whole, within(4_096, lambda p: write(p, MARKDOWN)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("group", "zh", "en"),
+    [
+        pytest.param(
+            Group(
+                kind="not_installed",
+                found=(Found(school="s1", school_name="城关小学", names=("gw-1",), count=1, new_count=1),),
+            ),
+            "还没装的网关 1 台:城关小学 gw-1。请按名册安装;不装的,从名册里去掉。",
+            "Gateways not installed yet: 1: 城关小学 gw-1. Install them, or take them out of the roster.",
+            id="all are new: it need not say so",
+        ),
+        pytest.param(
+            Group(
+                kind="unlisted",
+                found=tuple(
+                    Found(school=f"s{n}", school_name=f"{n}小", names=("a@b", "x2"), count=5, new_count=1)
+                    for n in range(4)
+                ),
+            ),
+            "网关已上报、名册里没有的教室 20 间(新增 4):"
+            "0小 a＠b、x2 等 5 处;1小 a＠b、x2 等 5 处;2小 a＠b、x2 等 5 处;还有 5 处。"
+            "请把教室补进名册;写错编号的,改网关的 agent.yml。",
+            None,
+            id="more than are named, and nothing that mentions",
+        ),
+        pytest.param(
+            Group(
+                kind="observed",
+                found=(Found(school="s1", school_name="", names=("r1",), count=3, new_count=0, cause=Cause.PORT_DOWN),),
+            ),
+            "观察期内发现、未在群里告警的问题 3 个:s1 教室端口断开 3 个",
+            None,
+            id="what was found, of a school without a name",
+        ),
+        pytest.param(
+            Group(
+                kind="unproven",
+                found=(
+                    Found(school="s1", school_name="城关小学", names=("r1",), count=3, next_step=NextStep.ADD_TEST),
+                    Found(school="s2", school_name="尚义小学", names=("r1",), count=4, next_step=NextStep.SET_CLOCK),
+                ),
+            ),
+            "至今没有测出是否达标的教室 7 间:城关小学 3 间;尚义小学 4 间。多数教室的下一步:",
+            None,
+            id="never proven: what most of them need",
+        ),
+    ],
+)
+def test_a_group_of_the_census(group: Group, zh: str, en: str | None) -> None:
+    made = digest("511402", NOW, [], Since(), (group,))
+    assert zh in written(made)
+    assert en is None or en in written(made, "en")
+    assert "教室" in written(made) or group.kind != "unlisted"
 
 
 def test_parts_are_cut_once() -> None:

@@ -1,16 +1,34 @@
 """One step's working copy of a desk: what it touches is copied once, however many events touch it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
-from collector.core.bureau import acks, digest, escalation, flapping, groups, incidents, moves, pace, platforms
+from collector.core.bureau import (
+    acks,
+    counting,
+    digest,
+    escalation,
+    flapping,
+    groups,
+    incidents,
+    moves,
+    pace,
+    platforms,
+)
 from collector.core.bureau.incidents import Members
+from collector.core.bureau.morning import next_morning
+from collector.core.bureau.noteworthy import without
 from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Acknowledged, BureauEffect, Desk, Incident, IncidentChanged, Notice, Since
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
+from collector.core.words import Cause
+
+_CENSUS: Final = "census"
+"""In the place of an incident's number: what no incident tells of."""
 
 
 class OpenDesk:
@@ -28,6 +46,7 @@ class OpenDesk:
         self._sent_at, self._followed_at = desk.sent_at, desk.followed_at
         self._openings = flapping.Openings(desk.openings, now, policy)
         self._since_digest = desk.since_digest
+        self._morning = desk.morning if desk.morning or not scope.take_census else counting.begun(now)
         self.effects: list[BureauEffect] = []
 
     def closed(self) -> Desk:
@@ -39,6 +58,7 @@ class OpenDesk:
             followed_at=self._followed_at,
             openings=self._openings.kept(),
             since_digest=self._since_digest,
+            morning=self._morning,
         )
         return replace(desk, next_at=self._next_at())
 
@@ -151,6 +171,7 @@ class OpenDesk:
         self._sent_at = tuple(at for at in self._sent_at if at <= now)
         self._followed_at = None if self._followed_at is None else min(self._followed_at, now)
         self._moves = tuple(replace(move, at=min(move.at, now)) for move in self._moves)
+        self._morning = self._morning and counting.not_ahead(self._morning, now)
         for name, incident in self._incidents.items():
             latest = incidents.news_due_at(incident, now, self._policy, self._scope)
             due_at = None if incident.due_at is None else min(incident.due_at, latest)
@@ -186,6 +207,21 @@ class OpenDesk:
                 notices.append(notice)
         return notices
 
+    def count(self) -> None:
+        """Take the census, if it is time: of what is silent there, what incidents tell of is left out."""
+        at = self._census_at()
+        if at is None or at > self._now or self._morning is None or self._scope.take_census is None:
+            return
+        alerts = (m.alert for i in self._incidents.values() for members in i.schools.values() for m in members)
+        told = [alert.subject.gateway for alert in alerts if alert.cause is Cause.GATEWAY_SILENT]
+        found = without(self._scope.take_census(self._now), "silent", told)
+        self._morning = counting.taken(self._morning, found, self._since_digest, at, self._now)
+
+    def _census_at(self) -> float | None:
+        if self._morning is None or self._scope.take_census is None:
+            return None
+        return counting.due_at(self._morning, self._scope.hours, self._now, self._policy)
+
     def speak(self) -> list[BureauEffect]:
         """Tell what is due, the longest waiting first, as far as the limit allows."""
         self.effects = []
@@ -195,15 +231,27 @@ class OpenDesk:
                 self._followed_at = self._now
             # what is due may turn out to be one with what was just told
             is_digest = all(map(self._is_of_the_morning, names))
-            told = [self._tell(name) for name in names if self._has_to_say(name)]
-            notice = digest.digest(told, self._since_digest) if is_digest else pace.together(told)
-            # what a digest says itself it says once
-            self._since_digest = Since() if is_digest else digest.counted(self._since_digest, notice)
-            self.effects.append(notice)
+            told = [self._tell(n) for n in names if n != _CENSUS and self._has_to_say(n)]
+            self.effects.append(self._digest(told) if is_digest else self._message(told))
         return self.effects
+
+    def _message(self, told: Sequence[Notice]) -> Notice:
+        notice = pace.together(told)
+        self._since_digest = digest.counted(self._since_digest, notice, self._incidents)
+        return notice
+
+    def _digest(self, told: Sequence[Notice]) -> Notice:
+        """All that the morning has to say. What it says itself is not counted for the next one."""
+        groups = self._morning.groups if self._morning else ()
+        notice = digest.digest(self._office, self._now, told, self._since_digest, groups)
+        self._since_digest = Since()
+        self._morning = self._morning and counting.told(self._morning, self._now)
+        return notice
 
     def _is_of_the_morning(self, name: str) -> bool:
         """Where no school days are known there is no morning, and each reminder goes by itself."""
+        if name == _CENSUS:
+            return True
         return bool(name and self._scope.hours.midnights) and digest.is_of_the_morning(self._incidents[name])
 
     def _next_message(self) -> list[str]:
@@ -219,14 +267,14 @@ class OpenDesk:
 
     def _goes_along(self, name: str) -> bool:
         """What begins has waited for company, and where all is over no more will come."""
-        return bool(name) and (self._begins(name) or not self._incidents[name].tally.open_count)
+        return name in self._incidents and (self._begins(name) or not self._incidents[name].tally.open_count)
 
     def _has_to_say(self, name: str) -> bool:
         at = self._time_of(name)
         return at is not None and at <= self._now + self._policy.spread_wait_s
 
     def _begins(self, name: str) -> bool:
-        return bool(name) and self._incidents[name].notified_at is None
+        return name in self._incidents and self._incidents[name].notified_at is None
 
     def _may_go_at(self, name: str) -> float:
         if self._begins(name):
@@ -279,11 +327,14 @@ class OpenDesk:
         return [name for at, name in sorted(self._times()) if at <= latest]
 
     def _times(self) -> Iterator[tuple[float, str]]:
-        """When which incident (the moves: no name) wants to be told."""
-        times = ((self._time_of(name), name) for name in (*self._incidents, ""))
+        """When which incident (the moves: no name; the census: one that no incident has) wants to be told."""
+        times = ((self._time_of(name), name) for name in (*self._incidents, "", _CENSUS))
         return ((at, name) for at, name in times if at is not None)
 
     def _time_of(self, name: str) -> float | None:
+        if name == _CENSUS:
+            wanted_at = None if self._morning is None else self._morning.wanted_at
+            return None if wanted_at is None else next_morning(self._scope.hours, wanted_at, self._now, self._policy)
         if name:
             incident = self._incidents.get(name)
             return None if incident is None else incidents.due_at(incident, self._now, self._policy, self._scope)
@@ -299,5 +350,5 @@ class OpenDesk:
         if self._at_fault and any(self._is_everybodys(incident) for incident in self._incidents.values()):
             return self._now
         untaken = (escalation.due_at(i, self._scope, self._policy) for i in self._incidents.values())
-        ends += [at for at in untaken if at is not None]
+        ends += [at for at in (*untaken, self._census_at()) if at is not None]
         return min([*ends, *(max([at, self._may_go_at(name), *floor]) for at, name in self._times())], default=None)

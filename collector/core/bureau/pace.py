@@ -6,7 +6,6 @@ never its last one: what else there is of that kind goes along with what begins,
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from collector.core.bureau.words import Notice
 from collector.core.policy import Policy
@@ -37,12 +36,10 @@ def noted(sent_at: Sequence[float], now: float, policy: Policy) -> tuple[float, 
 
 def together(notices: Sequence[Notice]) -> Notice:
     """One message of several; one alone is a message by itself."""
-    return notices[0] if len(notices) == 1 else combined("several", notices)
-
-
-def combined(kind: Literal["several", "digest"], notices: Sequence[Notice]) -> Notice:
+    if len(notices) == 1:
+        return notices[0]
     return Notice(
-        kind=kind,
+        kind="several",
         incident="",
         office=notices[0].office,
         cause=None,

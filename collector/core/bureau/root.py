@@ -5,11 +5,12 @@ that: no school can mend it. What everybody misses is the platform's.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from collector.core.census import Census
 from collector.core.events import AlertChange
 from collector.core.roster import Hours, SchoolRoster
 from collector.core.words import ACTORS, Actor, Cause
@@ -36,6 +37,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     """Platform -> how many gateways are to look at it."""
     hours: Hours = Hours()
     """Of most of its schools."""
+    take_census: Callable[[float], Census] | None = None
+    """Counts its schools as they are at that moment; None = nobody can. Asked once a school day, for it reads all."""
 
 
 class Root(NamedTuple):

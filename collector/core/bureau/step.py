@@ -55,6 +55,9 @@ def step(
     Whatever comes twice counts once, and the end of something that never began is nothing.
     """
     draft = _Draft(bureau, now, policy, scopes)
+    for office, scope in scopes.items():
+        if scope.take_census is not None:
+            draft.seat(office)
     if now < bureau.as_of or policy != bureau.policy:
         draft.look_everywhere()
     for event in events:
@@ -108,6 +111,11 @@ class _Draft:
         """Where alerts of its schools may be."""
         has_more = EVERYBODY in self._open or self._bureau.desks.get(EVERYBODY, Desk()).incidents
         return [office, EVERYBODY] if has_more else [office]
+
+    def seat(self, office: str) -> None:
+        """Have a desk at which the schools of ``office`` are counted, were there never an alert in it."""
+        if (desk := self._bureau.desks.get(office)) is None or desk.morning is None:
+            self._desk(office)
 
     def fold(self, event: BureauEvent) -> None:
         match event:
@@ -260,6 +268,7 @@ class _Draft:
             self._gather(office)
             for school in desk.settle():
                 self._hold_as_found(school, self._holders.get(school, office))
+            desk.count()
             effects += [*desk.effects, *desk.escalate(), *desk.speak()]
         desks |= {office: desk.closed() for office, desk in self._open.items()}
         bureau = Bureau(

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from collector.core.census import Found, GroupKind
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.policy import Policy
 from collector.core.words import Actor, Cause
@@ -57,11 +58,57 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
     at: float
 
 
+class Fixed(Struct, frozen=True, kw_only=True):
+    """A school that is well again, as far as one incident goes."""
+
+    incident: str
+    school: str
+    school_name: str
+    cause: Cause
+    since: float
+    """When the evidence first was bad."""
+    at: float
+    """When it was well again."""
+
+
 class Since(Struct, frozen=True):
-    """Incidents of which an office was told since its last digest."""
+    """What an office was told since its last digest: incidents that began or ended, and schools that are well again."""
 
     began_count: int = 0
     ended_count: int = 0
+    fixed: tuple[Fixed, ...] = ()
+    """The first of them, oldest first."""
+    fixed_more_count: int = 0
+    """Schools beyond ``fixed``."""
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """What a census found of one kind; schools with something new first, then the largest."""
+
+    kind: GroupKind
+    found: tuple[Found, ...]
+
+
+class Remembered(Struct, frozen=True, kw_only=True):
+    """What an office's censuses found of one kind, and when it was told of it last."""
+
+    first_at: Mapping[str, float] = {}
+    """When what is there now was first found."""
+    said_at: float | None = None
+
+
+class Morning(Struct, frozen=True, kw_only=True):
+    """What a desk knows of its mornings. That it began to count stands for the first census, which is another day's."""
+
+    census_at: float
+    """When the last census was taken."""
+    digest_at: float
+    """When the last digest went."""
+    remembered: Mapping[GroupKind, Remembered] = {}
+    groups: tuple[Group, ...] = ()
+    """What the last census found worth telling, until it is told."""
+    wanted_at: float | None = None
+    """Since when there is something to tell that no incident tells."""
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -147,6 +194,8 @@ class Desk(Struct, frozen=True, kw_only=True):
     openings: Mapping[str, tuple[float, ...]] = {}
     """When what opened lately (school, subject and cause) did so, as far as the rule of flapping asks."""
     since_digest: Since = Since()
+    morning: Morning | None = None
+    """None = nobody counts its schools."""
     next_at: float | None = None
     """When time alone can next change anything here."""
 
@@ -198,6 +247,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """Of kinds ``several`` and ``digest``: what would else be messages of their own. ``members``: of all, in order."""
     since_digest: Since | None = None
     """Of kind ``digest``: what became of incidents since the one before."""
+    census: tuple[Group, ...] = ()
+    """Of kind ``digest``: what no incident tells of."""
     actor: Actor | None = None
     """Who is to act, by the scope of the whole incident; None = nobody."""
     root_name: str | None = None

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from collector.core.bureau.morning import CAN_WAIT, next_morning
 from collector.core.bureau.root import Scope, scopes_of
 from collector.core.bureau.step import step
-from collector.core.bureau.words import Bureau, Notice, Since
+from collector.core.bureau.words import Bureau, Notice
+from collector.core.census import Census, Found, GroupKind
 from collector.core.policy import Policy
 from collector.core.roster import Hours, SchoolRoster
 from collector.core.subject import Subject
@@ -23,9 +24,12 @@ DAYS = weekdays()
 class Office:
     """One office, whose schools have lessons Monday to Friday; told and asked whenever the bureau says."""
 
-    def __init__(self, hours: Hours = DAYS) -> None:
+    def __init__(self, hours: Hours = DAYS, *, counts: bool = False) -> None:
+        """``counts``: its schools are counted each morning, and ``census`` is what is found."""
         self.state = Bureau()
-        self.scopes = {"511402": Scope(school_count=60, hours=hours)}
+        self.census: Census = {}
+        take = (lambda _now: self.census) if counts else None
+        self.scopes = {"511402": Scope(school_count=60, hours=hours, take_census=take)}
         self.wake_at: float | None = None
         self.notices: list[Notice] = []
 
@@ -133,12 +137,15 @@ def test_the_digest_is_one_message() -> None:
     assert sorted((part.kind, str(part.cause)) for part in digest.parts) == [
         ("opened", "device_offline"), ("reminder", "port_below_required"), ("reminder", "uplink_below_required"),
     ]  # fmt: skip
-    assert digest.since_digest == Since(began_count=3, ended_count=1)
+    assert digest.since_digest is not None
+    assert (digest.since_digest.began_count, digest.since_digest.ended_count) == (3, 1)
+    assert [(each.school, each.cause) for each in digest.since_digest.fixed] == [("s4", Cause.PORT_DOWN)]
     everything = [("s1", Cause.PORT_BELOW_REQUIRED), ("s2", Cause.UPLINK_BELOW_REQUIRED), ("s3", Cause.DEVICE_OFFLINE)]
     office.hears("2026-11-24 13:00", *(change(school, "closed", cause) for school, cause in everything))
     office.until("2026-11-25 12:00")
     last = office.notices[-1]
-    assert (last.kind, last.since_digest) == ("digest", Since(began_count=0, ended_count=2))
+    assert (last.kind, last.since_digest and last.since_digest.ended_count) == ("digest", 2)
+    assert {each.school for each in last.since_digest.fixed} == {"s1", "s2"} if last.since_digest else False
     assert [(part.kind, part.cause) for part in last.parts] == [("resolved", Cause.DEVICE_OFFLINE)]
     count = len(office.notices)
     office.until("2026-11-27 12:00")
@@ -242,3 +249,106 @@ def test_boards_that_went_together_wait_for_no_morning() -> None:
         ("resolved", at("2026-11-23 12:00") + 30),
         ("digest", at("2026-11-24 08:40")),
     ]
+
+
+# --- with a census ----------------------------------------------------------------------------------------------------
+
+
+def found(kind: GroupKind, *names: str) -> Census:
+    return {kind: (Found(school="s9", school_name="s9", names=names, count=len(names)),)}
+
+
+def said(office: Office) -> list[tuple[float, list[str]]]:
+    return [(notice.at, [group.kind for group in notice.census]) for notice in office.notices]
+
+
+def test_a_census_alone_makes_a_digest() -> None:
+    """Nobody ever told of an alert there; each morning it is counted, and told when there is something new."""
+    office = Office(counts=True).hears("2026-11-23 07:00")
+    office.until("2026-11-24 07:00").census = found("unlisted", "x1")
+    office.until("2026-11-26 12:00")
+    assert said(office) == [(at("2026-11-24 08:40"), ["unlisted"])]
+    assert (office.notices[0].kind, office.notices[0].office, office.notices[0].parts) == ("digest", "511402", ())
+
+
+def test_the_first_census_is_another_days() -> None:
+    """A collector that is installed at ten has nothing to say to a group that was just opened."""
+    office = Office(counts=True)
+    office.census = found("unlisted", "x1")
+    office.hears("2026-11-23 08:00").until("2026-11-23 23:00")
+    assert said(office) == []
+
+
+def test_a_census_goes_along_with_what_else_there_is() -> None:
+    """One message; what incidents tell of as silent stands there once."""
+    office = Office(counts=True).hears("2026-11-23 10:00", change("s1", cause=Cause.GATEWAY_SILENT))
+    office.census = found("silent", "gw1", "gw2") | found("unlisted", "x1")
+    office.until("2026-11-24 12:00")
+    digest = office.notices[-1]
+    assert [notice.kind for notice in office.notices] == ["opened", "digest"]
+    assert [(group.kind, group.found[0].names) for group in digest.census] == [
+        ("silent", ("gw2",)),
+        ("unlisted", ("x1",)),
+    ]
+    assert [part.kind for part in digest.parts] == ["reminder"]
+
+
+@pytest.mark.parametrize(
+    ("back", "told"),
+    [
+        pytest.param("2026-11-24 09:30", "2026-11-24 09:30", id="the same morning"),
+        pytest.param("2026-11-24 13:00", "2026-11-25 08:40", id="after it"),
+        pytest.param("2026-11-28 03:00", "2026-11-30 08:40", id="in a night to Saturday"),
+    ],
+)
+def test_a_census_that_was_missed(back: str, told: str) -> None:
+    """The collector was away at 08:40."""
+    office = Office(counts=True).hears("2026-11-23 10:00")
+    office.census = found("unlisted", "x1")
+    office._step(at(back))
+    office.until("2026-11-30 12:00")
+    assert [when for when, _ in said(office)] == [at(told)]
+
+
+def test_a_census_waits_for_a_free_message() -> None:
+    """Three messages in five minutes are the most, the last of them for what begins: it goes on the same morning."""
+    office = Office(counts=True).hears("2026-11-23 10:00")
+    office.census = found("unlisted", "x1")
+    for minute in (37, 38, 39):
+        office.hears(f"2026-11-24 08:{minute}", change(f"s{minute}", cause=Cause.PORT_DOWN))
+    office.until("2026-11-24 12:00")
+    assert office.told[2:] == [("opened", at("2026-11-24 08:39") + 30), ("digest", at("2026-11-24 08:38") + 330)]
+
+
+def test_what_was_fixed_is_told_within_a_week() -> None:
+    """By itself it makes no message on the next morning: it was told when it was well."""
+    office = Office(counts=True).hears(
+        "2026-11-24 10:00", change("s1", cause=Cause.PORT_DOWN, at=at("2026-11-24 10:00"))
+    )
+    well = change("s1", "closed", Cause.PORT_DOWN, at=at("2026-11-24 12:00"), since=at("2026-11-24 10:00"))
+    office.hears("2026-11-24 12:00", well).until("2026-12-07 12:00")
+    assert [kind for kind, _ in office.told] == ["opened", "resolved", "digest"]
+    digest = office.notices[-1]
+    assert digest.at == at("2026-12-01 08:40")
+    assert digest.since_digest is not None
+    (fixed,) = digest.since_digest.fixed
+    assert (fixed.school, fixed.cause, fixed.at - fixed.since) == ("s1", Cause.PORT_DOWN, 7_200)
+
+
+def test_what_fails_again_is_not_fixed() -> None:
+    """One school of an outage came back and fails again; another stays well; a third one was taken off the roster."""
+    fails = [change(school, cause=Cause.UPLINK_BELOW_REQUIRED, operator="o") for school in ("s1", "s2", "s3", "s4")]
+    office = Office(counts=True).hears("2026-11-24 10:00", *fails)
+    over = [change(school, "closed", Cause.UPLINK_BELOW_REQUIRED) for school in ("s1", "s2")]
+    office.hears("2026-11-24 12:00", *over, change("s4", "closed", Cause.UPLINK_BELOW_REQUIRED, why="withdrawn"))
+    office.hears("2026-11-24 14:00", fails[0]).until("2026-11-25 12:00")
+    digest = office.notices[-1]
+    assert digest.since_digest is not None
+    assert [each.school for each in digest.since_digest.fixed] == ["s2"]
+
+
+def test_a_clock_that_was_ahead_skips_no_morning() -> None:
+    office = Office(counts=True).hears("2027-01-01 10:00")
+    office.census = found("unlisted", "x1")
+    office.hears("2026-11-23 10:00").until("2026-11-24 12:00")
+    assert said(office) == [(at("2026-11-24 08:40"), ["unlisted"])]
