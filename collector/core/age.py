@@ -8,7 +8,7 @@ from collector.core.state import Away, School
 
 def seconds_since(at: float, now: float, away: Away | None) -> float:
     """Seconds from ``at`` to ``now``, without those in which the collector itself was away and could hear nobody."""
-    if away is None or at >= away.end:
+    if away is None:
         return now - at
     return now - at - max(0.0, min(now, away.end) - max(at, away.start))
 
@@ -16,9 +16,9 @@ def seconds_since(at: float, now: float, away: Away | None) -> float:
 def fresh_until(at: float, window_s: float, away: Away | None) -> float:
     """The last moment at which ``at`` is at most ``window_s`` ago."""
     until = at + window_s
-    if away is None or at >= away.end or until < away.start:
+    if away is None or until < away.start:
         return until
-    return until + away.end - max(at, away.start)
+    return until + max(0.0, away.end - max(at, away.start))
 
 
 def fresh_from(window_s: float, now: float, away: Away | None) -> float:
