@@ -74,7 +74,9 @@ def _count(alert: AlertState, finding: Finding, now: float) -> AlertState:
     if is_bad:
         since = alert.bad_since or finding.since or at or now
         return replace(alert, bad_streak=alert.bad_streak + 1, good_streak=0, bad_since=since, evidence_at=at)
-    return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=None, evidence_at=at)
+    # what is open knows to its end since when it was bad: its recovery says so
+    since = None if alert.opened_at is None else alert.bad_since
+    return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=since, evidence_at=at)
 
 
 def _is_settled(finding: Finding) -> bool:

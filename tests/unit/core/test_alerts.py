@@ -14,7 +14,7 @@ from collector.core.roster import Classroom
 from collector.core.state import AlertState
 from collector.core.subject import Subject
 from collector.core.words import Cause, VerdictValue
-from tests.support.school import GATEWAY, POLICY, Story, Tick, at, device, roster
+from tests.support.school import GATEWAY, POLICY, Story, Tick, at, device, exit_test, port, roster
 
 SUBJECT = Subject("classroom", name="r1")
 
@@ -250,3 +250,92 @@ def test_in_silence_nothing_is_told_of_a_room():
     assert [change.subject.kind for change in story.told(AlertChange)] == ["gateway"]
     story.heard()
     assert [change.subject.kind for change in story.told(AlertChange)][-1] == "classroom"
+
+
+# --- what is counted, and what an alert says ------------------------------------------------------------------------
+
+LINE = Cause.UPLINK_BELOW_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "bad_streak", "good_streak"),
+    [
+        pytest.param(alert(), finding("yes"), 1, 0, id="bad"),
+        pytest.param(alert(), finding("yes", at=5.0), 0, 0, id="bad, by what was counted"),
+        pytest.param(alert(), finding("yes", late=True), 0, 0, id="bad, and may be over by now"),
+        pytest.param(alert(bad_streak=2), finding("no"), 0, 1, id="good after bad"),
+        pytest.param(OPEN, finding("no", late=True), 0, 1, id="good, late and newer than what is known"),
+        pytest.param(OPEN, finding("no", at=5.0), 3, 0, id="good by old evidence, of what is counted"),
+        pytest.param(OPEN, finding("unknown"), 3, 0, id="unknown"),
+        pytest.param(OPEN, finding("yes", in_doubt=True), 3, 0, id="in doubt"),
+        pytest.param(alert(cause=LINE), finding("yes", cause=LINE, at=5.0), 1, 0, id="a majority turned by age"),
+        pytest.param(alert(cause=LINE, bad_streak=1), finding("no", cause=LINE, at=5.0), 0, 1, id="and back by age"),
+        pytest.param(
+            alert(cause=LINE, bad_streak=1), finding("yes", cause=LINE, at=5.0), 1, 0, id="a majority that stands"
+        ),
+    ],
+)
+def test_what_is_counted(before: AlertState, seen: Finding, bad_streak: int, good_streak: int) -> None:
+    """Evidence once; what another rule decides also where it turns without a newer date."""
+    after, _ = decide(before, seen, 10.0, POLICY, observing=True)
+    assert (after.bad_streak, after.good_streak) == (bad_streak, good_streak)
+
+
+def test_what_was_told_is_not_told_again() -> None:
+    """Neither what opened nor what was announced when the observation ended."""
+    for before, at_ in ((alert(bad_streak=2), 6.0), (UNTOLD, 5.0)):
+        after, tell = decide(before, finding("yes", at=at_), 10.0, POLICY, observing=False)
+        assert tell is True
+        assert decide(after, finding("yes", at=at_ + 1), 11.0, POLICY, observing=False)[1] is None
+
+
+def test_an_alert_and_its_end_say_since_when() -> None:
+    """Since the first bad evidence, not since the third that opened it; and its end says the same."""
+    story = Story().all_well()
+    began_at = story.later(10).now
+    for passes in (False, False, False, True, True):
+        story.heard().platform(up=passes).later(10)
+    opened, closed = story.told(AlertChange)
+    assert (opened.change, opened.since, closed.change, closed.since) == ("opened", began_at, "closed", began_at)
+
+
+def test_exits_are_named_where_a_platform_is_missed() -> None:
+    """They may be what several schools have in common; a slow line has none before it."""
+    story = Story().all_well().saw(exit_test("metro"))
+    for _ in range(3):
+        story.later(60).heard().platform(up=False).uplink(passed=False)
+    assert {change.cause: change.exits for change in story.told(AlertChange)} == {
+        Cause.PLATFORM_UNREACHABLE: ("metro",),
+        LINE: (),
+    }
+
+
+def test_what_nobody_was_told_of_is_not_taken_back() -> None:
+    """A room leaves whose port was slow twice, and one whose trouble was kept quiet."""
+    rooms = {"r2": Classroom(id="r2", device="panel")}
+    for policy, count in ((POLICY, 2), (replace(POLICY, observation_school_days=3), 4)):
+        story = Story(policy=policy).all_well()
+        for _ in range(count):
+            story.later(10).heard().room_well("r1", 10)
+        assert story.school.state.alerts
+        story.event(RosterChanged(roster=roster(classrooms=rooms), hours=story.school.hours))
+        assert (story.told(AlertChange), story.school.state.alerts) == ([], ())
+
+
+def test_what_is_in_doubt_leaves_nothing_behind() -> None:
+    """Two failing tests within a minute, then a pass: an alert would begin from nothing."""
+    story = Story(policy=replace(POLICY, blame_spacing_s=600)).all_well()
+    for passed in (False, False):
+        story.later(30).heard().uplink(passed=passed)
+        assert story.school.state.alerts == ()
+
+
+def test_who_was_not_judged_keeps_what_is_open() -> None:
+    """A report about one room says nothing of another's alert."""
+    story = Story().all_well()
+    for _ in range(3):
+        story.later(10).heard().room_well("r1", 10)
+    story.effects.clear()
+    story.later(1).saw(port("r2", 100), "r2")
+    assert story.told(AlertChange) == []
+    assert [change.subject.name for change in story.school.state.alerts] == ["r1"]
