@@ -75,8 +75,8 @@ def _count(alert: AlertState, finding: Finding, now: float) -> AlertState:
         since = alert.bad_since or finding.since or at or now
         return replace(alert, bad_streak=alert.bad_streak + 1, good_streak=0, bad_since=since, evidence_at=at)
     # what is open knows to its end since when it was bad: its recovery says so
-    since = None if alert.opened_at is None else alert.bad_since
-    return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=since, evidence_at=at)
+    bad_since = None if alert.opened_at is None else alert.bad_since
+    return replace(alert, bad_streak=0, good_streak=alert.good_streak + 1, bad_since=bad_since, evidence_at=at)
 
 
 def _is_settled(finding: Finding) -> bool:

@@ -143,8 +143,7 @@ def case_of(common: Shared, room: Classroom) -> Case | None:
     """The room's case; None where no gateway that was ever heard tells of it."""
     school = common.school
     gateway = gateway_of(school, room.id)
-    heard = school.state.gateways.get(gateway) if gateway else None
-    if gateway is None or heard is None:
+    if gateway is None or (heard := school.state.gateways.get(gateway)) is None:
         return None
     state = school.state.classrooms.get(room.id, ClassroomState())
     device, upstream = state.device, common.upstream[gateway]

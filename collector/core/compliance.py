@@ -26,7 +26,7 @@ def latched(case: Case, prior: Latch, link: Link, findings: Collection[Finding])
         return _short(case, prior, short_at)
     awake_at = case.state.last_awake_at
     if link.state == "enough" and awake_at is not None and not _has(findings, Cause.DEVICE_ABSENT):
-        return _enough(case, prior, max(link.evidence_at or 0.0, awake_at))
+        return _enough(case, prior, max(link.evidence_at, awake_at))
     return prior
 
 

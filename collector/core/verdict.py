@@ -1,6 +1,7 @@
 """The verdict on a classroom as of now: its link, the four clauses of ``ready``, and its causes, from the findings."""
 
 from collections.abc import Collection
+from math import inf
 
 from msgspec import Struct
 
@@ -25,8 +26,8 @@ class Link(Struct, frozen=True, kw_only=True):
     state: LinkState
     uplink_known: bool
     grade: Grade | None
-    evidence_at: float | None
-    """Of the newest test among all that it rests on."""
+    evidence_at: float
+    """Of the newest test among all that it rests on; minus infinity = none."""
 
 
 def unheard(cause: Cause, step: NextStep) -> Verdict:
@@ -115,7 +116,7 @@ def _grade(case: Case) -> Grade | None:
     return weakest(grade for grade in grades if grade is not None)
 
 
-def _evidence_at(case: Case) -> float | None:
+def _evidence_at(case: Case) -> float:
     # a port counts once its device was awake after the reading, so its reading is never the newest
     times = (case.upstream.evidence_at, newest_test_at(case.ways))
-    return max((at for at in times if at is not None), default=None)
+    return max((at for at in times if at is not None), default=-inf)
