@@ -321,6 +321,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "gateway.never": ("从未上报", "never heard"),
     "gateway.backlog": ("积压 {count} 条", "{count} records waiting"),
     "gateway.skew": ("时钟偏差 {seconds}", "clock off by {seconds}"),
+    "refused.twin": (
+        "另有机器用同一身份上报(多半是复制的系统盘),已拒收 {count} 份报告,请给其中一台换新的网关名和令牌",
+        "{count} reports of another machine with the same identity refused (a copied disk?): give one a name and token",
+    ),
     "refused.identity": (
         "拒收 {count} 条:教室不属于该网关的学校,请核对 agent.yml 的 classroom",
         "{count} records refused: their room is of no school of this gateway; check classroom in agent.yml",

@@ -14,7 +14,7 @@ from collector.engine import resuming
 from collector.engine.bureau import Dispatcher, roster_news
 from collector.engine.clockwork import Clockwork
 from collector.engine.committing import Changed, Committer
-from collector.engine.errors import CommitFailedError
+from collector.engine.errors import CommitFailedError, TwinError
 from collector.engine.intake import Intake
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue, give_up
@@ -22,6 +22,7 @@ from collector.engine.refusals import Refused
 from collector.engine.registry import Registry
 from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force, tell_faults
 from collector.engine.timekeeping import Timekeeper
+from collector.engine.twins import Twins
 from collector.engine.writing import Writer
 from collector.roster import Roster
 from collector.settings import Receiver
@@ -59,6 +60,7 @@ class Engine:
         )
         self.bureau.on_faults(self._spread_faults)
         self._committer = Committer(self._registry, self._writer, self._time, self.bureau.wake)
+        self._twins = Twins()
         self._queue = Queue()
         self._intake = Intake(self._queue, self._committer)
         self._clockwork = Clockwork(self._committer)
@@ -91,7 +93,8 @@ class Engine:
 
     def refusals(self, gateway: str) -> list[Refused]:
         """What of ``gateway`` was refused or given up within a day."""
-        return self._committer.refusals.of(gateway, self._time.now())
+        now = self._time.now()
+        return [*self._twins.of(gateway, now), *self._committer.refusals.of(gateway, now)]
 
     def on_change(self, callback: Changed) -> None:
         self._committer.on_change.append(callback)
@@ -100,10 +103,13 @@ class Engine:
         """Return the ack once the report is durable.
 
         Raises:
-            UnknownGatewayError: the gateway's fault.
+            UnknownGatewayError, TwinError: the gateway's fault.
             NotAppliedError: this report's; nothing of it was kept.
             QueueFullError, CommitFailedError: ours; the sender keeps the report and comes back.
         """
+        report = decoded.report
+        if not self._twins.admits(gateway, report.boot_id, report.sent_monotonic_s, received_at):
+            raise TwinError(gateway)
         answer = self._queue.put(gateway, decoded, received_at)
         patience = asyncio.get_running_loop().call_later(ANSWER_MAX_S, give_up, answer)
         try:
@@ -204,6 +210,7 @@ class Engine:
                 put_in_force(self._registry, new, [*added, *others], remembered, holders)
             self._committer.announce(draft, gone)
             self._committer.refusals.forget_others(roster.gateways)
+            self._twins.forget_others(roster.gateways)
             with suppress(CommitFailedError):
                 await (self._wake() if is_start else self._clockwork.tick())
                 await self.bureau.settle()

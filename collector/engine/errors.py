@@ -5,6 +5,10 @@ class UnknownGatewayError(Exception):
     """The gateway is not in the roster (any more)."""
 
 
+class TwinError(Exception):
+    """Another machine reports under this gateway's identity, and was there first."""
+
+
 class QueueFullError(Exception):
     """Too much waits already: try again later."""
 

@@ -5,7 +5,8 @@ from prometheus_client import Counter
 from classready.codec import DecodedReport, MalformedReport, decode_report
 
 REASONS = (
-    "size", "depth", "json", "schema", "identity", "unknown_agent", "rate", "timeout", "internal", "unanswerable"
+    "size", "depth", "json", "schema", "identity", "unknown_agent", "rate", "timeout", "internal", "unanswerable",
+    "twin",
 )  # fmt: skip
 
 MESSAGES_RECEIVED = Counter("classready_collector_messages_received", "Reports that arrived, over either link.")

@@ -1,6 +1,7 @@
 """``POST /api/v1/reports``: one report in, its ack out, answered only after the commit.
 
-Answers: 200 ack, 400 malformed, 401 unknown token, 403 not your gateway, 408 body too slow, 413 too large,
+Answers: 200 ack, 400 malformed, 401 unknown token, 403 not your gateway, or another machine's, 408 body too slow,
+413 too large,
 422 a bug of ours (sent singly, the records beside the one that meets it get through), 429 too often, 503 not now
 (both with Retry-After). Only 200 lets an agent delete anything.
 """
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from classready.codec import MalformedReport, encode, encode_ack
 from classready.report import REPORT_MAX_BYTES
-from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, UnknownGatewayError
+from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, TwinError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
 from collector.ingest.gate import Gate, TooOftenError
 from collector.roster import Roster
@@ -78,6 +79,8 @@ async def _receive_from(
         return _answer(403, {"reason": "identity"})
     except UnknownGatewayError:
         return _refuse(401, "unknown_agent")
+    except TwinError:
+        return _refuse(403, "twin")
     except NotAppliedError:
         return _refuse(422, "internal")
     except (QueueFullError, CommitFailedError):

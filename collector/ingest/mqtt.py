@@ -25,7 +25,7 @@ from classready import topics
 from classready.codec import DecodedReport, MalformedReport, decode_presence
 from classready.report import Ack
 from classready.tasks import asked_to_end
-from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, UnknownGatewayError
+from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, TwinError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
 from collector.ingest.answers import Answers
 from collector.ingest.client import Client, ignore
@@ -200,6 +200,8 @@ class _Door:
             reason = "rate"
         except UnknownGatewayError:
             reason = "unknown_agent"
+        except TwinError:
+            reason = "twin"
         except NotAppliedError:
             _log.error("report_set_aside", gateway=gateway, reason=reason)
         except Exception:  # noqa: BLE001 - a bug that meets one message must not meet it again and again

@@ -85,6 +85,15 @@ async def test_foreign_gateway(tmp_path):
         assert (status, json.loads(answer)) == (403, {"reason": "identity"})
 
 
+async def test_another_machine_with_its_identity(tmp_path):
+    """Refused as what it is; it keeps what it has, and the first one is served."""
+    async with serving(tmp_path) as (post, _):
+        for n in range(1, 6):
+            assert (await post(body(sent_monotonic_s=n)))[0] == 200
+            status, _, answer = await post(body(boot_id="c" * 8, sent_monotonic_s=n))
+        assert (status, json.loads(answer)) == (403, {"reason": "twin"})
+
+
 MALFORMED = [
     pytest.param(b"", "json", id="empty"),
     pytest.param(b"{}", "schema", id="nothing in it"),
