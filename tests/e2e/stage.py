@@ -4,12 +4,13 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,6 +67,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.programs: dict[str, Program] = {}
+        self._controls: dict[str, tuple[Namespace, int]] = {}
 
     def start(self, name: str, namespace: Namespace, *command: str, **environment: str) -> Program:
         self.programs[name] = Program(name, namespace, self.folder, *command, **environment)
@@ -78,6 +80,26 @@ class Stage:
         return self.start(
             name, namespace, *python_module(module), "run", "-c", settings, CREDENTIALS_DIRECTORY=credentials
         )
+
+    def start_controlled(self, name: str, namespace: Namespace, *command: str) -> None:
+        """Start a stand-in that prints its control port as JSON."""
+        program = self.start(name, namespace, *command)
+        line = self.until(f"{name} says where it listens", lambda: _first_json(program.log), 20)
+        self._controls[name] = (namespace, line["control"])
+
+    def control(self, program: str, line: str) -> None:
+        namespace, port = self._controls[program]
+        answer = namespace.call(_converse, port, line)
+        assert answer == "ok", answer
+
+    def start_platforms(self, namespace: Namespace, address: str, ports: Mapping[str, int]) -> None:
+        """Platforms at ``address``, trusted by ``sites/ca.pem``."""
+        sites = [f"--platform={name}={address}:{port}" for name, port in ports.items()]
+        directory = f"--directory={self.folder / 'sites'}"
+        self.start_controlled("platforms", namespace, *python_module("bench.demo.platforms"), directory, *sites)
+
+    def platform(self, name: str, state: str) -> None:
+        self.control("platforms", f"platform {name} {state}")
 
     def stop(self) -> None:
         for program in reversed(self.programs.values()):
@@ -122,6 +144,16 @@ def fetch(url: str, token: str | None = None, ca_file: Path | None = None) -> by
 def contents(received: bytes) -> list[str]:
     """The texts of what a robot took."""
     return [message[message["msgtype"]]["content"] for message in json.loads(received)]
+
+
+def _converse(port: int, line: str) -> str:
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(f"{line}\n".encode())
+        return connection.makefile().readline().strip()
+
+
+def _first_json(log: Path) -> Any:
+    return json.loads(log.read_text(encoding="utf-8").splitlines()[0]) if log.exists() and log.stat().st_size else None
 
 
 class _Plain(yaml.SafeDumper):

@@ -15,7 +15,8 @@ from tests.support.namespaces import namespaces
 pytestmark = [pytest.mark.netns, pytest.mark.servers("ip", "chromium"), pytest.mark.timeout(180)]
 
 TAKEN = School("3251140200", "城关小学", "中国电信眉山分公司")
-LEFT = School("3251140201", "思蒙小学", "中国移动眉山分公司")
+LEFT = School("3251142100", "文林小学", "中国移动眉山分公司", "511421")
+"""Of another office: what one office is to hear at the same time would be one message, without a link for each."""
 ESCALATE_AFTER_S = 15
 POLICY = {"group_wait_s": 1, "escalate_after_lesson_hours": ESCALATE_AFTER_S / 3_600}
 CHIEF_PORT = 9715

@@ -10,8 +10,10 @@ pytestmark = [pytest.mark.netns, pytest.mark.servers("ip"), pytest.mark.timeout(
 
 TELECOM, MOBILE = "中国电信眉山分公司", "中国移动眉山分公司"
 NAMES = ("城关小学", "思蒙小学", "尚义小学", "松江小学", "崇礼小学", "太和小学", "永寿小学")
-SCHOOLS = [School(f"325114020{n}", name, TELECOM if n < 4 else MOBILE) for n, name in enumerate(NAMES)]
-CUT, LATER, OTHER = SCHOOLS[:3], SCHOOLS[3], SCHOOLS[4]
+SCHOOLS = [School(f"325114020{n}", name, TELECOM if n < 4 else MOBILE) for n, name in enumerate(NAMES[:5])]
+SCHOOLS += [School(f"325114210{n}", name, MOBILE, "511421") for n, name in enumerate(NAMES[5:])]
+CUT, LATER, OTHER = SCHOOLS[:3], SCHOOLS[3], SCHOOLS[5]
+"""The last is another office's: what one office is to hear at the same time would be one message."""
 POLICY = {"group_wait_s": 5, "spread_wait_s": 8, "flapping_window_s": 1}
 """So soon do gateways that report every second and a half, and try again within some seconds, show whom it concerns."""
 

@@ -20,6 +20,7 @@ BUREAU, INTERNET, LOOPBACK = "10.72.0.2", "10.72.0.1", "127.0.0.1"
 OFFICE = "511402"
 ROOMS_PER_SCHOOL = 2
 INTERVAL_S = 1.5
+PLATFORMS = {"national": 8443, "provincial": 8444}
 TOKENS = {"metrics-token": "t-metrics", "api-token": "t-api", "board-token": "t-board"}
 
 
@@ -98,6 +99,11 @@ class Town(Desk):
         join(bureau, f"{BUREAU}/24", internet, f"{INTERNET}/24")
         bureau.route(INTERNET)
         internet.forward()
+
+    def open(self, schools: Iterable[School], policy: Mapping[str, Any], **more: Any) -> None:
+        self.start_platforms(self.internet, INTERNET, PLATFORMS)
+        platforms = [{"id": name, "name": name} for name in PLATFORMS]
+        super().open(schools, policy, platforms=platforms, **more)
 
     def connect(self, school: School, gateway: Namespace) -> None:
         """Lay its line and start its agent."""
@@ -185,8 +191,18 @@ def _agent(school: School, desk: Desk) -> dict[str, Any]:
         "state_dir": f"state-{school.gateway}",
         "link": link if desk.is_local else {**link, "ca_file": "%d/ca.pem"},
         "report_interval_s": INTERVAL_S,
-        "targets": [{"kind": "ping", "name": "itself", "host": "127.0.0.1", "count": 1, "interval_s": INTERVAL_S}],
+        "targets": [{**target, "interval_s": INTERVAL_S} for target in _targets(desk)],
     }
+
+
+def _targets(desk: Desk) -> list[dict[str, Any]]:
+    if desk.is_local:
+        return [{"kind": "ping", "name": "itself", "host": LOOPBACK, "count": 1}]
+    trusted = str(desk.folder / "sites" / "ca.pem")
+    return [
+        {"kind": "http", "name": name, "url": f"https://{INTERNET}:{port}/", "ca_file": trusted}
+        for name, port in PLATFORMS.items()
+    ]
 
 
 def _roster(office: str, schools: list[School], secrets: Mapping[str, str]) -> dict[str, Any]:

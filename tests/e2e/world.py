@@ -7,7 +7,6 @@ agent, switch, boards -- platforms, shaped WAN -----  collector, robot, Promethe
 import contextlib
 import hashlib
 import json
-import socket
 import time
 import urllib.error
 import urllib.parse
@@ -42,7 +41,6 @@ class World(Stage):
     def __init__(self, folder: Path, gateway: Namespace, internet: Namespace, bureau: Namespace) -> None:
         super().__init__(folder)
         self.gateway, self.internet, self.bureau = gateway, internet, bureau
-        self._controls: dict[str, tuple[Namespace, int]] = {}
         gateway_device, self._down_device = join(gateway, "10.71.1.2/24", internet, "10.71.1.1/24")
         self._up_device = gateway_device
         join(internet, "10.71.2.1/24", bureau, "10.71.2.2/24")
@@ -60,23 +58,7 @@ class World(Stage):
         return time.time()
 
     def devices(self, *words: str) -> None:
-        self._control("devices", " ".join(words))
-
-    def platform(self, name: str, state: str) -> None:
-        self._control("platforms", f"platform {name} {state}")
-
-    def _control(self, program: str, line: str) -> None:
-        namespace, port = self._controls[program]
-        answer = namespace.call(_converse, port, line)
-        assert answer == "ok", answer
-
-    # starting
-
-    def start_controlled(self, name: str, namespace: Namespace, *command: str) -> None:
-        """Start a stand-in that prints its control port as JSON."""
-        program = self.start(name, namespace, *command)
-        line = self.until(f"{name} says where it listens", lambda: _first_json(program.log), 20)
-        self._controls[name] = (namespace, line["control"])
+        self.control("devices", " ".join(words))
 
     # seeing
 
@@ -140,9 +122,7 @@ def _start_surroundings(world: World) -> None:
     )
     snmpd = ["snmpd", "-f", "-Lo", "-m", "", "-C", "-c", str(folder / "snmpd.conf"), f"udp:127.0.10.104:{SNMP_PORT}"]
     world.start("snmpd", world.gateway, *snmpd)
-    sites = [f"--platform={name}=10.71.1.1:{port}" for name, port in PLATFORMS.items()]
-    directory = f"--directory={folder / 'sites'}"
-    world.start_controlled("platforms", world.internet, *python_module("bench.demo.platforms"), directory, *sites)
+    world.start_platforms(world.internet, "10.71.1.1", PLATFORMS)
     world.start("robot", world.bureau, *python_module("bench.demo.robot"), "--port=9714", "--key=t-wecom")
 
 
@@ -281,13 +261,3 @@ def _prometheus(credentials: Path) -> dict[str, Any]:
             }
         ],
     }
-
-
-def _converse(port: int, line: str) -> str:
-    with socket.create_connection(("127.0.0.1", port), 5) as connection:
-        connection.sendall(f"{line}\n".encode())
-        return connection.makefile().readline().strip()
-
-
-def _first_json(log: Path) -> Any:
-    return json.loads(log.read_text(encoding="utf-8").splitlines()[0]) if log.exists() and log.stat().st_size else None
