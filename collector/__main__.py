@@ -141,6 +141,29 @@ def ack(incident: str, config: Path, name: str, note: str) -> None:
     click.echo(f"{view['incident']}: {view['state_text']}")
 
 
+@main.command("object")
+@click.argument("subject", metavar="SCHOOL[/CLASSROOM]")
+@config_option
+@click.option("--by", required=True, help="Who objects.")
+@click.option("--note", required=True, help="Why, such as a measurement of one's own.")
+def object_(subject: str, config: Path, by: str, note: str) -> None:
+    """Object to a verdict (申诉): its line is tested again as soon as it may be, and both results are kept.
+
+    `/api/v1/objections`, the school's page and the record of its incident say what came of it.
+    """
+    with _settings_problems():
+        from collector.app.client import NoAnswerError
+        from collector.app.loading import load_settings
+        from collector.app.objecting import raised
+
+        settings = load_settings(config)
+    try:
+        for line in raised(config, settings, subject, by, note):
+            click.echo(line)
+    except NoAnswerError as error:
+        _fail(str(error))
+
+
 @main.command()
 @config_option
 @click.option("--office", help="Only of this office.")

@@ -148,8 +148,8 @@ class _Desk:
             "style": Markup(STYLE),  # noqa: S704 - our own file
             "t": lambda message_id, **fields: say(message_id, language, **fields),
             "when": lambda at: moment(at, offset_s, language, now=now, reader_offset_s=offset_s),
-            "name_max": api.BY_MAX_CHARACTERS,
-            "note_max": api.NOTE_MAX_CHARACTERS,
+            "name_max": query.BY_MAX_CHARACTERS,
+            "note_max": query.NOTE_MAX_CHARACTERS,
         }
 
     def _language(self, request: web.Request) -> Language:

@@ -11,10 +11,12 @@ from aiohttp import web
 from msgspec import Struct
 
 import classready
-from collector import records_api
+from collector import objections_api, records_api
 from collector.core.bureau.words import Acknowledged
 from collector.query import (
+    BY_MAX_CHARACTERS,
     LANG,
+    NOTE_MAX_CHARACTERS,
     PAGING,
     ApiError,
     Mistake,
@@ -29,9 +31,6 @@ from collector.query import (
 )
 from collector.views import Bureau, SchoolSummary, SchoolView, show, worded
 from collector.views.incident import IncidentView, all_open, look_up, shown, shown_closed
-
-BY_MAX_CHARACTERS = 40
-NOTE_MAX_CHARACTERS = 200
 
 
 class SchoolList(Struct, frozen=True, kw_only=True):
@@ -88,6 +87,7 @@ def routes(bureau: Bureau) -> list[web.RouteDef]:
         web.get("/api/v1/incidents/{incident}", answering(incident)),
         web.post("/api/v1/incidents/{incident}/acknowledge", answering(take)),
         *records_api.routes(bureau),
+        *objections_api.routes(bureau),
         web.get("/api/v1/openapi.json", openapi),
         web.get("/api/{rest:.*}", answering(nothing)),
     ]
@@ -175,8 +175,17 @@ def checked(asked: Acknowledge) -> Acknowledge:
 
 
 def _openapi() -> dict[str, Any]:
-    (schools, school, incidents, incident, acknowledge, error, *records), components = msgspec.json.schema_components(
-        [SchoolList, SchoolView, IncidentList, IncidentView, Acknowledge, ApiError, *records_api.DESCRIBED],
+    (schools, school, incidents, incident, acknowledge, error, *others), components = msgspec.json.schema_components(
+        [
+            SchoolList,
+            SchoolView,
+            IncidentList,
+            IncidentView,
+            Acknowledge,
+            ApiError,
+            *records_api.DESCRIBED,
+            *objections_api.DESCRIBED,
+        ],
         ref_template="#/components/schemas/{name}",
     )
     school_id = {"name": "school", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -207,7 +216,8 @@ def _openapi() -> dict[str, Any]:
                 }
             },
             **_incident_paths(incidents, incident, acknowledge, error),
-            **records_api.described(records[0], records[1], error),
+            **records_api.described(others[0], others[1], error),
+            **objections_api.described(others[2], others[3], others[4], error),
         },
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }

@@ -5,7 +5,7 @@ takes over the refresh.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from collector.text import LANGUAGES, Language, ago, duration, machine_time, mom
 from collector.views import Bureau, show, worded
 from collector.views.incident import all_open, look_up, shown, shown_closed
 from collector.views.notes import refused_lines, shown_notes
+from collector.views.objection import ObjectionView, shown_objection
 from collector.views.office import total
 from collector.views.rectification import shown_records
 from collector.views.undelivered import sentences
@@ -32,6 +33,7 @@ from collector.views.urgency import Counts, most_urgent, most_urgent_room
 REFRESH_S = 30
 PAGE_SIZE = 100
 CLOSED_SHOWN_MAX = 50
+OBJECTIONS_SHOWN_MAX = 50
 RECORD_FILTERS = ("office", "school", "state", "from", "until")
 SHARE_MIN_PERCENT = 1.0
 """A part of a bar is never thinner: one room of thirty thousand must not be invisible."""
@@ -72,7 +74,8 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
         found = bureau.schools().get(request.match_info["school"])
         if found is None:
             return page(request, "missing.html", {}, status=404)
-        return page(request, "school.html", _school(bureau, found, request))
+        said = await _objections_by_room(bureau, request, found)
+        return page(request, "school.html", {**_school(bureau, found, request), "objections": said})
 
     async def incidents(request: web.Request) -> web.Response:
         with _store_answers():
@@ -82,11 +85,12 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
         number, language = request.match_info["incident"], _language(bureau, request)
         with _store_answers():
             view = await look_up(bureau.incidents, number, bureau.names(), language)
-            found = shown_records(await bureau.records.one(view.incident), bureau.names(), language) if view else ()
-        if view is None:
-            return page(request, "missing.html", {}, status=404)
-        content = {"view": view, "record": next(iter(found), None), "room_name": bureau.names().classroom_name}
-        return page(request, "incident.html", content)
+            if view is None:
+                return page(request, "missing.html", {}, status=404)
+            found = shown_records(await bureau.records.one(view.incident), bureau.names(), language)
+            said = await _objections(bureau, request, incident=view.incident)
+        content = {"view": view, "record": next(iter(found), None), "objections": said}
+        return page(request, "incident.html", {**content, "room_name": bureau.names().classroom_name})
 
     return [
         web.get("/", offices),
@@ -160,6 +164,20 @@ async def _incidents(bureau: Bureau, request: web.Request) -> dict[str, Any]:
     _, rows = await bureau.incidents.closed(None, 0, CLOSED_SHOWN_MAX)
     shown_rows = [shown(one, scopes, names, language, with_schools=False) for one in paged["incidents"]]
     return {**paged, "incidents": shown_rows, "closed": [shown_closed(row, names, language) for row in rows]}
+
+
+async def _objections(bureau: Bureau, request: web.Request, **wanted: str) -> list[ObjectionView]:
+    _, rows = await bureau.objections.page(wanted, 0, OBJECTIONS_SHOWN_MAX)
+    return [shown_objection(row, bureau.names(), _language(bureau, request)) for row in rows]
+
+
+async def _objections_by_room(bureau: Bureau, request: web.Request, school: School) -> dict[str, list[ObjectionView]]:
+    """Room (empty: the whole school) -> what was objected. A store that is away takes no page from anybody."""
+    by_room: dict[str, list[ObjectionView]] = {}
+    with suppress(StoreAwayError):
+        for each in await _objections(bureau, request, school=school.roster.school):
+            by_room.setdefault(each.classroom or "", []).append(each)
+    return by_room
 
 
 async def _records(bureau: Bureau, request: web.Request) -> dict[str, Any]:

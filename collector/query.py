@@ -18,6 +18,8 @@ from collector.views import Bureau
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
 BODY_MAX_BYTES = 4_096
+BY_MAX_CHARACTERS = 40
+NOTE_MAX_CHARACTERS = 200
 SECONDS_MAX_DIGITS = 11
 
 STORE_AWAY = (CommitFailedError, StoreAwayError)

@@ -43,13 +43,13 @@ from collector.outbox import Outbox
 from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
 from collector.settings import CollectorSettings
-from collector.store import incidents, records
+from collector.store import incidents, objections, records
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.records import Counts, Page, Wanted
 from collector.store.states import NewerStoreError
 from collector.store.transaction import reading
 from collector.text import Names
-from collector.views import Bureau, Incidents, Kept, Records
+from collector.views import Bureau, Incidents, Kept, Objections, Records
 from collector.views.bureau import Rows
 
 NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
@@ -259,6 +259,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.run()
     yield engine.keep_time(settings.tick_s)
     yield engine.bureau.run()
+    yield engine.objections.run()
     yield _renew_calendar(service)
     yield _prune_records(service)
     yield service.open_questions.run()
@@ -330,6 +331,7 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
         incidents=_incidents(service, store),
         records=_records(store),
         files=lambda: service.open_questions.files,
+        objections=_objections(service, store),
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
@@ -361,6 +363,15 @@ def _incidents(service: Service, store: Store) -> Incidents:
         one_closed=one_closed,
         acknowledge=dispatcher.act,
     )
+
+
+def _objections(service: Service, store: Store) -> Objections:
+    async def page(wanted: Mapping[str, str], offset: int, limit: int) -> tuple[int, Rows]:
+        async with reading(store.reader) as connection:
+            return await objections.page(connection, wanted, offset, limit)
+
+    taken = service.engine.objections
+    return Objections(take=taken.take, page=page, waiting=taken.of)
 
 
 def _records(store: Store) -> Records:

@@ -11,6 +11,7 @@ from classready.report import Directives, Thetas
 from collector.core.evidence import Leg
 from collector.core.hours import next_quiet, school_hours_between
 from collector.core.link import NEARLY, failing_for_s, majority, part_state, test_interval
+from collector.core.objection import Objection, orders
 from collector.core.policy import Policy
 from collector.core.roster import joined
 from collector.core.state import School
@@ -18,10 +19,14 @@ from collector.core.state import School
 QUIET_HORIZON_S = 86_400.0
 
 
-def directives(schools: Sequence[School], gateway: str, policy: Policy, now: float) -> Directives:
-    """Directives for ``gateway``, which serves ``schools``."""
+def directives(
+    schools: Sequence[School], gateway: str, policy: Policy, now: float, objections: Sequence[Objection] = ()
+) -> Directives:
+    """Directives for ``gateway``, which serves ``schools``; ``objections`` of theirs wait for an answer."""
     theta = Thetas(down=policy.theta_down_bps, up=policy.theta_up_bps)
     unsettled = {leg.target for school in schools for leg in _unsettled(school, gateway, theta, now, policy)}
+    if objections:
+        unsettled |= set(_objected(schools, gateway, objections, now, policy))
     return Directives(
         policy_version=_version(policy),
         theta=theta,
@@ -70,6 +75,16 @@ def _unsettled(school: School, gateway: str, theta: Thetas, now: float, policy: 
         undecided = thetas is not None and part_state(test_interval(last), thetas) == "unknown"
         if majority(leg.tests) is not last.passed or undecided or _is_to_be_confirmed(leg, now, policy):
             yield leg
+
+
+def _objected(
+    schools: Sequence[School], gateway: str, objections: Sequence[Objection], now: float, policy: Policy
+) -> Iterator[str]:
+    by_name = {school.roster.school: school for school in schools}
+    for objection in objections:
+        for leg in orders(by_name[objection.school], objection, now, policy):
+            if leg.gateway == gateway:
+                yield leg.target
 
 
 def _is_to_be_confirmed(leg: Leg, now: float, policy: Policy) -> bool:

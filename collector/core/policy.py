@@ -105,6 +105,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     digest_at: ClockTime = "08:40"
     """On school days an office is told then what can wait: boards that stay off, and what was told on a day before and
     is not fixed."""
+    objection_school_days: Annotated[int, Meta(ge=0, le=60)] = 2
+    """申诉: what could not be tested again within so many school days is said to be that."""
     reopened_within_school_days: Annotated[int, Meta(ge=0, le=1_000)] = 10
     """What fails again at a school so many school days after it was fixed, for the same cause, counts as reopened."""
     records_kept_years: Annotated[int, Meta(ge=1, le=100)] = 6

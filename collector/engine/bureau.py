@@ -179,7 +179,8 @@ class Dispatcher:
             CommitFailedError: none of them.
         """
         async with self._begin() as connection:
-            return await records.prune(connection, self._clock(), self._policy().records_kept_years * YEAR_S)
+            kept_s = self._policy().records_kept_years * YEAR_S
+            return await records.prune(connection, self._clock(), kept_s)
 
     async def _tell_faults(self) -> None:
         faults = at_fault(self.state, self._clock())

@@ -16,6 +16,7 @@ from collector.engine.clockwork import Clockwork
 from collector.engine.committing import Changed, Committer
 from collector.engine.errors import CommitFailedError, TwinError
 from collector.engine.intake import Intake
+from collector.engine.objections import Objections
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue, give_up
 from collector.engine.refusals import Refused
@@ -62,7 +63,11 @@ class Engine:
         self._committer = Committer(self._registry, self._writer, self._time, self.bureau.wake)
         self._twins = Twins()
         self._queue = Queue()
-        self._intake = Intake(self._queue, self._committer)
+        self.objections = Objections(
+            self._writer, lambda: self._registry.schools, lambda: self._registry.policy, self._time.now
+        )
+        self._committer.on_change.append(self.objections.noticed)
+        self._intake = Intake(self._queue, self._committer, self.objections.of)
         self._clockwork = Clockwork(self._committer)
         self._reloading = asyncio.Lock()
         self._is_born = False

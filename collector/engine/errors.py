@@ -19,3 +19,15 @@ class CommitFailedError(Exception):
 
 class NotAppliedError(Exception):
     """Something in this report breaks its transaction, alone as well: to send it again in this form helps nobody."""
+
+
+class ObjectedAlreadyError(Exception):
+    """An objection about the same waits for its tests since ``at``."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = at
+
+
+class TooManyObjectionsError(Exception):
+    """The school had as many as it may have in a day."""

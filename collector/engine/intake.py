@@ -1,12 +1,13 @@
 """From a report that waits to its answer: many in one transaction, each harmed by nothing but itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
 
 from classready.report import Ack, Directives
 from collector.core.directives import directives
+from collector.core.objection import Objection
 from collector.engine import metrics
 from collector.engine.committing import Committer
 from collector.engine.errors import CommitFailedError, NotAppliedError, UnknownGatewayError
@@ -22,9 +23,12 @@ _log = structlog.get_logger()
 class Intake:
     """Works on ``queue``."""
 
-    def __init__(self, queue: Queue, committer: Committer) -> None:
+    def __init__(
+        self, queue: Queue, committer: Committer, objections: Callable[[Iterable[str]], Sequence[Objection]]
+    ) -> None:
         self._queue = queue
         self._committer = committer
+        self._objections = objections
         self._registry = committer.registry
         self._spools = Spools(committer.writer)
 
@@ -92,8 +96,9 @@ class Intake:
 
     def _directives(self, gateway: str) -> Directives | None:
         try:
-            schools = [self._registry.schools[s] for s in self._registry.roster.gateways[gateway].schools]
-            return directives(schools, gateway, self._registry.policy, self._committer.time.now())
+            names = self._registry.roster.gateways[gateway].schools
+            schools, now = [self._registry.schools[name] for name in names], self._committer.time.now()
+            return directives(schools, gateway, self._registry.policy, now, self._objections(names))
         except Exception:  # noqa: BLE001 - the ack is true without them
             _log.exception("directives_failed", gateway=gateway)
             metrics.STEP_BUGS.inc()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, case, delete, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collector.store import objections
 from collector.store.tables import incident, incident_told
 
 RecordState = Literal["open", "acknowledged", "fixed", "withdrawn", "joined", "unknown"]
@@ -138,7 +139,7 @@ async def _with_schools(connection: AsyncConnection, total: int, records: Select
 
 
 async def prune(connection: AsyncConnection, now: float, kept_s: float) -> int:
-    """Delete some incidents that were closed longer ago, with all that was told of them; return how many.
+    """Delete some of what is kept longer: incidents, with all that was told of them, and objections; return how many.
 
     The newest number of all stays, whatever its age: no other incident may ever get it. And years count from the
     newest incident at the latest: a clock that is years ahead deletes nothing by itself.
@@ -151,4 +152,4 @@ async def prune(connection: AsyncConnection, now: float, kept_s: float) -> int:
     if numbers:
         await connection.execute(delete(incident_told).where(incident_told.c.incident.in_(numbers)))
         await connection.execute(delete(incident).where(_column.id.in_(numbers)))
-    return len(numbers)
+    return len(numbers) + await objections.prune(connection, kept_from)

@@ -16,7 +16,7 @@ from collector.core.bureau.words import Incident
 from collector.core.policy import Policy
 from collector.core.roster import Hours
 from collector.store.tables import incident as incident_table
-from collector.store.tables import incident_told
+from collector.store.tables import incident_told, objection
 
 ROWS_PER_STATEMENT = 400
 """So many values in one IN: both kinds of store take far more."""
@@ -50,6 +50,9 @@ async def note(connection: AsyncConnection, news: Sequence[News], policy: Policy
     links = {row["incident"]: row["reopened_from"] for row in added.values() if row["reopened_from"]}
     await _set(connection, "reopened_from", links, only_first=True)
     await _set(connection, "joined_to", {one.incident: one.goes_on_as for one in joined})
+    for one in joined:
+        raised = update(objection).where(objection.c.incident == one.incident)
+        await connection.execute(raised.values(incident=one.goes_on_as))
 
 
 def _tell(rows: dict[Key, Row], each: Told) -> None:

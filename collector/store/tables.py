@@ -122,6 +122,25 @@ incident_member = Table(
     Column("state", Text, nullable=False),
 )
 
+objection = Table(
+    "objection",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("school", String(32), nullable=False),
+    Column("classroom", String(32)),
+    Column("office", String(32), nullable=False),
+    Column("incident", String(200)),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("settled_at", Double),
+    Column("outcome", String(16)),
+    Column("reason", String(200)),
+    Column("after", Text),
+    Index("objection_school_at", "school", "at"),
+)
+
 office_desk = Table(
     "office_desk",
     metadata,

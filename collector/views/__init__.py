@@ -3,9 +3,20 @@
 Pure: everything is computed from the state given. Rates are bit/s, times Unix seconds, ages seconds; null = not known.
 """
 
-from collector.views.bureau import Bureau, Incidents, Records
+from collector.views.bureau import Bureau, Incidents, Objections, Records
 from collector.views.kept import Kept
 from collector.views.school import SchoolView, show
 from collector.views.summary import SchoolSummary, summarise, worded
 
-__all__ = ["Bureau", "Incidents", "Kept", "Records", "SchoolSummary", "SchoolView", "show", "summarise", "worded"]
+__all__ = [
+    "Bureau",
+    "Incidents",
+    "Kept",
+    "Objections",
+    "Records",
+    "SchoolSummary",
+    "SchoolView",
+    "show",
+    "summarise",
+    "worded",
+]

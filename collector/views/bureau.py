@@ -1,13 +1,15 @@
 """Where pages and API get what they show."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from collector.core.bureau import words
 from collector.core.bureau.root import Scope
+from collector.core.objection import Objection
 from collector.core.policy import Policy
 from collector.core.state import School
+from collector.store.objections import NewObjection
 from collector.store.records import Counts, Page, Wanted
 from collector.text import Language, Names
 from collector.views.kept import Kept
@@ -65,6 +67,26 @@ class Records:
     counts: Callable[[Wanted], Awaitable[Counts]] = _no_counts
 
 
+async def _nobody_objects(_new: NewObjection) -> None:
+    raise NotImplementedError
+
+
+async def _no_objections(_wanted: Mapping[str, str], _offset: int, _limit: int) -> tuple[int, Rows]:
+    return 0, ()
+
+
+@dataclass(frozen=True)
+class Objections:
+    """``take`` has returned when it is durable; it raises what the engine and the store raise.
+
+    ``waiting``: those of some schools that have no answer yet.
+    """
+
+    take: Callable[[NewObjection], Awaitable[None]] = _nobody_objects
+    page: Callable[[Mapping[str, str], int, int], Awaitable[tuple[int, Rows]]] = _no_objections
+    waiting: Callable[[Iterable[str]], Sequence[Objection]] = lambda _schools: ()
+
+
 @dataclass(frozen=True)
 class Bureau:
     """Every entry is asked anew for each request."""
@@ -81,3 +103,4 @@ class Bureau:
     incidents: Incidents = Incidents()
     records: Records = Records()
     files: Callable[[], Files] = Files
+    objections: Objections = Objections()

@@ -73,6 +73,18 @@ def all_open(bureau: Bureau, office: str | None = None) -> list[Incident]:
     return sorted(found, key=lambda incident: (incident.opened_at, incident.id))
 
 
+def concerning(bureau: Bureau, school: str, classroom: str | None = None) -> list[Incident]:
+    """The open incidents that a school, or a room of it, belongs to, oldest first."""
+    return [
+        incident
+        for incident in all_open(bureau)
+        if any(
+            member.is_open and (classroom is None or classroom in member.alert.classrooms)
+            for member in incident.schools.get(school, ())
+        )
+    ]
+
+
 def number_of(text: str) -> str | None:
     """Incidents are written with leading zeros; people leave them out. None = that is no number."""
     if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_MAX_DIGITS):

@@ -15,13 +15,15 @@ from sqlalchemy import func, insert, select, update
 from collector import api
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Acknowledged, SchoolChanged, SchoolGone
+from collector.core.objection import Answer, Found
 from collector.core.policy import Policy
 from collector.core.roster import Hours, SchoolDay
 from collector.core.subject import Subject
 from collector.core.words import Cause
 from collector.engine.bureau import YEAR_S, Dispatcher
 from collector.settings import ConsoleReceiver
-from collector.store import alert_changes, records
+from collector.store import alert_changes, objections, records
+from collector.store.objections import NewObjection
 from collector.store.records import Wanted
 from collector.store.tables import incident, incident_told
 from collector.views import Bureau, Kept, Records
@@ -105,6 +107,17 @@ def over(school="s1", at=0.0, **fields):
 
 def ack(number, by="王工", at=0.0):
     return Acknowledged(incident=number, by=by, note="已联系电信", at=NOON + at)
+
+
+async def object_to(store, number, at):
+    """An objection that was raised and answered at ``at``."""
+    before = Found(at=at, link="short")
+    new = NewObjection(
+        school="s1", classroom=None, office="o", incident=number, by="李", note="100M", at=at, before=before
+    )  # fmt: skip
+    async with store.writer.begin() as connection:
+        taken = await objections.add(connection, new)
+        await objections.settle(connection, taken.id, Answer(outcome="upheld", reason=None, after=before), at)
 
 
 async def asked(client, path, status=200):
@@ -220,6 +233,7 @@ async def test_what_was_withdrawn_or_is_open_is_not_reopened(tmp_path):
 async def test_incidents_that_become_one_point_to_it(tmp_path):
     """The record that goes on has all schools with when each was told; the others say as what they go on."""
     async with opened(tmp_path) as store:
+        await object_to(store, "000002", NOON)
         desk = Desk(store, Policy(group_wait_s=15, spread_wait_s=30))
         for number, school in enumerate(("a", "b", "c")):
             silent = begun(school, 400 * number, cause=Cause.GATEWAY_SILENT, operator="电信")
@@ -231,6 +245,7 @@ async def test_incidents_that_become_one_point_to_it(tmp_path):
             ("a", NOON + 30, None), ("b", NOON + 430, None), ("c", NOON + 830, None),
         ]  # fmt: skip
         assert (one["actor"], one["root_name"], page.school_counts) == ("operator", "电信", {"000001": 3})
+        assert [o["school"] for o in (await desk.reading(objections.page, {"incident": "000001"}, 0, 9))[1]] == ["s1"]
 
 
 async def test_filters_pages_and_mistakes(tmp_path):
@@ -317,10 +332,14 @@ async def test_after_the_years_of_the_policy_they_are_deleted_a_few_at_a_time(tm
         desk = Desk(store, Policy(group_wait_s=30, messages_per_window=100, records_kept_years=1))
         await desk.at(-2 * YEAR_S, *(begun(f"s{n}", -2 * YEAR_S, cause=Cause.PORT_DOWN) for n in range(6)))
         await desk.at(60 - 2 * YEAR_S, *(over(f"s{n}", cause=Cause.PORT_DOWN) for n in range(1, 6)))
+        await object_to(store, "000001", NOON - 2 * YEAR_S)
+        await object_to(store, "000001", NOON)
         await desk.at(0)
         assert [await desk.dispatcher.prune(), await desk.dispatcher.prune()] == [0, 0]  # as if the clock were ahead
         await desk.at(0, begun("s7", cause=Cause.PORT_DOWN))
-        assert [await desk.dispatcher.prune() for _ in range(4)] == [2, 2, 1, 0]
+        assert [await desk.dispatcher.prune() for _ in range(4)] == [3, 2, 1, 0]
+        _, left = await desk.reading(objections.page, {}, 0, 9)
+        assert [one["at"] for one in left] == [NOON]
         assert [row["id"] for row in await desk.all()] == ["000007", "000001"]
         async with store.reader.connect() as connection:
             assert set((await connection.execute(select(incident_told.c.incident))).scalars()) == {"000001", "000007"}

@@ -241,6 +241,7 @@ async def test_openapi_describes_what_is_served(client: Client) -> None:
         "/api/v1/incidents",
         "/api/v1/incidents/{incident}",
         "/api/v1/incidents/{incident}/acknowledge",
+        "/api/v1/objections",
         "/api/v1/rectifications",
         "/api/v1/rectifications.csv",
         "/api/v1/rectifications/{incident}",

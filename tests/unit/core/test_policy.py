@@ -49,6 +49,7 @@ DEFAULTS = {
     "quiet_chat_until": "07:00",
     "escalate_after_lesson_hours": 0.0,
     "digest_at": "08:40",
+    "objection_school_days": 2,
     "reopened_within_school_days": 10,
     "records_kept_years": 6,
     "classrooms_per_gateway_max": 200,
