@@ -21,8 +21,9 @@ class Everywhere(OpenDesk):
         # where others miss it, too, nothing is gained by waiting; of one office it is better known when all have looked
         waits_s, holds_s = (policy.group_wait_s, 0.0) if office_count > 1 else (policy.spread_wait_s,) * 2
         due_at = min(now + waits_s, now + waits_s if first.due_at is None else first.due_at)
-        fault = replace(first, scope="bureau", office=platforms.EVERYBODY, due_at=due_at, fault_at=now + holds_s)
-        self._incidents[first.id] = fault
+        self._incidents[first.id] = replace(
+            first, scope="bureau", office=platforms.EVERYBODY, platform=platform, due_at=due_at, fault_at=now + holds_s
+        )
         self._at_fault.add(platform)
 
     def confirm(self, platform: str, office_count: int) -> None:
@@ -74,12 +75,12 @@ class Everywhere(OpenDesk):
         held = [member for members in incident.schools.values() for member in members]
         left = [replace(m.alert, at=self._now) for m in held if m.is_open and m.ending is None]
         self._at_fault.discard(platform)
-        incident = replace(incident, fault_at=None, over_at=None)
+        incident = replace(incident, platform=None, fault_at=None, over_at=None)
         for school in tuple(incident.schools):
             self._put(incident, school, incidents.handed_back(incident.schools[school], self._now))
             incident = self._incidents.get(incident.id, incident)
         if incident.id in self._incidents:
-            self._incidents[incident.id] = replace(incident, fault_at=None, over_at=None, due_at=self._now)
+            self._incidents[incident.id] = replace(incident, due_at=self._now)
         return left
 
     def _of(self, platform: str) -> Incident | None:

@@ -5,7 +5,7 @@ hears once that it began and once that it is over, and meanwhile no room is call
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from collector.core.bureau.root import SEVERAL, Scope, beyond_platform
 from collector.core.bureau.words import Bureau, Desk, Incident
@@ -27,9 +27,7 @@ def about(incident: Incident) -> str | None:
 
 def faulty(incidents: Iterable[Incident]) -> Iterator[tuple[str, Incident]]:
     """The platforms of whose own fault there is an incident, with it."""
-    for incident in incidents:
-        if incident.fault_at is not None and (platform := about(incident)) is not None:
-            yield platform, incident
+    return ((incident.platform, incident) for incident in incidents if incident.platform is not None)
 
 
 def at_fault(bureau: Bureau, now: float) -> frozenset[str]:
@@ -57,13 +55,14 @@ def missing_count(
 
     One office alone must miss it from most of its gateways; of two, each from several schools or most gateways.
     """
-    missed = _by_gateway(desks)
+    found = list(_open_alerts(desks.values(), Cause.PLATFORM_UNREACHABLE))
+    cut_off = _cut_off(found, scopes)
     near = [
         alert
-        for alert in _open_alerts(desks.values(), Cause.PLATFORM_UNREACHABLE)
+        for alert in found
         if alert.subject.name == platform
         and abs(_since(alert) - since) <= policy.same_root_s
-        and not _reaches_nothing(missed[alert.subject.gateway], scopes.get(alert.office))
+        and alert.subject.gateway not in cut_off.get(alert.office, ())
     ]
     gateways = {alert.subject.gateway for alert in near}
     # a single gateway may serve schools of two offices
@@ -75,7 +74,9 @@ def missing_count(
     missing, is_most_of_one = 0, False
     for office, alerts in by_office.items():
         scope, schools = scopes.get(office, Scope()), {alert.school for alert in alerts}
-        is_most = _is_most(platform, alerts, scope, _unheard_count(office, desks, missed, scope))
+        silent = {a.subject.gateway for a in _open_alerts([desks.get(office, Desk())], Cause.GATEWAY_SILENT)}
+        looking_count = scope.platforms.get(platform, 0) - len(silent | cut_off.get(office, set()))
+        is_most = 2 * len({alert.subject.gateway for alert in alerts}) > looking_count > 0
         missing += is_most or len(schools) >= SEVERAL
         is_most_of_one |= is_most and len(schools) >= min(SEVERAL, max(2, scope.school_count))
     return missing if missing > 1 or is_most_of_one else 0
@@ -95,41 +96,25 @@ def lasts(incident: Incident) -> bool:
     return len(missing) > 1 or any(count > 1 for count in missing)
 
 
-def _is_most(platform: str, alerts: Sequence[AlertChange], scope: Scope, unheard_count: int) -> bool:
-    looking_count = scope.platforms.get(platform, 0) - unheard_count
-    return 2 * len({alert.subject.gateway for alert in alerts}) > looking_count > 0
-
-
-def _unheard_count(office: str, desks: Mapping[str, Desk], missed: Mapping[str, set[str]], scope: Scope) -> int:
-    """Of how many gateways of ``office`` nobody knows whether the platform answers: silent, or cut off from all."""
-    desk = desks.get(office, Desk())
-    silent = {alert.subject.gateway for alert in _open_alerts([desk], Cause.GATEWAY_SILENT)}
-    cut_off = {
-        alert.subject.gateway
-        for alert in _open_alerts([desk], Cause.PLATFORM_UNREACHABLE)
-        if _reaches_nothing(missed[alert.subject.gateway], scope)
-    }
-    return len(silent | cut_off)
-
-
-def _reaches_nothing(missed: set[str], scope: Scope | None) -> bool:
-    """Whoever misses every platform is itself cut off from them, and a witness against none."""
-    return scope is not None and len(scope.platforms) > 1 and missed >= scope.platforms.keys()
-
-
-def _by_gateway(desks: Mapping[str, Desk]) -> dict[str, set[str]]:
-    """What each gateway misses, but for what is known to be nobody's here."""
-    missed: dict[str, set[str]] = {}
-    for alert in _open_alerts(desks.values(), Cause.PLATFORM_UNREACHABLE):
-        missed.setdefault(alert.subject.gateway, set()).add(alert.subject.name)
-    return missed
+def _cut_off(found: Iterable[AlertChange], scopes: Mapping[str, Scope]) -> dict[str, set[str]]:
+    """By office, the gateways that miss every platform: cut off themselves, and no witnesses against any of them."""
+    missed: dict[tuple[str, str], set[str]] = {}
+    for alert in found:
+        missed.setdefault((alert.office, alert.subject.gateway), set()).add(alert.subject.name)
+    cut_off: dict[str, set[str]] = {}
+    for (office, gateway), names in missed.items():
+        if len(names) > 1 and office in scopes and names >= scopes[office].platforms.keys():
+            cut_off.setdefault(office, set()).add(gateway)
+    return cut_off
 
 
 def _open_alerts(desks: Iterable[Desk], cause: Cause) -> Iterator[AlertChange]:
     for desk in desks:
         for incident in desk.incidents.values():
-            if incident.cause is cause:
-                yield from (m.alert for of in incident.schools.values() for m in of if m.is_open and m.ending is None)
+            for members in incident.schools.values() if incident.cause is cause else ():
+                for member in members:
+                    if member.alert.change == "opened" and member.ending is None:
+                        yield member.alert
 
 
 def _since(alert: AlertChange) -> float:

@@ -174,8 +174,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     """Whom it asks to act by the last message that something began; None = no such message, or an earlier release's."""
     root_name: str | None = None
     """Of the operator or the exit that it named."""
+    platform: str | None = None
+    """Whose own fault it is; None = it is none, or that is over."""
     fault_at: float | None = None
-    """Of a platform's own fault: from when on every school is told so; None = it is none, or over."""
+    """From when on every school is told of that."""
     over_at: float | None = None
     """When that is over, unless the platform is missed again."""
     joined: Mapping[str, int] = {}
