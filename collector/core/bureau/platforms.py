@@ -6,6 +6,7 @@ hears once that it began and once that it is over, and meanwhile no room is call
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from collector.core.bureau.root import SEVERAL, Scope, beyond_platform
 from collector.core.bureau.words import Bureau, Desk, Incident
@@ -13,6 +14,9 @@ from collector.core.events import AlertChange
 from collector.core.policy import Policy
 from collector.core.words import Cause
 
+LOOKED_AT_MAX = 5_000
+"""Open alerts, an equal part of each office: a fault shows in its first hundred, and a look at all of a province's
+takes longer than others may wait."""
 EVERYBODY = ""
 """The desk of no office: what is told to all of them."""
 
@@ -55,7 +59,8 @@ def missing_count(
 
     One office alone must miss it from most of its gateways; of two, each from several schools or most gateways.
     """
-    found = list(_open_alerts(desks.values(), Cause.PLATFORM_UNREACHABLE))
+    each = max(LOOKED_AT_MAX // max(1, len(desks)), 50)
+    found = [a for desk in desks.values() for a in islice(_open_alerts(desk, Cause.PLATFORM_UNREACHABLE), each)]
     cut_off = _cut_off(found, scopes)
     near = [
         alert
@@ -74,7 +79,7 @@ def missing_count(
     missing, is_most_of_one = 0, False
     for office, alerts in by_office.items():
         scope, schools = scopes.get(office, Scope()), {alert.school for alert in alerts}
-        silent = {a.subject.gateway for a in _open_alerts([desks.get(office, Desk())], Cause.GATEWAY_SILENT)}
+        silent = {a.subject.gateway for a in _open_alerts(desks.get(office, Desk()), Cause.GATEWAY_SILENT)}
         looking_count = scope.platforms.get(platform, 0) - len(silent | cut_off.get(office, set()))
         is_most = 2 * len({alert.subject.gateway for alert in alerts}) > looking_count > 0
         missing += is_most or len(schools) >= SEVERAL
@@ -108,13 +113,13 @@ def _cut_off(found: Iterable[AlertChange], scopes: Mapping[str, Scope]) -> dict[
     return cut_off
 
 
-def _open_alerts(desks: Iterable[Desk], cause: Cause) -> Iterator[AlertChange]:
-    for desk in desks:
-        for incident in desk.incidents.values():
-            for members in incident.schools.values() if incident.cause is cause else ():
-                for member in members:
-                    if member.alert.change == "opened" and member.ending is None:
-                        yield member.alert
+def _open_alerts(desk: Desk, cause: Cause) -> Iterator[AlertChange]:
+    """The newest incidents first."""
+    for incident in reversed(tuple(desk.incidents.values())):
+        for members in incident.schools.values() if incident.cause is cause else ():
+            for member in members:
+                if member.is_open and member.ending is None:
+                    yield member.alert
 
 
 def _since(alert: AlertChange) -> float:
