@@ -260,7 +260,10 @@ def _is_device_other(folded: Folded, before: ClassroomState, after: ClassroomSta
         return True
     if not folded.is_fresh(known.observed_at, known.gateway):
         return True
-    return before.nic_speed_bps != after.nic_speed_bps or not folded.is_port_valid(before.last_awake_at)
+    if before.nic_speed_bps != after.nic_speed_bps:
+        return True
+    # after days in which nobody listened a board is as fresh as before, and what its card said then is too old
+    return before.last_awake_at != after.last_awake_at and not folded.is_port_valid(before.last_awake_at)
 
 
 def _is_accepted_other(folded: Folded, before: PortReading | None, after: PortReading | None) -> bool:
