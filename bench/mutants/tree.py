@@ -24,18 +24,13 @@ TESTS = (
 """What is about the core and quick, quickest first: the first that fails ends a run."""
 BUREAU = Path("collector/core/bureau")
 OF_BUREAU = (
-    "tests/unit/core/test_bureau.py",
-    "tests/unit/core/test_bureau_times.py",
-    "tests/unit/core/test_acks.py",
-    "tests/unit/core/test_edges.py",
-    "tests/unit/core/test_escalation.py",
-    "tests/unit/core/test_flapping.py",
-    "tests/unit/core/test_groups.py",
-    "tests/unit/core/test_joining.py",
-    "tests/unit/core/test_morning.py",
-    "tests/unit/core/test_rest.py",
-    "tests/unit/core/test_root.py",
+    *sorted(
+        str(file.relative_to(PROJECT))
+        for file in (PROJECT / "tests/unit/core").glob("test_*.py")
+        if any(name in file.read_text(encoding="utf-8") for name in ("core.bureau", "support.offices"))
+    ),
     "tests/properties/test_bureau.py",
+    "tests/properties/test_platforms.py",
 )
 """All that there is for the bureau: no judgement of a school sees it (an import contract)."""
 CPU_LIMIT_S = 120

@@ -51,8 +51,8 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
         bad_frame_count=_bad_frames(earlier, seen),
         while_asleep=device is not None and device.state != "awake",
     )
-    if before is not None and _grew(earlier, seen):
-        accepted = _accepted(folded, room, at, min(at - before.observed_at, AWAKE_WINDOW_MAX_S))
+    if _grew(earlier, seen):
+        accepted = _accepted(folded, room, at, AWAKE_WINDOW_MAX_S)
         device = _awake_by_traffic(device, reading)
     after = replace(
         room,
@@ -64,7 +64,7 @@ def port(folded: Folded, event: Observed, seen: Port, room_id: str) -> None:
         place=_placed(folded, room_id, room, reading),
         link_lost_at=_link_lost_at(folded, room, reading),
         device=device,
-        last_awake_at=room.last_awake_at if device is room.device else max(at, room.last_awake_at or 0.0),
+        last_awake_at=room.last_awake_at if device is room.device else at,
     )
     folded.put("classrooms", room_id, after)
     if event.gateway != room.gateway or seen.switch != (before.seen.switch if before else None):
@@ -139,17 +139,18 @@ def _grew(before: Port | None, after: Port) -> bool:
     return after.in_octets > before.in_octets
 
 
-def _accepted(folded: Folded, room: ClassroomState, awake_at: float, gap_s: float = 0.0) -> PortReading | None:
+def _accepted(folded: Folded, room: ClassroomState, awake_at: float, least_s: float = 0.0) -> PortReading | None:
     """The reading that is evidence: the waiting one, when its device was awake after it, soon enough.
 
-    ``gap_s``: the port's own interval, where its octets are the proof: ports may be polled more seldom than reports go.
+    ``least_s``: the shortest that soon enough may be. Where the port's own octets are the proof, the reading that waits
+    is the one before them, and ports may be polled more seldom than reports go.
     """
     waiting = room.pending_port
     # read while the board slept, it shows what sleep negotiated, however soon the board woke after it
     if waiting is None or waiting.while_asleep:
         return room.port
     heard = folded.state.gateways.get(waiting.gateway)
-    window_s = max(folded.policy.awake_window_s, heard.report_interval_s if heard else 0.0, gap_s)
+    window_s = max(folded.policy.awake_window_s, heard.report_interval_s if heard else 0.0, least_s)
     return waiting if 0 <= awake_at - waiting.observed_at <= window_s else room.port
 
 
