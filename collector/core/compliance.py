@@ -26,16 +26,24 @@ def latched(case: Case, prior: Latch, link: Link, findings: Collection[Finding])
         return _short(case, prior, short_at)
     awake_at = case.state.last_awake_at
     if link.state == "enough" and awake_at is not None and not _has(findings, Cause.DEVICE_ABSENT):
-        return _enough(case, prior, max(link.evidence_at, awake_at))
+        is_seen = not _is_too_old(case.school, awake_at, case.now, case.policy)
+        return _enough(case, prior, max(link.evidence_at, awake_at)) if is_seen else prior
     return prior
 
 
-def aged(school: School, prior: Latch, now: float, policy: Policy) -> Latch:
+def aged(school: School, state: ClassroomState, now: float, policy: Policy) -> Latch:
     """What was proven too long ago is unknown again."""
-    if prior.evidence_at is None or prior.value == "unknown":
-        return prior
-    age_days = school_days_between(school.hours, prior.evidence_at, now)
-    return Latch(since=now) if age_days > policy.compliant_max_age_school_days else prior
+    latch = state.latch
+    if latch.evidence_at is None or latch.value == "unknown":
+        return latch
+    # a line that is tested each day keeps nothing young of which the device was last seen a term ago
+    seen_at = state.last_awake_at if latch.value == "yes" else None
+    proven_at = latch.evidence_at if seen_at is None else min(latch.evidence_at, seen_at)
+    return Latch(since=now) if _is_too_old(school, proven_at, now, policy) else latch
+
+
+def _is_too_old(school: School, at: float, now: float, policy: Policy) -> bool:
+    return school_days_between(school.hours, at, now) > policy.compliant_max_age_school_days
 
 
 def compliant(room: Classroom, state: ClassroomState) -> CompliantValue:

@@ -51,7 +51,7 @@ def _judged(
     """The room with both its verdicts (the same where nothing changed), and the findings about it alone."""
     school, now, policy = common.school, common.now, common.policy
     state = school.state.classrooms.get(room.id, NOBODY)
-    latch = aged(school, state.latch, now, policy)
+    latch = aged(school, state, now, policy)
     case = case_of(common, room)
     if case is None:
         return _with(state, unheard(Cause.NOT_MEASURED, step_unheard(school)), latch, now), ()

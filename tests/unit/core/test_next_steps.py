@@ -252,6 +252,92 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], NextStep | None]] = {
 }  # fmt: skip
 
 
+WAITED_FOR = {
+    Reason.NO_POLICY: NextStep.WAIT_FOR_TEST,
+    Reason.PEER_BUSY: NextStep.WAIT_FOR_TEST,
+    Reason.TIME_LIMIT: NextStep.WAIT_FOR_TEST,
+    Reason.DEADLINE: NextStep.WAIT_FOR_TEST,
+    Reason.OUTSIDE_HOURS: NextStep.WAIT_FOR_HOURS,
+    Reason.BUDGET: NextStep.WAIT_FOR_BUDGET,
+    Reason.CLOCK: NextStep.SET_CLOCK,
+}
+"""What passes by itself, or has a remedy of its own; every other reason waits for somebody who looks."""
+
+
+@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("where", ["line", "exit", "way", "up"])
+def test_a_test_without_result_for_each_reason(reason: Reason, where: str) -> None:
+    """Of the line, of what is beyond it, of the way to a Wi-Fi room, and of uploads where they are required."""
+    told = {
+        "line": lambda: untested(reason),
+        "exit": lambda: Story().heard().platform().room_well().saw(replace(unmeasured(reason), beyond="metro")),
+        "way": lambda: room("wifi").saw(device("r1"), "r1").saw(unmeasured(reason, "r1"), "r1"),
+        "up": lambda: Story(policy=replace(POLICY, required_up_bps=20_000_000)).all_well().saw(
+            replace(unmeasured(reason), target="up", direction="up")
+        ),
+    }[where]().event(Tick()).school.state.classrooms["r1"]  # fmt: skip
+    assert told.verdict.next_step == WAITED_FOR.get(reason, NextStep.CHECK_TEST)
+    assert (told.verdict.ready, told.latch.value) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_platform_or_device_without_result_for_each_reason(reason: Reason) -> None:
+    """The probe says why where somebody asks it; what it does not know is no fault of a platform or board."""
+    missed = replace(http(), outcome=Outcome.UNMEASURED, reason=reason)
+    verdict = Story().heard().uplink().room_well().saw(missed).event(Tick()).school.state.classrooms["r1"].verdict
+    assert (verdict.ready, verdict.next_step) == ("unknown", NextStep.CHECK_PLATFORM_PROBE)
+    unread = Device(classroom="r1", outcome=Outcome.UNMEASURED, reason=reason)
+    later = Story().all_well().later(181).heard().platform().saw(unread, "r1").event(Tick())
+    verdict = later.school.state.classrooms["r1"].verdict
+    assert (verdict.ready, verdict.next_step) == ("unknown", NextStep.CHECK_DEVICE_PROBE)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_an_unknown_of_either_verdict_has_its_step(situation: str) -> None:
+    """Ready or compliant: whoever reads "unknown" finds one thing to do, unless something bad is told instead."""
+    state = SITUATIONS[situation][0]().event(Tick()).school.state.classrooms["r1"]
+    is_open = state.verdict.ready == "unknown" or (state.verdict.ready == "yes" and state.latch.value == "unknown")
+    assert (state.verdict.next_step is not None) is is_open
+
+
+def unseen(access: Any, way: Bandwidth) -> Story:
+    """A school term in which the line and the way are tested and the device is not looked at; it is evening."""
+    story = room(access, now=at("2026-10-12 10:00")).saw(way, "r1").saw(device("r1"), "r1")
+    for day in range(1, 33):
+        story.now = at("2026-10-12 19:00") + day * 86_400
+        story.heard().platform().uplink().saw(way, "r1").event(Tick())
+    return story
+
+
+def unlisted() -> Story:
+    return Story(school(classrooms={"r1": Classroom(id="r1", device=None)})).heard().platform().saw(port("r1"), "r1")
+
+
+def moved() -> Story:
+    story = Story(school(gateways=(GATEWAY, "dem-gw-02"))).all_well()
+    left = roster(gateways=("dem-gw-02", "dem-gw-03"))
+    return story.event(RosterChanged(roster=left, hours=story.school.hours)).heard("dem-gw-02").heard("dem-gw-03")
+
+
+NOBODY_LOOKS = {
+    "no platform is configured: none is missed": (
+        lambda: Story(school(platforms={})).heard().uplink().room_well(), None
+    ),
+    "all but the device was proven; nobody looks at it any more": (
+        lambda: unseen("wifi", path_test()), NextStep.LIST_DEVICE
+    ),
+    "no board is listed: that is a cause, whatever else is not known": (unlisted, None),
+    "the room hangs on a gateway that left, another reports": (moved, NextStep.NAME_ROOM),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("situation", NOBODY_LOOKS)
+def test_what_nobody_looks_at(situation: str) -> None:
+    told, expected = NOBODY_LOOKS[situation]
+    state = told().event(Tick()).school.state.classrooms["r1"]
+    assert state.verdict.next_step == expected, state
+
+
 def evening(then: Callable[[Story], Story]) -> Story:
     """After lessons, a Wi-Fi room whose way was tested and found good."""
     rooms = {"r1": Classroom(id="r1", access="wifi", device="panel")}
