@@ -12,7 +12,7 @@ from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
 from collector.core.bureau.words import Acknowledgement, Fixed, Group, Notice, Since
 from collector.core.census import Found
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Episode, Meanwhile
 from collector.core.subject import Subject
 from collector.core.words import Cause, NextStep
 from collector.notify.message import Message, render
@@ -133,6 +133,15 @@ CENSUS = (
         ),
     ),
 )
+CUT = Meanwhile(
+    office="511402", school="5114020003", school_name=SCHOOLS["5114020003"], gateway="gw-5114020003", at=AT - 70_000,
+    episodes=(
+        Episode(
+            subject=Subject("platform", "gw-5114020003", "national"), cause=Cause.PLATFORM_UNREACHABLE,
+            first_at=AT - 80_000, last_at=AT - 72_000, count=26,
+        ),
+    ),
+)  # fmt: skip
 ON_IT = Acknowledgement(by="王工", note="", at=AT - 3_600)
 
 
@@ -351,7 +360,12 @@ EXAMPLES: tuple[Example, ...] = (
                 notice(replace(PORT, since=AT - 90_000), kind="reminder", acknowledgement=ON_IT),
                 notice(replace(LINES[1], since=AT - 180_000), kind="reminder", incident="000117"),
             ],
-            Since(began_count=3, ended_count=2, fixed=(fixed("5114020003", 2.5), fixed("5114020004", 0.7))),
+            Since(
+                began_count=3,
+                ended_count=2,
+                fixed=(fixed("5114020003", 2.5), fixed("5114020004", 0.7)),
+                meanwhile=(CUT,),
+            ),
             CENSUS,
         ),
     ),

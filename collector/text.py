@@ -524,6 +524,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.digest_fixed_school": ("{school}(历时 {duration})", "{school} (after {duration})"),
     "chat.digest_fixed_more": ("另有 {count} 所学校已修复", "{count} more school(s) fixed"),
     "chat.more_schools": ("另有 {count} 所学校", "{count} more school(s)"),
+    "chat.meanwhile": (
+        "断网期间出现过、现已恢复的问题(网关补报)",
+        "Came and went while the gateway was cut off (told when it was back)",
+    ),
+    "chat.meanwhile_episode": (
+        "{school} {cause}({name}),{first} 至 {last}",
+        "{school} {cause} ({name}), {first} to {last}",
+    ),
     "chat.census_not_installed": ("还没装的网关 {count} 台", "Gateways not installed yet: {count}"),
     "chat.census_silent": (
         "失联而未告警的网关 {count} 台(在观察期或维护中)",

@@ -23,6 +23,7 @@ def next_due(school: School, after: float, policy: Policy) -> float:
     times = (
         next_boundary(school.hours, after),
         *(until + JUST_AFTER_S for until in _limits(school, after, policy)),
+        *(cut.look_at for cut in school.state.meanwhile.values()),
         *(until for alert in school.state.alerts if (until := held_until(alert, policy)) is not None),
     )
     return min((time for time in times if time > after), default=inf)

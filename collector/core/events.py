@@ -128,4 +128,28 @@ class DeviceMoved(Struct, frozen=True, kw_only=True):
     at: float
 
 
-SchoolEffect = VerdictChanged | AlertChange | DeviceMoved
+class Episode(Struct, frozen=True, kw_only=True, gc=False):
+    """Something that was bad in lessons while its gateway could not say so; ``first_at`` and ``last_at`` were bad."""
+
+    subject: Subject
+    cause: Cause
+    first_at: float
+    last_at: float
+    count: int = 1
+    """Observations that say so."""
+
+
+class Meanwhile(Struct, frozen=True, kw_only=True):
+    """补报: what came and went while a gateway was cut off; nobody was told of it, and it is over."""
+
+    office: str
+    school: str
+    school_name: str
+    gateway: str
+    episodes: tuple[Episode, ...]
+    more_count: int = 0
+    """Records of what there was no room for."""
+    at: float
+
+
+SchoolEffect = VerdictChanged | AlertChange | DeviceMoved | Meanwhile

@@ -29,7 +29,7 @@ def is_news(before: SchoolState, after: SchoolState) -> bool:
     """Whether ``after`` must be written now; else only dates and counters differ from ``before``."""
     if before is after:
         return False
-    if before.platform_faults != after.platform_faults:
+    if before.platform_faults != after.platform_faults or before.meanwhile != after.meanwhile:
         return True
     if before.alerts is not after.alerts and [*map(_alert, before.alerts)] != [*map(_alert, after.alerts)]:
         return True

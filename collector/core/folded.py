@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from collector.core.age import fresh_from, fresh_window_s, ports_valid_from
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Meanwhile
 from collector.core.evidence import GatewayState
 from collector.core.policy import Policy
 from collector.core.state import ClassroomState, School
@@ -16,7 +16,7 @@ NOBODY: Final = ClassroomState()
 
 
 class Folded:
-    """``rooms`` must be judged again, or ``everybody``; ``moved`` and ``taken_back`` are news of their own.
+    """``rooms`` must be judged again, or ``everybody``; ``news`` and ``taken_back`` are told besides alerts.
 
     ``counts``: something may count for an alert, whether or not it changes the verdict on a room.
     """
@@ -30,7 +30,7 @@ class Folded:
         self.rooms: set[str] = set()
         self.everybody = False
         self.counts = False
-        self.moved: list[DeviceMoved] = []
+        self.news: list[DeviceMoved | Meanwhile] = []
         self.taken_back: tuple[AlertChange, ...] = ()
         self._fresh_from: dict[str, float] = {}
         self._ports_valid_from: float | None = None

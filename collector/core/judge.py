@@ -42,7 +42,7 @@ def judge(before: School, folded: Folded, rooms: Collection[str] | None) -> tupl
         school = replace(school, judged_at=now, wake_at=next_due(school, now, policy))
     else:
         school = replace(school, wake_at=min(school.wake_at, next_due(school, now, policy)))
-    return school, (*_transitions(before, school, now), *folded.taken_back, *changes, *folded.moved)
+    return school, (*_transitions(before, school, now), *folded.taken_back, *changes, *folded.news)
 
 
 def _judged(

@@ -190,8 +190,9 @@ class Tested(Struct, frozen=True, kw_only=True):
 
     @property
     def is_late(self) -> bool:
-        """Whether the newest of the tests was late when it arrived."""
-        newest = max((leg.tests[-1] for leg in self.legs if leg.tests), key=_observed_at, default=None)
+        """Whether the newest of the failing tests was late when it arrived: a good one after it makes it no news."""
+        failing = (test for leg in self.legs for test in leg.tests if not test.passed)
+        newest = max(failing, key=_observed_at, default=None)
         return newest is not None and newest.late
 
 

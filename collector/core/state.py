@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from collector.core.events import Episode
 from collector.core.evidence import (
     DeviceReading,
     GatewayState,
@@ -106,6 +107,16 @@ class AlertState(Struct, frozen=True, kw_only=True, gc=False):
     """Whether the bureau was told (it is not while something mutes it)."""
 
 
+class Cut(Struct, frozen=True, kw_only=True, gc=False):
+    """What a gateway told late, of the time when it could not report."""
+
+    look_at: float = 0.0
+    """When to see what became of it."""
+    episodes: tuple[Episode, ...] = ()
+    more_count: int = 0
+    """Records of further ones."""
+
+
 class SchoolState(Struct, frozen=True, kw_only=True, gc=False):
     """The keys of the mappings are made of the parts that the values name; nothing takes them apart."""
 
@@ -126,6 +137,8 @@ class SchoolState(Struct, frozen=True, kw_only=True, gc=False):
     """Rooms that report but are not in the roster (未登记) -> when last heard."""
     alerts: tuple[AlertState, ...] = ()
     """Those with something to remember: a streak, or an alert that is open."""
+    meanwhile: Mapping[str, Cut] = {}
+    """By gateway: what it told late and nobody was told of yet."""
     platform_faults: tuple[str, ...] = ()
     """Platforms whose failure is their own: their clause is unknown here."""
 

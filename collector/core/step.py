@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from classready.observation import Bandwidth, Device, Http, Ping, Port, Segment
-from collector.core import alerts, fold
+from collector.core import alerts, fold, meanwhile
 from collector.core.ageing import let_age
 from collector.core.concern import look_again
 from collector.core.due import next_due
@@ -101,17 +101,20 @@ def _round(
     for event in events:
         if isinstance(event, Observed):
             fold.observe(folded, event)
+            if event.late:
+                meanwhile.note(folded, event)
         else:
             _note(folded, event)
     if _is_due(folded):
         let_age(folded)
+        meanwhile.settle(folded)
         return judge(school, folded, None)
     # a finding that opened something, or soon will, is counted by each of its sightings, also by those that confirm
     if school.state.alerts:
         look_again(folded, school.state, events)
     if folded.rooms or folded.counts:
         return judge(school, folded, folded.rooms)
-    return folded.school, tuple(folded.moved)
+    return folded.school, tuple(folded.news)
 
 
 def _is_due(folded: Folded) -> bool:

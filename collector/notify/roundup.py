@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from collector.core.bureau.words import Fixed, Group, Notice, Since
 from collector.core.census import Found
+from collector.core.events import Episode, Meanwhile
 from collector.core.words import Cause
 from collector.notify.names import clean
-from collector.text import MESSAGES, Language, Names, duration, say
+from collector.text import MESSAGES, Language, Names, duration, moment, say
 
 NAMED_SCHOOLS_MAX = 3
 NAME_MAX_CHARACTERS = 16
@@ -19,6 +20,7 @@ NAME_MAX_CHARACTERS = 16
 def roundup(notice: Notice, language: Language, names: Names) -> Iterator[str]:
     """Say what became of things first, then what the census found."""
     yield from _since(notice.since_digest or Since(), language)
+    yield from _meanwhile(notice, language, names)
     for group in notice.census:
         yield _group(group, language, names)
 
@@ -50,6 +52,41 @@ def _fixed(cause: Cause, fixed: Sequence[Fixed], language: Language) -> str:
         listed.append(say("chat.more_schools", language, count=len(fixed) - NAMED_SCHOOLS_MAX))
     schools = say("list.separator", language).join(listed)
     return say("chat.digest_fixed", language, cause=say(f"cause.{cause}", language), schools=schools)
+
+
+def _meanwhile(notice: Notice, language: Language, names: Names) -> Iterator[str]:
+    """补报: when what was bad, of the schools where most was. It is over, and says so."""
+    since = notice.since_digest or Since()
+    found = [(each, episode) for each in since.meanwhile for episode in each.episodes]
+    if not found:
+        return
+    found.sort(key=lambda pair: pair[1].first_at - pair[1].last_at)
+    listed = [_episode(each, episode, notice.at, language, names) for each, episode in found[:NAMED_SCHOOLS_MAX]]
+    more_count = len(found) - len(listed) + since.meanwhile_more_count + sum(e.more_count > 0 for e in since.meanwhile)
+    if more_count:
+        listed.append(say("chat.census_more", language, count=more_count))
+    facts = say("chat.census_separator", language).join(listed)
+    yield say("chat.item", language, school=say("chat.meanwhile", language), facts=facts)
+
+
+def _episode(found: Meanwhile, episode: Episode, now: float, language: Language, names: Names) -> str:
+    offset_s = names.school_offset_s(found.school)
+    place_s = names.utc_offset_s if offset_s is None else offset_s
+    first, last = (
+        moment(at, place_s, language, now=now, reader_offset_s=names.utc_offset_s)
+        for at in (episode.first_at, episode.last_at)
+    )
+    subject = episode.subject
+    name = names.platform(subject.name) if subject.kind == "platform" else subject.name or subject.gateway
+    return say(
+        "chat.meanwhile_episode",
+        language,
+        school=_short(found.school_name) or _short(found.school),
+        cause=say(f"cause.{episode.cause}", language),
+        name=_short(name),
+        first=first,
+        last=last,
+    )
 
 
 def _group(group: Group, language: Language, names: Names) -> str:

@@ -11,12 +11,13 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collector.core.bureau.words import Acknowledged, BureauEvent, SchoolChanged, SchoolGone
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Meanwhile
 from collector.store.tables import alert_change
 
 _KINDS: Mapping[str, type[Any]] = {
     "alert": AlertChange,
     "moved": DeviceMoved,
+    "meanwhile": Meanwhile,
     "school_changed": SchoolChanged,
     "school_gone": SchoolGone,
     "acknowledged": Acknowledged,

@@ -5,12 +5,16 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Row, delete, event, func, select
 
-from collector.core.bureau.words import SchoolChanged, SchoolGone
-from collector.core.events import DeviceMoved
+from collector.core.bureau.root import Scope
+from collector.core.bureau.words import Notice, SchoolChanged, SchoolGone
+from collector.core.census import Found
+from collector.core.events import DeviceMoved, Episode, Meanwhile
 from collector.core.policy import Policy
+from collector.core.subject import Subject
 from collector.core.words import Cause
 from collector.engine import bureau as at_work
 from collector.engine.bureau import CHANGES_PER_TRANSACTION, Dispatcher
@@ -21,6 +25,7 @@ from collector.store.states import StaleStateError
 from collector.store.tables import alert_change, incident, incident_member, incident_told, office_desk, outbox
 from tests.support.collecting import NOW, FakeClock, opened
 from tests.support.samples import alert
+from tests.support.school import at, weekdays
 
 POLICY = Policy(group_wait_s=30)
 pytestmark = pytest.mark.usefixtures("every_store")
@@ -64,6 +69,11 @@ def begin_on(store, countdown):
 
 def move(room: str, at: float) -> DeviceMoved:
     return DeviceMoved(office="o1", school="s1", school_name="", classroom=room, before="a:1", after="a:2", at=at)
+
+
+def cut_off(gateway: str) -> Meanwhile:
+    bad = Episode(subject=Subject("uplink", gateway), cause=Cause.UPLINK_BELOW_REQUIRED, first_at=NOW, last_at=NOW + 9)
+    return Meanwhile(office="o1", school="s2", school_name="", gateway=gateway, episodes=(bad,), at=NOW)
 
 
 SLICE = 6
@@ -151,6 +161,37 @@ async def test_stopped_at_any_point_nothing_is_told_twice_or_lost(tmp_path, erro
             stopped = await perform(store, SCRIPT, kill_at=at, error=error)
             assert (await told(store), await history(store), await waiting_count(store)) == (expected, incidents, 0), at
     assert at > 50
+
+
+MONDAY = at("2026-11-23 10:00") - NOW
+OF_MORNINGS = [
+    (MONDAY, []),
+    (MONDAY + 60, [alert("s1", office="o1"), cut_off("gw2"), cut_off("gw2")]),
+    (MONDAY + 120, []),
+    (MONDAY + 180, [alert("s1", office="o1", change="closed")]),
+    *((MONDAY + 180 + hours * 3_600, []) for hours in (23, 47)),
+]
+
+
+async def test_a_digest_is_told_once_wherever_it_is_stopped(tmp_path):
+    """What the census found, what was fixed, and what came and went while a gateway was cut off."""
+    found = Found(school="s2", school_name="s2", names=("x1",), count=1)
+    scopes = {"o1": Scope(school_count=2, hours=weekdays(), take_census=lambda _now: {"unlisted": (found,)})}
+    async with opened(tmp_path) as store:
+        assert await perform(store, OF_MORNINGS, scopes=scopes) == 0
+        expected = await told(store)
+        notices = [msgspec.json.decode(notice, type=Notice) for _, notice in expected]
+        digests = [notice.since_digest for notice in notices if notice.since_digest is not None]
+        assert [[each.gateway for each in digest.meanwhile] for digest in digests] == [["gw2"]] * 2, "two receivers"
+        assert [[each.school for each in digest.fixed] for digest in digests] == [["s1"]] * 2
+        assert [group.kind for notice in notices for group in notice.census] == ["unlisted"] * 2
+        at_, stopped = 0, 1
+        while stopped:
+            at_ += 1
+            await empty(store)
+            stopped = await perform(store, OF_MORNINGS, kill_at=at_, scopes=scopes)
+            assert (await told(store), await waiting_count(store)) == (expected, 0), at_
+    assert at_ > 15
 
 
 async def test_only_rows_that_changed_are_written(tmp_path):

@@ -82,6 +82,17 @@ def test_silence_comes_by_itself(tmp_path):
     assert place.schools["s3"].state.gateways["gw-two"].silent
 
 
+def test_who_has_not_installed_yet(tmp_path):
+    """Told on the second morning after they were listed, and not each day after it; one that reports is none."""
+    place = county(tmp_path, "zh")
+    place.report("gw-two", line_report(1, NOW, passed=True), NOW)
+    (told,) = [m for m in place.pass_time(NOW + 4 * 86_400).messages if m.notice.census]
+    (group,) = told.notice.census
+    assert (group.kind, [found.names for found in group.found]) == ("not_installed", [("gw-one",)])
+    assert told.at - NOW > 86_400
+    assert "还没装的网关 1 台:示例中心校 gw-one。" in "".join(told.message.lead)
+
+
 def test_what_comes_again_counts_once(tmp_path):
     """Redelivery and refusals are answered as by the collector itself."""
     place = county(tmp_path)

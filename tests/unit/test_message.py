@@ -10,7 +10,7 @@ from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
 from collector.core.bureau.words import Acknowledgement, Fixed, Group, Since
 from collector.core.census import Found, GroupKind
-from collector.core.events import DeviceMoved
+from collector.core.events import DeviceMoved, Episode, Meanwhile
 from collector.core.subject import Subject
 from collector.core.words import Cause, NextStep
 from collector.notify.message import render
@@ -492,6 +492,25 @@ def test_a_group_of_the_census(group: Group, zh: str, en: str | None) -> None:
     assert zh in written(made)
     assert en is None or en in written(made, "en")
     assert "教室" in written(made) or group.kind != "unlisted"
+
+
+def test_what_came_and_went_while_a_gateway_was_cut_off() -> None:
+    """The longest three, with their times, and how many more there are; it is over, and says so."""
+    platform = Episode(
+        subject=NATIONAL, cause=Cause.PLATFORM_UNREACHABLE, first_at=NOW - 7_200, last_at=NOW - 3_600, count=9
+    )
+    line = Episode(subject=Subject("uplink", "gw1"), cause=Cause.UPLINK_BELOW_REQUIRED, first_at=NOW - 90, last_at=NOW)
+    one = Meanwhile(
+        office="511402", school="s1", school_name="城关@小学", gateway="gw1", episodes=(line, platform), at=NOW
+    )
+    since = Since(meanwhile=(one, replace(one, gateway="gw2", more_count=4)), meanwhile_more_count=2)
+    text = written(digest("511402", NOW, [], since))
+    assert (
+        "断网期间出现过、现已恢复的问题(网关补报):"
+        "城关＠小学 教育平台不可达(国家中小学智慧教育平台),10月15日 10:00 至 10月15日 11:00;" in text
+    )
+    assert text.count("10月15日") == 6
+    assert "还有 4 处" in text
 
 
 def test_parts_are_cut_once() -> None:

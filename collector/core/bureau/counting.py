@@ -23,11 +23,14 @@ def due_at(morning: Morning, hours: Hours, now: float, policy: Policy) -> float 
 
 
 def taken(morning: Morning, census: Census, since: Since, due_at: float, now: float) -> Morning:
-    """A census was taken that was due. What was fixed is told with it at the latest a week after the last digest."""
+    """A census was taken that was due. What was fixed is told with it at the latest a week after the last digest.
+
+    What came and went while a gateway was cut off nobody was told of at all: it is told on the next morning.
+    """
     remembered, groups = noteworthy(census, morning.remembered, now)
     is_time = bool(since.fixed) and now - morning.digest_at >= AGAIN_AFTER_S
     # of the morning that it was due, a moment later is the next one's
-    wanted_at = due_at if groups or is_time else None
+    wanted_at = due_at if groups or since.meanwhile or is_time else None
     return replace(morning, census_at=now, remembered=remembered, groups=groups, wanted_at=wanted_at)
 
 

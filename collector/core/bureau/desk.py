@@ -23,7 +23,7 @@ from collector.core.bureau.noteworthy import without
 from collector.core.bureau.rest import awake_at, may_be_told_at
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Acknowledged, BureauEffect, Desk, Incident, IncidentChanged, Notice, Since
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Meanwhile
 from collector.core.policy import Policy
 from collector.core.words import Cause
 
@@ -162,6 +162,10 @@ class OpenDesk:
         taken = tuple(move for move in self._moves if move.school == school)
         self._moves = tuple(move for move in self._moves if move.school != school)
         return taken
+
+    def recall(self, event: Meanwhile) -> None:
+        """Keep for the digest what came and went while a gateway was cut off."""
+        self._since_digest = digest.recalled(self._since_digest, event)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

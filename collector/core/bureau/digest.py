@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from collector.core.bureau.groups import can_wait
 from collector.core.bureau.words import Fixed, Group, Incident, Notice, NoticeKind, Since
-from collector.core.events import AlertChange
+from collector.core.events import AlertChange, Meanwhile
 
 FIXED_MAX: Final = 300
 """Schools of which is kept how long they failed; an outage of a province has more."""
+MEANWHILE_MAX: Final = 60
+"""Gateways of which is kept what came and went; a region that was cut off has more."""
 _KINDS: Final[tuple[NoticeKind, ...]] = ("opened", "updated", "reminder", "resolved", "withdrawn")
 
 
@@ -61,6 +63,16 @@ def _with_fixed(since: Since, notice: Notice, still: Container[str]) -> Since:
     ]
     more_count = since.fixed_more_count + max(0, len(fixed) - FIXED_MAX)
     return replace(since, fixed=tuple(fixed[:FIXED_MAX]), fixed_more_count=more_count)
+
+
+def recalled(since: Since, event: Meanwhile) -> Since:
+    """Keep it once, also where a gateway serves several schools that each saw it."""
+    known = {(each.gateway, each.episodes) for each in since.meanwhile}
+    if (event.gateway, event.episodes) in known:
+        return since
+    if len(since.meanwhile) >= MEANWHILE_MAX:
+        return replace(since, meanwhile_more_count=since.meanwhile_more_count + 1)
+    return replace(since, meanwhile=(*since.meanwhile, event))
 
 
 def digest(office: str, now: float, parts: Sequence[Notice], since: Since, census: tuple[Group, ...] = ()) -> Notice:

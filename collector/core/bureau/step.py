@@ -26,7 +26,7 @@ from collector.core.bureau.words import (
     SchoolChanged,
     SchoolGone,
 )
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Meanwhile
 from collector.core.policy import Policy
 from collector.core.words import Cause
 
@@ -125,6 +125,8 @@ class _Draft:
                 self._closed(event)
             case DeviceMoved():
                 self._desk(event.office).add_moves((event,))
+            case Meanwhile():
+                self._desk(event.office).recall(event)
             case SchoolChanged():
                 self._settle_in(event.school, event.office, event.name)
             case SchoolGone():

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.core.census import Found, GroupKind
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Meanwhile
 from collector.core.policy import Policy
 from collector.core.words import Actor, Cause
 
@@ -47,7 +47,7 @@ class Acknowledged(Struct, frozen=True, kw_only=True):
     at: float
 
 
-BureauEvent = AlertChange | DeviceMoved | SchoolChanged | SchoolGone | Acknowledged
+BureauEvent = AlertChange | DeviceMoved | Meanwhile | SchoolChanged | SchoolGone | Acknowledged
 
 # --- state ----------------------------------------------------------------------------------------------------------
 
@@ -72,14 +72,19 @@ class Fixed(Struct, frozen=True, kw_only=True):
 
 
 class Since(Struct, frozen=True):
-    """What an office was told since its last digest: incidents that began or ended, and schools that are well again."""
+    """What became of things since an office's last digest: the next one says it."""
 
     began_count: int = 0
     ended_count: int = 0
+    """Incidents of which it was told that they began, or ended."""
     fixed: tuple[Fixed, ...] = ()
     """The first of them, oldest first."""
     fixed_more_count: int = 0
     """Schools beyond ``fixed``."""
+    meanwhile: tuple[Meanwhile, ...] = ()
+    """What gateways told when they were back: of this the office was told nothing yet."""
+    meanwhile_more_count: int = 0
+    """Gateways beyond ``meanwhile``."""
 
 
 class Group(Struct, frozen=True, kw_only=True):

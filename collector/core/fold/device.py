@@ -184,7 +184,7 @@ def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortRea
         and not reading.late
         and not is_observing(school, reading.gateway, folded.now, folded.policy)
     ):
-        folded.moved.append(
+        folded.news.append(
             DeviceMoved(
                 office=school.roster.office,
                 school=school.roster.school,

@@ -28,6 +28,7 @@ def relist(folded: Folded, event: RosterChanged) -> None:
         segments={k: v for k, v in state.segments.items() if v.gateway in roster.gateways},
         platforms={k: v for k, v in state.platforms.items() if v.gateway in roster.gateways},
         classrooms={k: v for k, v in state.classrooms.items() if k in roster.classrooms},
+        meanwhile={k: v for k, v in state.meanwhile.items() if k in roster.gateways},
         unlisted={k: v for k, v in state.unlisted.items() if k not in roster.classrooms},
     )
     folded.become(replace(school, roster=roster, hours=event.hours, state=state))

@@ -5,11 +5,11 @@ from msgspec.structs import replace
 
 from classready.observation import Outcome, Reason
 from classready.units import MBIT
-from collector.core.events import Observed
+from collector.core.events import AlertChange, Observed
 from collector.core.evidence import BandwidthTest, UplinkState
 from collector.core.link import NOTHING, gateway_uplink, grade_of, legs_interval
 from collector.core.words import Grade
-from tests.support.school import GATEWAY, MONDAY, POLICY, Story, bandwidth, exit_test, path_test, port, school
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, bandwidth, exit_test, path_test, port, school
 
 FAILED = BandwidthTest(observed_at=MONDAY, seen=bandwidth(passed=False))
 LEG = UplinkState(gateway=GATEWAY, target="uplink", direction="down")
@@ -94,3 +94,12 @@ def test_a_teachers_own_test_is_the_weakest_word(source, mode, grade) -> None:
     """However it was made: it is called what it is, and never a test of the gateway."""
     test = BandwidthTest(observed_at=MONDAY, seen=bandwidth(mode=mode))
     assert grade_of(replace(LEG, source=source), test) is grade
+
+
+def test_late_failures_open_nothing_when_a_live_test_passes() -> None:
+    """Two of the last three tests failed, while the line was cut off; the one that is news is good."""
+    story = Story().all_well()
+    for ago_s in (400, 300):
+        story.later(500).heard().saw(bandwidth(passed=False), ago_s=ago_s, late=True)
+    story.later(70).heard().uplink().event(Tick())
+    assert story.told(AlertChange) == []

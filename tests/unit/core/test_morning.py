@@ -10,6 +10,7 @@ from collector.core.bureau.root import Scope, scopes_of
 from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau, Notice
 from collector.core.census import Census, Found, GroupKind
+from collector.core.events import Episode, Meanwhile
 from collector.core.policy import Policy
 from collector.core.roster import Hours, SchoolRoster
 from collector.core.subject import Subject
@@ -352,3 +353,23 @@ def test_a_clock_that_was_ahead_skips_no_morning() -> None:
     office.census = found("unlisted", "x1")
     office.hears("2026-11-23 10:00").until("2026-11-24 12:00")
     assert said(office) == [(at("2026-11-24 08:40"), ["unlisted"])]
+
+
+# --- 补报 -------------------------------------------------------------------------------------------------------------
+
+
+def came_and_went(gateway: str = "gw1") -> Meanwhile:
+    bad = Episode(subject=Subject("uplink", gateway), cause=Cause.UPLINK_BELOW_REQUIRED, first_at=1.0, last_at=2.0)
+    return Meanwhile(office="511402", school="s1", school_name="s1", gateway=gateway, episodes=(bad,), at=3.0)
+
+
+def test_what_came_and_went_is_told_on_the_next_morning() -> None:
+    """Once, by itself if there is nothing else, and never as news of now."""
+    office = Office(counts=True).hears("2026-11-23 10:00")
+    office.hears("2026-11-23 14:00", came_and_went(), came_and_went()).hears("2026-11-23 15:00", came_and_went("gw2"))
+    office.until("2026-12-04 12:00")
+    assert office.told == [("digest", at("2026-11-24 08:40"))]
+    since = office.notices[0].since_digest
+    assert since is not None
+    assert [each.gateway for each in since.meanwhile] == ["gw1", "gw2"]
+    assert office.notices[0].members == ()
