@@ -30,7 +30,7 @@ from collector.query import (
     window,
 )
 from collector.views import Bureau, SchoolSummary, SchoolView, show, worded
-from collector.views.incident import IncidentView, all_open, look_up, shown, shown_closed
+from collector.views.incident import IncidentView, all_open, concerning, look_up, shown, shown_closed
 
 
 class SchoolList(Struct, frozen=True, kw_only=True):
@@ -112,7 +112,15 @@ def _one(bureau: Bureau, school_id: str, query: Mapping[str, str]) -> SchoolView
     school = bureau.schools().get(school_id)
     if school is None:
         raise Mistake(404, "no such school in the roster")
-    return show(school, bureau.names(), bureau.policy(), bureau.clock(), language, refusals=bureau.refusals)
+    return show(
+        school,
+        bureau.names(),
+        bureau.policy(),
+        bureau.clock(),
+        language,
+        refusals=bureau.refusals,
+        incidents=concerning(bureau.incidents.open(), school_id),
+    )
 
 
 async def _incidents(bureau: Bureau, query: Mapping[str, str]) -> IncidentList:

@@ -22,7 +22,7 @@ from collector.records_api import csv_answer
 from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
 from collector.views import Bureau, show, worded
-from collector.views.incident import all_open, look_up, shown, shown_closed
+from collector.views.incident import all_open, concerning, look_up, shown, shown_closed
 from collector.views.notes import refused_lines, shown_notes
 from collector.views.objection import ObjectionView, shown_objection
 from collector.views.office import total
@@ -207,7 +207,16 @@ def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, A
     listed = sorted(school.roster.classrooms.values(), key=partial(_room_order, school))
     paged = _paged("rooms", listed, request)
     language, now = _language(bureau, request), bureau.clock()
-    view = show(school, bureau.names(), bureau.policy(), now, language, rooms=paged["rooms"], refusals=bureau.refusals)
+    view = show(
+        school,
+        bureau.names(),
+        bureau.policy(),
+        now,
+        language,
+        rooms=paged["rooms"],
+        refusals=bureau.refusals,
+        incidents=concerning(bureau.incidents.open(), school.roster.school),
+    )
     return {**paged, "view": view, "summary": view.summary, "offset_s": view.utc_offset_s}
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from collector.text import Language, moment, say
+from collector.views.way import Node, way_text
 
 View = dict[str, Any]
 
@@ -13,6 +16,7 @@ def school_lines(view: View, language: Language) -> Iterator[str]:
     summary = view["summary"]
     yield f"{summary['name']} ({summary['school']}), {summary['office_name']}: {summary['need_text']}"
     yield f"  {say('board.updated', language)} {_moment(view, view['now'], language)}"
+    yield from _incidents(view, language)
     for gateway in view["gateways"]:
         yield f"  {gateway['gateway']}: {gateway['text']}, {_when(view, gateway, 'last_report_at', language)}"
         for refused in gateway["refused"]:
@@ -35,6 +39,10 @@ def school_lines(view: View, language: Language) -> Iterator[str]:
 def classroom_lines(view: View, room: View, language: Language) -> Iterator[str]:
     """Both verdicts of a classroom, the clauses, causes, bases and evidence behind them, and the next step."""
     yield f"{room['classroom']} {room['name']}: {room['ready_text']}, {room['compliant_text']}"
+    yield from _incidents(room, language)
+    if room["way"]:
+        way = msgspec.convert(room["way"], tuple[Node, ...])
+        yield f"  {say('way.title', language)}: {way_text(way, language)}"
     for clause in room["clauses"]:
         yield f"  {clause['title']}: {clause['text']}"
     for cause in room["causes"]:
@@ -45,6 +53,12 @@ def classroom_lines(view: View, room: View, language: Language) -> Iterator[str]
         yield f"  {evidence['title']} ({_when(view, evidence, 'observed_at', language)}): {evidence['text']}"
     if room["next_step"]:
         yield f"  → {room['next_step']['text']}"
+
+
+def _incidents(view: View, language: Language) -> Iterator[str]:
+    for each in view["incidents"]:
+        number, where = each["incident"], each["link"] or f"/incidents/{each['incident']}"
+        yield f"  {say('incident.number', language)} {number} {each['cause_text']}: {each['state_text']} {where}"
 
 
 def _in_short(room: View) -> str:

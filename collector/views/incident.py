@@ -1,7 +1,7 @@
 """One incident with everything it explains: root -> schools -> rooms, who acts, and who is on it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,12 +11,11 @@ from collector.core.bureau.words import Acknowledgement, Bureau, Incident, Membe
 from collector.core.words import Actor, Cause
 from collector.text import Language, Names, say
 from collector.views.bureau import Incidents
+from collector.views.concern import IncidentState, rooms_in, state_of
 
 NUMBER_MAX_DIGITS = 12
 ROOMS_SHOWN_MAX = 500
 """Of each school: a page must not grow with what senders name."""
-
-IncidentState = Literal["pending", "firing", "acknowledged", "ending", "closed"]
 
 
 class AffectedSchool(Struct, frozen=True, kw_only=True):
@@ -75,14 +74,8 @@ def all_open(bureau: Bureau, office: str | None = None) -> list[Incident]:
 
 def concerning(bureau: Bureau, school: str, classroom: str | None = None) -> list[Incident]:
     """The open incidents that a school, or a room of it, belongs to, oldest first."""
-    return [
-        incident
-        for incident in all_open(bureau)
-        if any(
-            member.is_open and (classroom is None or classroom in member.alert.classrooms)
-            for member in incident.schools.get(school, ())
-        )
-    ]
+    found = ((incident, rooms_in(incident, school)) for incident in all_open(bureau))
+    return [incident for incident, rooms in found if rooms is not None and (classroom is None or classroom in rooms)]
 
 
 def number_of(text: str) -> str | None:
@@ -106,7 +99,7 @@ def shown(
     incident: Incident, scopes: Mapping[str, Scope], names: Names, language: Language, *, with_schools: bool
 ) -> IncidentView:
     """Show an open one."""
-    root, state = joined_root(incident, scopes.get(incident.office, Scope())), _state(incident)
+    root, state = joined_root(incident, scopes.get(incident.office, Scope())), state_of(incident)
     return IncidentView(
         incident=incident.id,
         state=state,
@@ -152,14 +145,6 @@ def _texts(office: str, cause: Cause, state: str, names: Names, language: Langua
         "cause_text": say(f"cause.{cause}", language),
         "state_text": say(f"incident.{state}", language),
     }
-
-
-def _state(incident: Incident) -> IncidentState:
-    if not incident.tally.open_count:
-        return "ending"
-    if incident.acknowledgement is not None:
-        return "acknowledged"
-    return "pending" if incident.notified_at is None else "firing"
 
 
 def _schools(incident: Incident, language: Language) -> Iterator[AffectedSchool]:

@@ -29,6 +29,8 @@ from collector.core.words import (
 )
 from collector.text import Language, ago, capacity, say
 from collector.views.bandwidth import Capacity, capacity_view, evidence_of_test, leg_text
+from collector.views.concern import IncidentRef
+from collector.views.way import Node, way_to
 from collector.views.wiring import port_facts, segment_text
 
 BASES: tuple[Basis, ...] = ("port", "reach", "share")
@@ -103,6 +105,9 @@ class ClassroomView(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...]
     measured_at: float | None
     measured_text: str
+    way: tuple[Node, ...]
+    incidents: tuple[IncidentRef, ...] = ()
+    """Open ones that it belongs to."""
 
 
 def room_view(school: School, room: Classroom, policy: Policy, now: float, language: Language) -> ClassroomView:
@@ -141,6 +146,7 @@ def room_view(school: School, room: Classroom, policy: Policy, now: float, langu
         evidence=evidence,
         measured_at=measured_at,
         measured_text=ago(measured_at, now, language),
+        way=way_to(school, room, policy, now, language),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.core.bureau.words import Incident
 from collector.core.figures import contention_ratio, segments_of
 from collector.core.hours import period_at
 from collector.core.mute import mutes_at
@@ -16,6 +17,7 @@ from collector.core.timetable import PeriodKind
 from collector.core.words import Basis
 from collector.text import Language, Names, ago, rate, say
 from collector.views.bandwidth import UplinkView, uplink_view
+from collector.views.concern import IncidentRef, of_room, refs
 from collector.views.platform import PlatformView, platform_view
 from collector.views.refused import Refusals, RefusedView, nothing_refused, refused_views
 from collector.views.room import ClassroomView, room_view
@@ -77,6 +79,8 @@ class SchoolView(Struct, frozen=True, kw_only=True):
     platforms: tuple[PlatformView, ...]
     classrooms: tuple[ClassroomView, ...]
     unlisted: tuple[Unlisted, ...]
+    incidents: tuple[IncidentRef, ...] = ()
+    """Open ones that the school belongs to."""
 
 
 def show(  # noqa: PLR0913
@@ -88,9 +92,13 @@ def show(  # noqa: PLR0913
     *,
     rooms: Sequence[Classroom] | None = None,
     refusals: Refusals = nothing_refused,
+    incidents: Sequence[Incident] = (),
 ) -> SchoolView:
-    """The school with everything that its verdicts rest on; of ``rooms`` alone where they are given."""
-    state = school.state
+    """The school with everything that its verdicts rest on; of ``rooms`` alone where they are given.
+
+    ``incidents``: open ones, in which it may have a part.
+    """
+    state, concerned = school.state, refs(incidents, school.roster.school, names, language)
     shown = school.roster.classrooms.values() if rooms is None else rooms
     return SchoolView(
         summary=summarise(school, names, language),
@@ -116,7 +124,11 @@ def show(  # noqa: PLR0913
             for segment in segments_of(school, gateway, now, policy)
         ),
         platforms=tuple(platform_view(school, p, names, policy, now, language) for p in school.roster.platforms),
-        classrooms=tuple(room_view(school, room, policy, now, language) for room in shown),
+        classrooms=tuple(
+            replace(room_view(school, room, policy, now, language), incidents=of_room(concerned, room.id))
+            for room in shown
+        ),
+        incidents=concerned,
         unlisted=tuple(
             Unlisted(classroom=room, last_heard_at=at, age_text=ago(at, now, language))
             for room, at in sorted(state.unlisted.items())

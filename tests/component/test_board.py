@@ -414,6 +414,17 @@ async def test_records_are_shown_with_their_sums(payload: str) -> None:
             assert response.status == 400
 
 
+async def test_a_school_page_names_its_incidents_and_marks_what_fails() -> None:
+    """By number with a link, at the school and at each of its rooms; the root of what fails stands out."""
+    told = Desks()
+    told.step(0, change("5114020001", cause=Cause.PORT_BELOW_REQUIRED, classrooms=("b2-305",)))
+    async with board(demo_school(), incidents=Incidents(open=lambda: told.state)) as client:
+        page = Tags(text := await read(client, "/school/5114020001"))
+    assert "/incidents/000001" in page.links
+    assert page.text.count("事件编号 000001") == 2
+    assert re.findall(r'<span class="no root">.*?</span>端口 Gi0/7</span>', text)
+
+
 async def test_sums_of_records_and_what_is_not_known() -> None:
     """Counts by state and the median stand at the top; of an old record it is said that nobody knows."""
     old = record(actor=None, told_at=None, fixed_at=None, ending=None, record_state="unknown", acknowledged_at=None)
