@@ -27,7 +27,8 @@ def configure(*, level: str = "info") -> None:
 
 def _rendering(*, interactive: bool) -> list[Any]:
     if interactive:
-        return [structlog.dev.ConsoleRenderer(repr_native_str=True)]
+        # the default shows every variable, secrets among them, and takes seconds in which no report is answered
+        return [structlog.dev.ConsoleRenderer(repr_native_str=True, exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.support import programs
 
@@ -39,6 +40,15 @@ hypothesis.settings.register_profile(
 )
 """For bench.mutants: the same examples each time, and the first that fails is enough."""
 hypothesis.settings.load_profile("house")
+
+
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+"""structlog's own default draws each exception with the values of all variables: ten seconds for one of the engine."""
 
 
 def _refuse(why: str) -> None:

@@ -14,9 +14,9 @@ from classready import logs
 @pytest.fixture(autouse=True)
 def _restore() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**configured)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -74,3 +74,17 @@ def test_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     assert told.count("\n") == 1
     assert "probe_finished" in told
     assert "\\x1b]0;title\\x07" in told
+
+
+def test_a_traceback_at_a_terminal_shows_no_values(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """What variables held may be a token; drawing all of them would also stop the program for seconds."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    logs.configure()
+    token = "t-" + "secret"
+    try:
+        int(token[:1])
+    except ValueError:
+        structlog.get_logger().exception("probe_failed")
+    told = capsys.readouterr().err
+    assert "ValueError: invalid literal" in told
+    assert "t-secret" not in told
