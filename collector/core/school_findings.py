@@ -1,16 +1,17 @@
 """Findings about what several classrooms share: gateways, lines, exits, switches, trunks, platforms."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from collector.core.age import is_fresh
 from collector.core.case import Shared
+from collector.core.evidence import SwitchReading
 from collector.core.findings import BAD, Finding, required_bps
 from collector.core.link import Line, Tested, divided, exits_of, legs_interval, link_bps, part_state, segment_interval
 from collector.core.mute import silence_held_until
 from collector.core.platforms import reached
 from collector.core.power import of_groups
 from collector.core.subject import Subject
-from collector.core.wiring import switch_of
+from collector.core.wiring import switch_of, switches_before
 from collector.core.words import Cause, Direction, LinkState, VerdictValue
 
 _NOT: dict[VerdictValue, VerdictValue] = {"yes": "no", "no": "yes", "unknown": "unknown"}
@@ -140,19 +141,55 @@ def _exit(common: Shared, name: str, parts: list[tuple[str, Direction, Tested]])
 
 def _switches(common: Shared) -> Iterator[Finding]:
     """A switch that serves no judged room any more is nobody's trouble: there is no finding."""
-    for reading in common.school.state.switches.values():
-        rooms = [room for room in _judged(common, reading.gateway) if switch_of(common.school, room) == reading.switch]
+    readings = common.school.state.switches.values()
+    bad = {reading: _unreachable(common, reading) for reading in readings}
+    roots = {r: _explained_by(common, r, bad) for r in readings} if "yes" in bad.values() else {}
+    for reading in readings:
+        explained = [r for r, root in roots.items() if root is not None and root == reading.switch]
+        through = {reading.switch, *(r.switch for r in explained if r.gateway == reading.gateway)}
+        rooms = [room for room in _judged(common, reading.gateway) if switch_of(common.school, room) in through]
         if rooms:
-            fresh = is_fresh(common.school, reading.observed_at, reading.gateway, common.now, common.policy)
             yield Finding(
                 subject=Subject("switch", reading.gateway, reading.switch),
                 cause=Cause.SWITCH_UNREACHABLE,
-                bad="unknown" if not fresh else "no" if reading.reachable else "yes",
+                bad=bad[reading],
                 gateway=reading.gateway,
                 evidence_at=reading.observed_at,
                 late=reading.late,
                 classrooms=tuple(rooms),
+                explained=roots.get(reading) is not None,
             )
+
+
+def _unreachable(common: Shared, reading: SwitchReading) -> VerdictValue:
+    if not is_fresh(common.school, reading.observed_at, reading.gateway, common.now, common.policy):
+        return "unknown"
+    return "no" if reading.reachable else "yes"
+
+
+def _explained_by(common: Shared, reading: SwitchReading, bad: Mapping[SwitchReading, VerdictValue]) -> str | None:
+    """The switch that it is reached through and that failed with it: the furthest of these, or none."""
+    if bad[reading] != "yes":
+        return None
+    alerts = {a.subject: a for a in common.school.state.alerts if a.cause is Cause.SWITCH_UNREACHABLE}
+    own = alerts.get(Subject("switch", reading.gateway, reading.switch))
+    if own is not None and (own.bad_streak or own.opened_at is not None):
+        return None  # it failed first, and was counted
+    failed = {r.switch for r, value in bad.items() if value == "yes" and r.gateway == reading.gateway}
+    root = _furthest(common, reading, failed)
+    told = alerts.get(Subject("switch", reading.gateway, root)) if root is not None else None
+    # one whose management alone was lost long ago passes traffic: what fails behind it now is news of its own
+    return None if own is None and told is not None and told.opened_at is not None else root
+
+
+def _furthest(common: Shared, reading: SwitchReading, failed: Collection[str]) -> str | None:
+    """Of the failed switches before it, one behind the other without a gap: what answers passes traffic on."""
+    passed = [reading.switch]
+    while nearest := [n for n in switches_before(common.school, reading.gateway, passed[-1]) if n in failed]:
+        if nearest[0] in passed:
+            return None  # they name each other: neither explains the other
+        passed.append(nearest[0])
+    return passed[-1] if len(passed) > 1 else None
 
 
 def _segments(common: Shared) -> Iterator[Finding]:

@@ -19,6 +19,13 @@ def switch_of(school: School, room_id: str) -> str | None:
     return state.last_port.seen.switch if state and state.last_port else None
 
 
+def switches_before(school: School, gateway: str, switch: str) -> tuple[str, ...]:
+    """Switches whose own trunk serves ``switch``, as far as trunks tell."""
+    trunks = (s.switches for s in school.state.segments.values() if s.gateway == gateway and s.switches)
+    # of a trunk its own switch stands first
+    return tuple(own for own, *others in trunks if switch in others and own != switch)
+
+
 def has_port(room: ClassroomState) -> bool:
     """Whether a switch that is read tells of its link; else the board's own answers are all that there is."""
     return room.last_port is not None and room.last_port.seen.switch is not None
