@@ -7,7 +7,7 @@ from collector.core.directives import directives
 from collector.core.policy import Policy
 from collector.core.roster import Hours, Mute, SchoolDay
 from collector.core.state import School
-from tests.support.school import GATEWAY, POLICY, Story, at, roster
+from tests.support.school import GATEWAY, POLICY, Story, at, bandwidth, roster
 
 
 def test_thetas_and_version_follow_the_policy():
@@ -70,6 +70,13 @@ def test_retest_is_ordered_until_settled():
     assert (story.later(60) and retest()) == ("uplink",), "a contradiction is tested again"
     story.uplink(passed=True)
     assert (story.later(60) and retest()) == ()
+
+
+def test_each_direction_is_measured_by_what_is_asked_of_it():
+    """An upload of 25M is enough where 20M are asked, whatever is asked of downloads."""
+    story = Story(policy=Policy(required_up_bps=20_000_000, blame_spacing_s=0)).heard()
+    story.saw(bandwidth(direction="up", target="up", at_least_bps=25e6)).later(60)
+    assert directives([story.school], GATEWAY, story.policy, story.now).retest == ()
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,35 @@ def test_the_oldest_of_a_gateway_is_due_first() -> None:
     assert due(SchoolState(classrooms=rooms), NINE + 200) == NINE + 280 + JUST_AFTER_S
 
 
+@pytest.mark.parametrize("kinds", [("last_port", "device"), ("device", "last_port")])
+def test_of_two_that_are_good_for_intervals_the_older_is_due_first(kinds: tuple[str, str]) -> None:
+    """Whichever is looked at first."""
+    readings = {"last_port": PORT, "device": DEVICE}
+    old, young = kinds
+    room = {old: readings[old], young: replace(readings[young], observed_at=NINE + 60)}
+    assert due(in_room(**room), NINE + 1) == NINE + 180 + JUST_AFTER_S
+    assert due(in_room(**room), NINE + 180 + JUST_AFTER_S) == NINE + 240 + JUST_AFTER_S
+
+
+def test_of_what_is_good_for_hours_the_oldest_that_counts_is_due_first() -> None:
+    """What is older has expired, what is younger is good for longer."""
+    policy = Policy(silence_hold_s=0, port_max_school_hours=2)
+    times = (NINE - 1_800, NINE, NINE + 600)
+    rooms = {f"r{n}": ClassroomState(port=replace(PORT, observed_at=seen_at)) for n, seen_at in enumerate(times)}
+    for after, oldest in (
+        (NINE, times[0]),
+        (NINE + 5_400, times[0]),
+        (NINE + 5_401, times[1]),
+        (NINE + 7_201, times[2]),
+    ):
+        assert due(SchoolState(classrooms=rooms), after, policy=policy) == oldest + 7_200 + JUST_AFTER_S
+
+
+def test_what_is_due_at_that_moment_is_not_due_again() -> None:
+    """Whoever was just woken for the end of the lesson sleeps until the next morning."""
+    assert due(SchoolState(), at("2026-11-23 17:00")) == at("2026-11-24 00:00")
+
+
 def test_without_days_nothing_is_due() -> None:
     """A school that has no timetable any more and knows nothing sleeps for good."""
     assert due(SchoolState(), at("2027-11-23 09:00")) == inf
