@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from collector.core.bureau.morning import another_day, next_morning
-from collector.core.bureau.noteworthy import AGAIN_AFTER_S, noteworthy
+from collector.core.bureau.noteworthy import AGAIN_AFTER_S, noteworthy, said
 from collector.core.bureau.words import Morning, Since
 from collector.core.census import Census
 from collector.core.policy import Policy
@@ -35,7 +35,8 @@ def taken(morning: Morning, census: Census, since: Since, due_at: float, now: fl
 
 
 def told(morning: Morning, now: float) -> Morning:
-    return replace(morning, digest_at=now, groups=(), wanted_at=None)
+    remembered = said(morning.remembered, morning.groups, morning.census_at)
+    return replace(morning, digest_at=now, remembered=remembered, groups=(), wanted_at=None)
 
 
 def not_ahead(morning: Morning, now: float) -> Morning:

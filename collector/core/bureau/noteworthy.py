@@ -3,7 +3,7 @@
 "Still three not installed", said each morning, is read by nobody after a week.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -40,11 +40,16 @@ def noteworthy(census: Census, before: Memory, now: float) -> tuple[Memory, tupl
         counted = [each for each in (_counted(kind, each, first_at, was, now) for each in found) if each.count]
         is_news = any(each.new_count for each in counted)
         is_time = was.said_at is None or now - was.said_at >= AGAIN_AFTER_S
-        if says := bool(counted) and (is_news or is_time):
+        if counted and (is_news or is_time):
             groups.append(Group(kind=kind, found=tuple(sorted(counted, key=_rank))))
         if first_at or was.said_at is not None:
-            after[kind] = Remembered(first_at=first_at, said_at=now if says else was.said_at)
+            after[kind] = replace(was, first_at=first_at)
     return after, tuple(groups)
+
+
+def said(memory: Memory, groups: Iterable[Group], counted_at: float) -> Memory:
+    """``groups`` were told, of the census of ``counted_at``; what was not is as new to the office as it was."""
+    return {**memory, **{group.kind: replace(memory[group.kind], said_at=counted_at) for group in groups}}
 
 
 def _counted(kind: GroupKind, found: Found, first_at: Mapping[str, float], was: Remembered, now: float) -> Found:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collector.core.bureau.noteworthy import KEYS_MAX, NAMES_MAX, noteworthy, without
+from collector.core.bureau.noteworthy import KEYS_MAX, NAMES_MAX, noteworthy, said, without
 from collector.core.bureau.words import Remembered
 from collector.core.census import Census, Found, census
 from collector.core.policy import Policy
@@ -125,6 +125,7 @@ def mornings(*censuses: Census) -> list[dict[str, tuple[int, int]]]:
     memory, told = {}, []
     for day, found in enumerate(censuses):
         memory, groups = noteworthy(found, memory, day * DAY_S)  # type: ignore[assignment]
+        memory = said(memory, groups, day * DAY_S)  # type: ignore[assignment]
         told.append({g.kind: (sum(f.count for f in g.found), sum(f.new_count for f in g.found)) for g in groups})
     return told
 
@@ -154,7 +155,8 @@ def test_what_is_told_of_a_census_each_morning(kind: str, days: list[str], told:
 
 def test_new_ones_are_named_first() -> None:
     """Of a school, and of the schools; then the largest."""
-    memory, _ = noteworthy(one("unlisted", "a", "b", "c", "d"), {}, 0.0)
+    memory, groups = noteworthy(one("unlisted", "a", "b", "c", "d"), {}, 0.0)
+    memory = said(memory, groups, 0.0)
     both = one("unlisted", "a", "b", "c", "d", "e")["unlisted"]
     others = (*one("unlisted", "x", school="s2")["unlisted"], *one("unlisted", "y", "z", school="s3")["unlisted"])
     _, (group,) = noteworthy({"unlisted": (*others, *both)}, memory, DAY_S)
@@ -168,6 +170,7 @@ def test_what_is_remembered_has_an_end() -> None:
     """However many rooms a gateway names: all are counted, so many are known."""
     many = one("unlisted", *(f"r{n}" for n in range(KEYS_MAX + 500)))
     memory, (group,) = noteworthy(many, {}, 0.0)
+    memory = said(memory, [group], 0.0)
     assert len(memory["unlisted"].first_at) == KEYS_MAX
     assert sum(found.count for found in group.found) == KEYS_MAX + 500
     assert noteworthy(many, memory, DAY_S)[1] == ()

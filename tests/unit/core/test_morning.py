@@ -321,6 +321,19 @@ def test_a_census_waits_for_a_free_message() -> None:
     assert office.told[2:] == [("opened", at("2026-11-24 08:39") + 30), ("digest", at("2026-11-24 08:38") + 330)]
 
 
+def test_a_census_that_was_taken_and_not_told() -> None:
+    """Messages had run out at 08:40, and the collector was away for the rest of that day: it is as new on the next."""
+    office = Office(counts=True).hears("2026-11-23 10:00")
+    office.census = found("unlisted", "x1")
+    for minute in (37, 38, 39):
+        office.hears(f"2026-11-24 08:{minute}", change(f"s{minute}", cause=Cause.PORT_DOWN))
+    office.until("2026-11-24 08:41")
+    assert office.told[-1][0] == "opened"
+    office._step(at("2026-11-25 08:40"))
+    office.until("2026-11-26 12:00")
+    assert [(when, kinds) for when, kinds in said(office) if kinds] == [(at("2026-11-25 08:40"), ["unlisted"])]
+
+
 def test_what_was_fixed_is_told_within_a_week() -> None:
     """By itself it makes no message on the next morning: it was told when it was well."""
     office = Office(counts=True).hears(
