@@ -12,6 +12,7 @@ from collector.core.bureau.digest import digest
 from collector.core.bureau.pace import together
 from collector.core.bureau.words import Acknowledgement, Fixed, Group, Notice, Since
 from collector.core.census import Found
+from collector.core.checkup import Surveyed
 from collector.core.events import AlertChange, DeviceMoved, Episode, Meanwhile
 from collector.core.subject import Subject
 from collector.core.words import Cause, NextStep
@@ -388,6 +389,36 @@ EXAMPLES: tuple[Example, ...] = (
                 for number in range(1, 301)
             ],
             Since(began_count=300),
+        ),
+    ),
+    of(
+        "checkup: before a term",
+        "On the last working day before it: how many rooms are ready, and what each school has to do first.",
+        Notice(
+            kind="checkup",
+            incident="",
+            office="511402",
+            cause=None,
+            at=AT,
+            since=AT,
+            term="2026-09-01",
+            surveys=(
+                Surveyed(
+                    school="5114020003",
+                    school_name="尚义小学",
+                    unknown={NextStep.CHECK_GATEWAY: 9},
+                    silent=("gw-5114020003",),
+                ),
+                Surveyed(
+                    school="5114020001",
+                    school_name="城关小学",
+                    ready_count=20,
+                    short_count=2,
+                    unknown={NextStep.WAKE_DEVICE: 3, NextStep.WAIT_FOR_TEST: 1},
+                    switch_count=1,
+                ),
+                Surveyed(school="5114020002", school_name="思蒙镇中心小学", ready_count=12),
+            ),
         ),
     ),
     of(

@@ -507,6 +507,23 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{schools} 所学校 {classrooms} 间教室不再计入",
         "{schools} school(s), {classrooms} classroom(s) no longer counted here",
     ),
+    "chat.checkup": ("【开学前体检】{office}:{term} 开学", "[Check-up] {office}: the term begins on {term}"),
+    "chat.checkup_counts": (
+        "{schools} 所学校 {classrooms} 间教室:{ready} 间已就绪,{short} 间不达要求,{unknown} 间未知",
+        "{schools} school(s), {classrooms} classroom(s): {ready} ready, {short} not ready, {unknown} unknown",
+    ),
+    "chat.checkup_gateways": (
+        "{count} 台网关没有上报:{gateways}",
+        "{count} gateway(s) do not report: {gateways}",
+    ),
+    "chat.checkup_short": ("{count} 间不达要求", "{count} not ready"),
+    "chat.checkup_unknown": ("{count} 间未知:{step}", "{count} unknown: {step}"),
+    "chat.checkup_silent": ("网关 {gateways} 没有上报", "gateway {gateways} does not report"),
+    "chat.checkup_switches": ("{count} 台交换机不应答", "{count} switch(es) do not answer"),
+    "chat.checkup_closing": (
+        "只算体检开始以来测到的:线路重新测过,大屏开过机",
+        "Only what was seen since the check-up began counts: lines were tested anew, boards were on",
+    ),
     "chat.digest": ("【每日汇总】{office}", "[Daily digest] {office}"),
     "chat.not_switched_on": ("大屏未开机", "Boards not switched on"),
     "chat.digest_opened": ("新增:{cause}", "New: {cause}"),

@@ -8,6 +8,7 @@ from itertools import chain
 import msgspec
 
 from classready.report import Directives, Thetas
+from collector.core import checkup
 from collector.core.evidence import Leg
 from collector.core.hours import next_quiet, school_hours_between
 from collector.core.link import NEARLY, failing_for_s, majority, part_state, test_interval
@@ -25,6 +26,7 @@ def directives(
     """Directives for ``gateway``, which serves ``schools``; ``objections`` of theirs wait for an answer."""
     theta = Thetas(down=policy.theta_down_bps, up=policy.theta_up_bps)
     unsettled = {leg.target for school in schools for leg in _unsettled(school, gateway, theta, now, policy)}
+    unsettled |= {leg.target for school in schools for leg in checkup.orders(school, gateway, now)}
     if objections:
         unsettled |= set(_objected(schools, gateway, objections, now, policy))
     return Directives(

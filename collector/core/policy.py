@@ -102,6 +102,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     escalate_after_lesson_hours: NonNegative = 0.0
     """Receivers with `escalation` are told of what nobody said to be on (我在处理) so many hours of lessons after its
     first message; 0 = never."""
+    checkup_working_days: Annotated[int, Meta(ge=0, le=10)] = 3
+    """开学前体检: so many working days before a term lines are tested anew, and on the last of them, at `digest_at`,
+    each office is told how many rooms are ready; 0 = never. No term in the calendar, no check-up."""
     digest_at: ClockTime = "08:40"
     """On school days an office is told then what can wait: boards that stay off, and what was told on a day before and
     is not fixed."""

@@ -62,6 +62,17 @@ class Mute(NamedTuple):
     """What is being done, in the words of whoever wrote it."""
 
 
+class CheckUp(NamedTuple):
+    """The last working days before a term, in Unix seconds. ``term``: its first day."""
+
+    term: str
+    begins: float
+    last_midnight: float
+    """At which the last of them begins."""
+    ends: float
+    """As the term begins."""
+
+
 class SchoolDay(Struct, frozen=True, gc=False):
     """One school day in the school's own time zone. ``lessons``: sorted, disjoint spans of Unix seconds, maybe none."""
 
@@ -78,6 +89,8 @@ class Hours(Struct, frozen=True, gc=False):
     utc_offset_s: float = 28_800.0
     mutes: tuple[Mute, ...] = ()
     """To come, or not over yet. An examination day is one, and no school day."""
+    checkup: CheckUp | None = None
+    """Before the next term; None = none is announced."""
     rooms: Mapping[str, "Hours"] = {}
     """Of rooms with a timetable of their own. ``days`` has the lessons of all of them."""
     midnights: tuple[float, ...] = ()

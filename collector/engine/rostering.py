@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau.root import Scope, scopes_of
 from collector.core.census import Census, census
+from collector.core.checkup import Surveyed, survey
 from collector.core.due import next_due
 from collector.core.events import PlatformFault, PolicyChanged, RosterChanged
 from collector.core.policy import Policy
@@ -89,8 +90,17 @@ def _scopes(registry: Registry, new: InForce) -> dict[str, Scope]:
     def take_census(names: Sequence[str], now: float) -> Census:
         return census((registry.schools[name] for name in names), now, registry.policy)
 
-    scopes = scopes_of(new.roster.schools.values(), new.hours)
-    return {o: replace(scope, take_census=partial(take_census, offices[o])) for o, scope in scopes.items()}
+    def take_survey(names: Sequence[str], now: float) -> tuple[Surveyed, ...]:
+        return survey((registry.schools[name] for name in names), now)
+
+    return {
+        office: replace(
+            scope,
+            take_census=partial(take_census, offices[office]),
+            survey=partial(take_survey, offices[office]),
+        )
+        for office, scope in scopes_of(new.roster.schools.values(), new.hours).items()
+    }
 
 
 def _enter(registry: Registry, new: InForce, name: str, memory: Remembered, *, is_held: bool) -> bool:

@@ -15,6 +15,7 @@ from collector.core.bureau.words import Acknowledgement, Notice
 from collector.core.events import AlertChange, DeviceMoved
 from collector.core.subject import SubjectKind
 from collector.core.words import ACTORS, Actor, Cause
+from collector.notify import checkup
 from collector.notify.names import clean
 from collector.notify.roundup import roundup
 from collector.text import MESSAGES, Language, Names, duration, moment, rate, say
@@ -71,6 +72,8 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         return _digest(notice, language, names)
     if notice.parts:
         return _several(notice, language, names)
+    if notice.kind == "checkup":
+        return _checkup(notice, language, names)
     found = _moved_items(notice.moves, language, names) if notice.moves else _items(notice, language, names)
     items = sorted(found, key=lambda item: (-len(item.classrooms), item.name))
     return Message(
@@ -317,6 +320,26 @@ def _office_items(members: Sequence[AlertChange], language: Language, names: Nam
         facts = say("chat.item_separator", language).join((_scale("affected", found, language), *platforms))
         rooms = frozenset(f"{member.school}/{room}" for member in found for room in member.classrooms)
         yield Item(name=clean(names.office(office)), facts=facts, classrooms=rooms)
+
+
+def _checkup(notice: Notice, language: Language, names: Names) -> Message:
+    """Every school that has something to do, and the sums of all."""
+    told = ((each, checkup.facts(each, language)) for each in notice.surveys)
+    office, term = clean(names.office(notice.office)), notice.term or ""
+    return Message(
+        language=language,
+        alarming=False,
+        title=say("chat.checkup", language, office=office, term=term),
+        lead=tuple(checkup.lead(notice.surveys, language)),
+        items=tuple(
+            Item(name=clean(each.school_name) or clean(each.school), facts=facts, classrooms=frozenset())
+            for each, facts in told
+            if facts
+        ),
+        closing=(say("chat.checkup_closing", language),),
+        link=_link(notice, names),
+        about=notice,
+    )
 
 
 def _moved_items(moves: Sequence[DeviceMoved], language: Language, names: Names) -> Iterable[Item]:

@@ -14,7 +14,7 @@ import msgspec
 from collector.core.hours import Calendar
 from collector.core.maintenance import Maintenance, Window
 from collector.core.policy import Policy
-from collector.core.roster import Hours, Mute, Period, SchoolDay, joined
+from collector.core.roster import CheckUp, Hours, Mute, Period, SchoolDay, joined
 from collector.core.timetable import WEEKDAYS, PeriodEntry, Weekday
 from collector.roster.files import SchoolEntry
 from collector.roster.holidays import is_make_up_day, is_workday
@@ -26,6 +26,8 @@ PAST_DAYS = 60
 FUTURE_DAYS = 14
 LOOK_BACK_MAX_DAYS = 6 * 366
 """1,000 school days, the most that a policy can ask for, lie within six years of 190."""
+CHECKUP_LOOK_BACK_DAYS = 60
+"""The Spring Festival and what lies around it are shorter."""
 HOUR_S = 3_600.0
 
 _DEFAULTS = Policy()
@@ -120,8 +122,23 @@ def _around(entry: SchoolEntry, plans: list[Plan], given: Given, now: float, pol
     return Hours(
         days=(*reversed(past), *_school_days(coming, entry, plans, calendar)),
         utc_offset_s=offset.total_seconds() if offset else 0.0,
+        checkup=_checkup(entry, calendar, today.date(), zone, policy.checkup_working_days),
         mutes=(*(Mute(*span, "exam") for span in examined), *mutes(given.windows, zone, coming)),
     )
+
+
+def _checkup(entry: SchoolEntry, calendar: Calendar, today: date, zone: ZoneInfo, day_count: int) -> CheckUp | None:
+    """The working days before the next term that is listed; none while another term is still going on."""
+    first = min((term.first for term in calendar.terms if term.first > today.isoformat()), default=None)
+    if first is None or not day_count or not _has_calendar(entry):
+        return None
+    term = date.fromisoformat(first)
+    before = (term - timedelta(days=n) for n in range(1, CHECKUP_LOOK_BACK_DAYS))
+    working = [day for day in before if is_workday(day) and day.isoformat() not in calendar.days_off][:day_count]
+    if len(working) < day_count or in_term(working[-1], calendar):
+        return None
+    begins, last, ends = (instant(day, "00:00", zone) for day in (working[-1], working[0], term))
+    return CheckUp(first, begins, last, ends)
 
 
 def _past(

@@ -1,6 +1,7 @@
 """A small county driven by hand: what it is told and what it says, with no store and no clock behind it."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from classready.codec import MalformedReport
 from classready.report import Rejected
 from collector.core.bureau.words import SchoolGone
-from collector.core.hours import Calendar
+from collector.core.directives import directives
+from collector.core.hours import Calendar, Term
 from collector.core.policy import Policy
 from collector.core.words import Cause
 from collector.county import County
@@ -150,3 +152,35 @@ def test_the_page_about_it():
     names = {"body": body(gateway="demo-gw-01")}
     exec(code, names)
     assert names["county"].schools["3251140201"].state.gateways["demo-gw-01"].silent
+
+
+def test_the_check_up_before_a_term(tmp_path):
+    """Three working days before it the line is ordered to be tested, once; on the last morning the office is told."""
+    day_s, first = 86_400.0, datetime.fromisoformat("2026-08-24T20:00+08:00").timestamp()
+    calendar = Calendar(terms=(Term(first="2026-09-01", last="2027-01-20"),))
+    roster = load_roster(write_roster(tmp_path, ROSTER.replace("    timetable: always\n", "")), {"p": ("p",)})
+
+    def in_force(now):
+        return InForce(roster, hours_of_schools(roster.entries, calendar, now), POLICY)
+
+    place, messages, asked = County(in_force(first), first), [], []
+    for day in range(9):
+        now = first + day * day_s
+        messages += place.change_roster(in_force(now), now).messages
+        seen = [port("r1"), awake("r1")]
+        if day in {0, 4}:
+            seen.append(bandwidth(passed=True))
+        records = [record(20 * day + n, one, wall_s=now - 1, monotonic_s=990.0) for n, one in enumerate(seen)]
+        whole = body(records, gateway="gw-two", report_interval_s=3_600.0)
+        _, outcome = place.report("gw-two", whole, now)
+        messages += outcome.messages
+        asked.append(directives([place.schools["s3"]], "gw-two", POLICY, now).retest)
+    assert asked[:3] == [()] * 3
+    assert asked[3] == ("uplink",)
+    assert asked[4:] == [()] * 5
+    (told,) = [told for told in messages if told.notice.kind == "checkup"]
+    assert told.at == datetime.fromisoformat("2026-08-31T08:40+08:00").timestamp()
+    by_school = {each.school: each for each in told.notice.surveys}
+    assert by_school["s1"].silent == ("gw-one",)
+    assert sum(by_school["s3"].unknown.values()) + by_school["s3"].ready_count == 1
+    assert "2026-09-01" in told.message.title

@@ -155,3 +155,34 @@ def test_shared():
     """Schools with the same timetable share one value: a province has few timetables."""
     found = hours_of_schools({"a": school(id="a"), "b": school(id="b")}, Calendar(), NOW)
     assert found["a"] is found["b"]
+
+
+@pytest.mark.parametrize(
+    ("today", "terms", "days_off", "days"),
+    [
+        pytest.param("2026-08-10", [("2026-09-01", "2027-01-22")], (), ("08-27", "08-31"), id="a weekend between"),
+        pytest.param("2026-08-31", [("2026-09-01", "2027-01-22")], (), ("08-27", "08-31"), id="on the last of them"),
+        pytest.param("2026-09-01", [("2026-09-01", "2027-01-22")], (), None, id="on the first day of the term"),
+        pytest.param("2026-08-10", [("2026-09-01", "2027-01-22")], ("2026-08-31",), ("08-26", "08-28"), id="a day off"),
+        pytest.param("2026-08-10", [], (), None, id="no term is listed"),
+        pytest.param("2026-08-10", [("2026-03-01", "2026-07-01")], (), None, id="all terms are over"),
+        pytest.param(
+            "2026-08-10", [("2026-03-01", "2026-08-28"), ("2026-09-01", "2027-01-22")], (), None, id="another goes on"
+        ),
+        pytest.param(
+            "2026-08-10", [("2027-02-22", "2027-07-01"), ("2026-09-01", "2027-01-22")], (), ("08-27", "08-31"), id="two"
+        ),
+    ],
+)
+def test_the_check_up_before_a_term(today, terms, days_off, days):
+    """The last three working days before the next term that is listed: from the first to the last of them."""
+    listed = tuple(Term(first=first, last=last) for first, last in terms)
+    found = hours(school(), Calendar(terms=listed, days_off=days_off), at(f"{today}T10:00")).checkup
+    if days is None:
+        assert found is None
+    else:
+        spans = [at(f"2026-{day}T00:00") for day in days]
+        assert found == ("2026-09-01", *spans, at("2026-09-01T00:00"))
+    never = Policy(checkup_working_days=0)
+    assert hours(school(), Calendar(terms=listed), at(f"{today}T10:00"), never).checkup is None
+    assert hours(school(timetable="always"), Calendar(terms=listed), at(f"{today}T10:00")).checkup is None

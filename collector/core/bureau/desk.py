@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from collector.core.bureau import (
     acks,
+    checkup,
     counting,
     digest,
     escalation,
@@ -211,6 +212,18 @@ class OpenDesk:
                 notices.append(notice)
         return notices
 
+    def check_up(self) -> list[BureauEffect]:
+        """Tell what the schools are ready for, once before each term: at a set time, whatever else there is to say."""
+        at, term = self._check_up_at(), self._scope.hours.checkup
+        if at is None or at > self._now or term is None or self._scope.survey is None or self._morning is None:
+            return []
+        self._morning = replace(self._morning, checked_up=term.term)
+        self._sent_at = pace.noted(self._sent_at, self._now, self._policy)
+        return [checkup.tell(self._office, term.term, self._scope.survey(self._now), self._now)]
+
+    def _check_up_at(self) -> float | None:
+        return checkup.due_at(self._morning, self._scope, self._now, self._policy)
+
     def count(self) -> None:
         """Take the census, if it is time: of what is silent there, what incidents tell of is left out."""
         at = self._census_at()
@@ -354,5 +367,5 @@ class OpenDesk:
         if self._at_fault and any(self._is_everybodys(incident) for incident in self._incidents.values()):
             return self._now
         untaken = (escalation.due_at(i, self._scope, self._policy) for i in self._incidents.values())
-        ends += [at for at in (*untaken, self._census_at()) if at is not None]
+        ends += [at for at in (*untaken, self._census_at(), self._check_up_at()) if at is not None]
         return min([*ends, *(max([at, self._may_go_at(name), *floor]) for at, name in self._times())], default=None)

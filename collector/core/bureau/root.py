@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from collector.core.census import Census
+from collector.core.checkup import Surveyed
 from collector.core.events import AlertChange
 from collector.core.roster import Hours, SchoolRoster
 from collector.core.words import ACTORS, Actor, Cause
@@ -37,6 +38,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     """Platform -> how many gateways are to look at it."""
     hours: Hours = Hours()
     """Of most of its schools."""
+    survey: Callable[[float], tuple[Surveyed, ...]] | None = None
+    """Looks at its schools before a term; None = nobody can."""
     take_census: Callable[[float], Census] | None = None
     """Counts its schools as they are at that moment; None = nobody can. Asked once a school day, for it reads all."""
 

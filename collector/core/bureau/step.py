@@ -271,7 +271,7 @@ class _Draft:
             for school in desk.settle():
                 self._hold_as_found(school, self._holders.get(school, office))
             desk.count()
-            effects += [*desk.effects, *desk.escalate(), *desk.speak()]
+            effects += [*desk.effects, *desk.escalate(), *desk.check_up(), *desk.speak()]
         desks |= {office: desk.closed() for office, desk in self._open.items()}
         bureau = Bureau(
             desks=desks,

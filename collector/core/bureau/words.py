@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.core.census import Found, GroupKind
+from collector.core.checkup import Surveyed
 from collector.core.events import AlertChange, DeviceMoved, Meanwhile
 from collector.core.policy import Policy
 from collector.core.words import Actor, Cause
@@ -18,7 +19,7 @@ STATE_VERSION = 1
 
 Scope = Literal["school", "operator", "exit", "platform", "office", "bureau"]
 NoticeKind = Literal[
-    "opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several", "digest", "escalated"
+    "opened", "updated", "resolved", "withdrawn", "reminder", "moved", "several", "digest", "escalated", "checkup"
 ]
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -114,6 +115,8 @@ class Morning(Struct, frozen=True, kw_only=True):
     """What the last census found worth telling, until it is told."""
     wanted_at: float | None = None
     """Since when there is something to tell that no incident tells."""
+    checked_up: str = ""
+    """The term (its first day) before which its check-up was told."""
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -256,6 +259,10 @@ class Notice(Struct, frozen=True, kw_only=True):
     """Of kind ``digest``: what became of incidents since the one before."""
     census: tuple[Group, ...] = ()
     """Of kind ``digest``: what no incident tells of."""
+    surveys: tuple[Surveyed, ...] = ()
+    """Of kind ``checkup``: what each school is ready for, those with most to do first."""
+    term: str | None = None
+    """Of kind ``checkup``: the first day of the term."""
     actor: Actor | None = None
     """Who is to act, by the scope of the whole incident; None = nobody."""
     root_name: str | None = None

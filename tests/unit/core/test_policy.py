@@ -48,6 +48,7 @@ DEFAULTS = {
     "quiet_chat_from": "22:00",
     "quiet_chat_until": "07:00",
     "escalate_after_lesson_hours": 0.0,
+    "checkup_working_days": 3,
     "digest_at": "08:40",
     "objection_school_days": 2,
     "reopened_within_school_days": 10,

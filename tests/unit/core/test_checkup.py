@@ -1,0 +1,149 @@
+"""The check-up before a term: what is tested anew, what counts as ready, and when an office is told, once."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from collector.core.bureau.root import Scope
+from collector.core.bureau.words import Bureau as State
+from collector.core.checkup import BEGINS_S, SPREAD_S, Surveyed, orders, survey
+from collector.core.directives import directives
+from collector.core.policy import Policy
+from collector.core.roster import CheckUp, Classroom, Hours
+from collector.core.words import NextStep
+from tests.support.offices import Bureau
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, at, school
+
+TERM = CheckUp("2026-11-27", at("2026-11-24 00:00"), at("2026-11-26 00:00"), at("2026-11-27 00:00"))
+DURING = at("2026-11-25 18:00")
+
+
+def story(**changes: Any) -> Story:
+    """Well on the Monday before the check-up begins."""
+    listed = school(**changes)
+    days = tuple(day for day in listed.hours.days if day.date <= "2026-11-23")
+    hours = Hours(days=days, checkup=TERM)
+    return Story(replace(listed, hours=hours), policy=replace(POLICY, device_proof_school_days=2)).all_well()
+
+
+def surveyed(told: Story) -> Surveyed:
+    (found,) = survey([told.school], told.now)
+    return found
+
+
+def line(told: Story) -> Story:
+    return told.heard().uplink(passed=True)
+
+
+def ready(told: Story) -> Story:
+    return line(told).room_well("r1").room_well("r2").platform()
+
+
+CASES: dict[str, tuple[Any, tuple[int, int, dict[NextStep, int]]]] = {
+    "nothing was seen since it began": (lambda s: s.heard().platform(), (0, 0, {NextStep.WAIT_FOR_TEST: 2})),
+    "the line was tested, boards are off": (lambda s: line(s).platform(), (0, 0, {NextStep.WAKE_DEVICE: 2})),
+    "one board was on": (lambda s: line(s).platform().room_well("r1"), (1, 0, {NextStep.WAKE_DEVICE: 1})),
+    "all was seen": (ready, (2, 0, {})),
+    "a port is slow": (lambda s: ready(s).room_well("r1", 10), (1, 1, {})),
+    "the platform does not answer": (lambda s: ready(s).later(5).platform(up=False), (0, 2, {})),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_room_is_ready_for(name: str) -> None:
+    """By what was seen since the check-up began: what the last term showed counts for nothing."""
+    act, (ready_count, short_count, unknown) = CASES[name]
+    told = story()
+    act(told.later(DURING - told.now))
+    found = surveyed(told)
+    assert (found.ready_count, found.short_count, dict(found.unknown)) == (ready_count, short_count, unknown)
+    assert found.silent == ()
+
+
+def test_gateways_that_do_not_answer_and_rooms_that_do_not_count() -> None:
+    """Silent or never heard: they are named; an exempt room is no room."""
+    rooms = {"r1": Classroom(id="r1", device="whiteboard"), "r2": Classroom(id="r2", exempt="拆除")}
+    told = story(classrooms=rooms, gateways=(GATEWAY, "dem-gw-02"))
+    told.later(DURING - told.now).event(Tick())
+    found = surveyed(told)
+    assert found.silent == (GATEWAY, "dem-gw-02")
+    assert sum(found.unknown.values()) == 1
+
+
+def test_without_a_term_there_is_none() -> None:
+    """Nor once the term has begun."""
+    told = Story().all_well()
+    assert survey([told.school], told.now) == ()
+    assert [*orders(told.school, GATEWAY, told.now)] == []
+    assert survey([story().school], TERM.ends) == ()
+
+
+def asked(told: Story) -> list[str]:
+    return list(directives([told.school], GATEWAY, told.policy, told.now).retest)
+
+
+def test_lines_are_tested_anew() -> None:
+    """From the first of the days on, at a moment of the gateway's own, until a test is in."""
+    told = story()
+    assert asked(told) == []
+    told.now = TERM.begins + BEGINS_S - 1
+    assert asked(told) == []
+    told.now = TERM.begins + BEGINS_S + SPREAD_S
+    assert asked(told) == ["uplink"]
+    line(told)
+    assert asked(told) == []
+    late = story()
+    late.now = TERM.ends
+    assert asked(late) == []
+
+
+# --- the message ------------------------------------------------------------------------------------------------------
+
+SURVEYS = (
+    Surveyed(school="s1", school_name="甲", ready_count=3),
+    Surveyed(school="s2", school_name="乙", short_count=1),
+)
+TELLS_AT = at("2026-11-26 08:40")
+
+
+def office(checkup: CheckUp | None = TERM) -> Bureau:
+    hours = Hours(days=school().hours.days, checkup=checkup)
+    scope = Scope(school_count=2, hours=hours, take_census=lambda _now: {}, survey=lambda _now: SURVEYS)
+    return Bureau(Policy(), {"511402": scope})
+
+
+def test_each_office_is_told_once() -> None:
+    """On the last working day before the term, at the time of the digest; after a restart not again."""
+    bureau = office()
+    bureau.step(MONDAY)
+    bureau.wait(TELLS_AT - 1)
+    assert bureau.notices == []
+    bureau.wait(TELLS_AT)
+    (notice,) = bureau.notices
+    assert (notice.kind, notice.office, notice.term) == ("checkup", "511402", "2026-11-27")
+    assert [each.school for each in notice.surveys] == ["s2", "s1"]
+    bureau.state = State(desks={name: replace(desk, next_at=None) for name, desk in bureau.state.desks.items()})
+    bureau.step(TELLS_AT + 1)
+    bureau.wait(TERM.ends + 86_400)
+    assert [n.kind for n in bureau.notices] == ["checkup"]
+
+
+@pytest.mark.parametrize(
+    ("back", "told"),
+    [("2026-11-26 15:00", 1), ("2026-11-26 23:30", 0), ("2026-11-27 09:00", 0)],
+    ids=["the same afternoon", "at night", "when the term has begun"],
+)
+def test_one_that_was_missed(back: str, told: int) -> None:
+    """It is told as soon as somebody is awake, unless the term has begun by then."""
+    bureau = office()
+    bureau.step(at(back))
+    bureau.wait(TERM.ends + 86_400)
+    assert len(bureau.notices) == told
+
+
+def test_no_term_no_check_up() -> None:
+    bureau = office(None)
+    bureau.step(MONDAY)
+    bureau.wait(TERM.ends + 86_400)
+    assert bureau.notices == []
