@@ -7,9 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.core.bureau.words import Incident
+from collector.core.evidence import GatewayState
 from collector.core.figures import contention_ratio, segments_of
-from collector.core.hours import period_at
-from collector.core.mute import mutes_at
+from collector.core.hours import in_lesson, period_at
+from collector.core.mute import mutes_at, silence_held_until
 from collector.core.policy import Policy
 from collector.core.roster import Classroom, Mute
 from collector.core.state import School
@@ -24,11 +25,15 @@ from collector.views.room import ClassroomView, room_view
 from collector.views.summary import SchoolSummary, summarise
 from collector.views.wiring import SegmentView, segment_view
 
+SilentBecause = Literal["maintenance", "exam", "after_lessons", "lost"]
+
 
 class GatewayView(Struct, frozen=True, kw_only=True):
     gateway: str
     state: Literal["up", "silent", "never"]
     text: str
+    silent_because: SilentBecause | None = None
+    """Of one that is silent: what is known of it; ``lost`` = nothing is."""
     last_report_at: float | None = None
     age_s: float | None = None
     age_text: str
@@ -113,7 +118,8 @@ def show(  # noqa: PLR0913
         muted=tuple(_muted(mute, names, language) for mute in mutes_at(school.hours, now)),
         gateways=tuple(
             replace(
-                _gateway(school, gateway, now, language), refused=refused_views(refusals(gateway), policy, language)
+                _gateway(school, gateway, policy, now, language),
+                refused=refused_views(refusals(gateway), policy, language),
             )
             for gateway in school.roster.gateways
         ),
@@ -146,16 +152,19 @@ def _muted(mute: Mute, names: Names, language: Language) -> MutedView:
     )
 
 
-def _gateway(school: School, name: str, now: float, language: Language) -> GatewayView:
+def _gateway(school: School, name: str, policy: Policy, now: float, language: Language) -> GatewayView:
     gateway = school.state.gateways.get(name)
     if gateway is None:
         never = say("gateway.never", language)
         return GatewayView(gateway=name, state="never", text=never, age_text=say("never", language))
     state: Literal["up", "silent"] = "silent" if gateway.silent else "up"
+    because, work = _silent_because(school, gateway, policy, now) if gateway.silent else (None, "")
+    text = say("gateway.up", language) if because is None else say(f"silent.{because}", language, work=work)
     return GatewayView(
         gateway=name,
         state=state,
-        text=say(f"gateway.{state}", language),
+        text=text,
+        silent_because=because,
         last_report_at=gateway.last_committed_at,
         age_s=now - gateway.last_committed_at,
         age_text=ago(gateway.last_committed_at, now, language),
@@ -164,3 +173,16 @@ def _gateway(school: School, name: str, now: float, language: Language) -> Gatew
         spool_records=gateway.spool_records,
         agent_version=gateway.agent_version,
     )
+
+
+def _silent_because(school: School, gateway: GatewayState, policy: Policy, now: float) -> tuple[SilentBecause, str]:
+    """Why, and of maintenance what is being done, in the words of whoever wrote it."""
+    heard_at = gateway.last_committed_at
+    fell_by = heard_at + policy.silent_after_intervals * gateway.report_interval_s
+    for mute in mutes_at(school.hours, now):
+        # what fell silent before the work began has another reason
+        if mute.platform is None and mute.start <= fell_by:
+            return mute.why, mute.text
+    if not in_lesson(school.hours, heard_at) and now <= silence_held_until(school, gateway, policy):
+        return "after_lessons", ""
+    return "lost", ""
