@@ -67,10 +67,14 @@ class Objections:
             for each in self._open.get(new.school, ()):
                 if each.classroom == new.classroom:
                     raise ObjectedAlreadyError(each.at)
+            # whoever is cut off here does not know what the store has: it is read again
+            self._is_loaded = False
             async with self._writer.exclusive() as connection:
-                if await objections.count_since(connection, new.school, new.at - DAY_S) >= PER_SCHOOL_DAY_MAX:
-                    raise TooManyObjectionsError
-                taken = await objections.add(connection, new)
+                is_too_many = await objections.count_since(connection, new.school, new.at - DAY_S) >= PER_SCHOOL_DAY_MAX
+                taken = None if is_too_many else await objections.add(connection, new)
+            self._is_loaded = True
+            if taken is None:
+                raise TooManyObjectionsError
             self._open[new.school] = (*self._open.get(new.school, ()), taken)
         with suppress(CommitFailedError):
             await self.settle([new.school])
@@ -131,6 +135,8 @@ class Objections:
         if self._is_loaded:
             return
         async with self._writer.read() as connection:
-            for each in await objections.unanswered(connection):
-                self._open[each.school] = (*self._open.get(each.school, ()), each)
-        self._is_loaded = True
+            found = await objections.unanswered(connection)
+        by_school: dict[str, tuple[Objection, ...]] = {}
+        for each in found:
+            by_school[each.school] = (*by_school.get(each.school, ()), each)
+        self._open, self._is_loaded = by_school, True

@@ -10,13 +10,17 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from collector import api
 from collector import web as pages
+from collector.core.objection import Found
+from collector.engine import CommitFailedError, ObjectedAlreadyError
 from collector.engine import objections as at_work
+from collector.engine.writing import Writer
 from collector.exposition import Exposition
 from collector.store import objections as stored
 from collector.store import records
+from collector.store.objections import NewObjection
 from collector.text import Names
 from collector.views import Bureau, Incidents, Kept, Objections, Records
-from tests.support.collecting import POLICY, awake, bandwidth, port, record, report
+from tests.support.collecting import NOW, POLICY, awake, bandwidth, port, record, report
 from tests.support.engines import running
 
 PATH = "/api/v1/objections"
@@ -133,6 +137,59 @@ async def test_it_outlives_a_kill_and_is_answered_by_its_days(tmp_path):
         (said,) = await listed(client)
         assert (said["outcome"], said["reason"]) == ("unmeasured", "silent")
         assert "网关无上报" in said["text"]
+
+
+class CutOff(Writer):
+    """Loses the answer of a transaction, or of a question, that did what it should; as often as it is told."""
+
+    cuts_count = 0
+
+    @asynccontextmanager
+    async def exclusive(self):
+        async with super().exclusive() as connection:
+            yield connection
+        self.cut()
+
+    @asynccontextmanager
+    async def read(self):
+        async with super().read() as connection:
+            yield connection
+        self.cut()
+
+    def cut(self):
+        if self.cuts_count:
+            self.cuts_count -= 1
+            raise CommitFailedError
+
+
+async def test_whoever_is_cut_off_reads_again_what_the_store_has(tmp_path):
+    """Neither lost nor twice: taken without an answer it is ordered, and one that is read twice is answered once."""
+    before = Found(at=NOW, link="short")
+    new = NewObjection(
+        school="s3", classroom=None, office="o", incident=None, by="李", note="x", at=NOW, before=before
+    )  # fmt: skip
+    async with running(tmp_path) as (engine, store, clock):
+        await Gateway(engine, clock).says(FAIL)
+        writer = CutOff(store)
+        desk = at_work.Objections(writer, lambda: engine.schools, lambda: POLICY, clock)
+        for _ in range(2):
+            writer.cuts_count = 1
+            with pytest.raises(CommitFailedError):
+                await desk.settle()
+        await desk.settle()
+        writer.cuts_count = 1
+        with pytest.raises(CommitFailedError):
+            await desk.take(new)
+        await desk.settle()
+        assert [each.school for each in desk.of(["s3"])] == ["s3"]
+        with pytest.raises(ObjectedAlreadyError):
+            await desk.take(new)
+        clock.now += 4 * 86_400
+        writer.cuts_count = 1
+        with pytest.raises(CommitFailedError):
+            await desk.settle()
+        await desk.settle()
+        assert not desk.of(["s3"])
 
 
 async def test_new_evidence_answers_it_without_waiting_for_anything(tmp_path):
