@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from collector.core.age import is_fresh, ports_valid_from, tests_valid_from
+from collector.core.age import is_fresh, ports_valid_from
 from collector.core.evidence import Leg
 from collector.core.figures import segments_on_the_way
 from collector.core.link import legs_interval, part_state, port_interval, segment_interval
@@ -80,8 +80,8 @@ def _parts(school: School, room: Classroom, state: ClassroomState, policy: Polic
         heard = school.state.gateways.get(gateway)
         yield "gateway", gateway, "unknown" if heard is None else "no" if heard.silent else "yes"
     lines = [leg for leg in school.state.uplinks.values() if leg.gateway == gateway]
-    yield from _tested("uplink", [leg for leg in lines if leg.beyond is None], school, policy, now)
-    yield from _tested("exit", [leg for leg in lines if leg.beyond is not None], school, policy, now)
+    yield from _tested("uplink", [leg for leg in lines if leg.beyond is None], policy)
+    yield from _tested("exit", [leg for leg in lines if leg.beyond is not None], policy)
     if switch is not None:
         answered = school.state.switches.get(f"{gateway}/{switch}")
         known = answered is not None and is_fresh(school, answered.observed_at, answered.gateway, now, policy)
@@ -89,22 +89,18 @@ def _parts(school: School, room: Classroom, state: ClassroomState, policy: Polic
     for segment in segments_on_the_way(school, room.id, now, policy):
         yield "segment", segment.seen.name, _STATES[part_state(segment_interval(segment), policy.theta_down_bps)]
     ways = [leg for leg in school.state.paths.values() if leg.classroom == room.id]
-    yield from _tested("path", ways, school, policy, now)
+    yield from _tested("path", ways, policy)
     if has_port(state) and state.last_port is not None:
         yield "port", state.last_port.seen.if_name or "", _port(school, state, policy, now)
     if room.device is not None:
         yield "device", "", "yes" if state.verdict.device_up else "unknown"
 
 
-def _tested(kind: NodeKind, legs: Sequence[Leg], school: School, policy: Policy, now: float) -> Iterator[Part]:
-    """What the tests say that still count; a part that none was ever made of is not shown."""
+def _tested(kind: NodeKind, legs: Sequence[Leg], policy: Policy) -> Iterator[Part]:
+    """What the tests say; a part that none was ever asked for is not shown, and too old ones the school has dropped."""
     if legs:
-        valid_from = tests_valid_from(school, now, policy)
-        counting = [
-            leg for leg in legs if leg.direction == "down" and leg.tests and leg.tests[-1].observed_at >= valid_from
-        ]
-        names = ", ".join(sorted({leg.target for leg in legs}))
-        yield kind, names, _STATES[part_state(legs_interval(counting), policy.theta_down_bps)]
+        down = legs_interval(leg for leg in legs if leg.direction == "down")
+        yield kind, ", ".join(sorted({leg.target for leg in legs})), _STATES[part_state(down, policy.theta_down_bps)]
 
 
 def _port(school: School, state: ClassroomState, policy: Policy, now: float) -> VerdictValue:
