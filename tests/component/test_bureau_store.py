@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau, Notice, SchoolChanged, SchoolGone
-from collector.core.events import AlertChange, DeviceMoved
+from collector.core.events import AlertChange, DeviceMoved, Episode, Meanwhile
 from collector.core.policy import Policy
 from collector.core.subject import Subject
 from collector.core.words import Cause
@@ -142,7 +142,11 @@ async def test_the_queue_keeps_its_order_and_every_kind(tmp_path):
         SchoolChanged(school="s1", office="o2", name="名"),
         SchoolGone(school="s1"),
         alert("s1", change="closed", why="withdrawn"),
-    ]
+        Meanwhile(
+            office="o", school="s1", school_name="名", gateway="gw", more_count=2, at=9.0,
+            episodes=(Episode(subject=Subject("uplink", "gw"), cause=Cause.PORT_DOWN, first_at=1.0, last_at=2.0),),
+        ),
+    ]  # fmt: skip
     async with opened(tmp_path) as store:
         async with store.writer.begin() as connection:
             await alert_changes.append(connection, events[:3], NOW)

@@ -95,6 +95,21 @@ def test_who_has_not_installed_yet(tmp_path):
     assert "还没装的网关 1 台:示例中心校 gw-one。" in "".join(told.message.lead)
 
 
+def test_a_line_that_was_short_while_it_was_cut_off(tmp_path):
+    """Two tests failed, an hour apart, and one of now passes: no alert, and one line in the next morning's digest."""
+    place, back = county(tmp_path, "zh"), NOW + 14_400
+    place.report("gw-two", line_report(1, NOW, passed=True), NOW)
+    alerts = place.pass_time(back).alerts
+    alerts += place.report("gw-two", line_report(11, back, passed=True), back)[1].alerts
+    spool = [record(21 + n, bandwidth(passed=False), wall_s=NOW + 3_600 * (n + 1), monotonic_s=100.0) for n in (0, 1)]
+    alerts += place.report("gw-two", body(spool, gateway="gw-two", report_interval_s=600.0), back + 5)[1].alerts
+    outcome = place.pass_time(back + 2 * 86_400)
+    assert {alert.cause for alert in alerts + outcome.alerts} <= {Cause.GATEWAY_SILENT}
+    lines = [line for told in outcome.messages for line in told.message.lead if line.startswith("断网期间")]
+    assert len(lines) == 1
+    assert "示例小学 学校上联带宽低于要求(gw-two)" in lines[0]
+
+
 def test_what_comes_again_counts_once(tmp_path):
     """Redelivery and refusals are answered as by the collector itself."""
     place = county(tmp_path)
