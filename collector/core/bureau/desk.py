@@ -112,15 +112,15 @@ class OpenDesk:
         incident = incidents.put(incident, schools, school, members)
         if incident.ends_at is not None or any(member.ending for member in members):
             incident = replace(incident, ends_at=incidents.ends_at(schools, self._policy))
-        self._keep(replace(incident, due_at=self._due_at(incident)))
+        self._keep(replace(incident, due_at=self._due_at(incident, begins=incidents.begins(members))))
 
-    def _due_at(self, incident: Incident) -> float | None:
+    def _due_at(self, incident: Incident, *, begins: bool) -> float | None:
         """When its news may go: the first of them waits for others, and none of them puts it off."""
         if not incident.tally.news_count:
             return None
         if incident.scope == "bureau":
             return incident.due_at
-        due_at = incidents.news_due_at(incident, self._now, self._policy, self._scope)
+        due_at = incidents.news_due_at(incident, self._now, self._policy, self._scope, begins=begins)
         return due_at if incident.due_at is None else min(due_at, incident.due_at)
 
     def _keep(self, incident: Incident) -> None:
@@ -178,7 +178,8 @@ class OpenDesk:
         self._moves = tuple(replace(move, at=min(move.at, now)) for move in self._moves)
         self._morning = self._morning and counting.not_ahead(self._morning, now)
         for name, incident in self._incidents.items():
-            latest = incidents.news_due_at(incident, now, self._policy, self._scope)
+            begins = any(map(incidents.begins, incident.schools.values()))
+            latest = incidents.news_due_at(incident, now, self._policy, self._scope, begins=begins)
             due_at = None if incident.due_at is None else min(incident.due_at, latest)
             told_at = None if incident.notified_at is None else min(incident.notified_at, now)
             ends_at = incident.ends_at and incidents.ends_at(incident.schools, self._policy)
@@ -272,23 +273,29 @@ class OpenDesk:
         return bool(name and self._scope.hours.midnights) and digest.is_of_the_morning(self._incidents[name])
 
     def _next_message(self) -> list[str]:
-        """What goes next: the digest, or all other that is due, and with it what need not wait any longer."""
-        due = dict.fromkeys(self._due_by(self._now))
+        """What goes next: the digest, or all other that is due, and with it what would soon be another message."""
+        due = self._due_by(self._now)
         if self._awake_at(self._now) > self._now or not any(self._may_go_at(name) <= self._now for name in due):
             return []
-        if self._is_of_the_morning(next(iter(due))):
+        if self._is_of_the_morning(due[0]):
             return [name for name in due if self._is_of_the_morning(name)]
-        soon = self._due_by(self._now + self._policy.spread_wait_s)
-        going = [name for name in soon if name in due or self._goes_along(name)]
-        return [name for name in going if not self._is_of_the_morning(name)]
+        return [name for name in self._due_by(self._latest) if self._goes_along(name)]
+
+    @property
+    def _latest(self) -> float:
+        """What is due later never goes along."""
+        return self._now + max(self._policy.spread_wait_s, pace.COMPANY_WAITS * self._policy.group_wait_s)
 
     def _goes_along(self, name: str) -> bool:
-        """What begins has waited for company, and where all is over no more will come."""
-        return name in self._incidents and (self._begins(name) or not self._incidents[name].tally.open_count)
+        """What is due within a minute; and where all is over no more will come that it could wait for."""
+        at = self._time_of(name)
+        is_soon = at is not None and at <= self._now + pace.COMPANY_WAITS * self._policy.group_wait_s
+        is_over = name in self._incidents and not self._incidents[name].tally.open_count
+        return (is_soon or is_over) and not self._is_of_the_morning(name)
 
     def _has_to_say(self, name: str) -> bool:
         at = self._time_of(name)
-        return at is not None and at <= self._now + self._policy.spread_wait_s
+        return at is not None and at <= self._latest
 
     def _begins(self, name: str) -> bool:
         return name in self._incidents and self._incidents[name].notified_at is None

@@ -155,6 +155,11 @@ def _since(change: AlertChange) -> float:
     return change.at if change.since is None else change.since
 
 
+def begins(members: Members) -> bool:
+    """Whether the office was never told of something that is open at one school, or of all of its rooms."""
+    return any(m.is_open and (m.told is None or not set(m.told).issuperset(m.alert.classrooms)) for m in members)
+
+
 # --- counts ---------------------------------------------------------------------------------------------------------
 
 
@@ -214,19 +219,20 @@ def due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> floa
     return next_morning(scope.hours, another_day(scope.hours, incident.notified_at), now, policy)
 
 
-def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope) -> float:
-    """When what is news now may go: after a wait for others, or in the morning."""
-    soon = now + _wait_s(incident, policy)
+def news_due_at(incident: Incident, now: float, policy: Policy, scope: Scope, *, begins: bool) -> float:
+    """When what is news now may go: after a wait for others, or in the morning. ``begins``: not all of it is an end."""
+    soon = now + _wait_s(incident, policy, begins=begins)
     return next_morning(scope.hours, soon, now, policy) if can_wait(incident) else soon
 
 
-def _wait_s(incident: Incident, policy: Policy) -> float:
+def _wait_s(incident: Incident, policy: Policy, *, begins: bool) -> float:
     if incident.notified_at is None:
         return policy.group_wait_s * (TOGETHER_WAITS if incident.cause in COME_TOGETHER else 1)
     # who else is cut off, and who of many is well again, shows report by report
     is_spread = incident.scope != "school" and len(incident.schools) > 1 and incident.tally.open_count > 0
-    spreads = is_spread and (incident.cause in COME_TOGETHER or not has_begun(incident))
-    return policy.spread_wait_s if spreads else policy.group_wait_s
+    if is_spread and (incident.cause in COME_TOGETHER or not begins):
+        return policy.spread_wait_s
+    return policy.group_wait_s
 
 
 def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> Incident:

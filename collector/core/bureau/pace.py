@@ -1,14 +1,18 @@
 """How many messages an office gets: never more than a few in a window, whatever falls.
 
-Each message has all that is due, and all that has begun and waits for company: a reader of two messages a minute apart
-would have liked one. One message of a window may be without a beginning (more rooms joined, some are well again), and
-never its last one: what else there is of that kind goes along with what begins, or waits for the next window.
+Each message has all that is due, or will be within a minute: a reader of two messages a minute apart would have liked
+one. One message of a window may be without a beginning (more rooms joined, some are well again), and never its last
+one: what else there is of that kind goes along with what begins, or waits for the next window.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from collector.core.bureau.words import Notice
 from collector.core.policy import Policy
+
+COMPANY_WAITS: Final = 2
+"""What is due within so many times `group_wait_s` goes along with a message that goes now."""
 
 
 def free_at(sent_at: Sequence[float], policy: Policy) -> float:
