@@ -32,6 +32,9 @@ class Everywhere(OpenDesk):
         if incident is not None and incident.fault_at is not None and office_count > 1:
             self._incidents[incident.id] = replace(incident, fault_at=min(incident.fault_at, self._now))
 
+    def is_at_fault(self, platform: str) -> bool:
+        return self._of(platform) is not None
+
     def has(self, change: AlertChange) -> bool:
         """Whether a fault that is not over has this alert."""
         incident = self._of(change.subject.name)
@@ -57,12 +60,15 @@ class Everywhere(OpenDesk):
         self._own[incident.id] = schools
         self._keep(replace(taken, due_at=due_at, joined=joined))
 
+    def forget_untold(self) -> None:
+        """What ended before anybody was told of it is no fault any more."""
+        self._at_fault.intersection_update(name for name, _ in platforms.faulty(self._incidents.values()))
+
     def look(self) -> list[AlertChange]:
         """See which faults are over; return what their offices must hear of by themselves."""
         left: list[AlertChange] = []
         for platform in tuple(self._at_fault):
             if (incident := self._of(platform)) is None:
-                self._at_fault.discard(platform)
                 continue
             over_at = None if platforms.lasts(incident) else incident.over_at or self._now + self._policy.spread_wait_s
             if over_at != incident.over_at:

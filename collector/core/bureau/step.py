@@ -147,6 +147,8 @@ class _Draft:
         self._incident_count += self._desk(change.office).take(change, self._incident_count + 1)
 
     def _is_everybodys(self, change: AlertChange) -> bool:
+        if not self._everywhere().is_at_fault(change.subject.name):
+            return False  # what was never told may have ended in this very step
         return self._everywhere().has(change) or not self._desk(change.office).has_home(change)
 
     def _closed(self, change: AlertChange) -> None:
@@ -257,6 +259,8 @@ class _Draft:
 
     def told(self) -> Step:
         """Let the offices that are due hear their news, and return everything."""
+        if EVERYBODY in self._open:
+            self._everywhere().forget_untold()
         for platform, since in self._missed.copy().items():
             self._weigh(platform, since)
         self._look_at_faults()

@@ -201,6 +201,26 @@ def test_a_fault_that_is_over_before_it_is_told_is_told_to_nobody() -> None:
     assert [made.change for made in bureau.history].count("opened") == len(bureau.history) / 2
 
 
+def test_what_opens_as_a_fault_that_nobody_heard_of_ends() -> None:
+    """In one step all that was missed is back, and another school begins to miss it: its office is told of that one."""
+    bureau = Bureau(POLICY, SCOPES)
+    bureau.step(0, *many("a", 3), *many("b", 3))
+    bureau.step(10, *many("a", 3, "closed", at=10.0), *many("b", 3, "closed", at=10.0), missed("a7", at=10.0))
+    bureau.wait(1_000)
+    assert [(n.office, [m.school for m in n.members]) for n in bureau.notices] == [(A, ["a7"])]
+    assert bureau.state.holders == {"a7": A}
+
+
+def test_a_fault_follows_upon_one_that_nobody_heard_of() -> None:
+    """In one step all that was missed is back, and as many other schools begin to miss it."""
+    bureau = Bureau(POLICY, SCOPES)
+    bureau.step(0, *many("a", 3), *many("b", 3))
+    back = [*many("a", 3, "closed", at=10.0), *many("b", 3, "closed", at=10.0)]
+    bureau.step(10, *back, *(missed(f"{office}{n}", at=10.0) for office in "ab" for n in (7, 8, 9)))
+    bureau.wait(300)
+    assert [(n.office, len(n.members)) for n in bureau.notices] == [("", 6)]
+
+
 def test_a_school_that_moves_or_leaves_meanwhile() -> None:
     """Its office changes, or it is gone: the fault goes on without anybody being told of that by itself."""
     bureau = one_fault()
