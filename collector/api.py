@@ -25,7 +25,7 @@ from collector.query import (
     language_of,
     one_line,
     parameter,
-    read_body,
+    read_json,
     response,
     window,
 )
@@ -148,7 +148,7 @@ async def _incident(bureau: Bureau, number: str, query: Mapping[str, str]) -> In
 
 
 async def _acknowledge(bureau: Bureau, request: web.Request) -> IncidentView:
-    asked = await _read(request)
+    asked = checked(await read_json(request, Acknowledge, "acknowledgement"))
     before = await _incident(bureau, request.match_info["incident"], request.query)
     number = before.incident
     if before.state == "closed":
@@ -160,18 +160,6 @@ async def _acknowledge(bureau: Bureau, request: web.Request) -> IncidentView:
 async def acknowledge(bureau: Bureau, number: str, asked: Acknowledge) -> None:
     """Note who is on it; it is durable then. Raises ``STORE_AWAY``."""
     await bureau.incidents.acknowledge(Acknowledged(incident=number, by=asked.name, note=asked.note, at=bureau.clock()))
-
-
-async def _read(request: web.Request) -> Acknowledge:
-    """Read who acts. A page elsewhere can have a browser send a form, but no JSON."""
-    if request.content_type != "application/json":
-        raise Mistake(415, "send application/json")
-    body = await read_body(request)
-    try:
-        asked = msgspec.json.decode(body, type=Acknowledge)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Mistake(400, f"no acknowledgement: {error}") from None
-    return checked(asked)
 
 
 def checked(asked: Acknowledge) -> Acknowledge:

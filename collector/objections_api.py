@@ -23,7 +23,7 @@ from collector.query import (
     language_of,
     one_line,
     parameter,
-    read_body,
+    read_json,
     response,
     window,
 )
@@ -174,14 +174,7 @@ def _incident(bureau: Bureau, asked: Object) -> str | None:
 
 
 async def _read(request: web.Request) -> Object:
-    """Read who objects. A page elsewhere can have a browser send a form, but no JSON."""
-    if request.content_type != "application/json":
-        raise Mistake(415, "send application/json")
-    body = await read_body(request)
-    try:
-        asked = msgspec.json.decode(body, type=Object)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Mistake(400, f"no objection: {error}") from None
+    asked = await read_json(request, Object, "objection")
     return msgspec.structs.replace(
         asked,
         name=one_line("name", asked.name, BY_MAX_CHARACTERS, least=1),

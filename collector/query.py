@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -23,6 +23,8 @@ NOTE_MAX_CHARACTERS = 200
 SECONDS_MAX_DIGITS = 11
 
 STORE_AWAY = (CommitFailedError, StoreAwayError)
+
+Asked = TypeVar("Asked")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,6 +58,20 @@ def answering(handler: Handler) -> Handler:
 
 def json_answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=_encode(value), status=status, content_type="application/json", charset="utf-8")
+
+
+async def read_json(request: web.Request, kind: type[Asked], what: str) -> Asked:
+    """Read what a person sends; ``what`` it should be, for the answer if it is not.
+
+    A page elsewhere can have a browser send a form, but no JSON.
+    """
+    if request.content_type != "application/json":
+        raise Mistake(415, "send application/json")
+    body = await read_body(request)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Mistake(400, f"no {what}: {error}") from None
 
 
 async def read_body(request: web.Request) -> bytes:
