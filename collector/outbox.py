@@ -75,7 +75,8 @@ _log = structlog.get_logger()
 
 
 class Outbox:
-    """``notifiers`` maps a receiver's name to who delivers for it; ``render`` makes words of a notice.
+    """``notifiers`` maps a receiver's name to who delivers for it; ``render`` makes words of a notice,
+    ``renders`` those for one receiver, where it has its own language.
 
     ``fallbacks`` maps a receiver to the one that gets what it does not take; it has no circle.
     """
@@ -89,11 +90,12 @@ class Outbox:
         clock: Clock,
         *,
         fallbacks: Mapping[str, str] = MappingProxyType({}),
+        renders: Mapping[str, Callable[[Notice], Message]] = MappingProxyType({}),
     ) -> None:
         self._store = store
         self._engine = engine
         self._notifiers = notifiers
-        self._render = render
+        self._renders = {name: renders.get(name, render) for name in notifiers}
         self._clock = clock
         self._fallbacks = fallbacks
         self._news = {name: asyncio.Event() for name in notifiers}
@@ -209,7 +211,7 @@ class Outbox:
         if delivery.words is not None:
             messages = _words.decode(delivery.words)
         else:
-            messages = [self._render(delivery.notice)] if delivery.notice is not None else []
+            messages = [self._renders[delivery.receiver](delivery.notice)] if delivery.notice is not None else []
         return [part for message in messages for part in self._notifiers[delivery.receiver].parts(message)]
 
     async def _attempt(self, delivery: Delivery) -> None:

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from classready.ids import Host, OfficeId, TargetName
+from classready.ids import Host, OfficeId, SchoolId, TargetName
 from classready.observation import Text
+from collector.core.bureau.routing import Route, Severity
 from collector.core.hours import Calendar
 from collector.core.maintenance import Maintenance
 from collector.core.policy import Policy
@@ -127,12 +128,21 @@ class Platform(_Strict, frozen=True, kw_only=True):
 
 
 class _Receiver(_Strict, frozen=True, kw_only=True, tag_field="kind"):
-    """Who is told. ``offices`` empty = all of them."""
+    """Who is told, and of what. Without ``offices``, ``hubs`` and ``schools``: of everything."""
 
     name: TargetName
     """For logs and metrics."""
     offices: tuple[OfficeId, ...] = ()
-    """Whose messages go there; empty = everybody's."""
+    """Whose messages go there; with no `hubs` and `schools` either: everybody's."""
+    hubs: tuple[SchoolId, ...] = ()
+    """Hub schools (中心校): it gets what is about them and the schools whose `hub` they are in the roster."""
+    schools: tuple[SchoolId, ...] = ()
+    """It gets what is about these schools."""
+    least: Severity = "info"
+    """`urgent` = only what takes lessons now; `normal` = also links below the requirement and boards; `info` = also
+    reminders, the rest of the digest and moves."""
+    language: Literal["zh", "en"] | None = None
+    """Of its messages; null = the collector's."""
     fallback: TargetName | None = None
     """Another receiver, which gets what this one refuses, or has not taken for a quarter of an hour; null = none."""
     standby: bool = False
@@ -234,6 +244,10 @@ Receiver = (
     | EmailReceiver
     | AlertmanagerReceiver
 )
+
+
+def route_of(receiver: Receiver) -> Route:
+    return Route(offices=receiver.offices, hubs=receiver.hubs, schools=receiver.schools, least=receiver.least)
 
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ async def _try(receiver: Receiver, loaded: Receivers, tools: Tools) -> Trial:
     settings = loaded.settings
     notifier = notifiers(settings.receivers, loaded.secrets, tools, only=receiver.name)[receiver.name]
     try:
-        said = await notifier.send(trial_message(receiver.name, settings.language))
+        said = await notifier.send(trial_message(receiver.name, receiver.language or settings.language))
     except Deferred as error:
         wait = f"; try again in {error.retry_after_s:.0f} s"
         return Trial(EXIT_NOT_NOW, _told(receiver, "not now", error, wait))

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -42,13 +42,13 @@ from collector.notify.robot.tools import Tools
 from collector.outbox import Outbox
 from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
-from collector.settings import CollectorSettings
+from collector.settings import CollectorSettings, Receiver
 from collector.store import incidents, objections, records
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.records import Counts, Page, Wanted
 from collector.store.states import NewerStoreError
 from collector.store.transaction import reading
-from collector.text import Names
+from collector.text import Language, Names
 from collector.views import Bureau, Incidents, Kept, Objections, Records
 from collector.views.bureau import Rows
 
@@ -118,8 +118,13 @@ class Service:
         known = self.engine.schools.get(school)
         return known.hours.utc_offset_s if known else None
 
-    def render(self, notice: Notice) -> Message:
-        return render(notice, self.configuration.settings.language, self.names())
+    def render(self, notice: Notice, language: Language | None = None) -> Message:
+        return render(notice, language or self.configuration.settings.language, self.names())
+
+    def hubs(self) -> dict[str, str]:
+        """School -> the hub that it belongs to."""
+        schools = self.engine.roster.schools
+        return {school: roster.hub for school, roster in schools.items() if roster.hub is not None}
 
     def is_well(self) -> bool:
         """Whether time passes and the store takes what is written, so that reports can be committed."""
@@ -205,11 +210,16 @@ async def run(configuration: Configuration) -> None:
         async with ClientSession() as session:
             tools = Tools(session=session, budgets=Budgets(), tls=configuration.receiver_tls, render=service.render)
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
-            fallbacks = {r.name: r.fallback for r in configuration.settings.receivers if r.fallback}
-            outbox = Outbox(store, service.engine, told, service.render, time.time, fallbacks=fallbacks)
+            outbox = _outbox(service, store, told, configuration.settings.receivers)
             await _serve(service, outbox, told, store, stop)
     finally:
         await close_store(store)
+
+
+def _outbox(service: Service, store: Store, notifiers: Mapping[str, Notifier], receivers: Iterable[Receiver]) -> Outbox:
+    fallbacks = {r.name: r.fallback for r in receivers if r.fallback}
+    renders = {r.name: partial(service.render, language=r.language) for r in receivers}
+    return Outbox(store, service.engine, notifiers, service.render, time.time, fallbacks=fallbacks, renders=renders)
 
 
 def _store_address(configuration: Configuration) -> URL:
@@ -341,7 +351,9 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
     application.add_routes(api.routes(bureau))
     application.add_routes(ack_page.routes(bureau, service.ack_key, behind_proxy=settings.listen.behind_proxy))
     if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
-        application.add_routes(relay.routes(outbox, settings.receivers, settings.language, service.names, time.time))
+        application.add_routes(
+            relay.routes(outbox, settings.receivers, settings.language, service.names, time.time, hubs=service.hubs)
+        )
     application.add_routes(pages.routes(bureau, service.exposition, service.is_well))
     return application
 

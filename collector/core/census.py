@@ -30,6 +30,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """Of ``observed``: it stands once for each cause."""
     next_step: NextStep | None = None
     """Of ``unproven``: what most of its rooms need first."""
+    hub: str | None = None
+    """The hub school that it belongs to."""
 
 
 Census = Mapping[GroupKind, tuple[Found, ...]]
@@ -53,7 +55,8 @@ def census(schools: Iterable[School], now: float, policy: Policy) -> Census:
 def _found(school: School, names: tuple[str, ...], **fields: object) -> Iterator[Found]:
     if names:
         roster = school.roster
-        yield Found(school=roster.school, school_name=roster.name, names=names, count=len(names), **fields)  # type: ignore[arg-type]
+        fields |= {"school": roster.school, "school_name": roster.name, "hub": roster.hub}
+        yield Found(names=names, count=len(names), **fields)  # type: ignore[arg-type]
 
 
 def _never_heard(school: School, gateways: list[str], _now: float, _policy: Policy) -> Iterator[str]:

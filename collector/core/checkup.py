@@ -36,6 +36,8 @@ class Surveyed(Struct, frozen=True, kw_only=True):
     """Gateways that do not report, or never did."""
     switch_count: int = 0
     """Switches that do not answer."""
+    hub: str | None = None
+    """The hub school that it belongs to."""
 
 
 def told_at(hours: Hours, policy: Policy) -> float | None:
@@ -77,6 +79,7 @@ def _surveyed(school: School, checkup: CheckUp) -> Surveyed:
     return Surveyed(
         school=roster.school,
         school_name=roster.name,
+        hub=roster.hub,
         ready_count=found["ready"],
         short_count=found["short"],
         unknown={step: count for step, count in found.most_common() if isinstance(step, NextStep)},

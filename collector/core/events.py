@@ -107,6 +107,8 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     half_duplex: bool = False
     operator: str | None = None
     """Who provides the school's line, by the roster."""
+    hub: str | None = None
+    """The hub school (中心校) that it belongs to, by the roster when it opened: its end goes where its begin went."""
     exits: tuple[str, ...] = ()
     """Of a platform that is out of reach: the exits of the metropolitan network that the gateway tests."""
     flapping: bool = False
@@ -126,6 +128,8 @@ class DeviceMoved(Struct, frozen=True, kw_only=True):
     before: str
     after: str
     at: float
+    hub: str | None = None
+    """The hub school that it belongs to, by the roster."""
 
 
 class Episode(Struct, frozen=True, kw_only=True, gc=False):

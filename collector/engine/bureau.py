@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.core.bureau import rectification
 from collector.core.bureau.platforms import at_fault
 from collector.core.bureau.root import Scope
+from collector.core.bureau.routing import Route, routed
 from collector.core.bureau.step import Step, step
 from collector.core.bureau.words import (
     Bureau,
@@ -32,7 +33,7 @@ from collector.engine.errors import CommitFailedError
 from collector.engine.metrics import STEP_BUGS
 from collector.engine.queue import GATHER_S
 from collector.roster import Roster
-from collector.settings import Receiver
+from collector.settings import Receiver, route_of
 from collector.store import alert_changes, incidents, outbox, records, rectifications
 from collector.store.incidents import Revisions
 from collector.store.states import StaleStateError
@@ -156,7 +157,8 @@ class Dispatcher:
             await alert_changes.remove(connection, [entry.id for entry in queued])
             notices = [effect for effect in made.effects if isinstance(effect, Notice)]
             for notice in notices:
-                await outbox.add(connection, _addressees(notice, self._receivers), notice, now)
+                for to, told in _addressed(notice, self._receivers):
+                    await outbox.add(connection, to, told, now)
         self.state, self._known = made.bureau, known
         self._announce(made, told=bool(notices))
         is_due = made.wake_at is not None and made.wake_at <= now
@@ -238,7 +240,12 @@ def roster_news(before: Roster, after: Roster, held: Iterable[str]) -> list[Scho
     ]
 
 
-def _addressees(notice: Notice, receivers: Iterable[Receiver]) -> list[str]:
+def _addressed(notice: Notice, receivers: Iterable[Receiver]) -> list[tuple[list[str], Notice]]:
+    """Who gets it, and what of it; receivers of one route share the work."""
     escalated = notice.kind == "escalated"
-    own = (r for r in receivers if not r.standby and r.escalation is escalated)
-    return [r.name for r in own if not (notice.office and r.offices) or notice.office in r.offices]
+    by_route: dict[Route, list[str]] = {}
+    for receiver in receivers:
+        if not receiver.standby and receiver.escalation is escalated:
+            by_route.setdefault(route_of(receiver), []).append(receiver.name)
+    told = ((names, routed(notice, route)) for route, names in by_route.items())
+    return [(names, its) for names, its in told if its is not None]

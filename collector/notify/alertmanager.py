@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from collector.core.bureau.routing import routed
 from collector.core.bureau.words import Notice
 from collector.core.events import AlertChange
 from collector.core.words import ACTORS, Actor, Cause
@@ -25,7 +26,7 @@ from collector.notify.robot.fitting import write
 from collector.notify.robot.post import Reply, judge_status, post
 from collector.notify.robot.reply import quoted
 from collector.notify.robot.tools import Secrets, Tools
-from collector.settings import AlertmanagerReceiver
+from collector.settings import AlertmanagerReceiver, route_of
 from collector.text import say
 
 REFRESH_S = 60.0
@@ -65,7 +66,8 @@ _log = structlog.get_logger()
 class Alertmanager:
     def __init__(self, settings: AlertmanagerReceiver, tools: Tools, secrets: Secrets) -> None:
         self._urls = tuple(f"{url.rstrip('/')}/api/v2/alerts" for url in settings.urls)
-        self._offices = frozenset(settings.offices)
+        self._route = route_of(settings)
+        self._language = settings.language
         self._expires_s = settings.expires_s
         self._secrets = tuple(secrets.values())
         self._headers = _authorization(settings.user, secrets)
@@ -101,7 +103,7 @@ class Alertmanager:
         self._ended = {key: kept for key, kept in self._ended.items() if now - kept[0] < ENDED_KEPT_S}
         self._standing = {key: kept for key, kept in self._standing.items() if kept.ends_at > now}
         again = [alert for _, alert in self._ended.values()]
-        mine = [notice for notice in standing if not self._offices or notice.office in {"", *self._offices}]
+        mine = [its for notice in standing if (its := routed(notice, self._route)) is not None]
         alerts = [*again, *(alert for notice in mine for alert in self._alerts(notice, now))]
         try:
             if alerts:
@@ -144,7 +146,7 @@ class Alertmanager:
     def _alert(
         self, notice: Notice, cause: Cause, member: AlertChange, labels: Mapping[str, str], ends_at: float
     ) -> Alert:
-        message = self._render(_alone(notice, member))
+        message = self._render(_alone(notice, member), self._language)
         begun_at = min(member.at if member.since is None else member.since, ends_at)
         alert = {
             "labels": labels,

@@ -79,7 +79,7 @@ async def cluster(
         async with ClientSession() as session:
             urls = tuple(f"{str(server.make_url('/prefix')).rstrip('/')}/" for server in servers)
             receiver = AlertmanagerReceiver(name="am", urls=urls, **settings)
-            tools = Tools(session=session, budgets=Budgets(), clock=clock, render=lambda n: render(n, "zh", NAMES))
+            tools = Tools(session=session, budgets=Budgets(), clock=clock, render=lambda n, _: render(n, "zh", NAMES))
             made = NOTIFIERS[AlertmanagerReceiver](receiver, tools, secrets or {})
             assert isinstance(made, Alertmanager)
             yield made
@@ -183,7 +183,7 @@ async def test_what_stands_is_not_worded_again() -> None:
     member, worded = Peer(), []
     async with cluster(member) as send_to:
         render_one = send_to._render
-        send_to._render = lambda n: worded.append(n) or render_one(n)  # type: ignore[func-returns-value]
+        send_to._render = lambda n, language: worded.append(n) or render_one(n, language)  # type: ignore[func-returns-value]
         for actor in ("school", "school", "operator"):
             await send_to._refresh([notice(SLOW, alert("s2"), actor=actor)])
     assert len(worded) == 4

@@ -1,6 +1,6 @@
 """One step's working copy of a desk: what it touches is copied once, however many events touch it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -314,20 +314,20 @@ class OpenDesk:
             notice = moves.tell(self._office, self._moves, self._now)
             self._moves = ()
             return notice
-        name, joined_classrooms = self._joined(name)
-        after, notice = incidents.tell(self._incidents[name], self._now, self._scope, joined_classrooms)
+        name, brought = self._joined(name)
+        after, notice = incidents.tell(self._incidents[name], self._now, self._scope, brought)
         self._keep(after)
         return notice
 
-    def _joined(self, name: str) -> tuple[str, dict[str, int]]:
+    def _joined(self, name: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
         """Make one of all incidents that turn out to have one root now that something new is to be told.
 
-        Return which goes on, and what those brought that the office was told of by themselves.
+        Return which goes on, and what those brought that the office was told of by themselves, by school.
         """
-        incident, brought = self._incidents[name], dict[str, int]()
+        incident, brought = self._incidents[name], dict[str, Mapping[str, int]]()
         if incident.scope == "bureau":
-            self._keep(replace(incident, joined={}))
-            return name, dict(incident.joined)
+            self._keep(replace(incident, brought={}))
+            return name, incident.brought
         if not incidents.has_begun(incident):
             return name, brought
         found = groups.same_root(incident, self._incidents.values(), self._scope, self._policy)
@@ -337,10 +337,8 @@ class OpenDesk:
         first, *others = sorted(found, key=lambda each: (each.notified_at is None, each.id))
         whole, schools = replace(first, scope=groups.joined_scope(found, self._scope)), dict(first.schools)
         for other in others:
-            before = whole.tally.told_classroom_count
-            whole = incidents.joined(whole, other, schools)
-            if other.notified_at is not None:
-                brought[other.id] = whole.tally.told_classroom_count - before
+            whole, its = incidents.joined(whole, other, schools)
+            brought.update(its)
             self._keep(replace(other, schools={}))
         self._own[first.id] = schools
         self._keep(whole)

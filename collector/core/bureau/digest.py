@@ -57,6 +57,7 @@ def _with_fixed(since: Since, notice: Notice, still: Container[str]) -> Since:
             cause=notice.cause,
             since=min(member.at if member.since is None else member.since for member in members),
             at=max(member.at for member in members),
+            hub=members[0].hub,
         )
         for school, members in recovered.items()
         if school not in again

@@ -52,13 +52,9 @@ class Everywhere(OpenDesk):
             return
         schools = dict(incident.schools)
         due_at = None if incident.due_at is None else min(incident.due_at, other.due_at or incident.due_at)
-        taken = incidents.joined(incident, other, schools)
-        brought = taken.tally.told_classroom_count - incident.tally.told_classroom_count
-        joined = {**incident.joined, **other.joined}
-        if other.notified_at is not None:
-            joined[other.id] = brought
+        taken, its = incidents.joined(incident, other, schools)
         self._own[incident.id] = schools
-        self._keep(replace(taken, due_at=due_at, joined=joined))
+        self._keep(replace(taken, due_at=due_at, brought={**incident.brought, **other.brought, **its}))
 
     def forget_untold(self) -> None:
         """What ended before anybody was told of it is no fault any more."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -11,11 +12,12 @@ from collector.core.bureau.morning import another_day, next_morning
 from collector.core.bureau.rectification import named
 from collector.core.bureau.rest import may_be_told_at
 from collector.core.bureau.root import Scope
-from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Tally
+from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Share, Tally
 from collector.core.events import AlertChange, Withdrawal
 from collector.core.policy import Policy
 
 Members = tuple[Member, ...]
+_NOTHING_NEW: Final = Share()
 
 
 def founded(number: int, change: AlertChange, now: float) -> Incident:
@@ -46,6 +48,7 @@ def opened(members: Members, change: AlertChange) -> Members:
     known = _find(members, change)
     if known is None:
         return (*members, Member(alert=change))
+    change = replace(change, hub=known.alert.hub)
     if known.is_open:
         flapping = change.flapping or known.alert.flapping
         change = replace(change, flapping=flapping)
@@ -67,7 +70,8 @@ def closed(members: Members, change: AlertChange) -> Members:
         return tuple(member for member in members if member is not known)
     if known.alert.flapping and change.why == "recovered":
         return members if known.ending else _with(members, known, replace(known, ending=change))
-    return _with(members, known, Member(alert=replace(change, classrooms=known.told), told=known.told))
+    over = replace(change, classrooms=known.told, hub=known.alert.hub)
+    return _with(members, known, Member(alert=over, told=known.told))
 
 
 def ended(members: Members, now: float, policy: Policy) -> Members:
@@ -235,38 +239,54 @@ def _wait_s(incident: Incident, policy: Policy, *, begins: bool) -> float:
     return policy.group_wait_s
 
 
-def joined(incident: Incident, other: Incident, schools: dict[str, Members]) -> Incident:
-    """Take over the members of ``other``; ``schools`` are those of ``incident``, which the caller owns."""
+def joined(
+    incident: Incident, other: Incident, schools: dict[str, Members]
+) -> tuple[Incident, Mapping[str, Mapping[str, int]]]:
+    """Take over the members of ``other``; ``schools`` are those of ``incident``, which the caller owns.
+
+    Return also which rooms the office knew by ``other`` alone: its number -> school -> how many.
+    """
+    brought = dict[str, int]()
     for school, members in other.schools.items():
+        before = len(_told_rooms(schools.get(school, ())))
         incident = put(incident, schools, school, _merged(schools.get(school, ()), members))
+        if _was_told(members):
+            brought[school] = len(_told_rooms(schools[school])) - before
     due = [at for at in (incident.due_at, other.due_at) if at is not None]
     ends = [at for at in (incident.ends_at, other.ends_at) if at is not None]
     incident = replace(incident, ends_at=min(ends, default=None))
     told = [at for at in (incident.told_at, other.told_at) if at is not None]
     incident = replace(inherited(incident, other), told_at=min(told, default=None))
-    return replace(incident, opened_at=min(incident.opened_at, other.opened_at), due_at=min(due, default=None))
+    incident = replace(incident, opened_at=min(incident.opened_at, other.opened_at), due_at=min(due, default=None))
+    return incident, {} if other.notified_at is None else {other.id: brought}
 
 
 def tell(
-    incident: Incident, now: float, scope: Scope, joined_classrooms: Mapping[str, int] = MappingProxyType({})
+    incident: Incident, now: float, scope: Scope, brought: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 ) -> tuple[Incident, Notice]:
     """Say what is news, or all of it as a reminder; return the incident as its office knows it then.
 
-    ``joined_classrooms``: told incidents that turned out to be this one, each with the rooms that it brought.
+    ``brought``: told incidents that turned out to be this one, each with the rooms that it brought, by school.
     """
     whole = dict(sorted(incident.schools.items()))
     news = {school: members for school, members in whole.items() if any(map(_is_news, members))}
-    items, known, still = list[AlertChange](), 0, 0
+    items, shares = list[AlertChange](), dict[str, Share]()
     schools, after = dict(incident.schools), incident
     for school, members in news.items():
         heard = tuple(_heard(member) for member in members if member.is_open)
         said = list(_items(members, now))
         items += said
-        known += len(_rooms(said, "opened") & _told_rooms(members))
-        still += len(_rooms(said, "closed") & _told_rooms(heard))
+        shares[school] = Share(
+            known_classrooms=len(_rooms(said, "opened") & _told_rooms(members)),
+            still_classrooms=len(_rooms(said, "closed") & _told_rooms(heard)),
+        )
         after = put(after, schools, school, heard)
     if not news:
         items = [member.alert for members in whole.values() for member in members]
+    shares = {
+        school: _share(shares.get(school, _NOTHING_NEW), school, members, schools.get(school, ()), brought)
+        for school, members in whole.items()
+    }
     root = joined_root(after if after.schools else incident, scope)
     notice = Notice(
         kind=_kind(incident, items) if news else "reminder",
@@ -277,19 +297,33 @@ def tell(
         since=incident.since,
         members=tuple(items),
         remaining_classrooms=after.tally.told_classroom_count,
-        known_classrooms=known,
-        still_classrooms=still,
-        joined=tuple(joined_classrooms),
-        joined_classrooms=sum(joined_classrooms.values()),
+        known_classrooms=sum(share.known_classrooms for share in shares.values()),
+        still_classrooms=sum(share.still_classrooms for share in shares.values()),
+        joined=tuple(brought),
+        joined_classrooms=sum(sum(rooms.values()) for rooms in brought.values()),
         actor=root.actor,
         root_name=root.name,
         acknowledgement=incident.acknowledgement,
+        shares=shares,
     )
     told_at = now if incident.told_at is None else incident.told_at
     after = replace(after, due_at=None, notified_at=now, notified_count=after.notified_count + 1, told_at=told_at)
     if begun := [item for item in items if item.change == "opened"]:
         after = replace(after, actor=root.actor, root_name=root.name or named(root.actor, begun))
     return after, notice
+
+
+def _share(
+    news: Share, school: str, before: Members, after: Members, brought: Mapping[str, Mapping[str, int]]
+) -> Share:
+    """``after``: what the office knows of the school then."""
+    return replace(
+        news,
+        hub=before[0].alert.hub,
+        was_told=_was_told(before),
+        remaining_classrooms=len(_told_rooms(after)),
+        brought={number: rooms[school] for number, rooms in brought.items() if school in rooms},
+    )
 
 
 def _items(members: Members, now: float) -> Iterator[AlertChange]:
@@ -321,6 +355,10 @@ def _is_news(member: Member) -> bool:
 
 def _heard(member: Member) -> Member:
     return replace(member, told=member.alert.classrooms)
+
+
+def _was_told(members: Members) -> bool:
+    return any(member.told is not None for member in members)
 
 
 def _told_rooms(members: Members) -> set[str]:

@@ -70,6 +70,8 @@ class Fixed(Struct, frozen=True, kw_only=True):
     """When the evidence first was bad."""
     at: float
     """When it was well again."""
+    hub: str | None = None
+    """The hub school that it belongs to."""
 
 
 class Since(Struct, frozen=True):
@@ -188,8 +190,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     """From when on every school is told of that."""
     over_at: float | None = None
     """When that is over, unless the platform is missed again."""
-    joined: Mapping[str, int] = {}
-    """Incidents that the next message says to be this one, each with the rooms that it brought."""
+    brought: Mapping[str, Mapping[str, int]] = {}
+    """Incidents that the next message says to be this one, each with the rooms that it brought, by school."""
 
 
 class Desk(Struct, frozen=True, kw_only=True):
@@ -224,6 +226,19 @@ class Bureau(Struct, frozen=True, kw_only=True):
 
 
 # --- effects --------------------------------------------------------------------------------------------------------
+
+
+class Share(Struct, frozen=True, kw_only=True):
+    """What one school brings to the sums of a notice, for receivers that hear of some schools alone."""
+
+    hub: str | None = None
+    was_told: bool = False
+    """Whether the office was told of it before."""
+    remaining_classrooms: int = 0
+    known_classrooms: int = 0
+    still_classrooms: int = 0
+    brought: Mapping[str, int] = {}
+    """Of ``joined``: those that the school was in, each with its rooms of ``joined_classrooms``."""
 
 
 class Notice(Struct, frozen=True, kw_only=True):
@@ -269,6 +284,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """Of the operator or the exit that all of it hangs on."""
     acknowledgement: Acknowledgement | None = None
     """Who is on it."""
+    shares: Mapping[str, Share] = {}
+    """By school, also of those without news; only until it is routed."""
 
 
 class IncidentChanged(Struct, frozen=True):

@@ -193,6 +193,7 @@ def _placed(folded: Folded, room_id: str, room: ClassroomState, reading: PortRea
                 before=before,
                 after=after,
                 at=folded.now,
+                hub=school.roster.hub,
             )
         )
     return after

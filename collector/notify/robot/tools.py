@@ -10,14 +10,14 @@ from msgspec import Struct
 from collector.core.bureau.words import Notice
 from collector.notify.message import Message, render
 from collector.notify.robot.budget import Budgets
-from collector.text import Names
+from collector.text import Language, Names
 
 Secrets = Mapping[str, str]
 """Setting (``key_file``) -> what that file holds."""
 
 
-def _in_ids(notice: Notice) -> Message:
-    return render(notice, "zh", Names())
+def _in_ids(notice: Notice, language: Language | None) -> Message:
+    return render(notice, language or "zh", Names())
 
 
 class Tools(Struct, frozen=True, kw_only=True):
@@ -30,5 +30,5 @@ class Tools(Struct, frozen=True, kw_only=True):
     budgets: Budgets
     clock: Callable[[], float] = time.time
     tls: Mapping[str, SSLContext] = {}
-    render: Callable[[Notice], Message] = _in_ids
-    """For kinds that say each alert by itself."""
+    render: Callable[[Notice, Language | None], Message] = _in_ids
+    """For kinds that say each alert by itself; a language of None is the collector's."""

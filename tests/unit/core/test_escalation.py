@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Acknowledged
 from collector.core.words import Cause
-from collector.engine.bureau import _addressees
+from collector.engine.bureau import _addressed
 from collector.settings import ConsoleReceiver
 from tests.support.offices import POLICY, Bureau, change
 from tests.support.school import at, weekdays
@@ -77,7 +77,7 @@ def test_who_is_told() -> None:
     bureau = Bureau(AFTER_4H, SCOPES)
     bureau.step(at("2026-11-23 09:00"), change(at=at("2026-11-23 09:00"), since=at("2026-11-23 09:00")))
     bureau.wait(at("2026-11-23 14:00"))
-    assert [(n.kind, _addressees(n, receivers)) for n in bureau.notices] == [
+    assert [(n.kind, [name for names, _ in _addressed(n, receivers) for name in names]) for n in bureau.notices] == [
         ("opened", ["group"]), ("escalated", ["boss"]),
     ]  # fmt: skip
     assert bureau.notices[1].remaining_classrooms == 2

@@ -27,14 +27,14 @@ def test_the_earliest_of_each_date_stays() -> None:
     early = replace(one, opened_at=10.0, told_at=40.0, due_at=90.0, ends_at=500.0)
     late = replace(other, opened_at=20.0, told_at=50.0, due_at=80.0, ends_at=400.0)
     for first, second in ((early, late), (late, early)):
-        whole = incidents.joined(first, second, dict(first.schools))
+        whole, _ = incidents.joined(first, second, dict(first.schools))
         dates = (whole.opened_at, whole.told_at, whole.due_at, whole.ends_at)
         assert dates == (10.0, 40.0, 80.0, 400.0)
         assert sorted(whole.schools) == ["s1", "s2"]
     untold = replace(late, told_at=None, due_at=None, ends_at=None)
-    whole = incidents.joined(untold, early, dict(untold.schools))
+    whole, _ = incidents.joined(untold, early, dict(untold.schools))
     assert (whole.told_at, whole.due_at, whole.ends_at) == (40.0, 90.0, 500.0)
-    whole = incidents.joined(untold, replace(untold, id="9"), dict(untold.schools))
+    whole, _ = incidents.joined(untold, replace(untold, id="9"), dict(untold.schools))
     assert (whole.told_at, whole.due_at, whole.ends_at) == (None, None, None)
 
 
