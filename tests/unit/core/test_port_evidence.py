@@ -140,3 +140,4 @@ def test_what_a_gateway_that_left_told_goes_with_it() -> None:
     assert f"{OTHER}/sw9" in story.school.state.switches
     story.event(RosterChanged(roster=roster(), hours=story.school.hours))
     assert list(story.school.state.switches) == [f"{GATEWAY}/sw1"]
+    assert list(story.school.state.gateways) == [GATEWAY]
