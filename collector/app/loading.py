@@ -300,6 +300,10 @@ def _office_problems(loaded: Loaded, roster: Roster) -> Iterator[Problem]:
         for j, office in enumerate(receiver.offices):
             if office not in roster.offices:
                 yield loaded.problem(f"receivers[{i}].offices[{j}]", f"no office {office!r} in the roster")
+        for field, schools in (("hubs", receiver.hubs), ("schools", receiver.schools)):
+            for j, school in enumerate(schools):
+                if school not in roster.schools:
+                    yield loaded.problem(f"receivers[{i}].{field}[{j}]", f"no school {school!r} in the roster")
 
 
 def _broker_problems(loaded: Loaded, roster: Roster) -> Iterator[Problem]:

@@ -188,6 +188,21 @@ BAD = [
         id="no office",
     ),
     pytest.param(
+        'receivers:\n  - kind: console\n    name: a\n    hubs: ["5114029999"]\n',
+        "4: receivers[0].hubs[0]: no school '5114029999' in the roster",
+        id="no hub",
+    ),
+    pytest.param(
+        'receivers:\n  - {kind: console, name: a, schools: ["5114029999"]}\n',
+        "2: receivers[0].schools[0]: no school '5114029999' in the roster",
+        id="no school",
+    ),
+    pytest.param(
+        "receivers:\n  - {kind: console, name: a, least: loud}\n",
+        "2: receivers[0].least: must be one of: info, normal, urgent",
+        id="no severity",
+    ),
+    pytest.param(
         "receivers:\n  - {kind: email, name: a, host: h, user: u, sender: a@b, to: c@d}\n",
         "2: receivers[0].user: user and password_file go together: give both, or none",
         id="a user without a password",
