@@ -275,9 +275,10 @@ class OpenDesk:
     def _next_message(self) -> list[str]:
         """What goes next: the digest, or all other that is due, and with it what would soon be another message."""
         due = self._due_by(self._now)
-        if self._awake_at(self._now) > self._now or not any(self._may_go_at(name) <= self._now for name in due):
+        first = next((name for name in due if self._may_go_at(name) <= self._now), None)
+        if first is None:
             return []
-        if self._is_of_the_morning(due[0]):
+        if self._is_of_the_morning(first):
             return [name for name in due if self._is_of_the_morning(name)]
         return [name for name in self._due_by(self._latest) if self._goes_along(name)]
 

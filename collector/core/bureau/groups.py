@@ -88,11 +88,11 @@ def same_root(incident: Incident, others: Iterable[Incident], scope: Scope, poli
         near = [other for other in near if _first(other).subject.name == _first(incident).subject.name]
         root = shared_root(incident.cause, _open_alerts(near), scope)
     while root is not None:
-        found = [other for other in near if _hangs_on(other, root)]
-        if incident in found:
-            return found
+        found = {other.id: other for other in near if _hangs_on(other, root)}
+        if incident.id in found or not found:
+            return list(found.values()) or [incident]
         # two operators may fail within the half hour: what the one explains says nothing of the other
-        near = [other for other in near if other not in found]
+        near = [other for other in near if other.id not in found]
         root = shared_root(incident.cause, _open_alerts(near), scope)
     return [incident]
 

@@ -3,7 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from collector.core.bureau import groups, incidents
 from collector.core.bureau.root import Scope
+from collector.core.bureau.words import Member
 from collector.core.events import AlertChange
 from collector.core.policy import Policy
 from collector.core.subject import Subject
@@ -89,6 +91,16 @@ def test_two_operators_within_the_half_hour() -> None:
     bureau.wait(700)
     told = [(notice.actor, notice.root_name, len(notice.members)) for notice in bureau.told]
     assert sorted(told, key=str) == [("operator", "电信", 10), ("operator", "移动", 3), ("school", None, 1)]
+
+
+def test_a_root_that_no_incident_hangs_on() -> None:
+    """An incident of two operators' schools, most of them one's: that explains no other school, and the search ends."""
+    mixed, schools = incidents.founded(1, missed(1), 0.0), dict[str, incidents.Members]()
+    for alert in (missed(1), *(missed(n, "移动") for n in range(2, 7))):
+        mixed = incidents.put(mixed, schools, alert.school, (Member(alert=alert),))
+    alone = incidents.founded(2, missed(9, "联通"), 0.0)
+    alone = incidents.put(alone, {}, "s9", (Member(alert=missed(9, "联通")),))
+    assert groups.same_root(alone, [mixed, alone], SCOPE, POLICY) == [alone]
 
 
 def test_an_operator_shows_late() -> None:
