@@ -276,7 +276,7 @@ class OpenDesk:
         """What goes next: the digest, or all other that is due, and with it what would soon be another message."""
         due = self._due_by(self._now)
         first = next((name for name in due if self._may_go_at(name) <= self._now), None)
-        if first is None:
+        if first is None or self._awake_at(self._now) > self._now:
             return []
         if self._is_of_the_morning(first):
             return [name for name in due if self._is_of_the_morning(name)]
