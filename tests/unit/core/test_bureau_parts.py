@@ -201,7 +201,7 @@ def test_one_alert_in_two_incidents_that_become_one(
 ) -> None:
     """Its school changed its office: it is one, with all the rooms that either was told of."""
     first = incident(("s1", one))
-    whole = incidents.joined(first, incident(("s1", other)), dict(first.schools))
+    whole, _ = incidents.joined(first, incident(("s1", other)), dict(first.schools))
     ((found,),) = whole.schools.values()
     assert (found.alert.change, found.alert.classrooms, found.told) == (kind, rooms, told)
 
@@ -229,13 +229,14 @@ UNTOLD = Member(alert=change("s3", cause=PORT, subject=Subject("uplink", "gw9"))
 )
 def test_how_long_news_wait_for_company(whole: Incident, wait_s: float) -> None:
     """Who else is cut off, and who of many is well again, shows report by report."""
-    assert incidents.news_due_at(whole, NOW, POLICY, Scope()) == NOW + wait_s
+    begins = any(map(incidents.begins, whole.schools.values()))
+    assert incidents.news_due_at(whole, NOW, POLICY, Scope(), begins=begins) == NOW + wait_s
 
 
 def test_a_first_message_of_what_comes_together_waits_longer() -> None:
     """Several gateways or platforms fail within minutes: each alone is not said before the others are seen."""
     silent = incident(("s1", UNTOLD), notified_at=None, cause=SILENT)
-    assert incidents.news_due_at(silent, NOW, POLICY, Scope()) == NOW + 30 * incidents.TOGETHER_WAITS
+    assert incidents.news_due_at(silent, NOW, POLICY, Scope(), begins=True) == NOW + 30 * incidents.TOGETHER_WAITS
 
 
 def test_what_is_handed_back_is_open_elsewhere() -> None:
