@@ -32,6 +32,7 @@ NAMES = Names(
     classroom_name=lambda _school, room: {"b2-301": "三年级1班", "b2-302": "三年级2班", "a1-105": "一年级5班"}.get(
         room, ""
     ),
+    is_rural_weak=lambda school: school == "5114020003",
 )
 SCHOOLS = {
     "5114020001": "城关小学",

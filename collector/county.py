@@ -155,4 +155,9 @@ class County:
 
     def _names(self) -> Names:
         roster = self._registry.roster
-        return Names(offices=roster.offices, platforms=self._platforms, classroom_name=roster.classroom_name)
+        return Names(
+            offices=roster.offices,
+            platforms=self._platforms,
+            classroom_name=roster.classroom_name,
+            is_rural_weak=roster.is_rural_weak,
+        )

@@ -33,6 +33,8 @@ class Names(Struct, frozen=True, kw_only=True):
     """The bureau's own zone."""
     school_offset_s: Callable[[str], float | None] = lambda _school: None
     """School -> its own zone; None where it is not known, which means the bureau's."""
+    is_rural_weak: Callable[[str], bool] = lambda _school: False
+    """Whether the roster calls a school rural and weak: what is about those stands first in a message."""
 
     def office(self, office_id: str) -> str:
         return self.offices.get(office_id) or office_id
@@ -689,6 +691,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "chat.item": ("{school}:{facts}", "{school}: {facts}"),
     "chat.item_rooms": ("{classrooms} 间教室", "{classrooms} classroom(s)"),
     "chat.item_rooms_named": ("{classrooms} 间教室({rooms})", "{classrooms} classroom(s) ({rooms})"),
+    "chat.item_rural_weak": ("农村薄弱校", "rural weak school"),
     "chat.item_platform": ("平台 {platform}", "platform {platform}"),
     "chat.item_exit": ("出口 {exit}", "exit {exit}"),
     "chat.item_switch": ("交换机 {switch}", "switch {switch}"),
@@ -822,6 +825,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
             "school days but for 1 January, 1-2 May and 1-3 October. Once they are announced update classready, "
             "or write them here (days_off, make_up_days)"
         ),
+    ),
+    "note.office_unheard": (
+        "{name} 有 {schools} 所学校的消息没有接收方:请把 {office} 写进某个接收方的 offices。",
+        "of {schools} schools of {name} no receiver hears: write {office} into the offices of one",
     ),
     "note.window_over": ("这个维护时段 {ends} 已结束,可以删去。", "over since {ends}: it may go"),
     "note.exemption_over": (

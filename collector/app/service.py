@@ -108,6 +108,7 @@ class Service:
             board_url=self.configuration.settings.listen.public_url,
             acknowledge_url=self._acknowledge_url,
             school_offset_s=self._school_offset_s,
+            is_rural_weak=self.engine.roster.is_rural_weak,
         )
 
     def _acknowledge_url(self, incident: str, told_at: float) -> str | None:

@@ -38,6 +38,7 @@ class Item(Struct, frozen=True, kw_only=True):
     name: str
     facts: str
     classrooms: frozenset[str]
+    is_rural_weak: bool = False
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -75,7 +76,7 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
     if notice.kind == "checkup":
         return _checkup(notice, language, names)
     found = _moved_items(notice.moves, language, names) if notice.moves else _items(notice, language, names)
-    items = sorted(found, key=lambda item: (-len(item.classrooms), item.name))
+    items = sorted(found, key=_place_in_line)
     return Message(
         language=language,
         alarming=notice.kind not in {"resolved", "withdrawn", "moved"},
@@ -87,6 +88,11 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         acknowledge_link=_acknowledge_link(notice, names),
         about=notice,
     )
+
+
+def _place_in_line(item: Item) -> tuple[bool, int, str]:
+    """Rural weak schools first, for whose lessons the policy was made; then the largest."""
+    return not item.is_rural_weak, -len(item.classrooms), item.name
 
 
 def _several(notice: Notice, language: Language, names: Names) -> Message:
@@ -106,7 +112,7 @@ def _several(notice: Notice, language: Language, names: Names) -> Message:
         title=title,
         lead=tuple(separator.join((part.title, *part.lead)) for part in parts),
         items=tuple(
-            Item(name=item.name, facts=separator.join((about, item.facts)), classrooms=item.classrooms)
+            replace(item, facts=separator.join((about, item.facts)))
             for about, part in zip(abouts, parts, strict=True)
             for item in part.items
         ),
@@ -150,18 +156,13 @@ def _of_group(parts: Sequence[Notice], language: Language, names: Names) -> tupl
     about, separator = _about(parts[0], language), say("chat.item_separator", language)
     rendered = [render(part, language, names) for part in parts]
     pairs = [(part, item) for part, whole in zip(parts, rendered, strict=True) for item in whole.items]
-    pairs.sort(key=lambda pair: (-len(pair[1].classrooms), pair[1].name))
+    pairs.sort(key=lambda pair: _place_in_line(pair[1]))
     most = DIGEST_SCHOOLS_MAX if parts[0].kind == "reminder" else DIGEST_NEWS_MAX
     head = say(f"chat.digest_{parts[0].kind}", language, cause=about)
     sums = rendered[0].lead if len(parts) == 1 else _sums_of(parts, language)
     cut = [say("chat.digest_largest", language, count=most)] if len(pairs) > most else []
     items = [
-        Item(
-            name=item.name,
-            facts=separator.join((about, item.facts, *_marks(part, language))),
-            classrooms=item.classrooms,
-        )
-        for part, item in pairs[:most]
+        replace(item, facts=separator.join((about, item.facts, *_marks(part, language)))) for part, item in pairs[:most]
     ]
     bare = (_closing(replace(part, incident="", acknowledgement=None), language) for part in parts)
     closing = [
@@ -304,8 +305,11 @@ def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
         by_school.setdefault((member.school, member.change, member.why), []).append(member)
     for (school, _, _), members in by_school.items():
         rooms = frozenset(room for member in members for room in member.classrooms)
-        facts = say("chat.item_separator", language).join(_facts(notice, members, language, names))
-        yield Item(name=clean(members[0].school_name) or clean(school), facts=facts, classrooms=rooms)
+        is_weak = names.is_rural_weak(school)
+        marks = [say("chat.item_rural_weak", language)] if is_weak else []
+        facts = say("chat.item_separator", language).join([*marks, *_facts(notice, members, language, names)])
+        name = clean(members[0].school_name) or clean(school)
+        yield Item(name=name, facts=facts, classrooms=rooms, is_rural_weak=is_weak)
 
 
 def _office_items(members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[Item]:

@@ -49,6 +49,10 @@ class Roster(Struct, frozen=True, kw_only=True):
         room = listed.classrooms.get(classroom) if listed else None
         return room.name if room else ""
 
+    def is_rural_weak(self, school: str) -> bool:
+        listed = self.schools.get(school)
+        return listed is not None and listed.rural_weak
+
 
 class _Place(Struct, frozen=True):
     """An entry and where it stands."""

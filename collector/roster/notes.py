@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from classready.settings import Loaded
 
-Word = Literal["make_up_unsaid", "year_unknown", "window_over", "exemption_over"]
+Word = Literal["make_up_unsaid", "year_unknown", "window_over", "exemption_over", "office_unheard"]
 
 
 class Note(Struct, frozen=True, kw_only=True):

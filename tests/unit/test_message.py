@@ -238,6 +238,17 @@ def test_messages_in_chinese(note: object, expected: str) -> None:
     assert KEYWORD in expected
 
 
+def test_rural_weak_schools_stand_first() -> None:
+    """Before larger ones, and marked; in a message of several and in the digest as well."""
+    names = replace(NAMES, is_rural_weak=lambda school: school == "5114020002")
+    parts = [notice(*TWO_SCHOOLS), notice(alert(cause=Cause.PORT_DOWN, subject=ROOM, rooms=1), incident="000002")]
+    for told in (parts[0], together(parts), digest("511402", NOW, [replace(parts[0], kind="reminder")], Since())):
+        first, second, *_ = render(told, "zh", names).items
+        assert (first.name, "农村薄弱校" in first.facts) == ("思蒙镇中心小学", True)
+        assert (second.name, "农村薄弱校" in second.facts) == ("城关小学", False)
+    assert "rural weak school, " in render(parts[0], "en", names).items[0].facts
+
+
 def test_a_message_in_english() -> None:
     """Same facts, other words."""
     assert written(notice(*TWO_SCHOOLS), "en") == (

@@ -75,6 +75,28 @@ def test_an_offices_own_files_are_its_own(tmp_path):
     assert [line for line in about(notes, "o2") if "东坡" in line] == []
 
 
+@pytest.mark.parametrize(
+    ("routes", "unheard"),
+    [
+        pytest.param((), [], id="nobody is told of anything, which is no mistake"),
+        pytest.param(("",), [], id="one hears everything"),
+        pytest.param(("offices: [o1]",), ["of 1 schools of o2 no receiver hears: write o2"], id="one office"),
+        pytest.param(("offices: [o1]", "schools: [s9]"), [], id="the other one's school"),
+        pytest.param(("offices: [o2]", "hubs: [s1]"), [], id="a hub and the school that belongs to it"),
+        pytest.param(("offices: [o2]", "schools: [s1]"), ["of 1 schools of o1 no receiver hears"], id="a hub alone"),
+        pytest.param(("offices: [o1], fallback: g1", "standby: true"), ["write o2"], id="what others refuse"),
+    ],
+)
+def test_an_office_that_nobody_hears(tmp_path, routes, unheard):
+    """Where some offices' messages go to somebody, one that was forgotten is named with what to write."""
+    each = [f"  - {{kind: console, name: g{n}{', ' * bool(route)}{route}}}\n" for n, route in enumerate(routes)]
+    offices = {"o1": "schools: [{id: s1, name: A}, {id: s2, name: B, hub: s1}]", "o2": "schools: [{id: s9, name: C}]"}
+    notes = written(tmp_path, f"receivers:\n{''.join(each)}" if each else "{}", **offices)
+    told = [line for line in lines(notes, "o1", "o2") if "no receiver" in line]
+    assert [words in line for words, line in zip(unheard, told, strict=True)] == [True] * len(unheard)
+    assert all("collector.yml:1 receivers" in line for line in told)
+
+
 def test_a_window_that_is_over(tmp_path):
     once = 'maintenance: {once: [{begins: "2026-08-01 20:00", ends: "2026-08-02 06:00", why: x}]}\n'
     notes = written(tmp_path, once, o1="")
