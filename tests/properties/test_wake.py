@@ -115,6 +115,7 @@ def test_rounds_keep_everything_in_order(history: list[Any]) -> None:
     events = [observed(seen, MONDAY + n) for n, seen in enumerate(history)]
     together = [list(one) for one in rounds(events)]
     assert sorted(e.observed_at for one in together for e in one) == [e.observed_at for e in events]
+    assert all(together) or not history, "no round is empty"
     for one in together:
         subjects = [(type(e.observation), e.classroom, getattr(e.observation, "target", None)) for e in one]
         assert len(subjects) == len(set(subjects))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from collector.core.bureau.checkup import tell
 from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Bureau as State
 from collector.core.checkup import BEGINS_S, SPREAD_S, Surveyed, orders, survey
@@ -48,6 +49,14 @@ CASES: dict[str, tuple[Any, tuple[int, int, dict[NextStep, int]]]] = {
     "a port is slow": (lambda s: ready(s).room_well("r1", 10), (1, 1, {})),
     "the platform does not answer": (lambda s: ready(s).later(5).platform(up=False), (0, 2, {})),
 }
+
+
+def test_who_has_most_to_do_stands_first() -> None:
+    """Rooms that are short and rooms of which nothing is known are both something to do."""
+    much = Surveyed(school="s2", school_name="B", short_count=1, unknown={NextStep.WAKE_DEVICE: 2})
+    less = Surveyed(school="s1", school_name="A", short_count=2)
+    told = tell("511402", TERM.term, (less, much, replace(less, school="s0")), DURING)
+    assert [each.school for each in told.surveys] == ["s2", "s0", "s1"]
 
 
 @pytest.mark.parametrize("name", CASES)

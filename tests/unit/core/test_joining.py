@@ -51,6 +51,17 @@ def test_only_what_was_told_is_said_to_be_the_same_fault() -> None:
     assert (sorted(m.school for m in whole.members), whole.remaining_classrooms) == (["s3", "s4"], 8)
 
 
+def test_two_incidents_are_enough_to_become_one() -> None:
+    """Two schools share a gateway, which is one incident; with a third school of the operator both are its outage."""
+    bureau = Bureau(EACH, SCOPES)
+    shared = Subject("gateway", "gw-both")
+    bureau.step(0, *(replace(silent(school), subject=shared) for school in ("s1", "s2")), silent("s3"))
+    bureau.wait(100)
+    assert [(str(n.actor), sorted({m.school for m in n.members})) for n in bureau.told] == [
+        ("operator", ["s1", "s2", "s3"])
+    ]
+
+
 def test_schools_of_another_operator_do_not_join() -> None:
     """They fell silent at the same time, and have an incident of their own."""
     bureau = Bureau(EACH, SCOPES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.core.bureau.root import Root, Scope, root_of, scopes_of
+from collector.core.bureau.root import Root, Scope, beyond_platform, root_of, scopes_of
 from collector.core.events import AlertChange
 from collector.core.roster import SchoolRoster
 from collector.core.subject import Subject
@@ -113,3 +113,20 @@ def test_scopes() -> None:
         "a": Scope(school_count=3, operators={"电信": 2}),
         "b": Scope(school_count=1, operators={"移动": 1}),
     }
+
+
+def test_the_first_that_miss_a_platform_are_all_of_one_operator() -> None:
+    """Too few of its sixty schools for a share, and too many of one operator for chance; of two it may be chance."""
+    many = Scope(school_count=200, operators={"电信": 60, "移动": 140})
+
+    def missed(number: int, operator: str) -> AlertChange:
+        subject = Subject("platform", f"gw{number}", "national")
+        return AlertChange(
+            change="opened", office="o", school=f"s{number}", school_name="", subject=subject, operator=operator,
+            cause=Cause.PLATFORM_UNREACHABLE, at=0.0,
+        )  # fmt: skip
+
+    assert beyond_platform([missed(n, "电信") for n in range(3)], many) == Root("operator", "电信")
+    assert beyond_platform([missed(n, "电信") for n in range(2)], many) is None
+    assert beyond_platform([missed(0, "移动"), *(missed(n, "电信") for n in range(1, 3))], many) is None
+    assert beyond_platform([missed(n, "电信") for n in range(3)], Scope(school_count=3, operators={"电信": 3})) is None
