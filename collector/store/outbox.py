@@ -125,17 +125,28 @@ async def advance(connection: AsyncConnection, delivery_id: int, words: str, now
 async def copy(connection: AsyncConnection, delivery_id: int, receiver: str, now: float) -> None:
     """Queue the same message for another receiver, unless that one was given it before: of its own or by a third.
 
-    It gets the whole of it, also where the first took a part: it is another group.
+    It gets the whole of it, also where the first took a part: it is another group. Of its own it may have been told of
+    more schools than the first one hears of.
     """
     fields = (outbox.c.notice, outbox.c.created_at, outbox.c.words)
     row = (await connection.execute(select(*fields).where(outbox.c.id == delivery_id))).one()
-    same = (outbox.c.receiver == receiver, outbox.c.created_at == row.created_at, outbox.c.notice == row.notice)
-    if row.notice and (await connection.execute(select(outbox.c.id).where(*same).limit(1))).first() is not None:
+    own = select(outbox.c.notice).where(outbox.c.receiver == receiver, outbox.c.created_at == row.created_at)
+    known = (await connection.execute(own)).scalars().all() if row.notice else ()
+    if any(_says(other, row.notice) for other in known):
         return
     words = None if row.notice else row.words
     fresh = {"state": "pending", "attempt_count": 0, "due_at": now, "words": words}
     values = {"receiver": receiver, "notice": row.notice, "created_at": row.created_at, **fresh}
     await connection.execute(insert(outbox).values(**values))
+
+
+def _says(told: str, other: str) -> bool:
+    """Whether ``told`` says of each school what ``other``, of the same moment, says of some of them."""
+    whole, part = _read(told), _read(other)
+    if told == other or whole is None or part is None:
+        return told == other
+    is_part = bool(part.members) and all(member in whole.members for member in part.members)
+    return whole.office == part.office and is_part
 
 
 async def defer(connection: AsyncConnection, delivery_id: int, reason: str, due_at: float) -> None:
