@@ -12,7 +12,7 @@ from aiohttp import web
 from msgspec.structs import replace
 from prometheus_client import Counter
 
-from collector.core.bureau.routing import Route
+from collector.core.bureau.routing import Route, covers
 from collector.engine import CommitFailedError
 from collector.notify.group import Group, read_group, render_group
 from collector.outbox import Outbox
@@ -90,8 +90,7 @@ def _share(group: Group, route: Route, hubs: Mapping[str, str]) -> Group:
 
     def is_mine(labels: Mapping[str, str]) -> bool:
         office, school = labels.get("office", ""), labels.get("school", "")
-        is_near = school in {*route.schools, *route.hubs} or hubs.get(school) in route.hubs
-        return not (route.offices or route.hubs or route.schools) or office in {"", *route.offices} or is_near
+        return not office or covers(route, office, school, hubs.get(school))
 
     return replace(group, alerts=tuple(alert for alert in group.alerts if is_mine(alert.labels)))
 

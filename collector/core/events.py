@@ -154,6 +154,8 @@ class Meanwhile(Struct, frozen=True, kw_only=True):
     more_count: int = 0
     """Records of what there was no room for."""
     at: float
+    hub: str | None = None
+    """The hub school that the school belongs to, by the roster."""
 
 
 SchoolEffect = VerdictChanged | AlertChange | DeviceMoved | Meanwhile

@@ -86,7 +86,7 @@ def settle(folded: Folded) -> None:
         told = tuple(each for each in cut.episodes if each not in waiting and _is_worth(folded, gateway, each))
         if waiting:
             left = Cut(look_at=folded.now + AGAIN_S, episodes=waiting)
-            folded.put("meanwhile", gateway, left)
+            folded.put("meanwhile", gateway, left if told else replace(left, more_count=cut.more_count))
         else:
             folded.drop("meanwhile", {gateway})
         if told:
@@ -100,6 +100,7 @@ def settle(folded: Folded) -> None:
                     episodes=told,
                     more_count=cut.more_count,
                     at=folded.now,
+                    hub=roster.hub,
                 )
             )
 

@@ -31,8 +31,8 @@ def counted(since: Since, notice: Notice, incidents: Mapping[str, Incident]) -> 
         is_over = part.cause is not None and part.kind in {"resolved", "withdrawn"} and not part.remaining_classrooms
         since = replace(
             since,
-            began_count=since.began_count + (part.kind == "opened"),
-            ended_count=since.ended_count + is_over,
+            began_count=(since.began_count or 0) + (part.kind == "opened"),
+            ended_count=(since.ended_count or 0) + is_over,
         )
         still = incidents.get(part.incident)
         since = _with_fixed(since, part, still.schools if still is not None else {})

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.core.bureau.pace import together
-from collector.core.bureau.words import Group, Notice, NoticeKind, Share
+from collector.core.bureau.words import Group, Notice, NoticeKind, Share, Since
 from collector.core.events import AlertChange
 from collector.core.words import Cause
 
@@ -28,6 +28,13 @@ class Route(Struct, frozen=True, kw_only=True):
     hubs: tuple[str, ...] = ()
     schools: tuple[str, ...] = ()
     least: Severity = "info"
+
+
+def covers(route: Route, office: str, school: str, hub: str | None) -> bool:
+    """Whether ``route`` leads to a school of ``office`` that belongs to ``hub``; a hub is one of its own."""
+    if not (route.offices or route.hubs or route.schools):
+        return True
+    return office in route.offices or school in route.schools or school in route.hubs or hub in route.hubs
 
 
 def severity(notice: Notice) -> Severity:
@@ -55,9 +62,8 @@ def _hears_all(notice: Notice, route: Route) -> bool:
 
 
 def _reached(notice: Notice, route: Route) -> set[str]:
-    """The schools of ``notice`` that ``route`` hears of; a hub is one of its own."""
-    direct = {*route.schools, *route.hubs}
-    return {school for school, hub in _hubs(notice) if school in direct or (hub is not None and hub in route.hubs)}
+    """The schools of ``notice`` that ``route`` hears of."""
+    return {school for school, hub in _hubs(notice) if covers(route, notice.office, school, hub)}
 
 
 def _hubs(notice: Notice) -> Iterable[tuple[str, str | None]]:
@@ -71,7 +77,8 @@ def _hubs(notice: Notice) -> Iterable[tuple[str, str | None]]:
     yield from ((each.school, each.hub) for each in notice.surveys)
     yield from ((found.school, found.hub) for group in notice.census for found in group.found)
     if notice.since_digest is not None:
-        yield from ((fixed.school, fixed.hub) for fixed in notice.since_digest.fixed)
+        yield from ((each.school, each.hub) for each in notice.since_digest.fixed)
+        yield from ((each.school, each.hub) for each in notice.since_digest.meanwhile)
 
 
 def _stored(notice: Notice) -> Notice:
@@ -95,7 +102,8 @@ def _of_parts(whole: Notice, parts: list[Notice]) -> Notice | None:
     """A message of several, or the digest, with ``parts`` alone."""
     if whole.kind != "digest":
         return together(parts) if parts else None
-    if not (parts or whole.census or (whole.since_digest and whole.since_digest.fixed)):
+    since = whole.since_digest
+    if not (parts or whole.census or (since and (since.fixed or since.meanwhile))):
         return None
     return replace(
         whole,
@@ -164,10 +172,14 @@ def _kind(notice: Notice, members: tuple[AlertChange, ...], shares: Mapping[str,
 
 
 def _narrowed_digest(notice: Notice, schools: Collection[str]) -> Notice:
-    """How many incidents began and ended is known of the office alone; of schools, which are well again."""
+    """How many incidents began and ended is known of the office alone; of schools, what became of them."""
     groups = (Group(kind=g.kind, found=tuple(f for f in g.found if f.school in schools)) for g in notice.census)
     since = notice.since_digest
     if since is not None:
-        fixed = tuple(each for each in since.fixed if each.school in schools)
-        since = replace(since, began_count=0, ended_count=0, fixed=fixed, fixed_more_count=0)
+        since = Since(
+            began_count=None,
+            ended_count=None,
+            fixed=tuple(each for each in since.fixed if each.school in schools),
+            meanwhile=tuple(each for each in since.meanwhile if each.school in schools),
+        )
     return replace(notice, census=tuple(group for group in groups if group.found), since_digest=since)

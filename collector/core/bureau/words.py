@@ -77,9 +77,9 @@ class Fixed(Struct, frozen=True, kw_only=True):
 class Since(Struct, frozen=True):
     """What became of things since an office's last digest: the next one says it."""
 
-    began_count: int = 0
-    ended_count: int = 0
-    """Incidents of which it was told that they began, or ended."""
+    began_count: int | None = 0
+    ended_count: int | None = 0
+    """Incidents of which it was told that they began, or ended; None = not known, as of some of an office's schools."""
     fixed: tuple[Fixed, ...] = ()
     """The first of them, oldest first."""
     fixed_more_count: int = 0

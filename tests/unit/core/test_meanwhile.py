@@ -192,6 +192,9 @@ def test_it_is_a_fact_and_bounded() -> None:
             late(story, replace(no_switch(), switch=f"s{number}"), f"10:0{minute}", "r1")
     held = story.school.state.meanwhile[GATEWAY]
     assert (len(held.episodes), held.more_count) == (EPISODES_MAX, 15)
+    story.later(SETTLES_S + 1).event(Tick())
+    assert story.told(Meanwhile) == []
+    assert story.school.state.meanwhile[GATEWAY].more_count == 15, "nobody was told of these yet"
 
 
 def test_a_gateway_that_leaves_takes_it_along() -> None:

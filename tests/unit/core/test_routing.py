@@ -1,12 +1,14 @@
 """Who hears what of a message."""
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from collector.core.bureau.routing import URGENT, Route, narrowed, routed, severity
 from collector.core.bureau.words import Fixed, Group, Notice, Since
 from collector.core.census import Found
 from collector.core.checkup import Surveyed
-from collector.core.events import DeviceMoved
+from collector.core.events import DeviceMoved, Episode, Meanwhile
 from collector.core.subject import Subject
 from collector.core.words import Cause
 from collector.engine.bureau import _addressed
@@ -168,12 +170,22 @@ def test_a_digest_of_ones_own_schools() -> None:
         for school, hub in (("s2", "s1"), ("s3", None))
     )
     fixed = Fixed(incident="1", school="s1", school_name="", cause=Cause.PORT_DOWN, since=0, at=5)
-    since = Since(began_count=3, ended_count=2, fixed=(fixed,))
+    bad = Episode(subject=GATEWAY, cause=Cause.GATEWAY_SILENT, first_at=0, last_at=5)
+    back = [
+        Meanwhile(office="o", school=school, school_name="", gateway="g", episodes=(bad,), at=6, hub=hub)
+        for school, hub in (("s2", "s1"), ("s3", None))
+    ]
+    since = Since(began_count=3, ended_count=2, fixed=(fixed,), meanwhile=tuple(back), meanwhile_more_count=7)
     notice = Notice(
         kind="digest", incident="", office="o", cause=None, at=9, since=0, census=groups, since_digest=since
     )
     its = routed(notice, Route(hubs=("s1",)))
     assert its is not None
-    assert (its.census, its.since_digest) == (groups[:1], Since(fixed=(fixed,)))
+    own = Since(began_count=None, ended_count=None, fixed=(fixed,), meanwhile=(back[0],))
+    assert (its.census, its.since_digest) == (groups[:1], own)
+    assert b"s3" not in msgspec.json.encode(its)
+    only_back = routed(replace(notice, census=()), Route(schools=("s3",)))
+    assert only_back is not None
+    assert only_back.since_digest == Since(began_count=None, ended_count=None, meanwhile=(back[1],))
     assert routed(notice, Route(schools=("s9",))) is None
     assert routed(notice, Route(least="normal")) is None
