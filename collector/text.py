@@ -830,6 +830,21 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{name} 有 {schools} 所学校的消息没有接收方:请把 {office} 写进某个接收方的 offices。",
         "of {schools} schools of {name} no receiver hears: write {office} into the offices of one",
     ),
+    "note.digest_unheard": (
+        "{name} 有 {schools} 所学校的每日汇总没有接收方:听到它们的接收方都设了 least,请把其中一个改为 least: info。",
+        "nobody gets the digest of {schools} schools of {name}: of those that hear of them let one have least: info",
+    ),
+    "note.escalation_unheard": (
+        "{name} 有 {schools} 所学校的事件升级后没有接收方:请把 {office} 写进某个 escalation: true 的接收方的 offices。",
+        (
+            "nobody is told of what nobody takes at {schools} schools of {name}: write {office} into the offices of a "
+            "receiver with escalation: true"
+        ),
+    ),
+    "note.receiver_idle": (
+        "接收方 {receiver} 的 offices、hubs、schools 没有对应到名册里的任何学校,它收不到消息。",
+        "{receiver} is told of nothing: its offices, hubs and schools lead to no school of the roster",
+    ),
     "note.window_over": ("这个维护时段 {ends} 已结束,可以删去。", "over since {ends}: it may go"),
     "note.exemption_over": (
         "免考核 {day} 已到期(原因:{reason}),教室已恢复考核:请写新的日期,或者把两项都删去。",

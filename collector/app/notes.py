@@ -1,7 +1,6 @@
 """What settings and roster leave open: `check` tells it once, the board as long as it is so."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,16 +8,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from classready.settings import Loaded, SettingsError, load_with_lines, resolve
+from collector.app.route_notes import route_notes
 from collector.core.hours import Calendar
-from collector.core.roster import SchoolRoster
 from collector.roster import Roster, exemptions
 from collector.roster.calendar import is_unsaid
 from collector.roster.calendar_notes import unwritten_notes, written_notes
 from collector.roster.loading import load_files
 from collector.roster.maintenance_checks import over_notes
-from collector.roster.notes import Note, note_of, of_office
+from collector.roster.notes import Note, of_office
 from collector.roster.timetables import of_office as calendar_of
-from collector.settings import CollectorSettings, Receiver
+from collector.settings import CollectorSettings
 from collector.views.notes import Files
 
 
@@ -77,7 +76,7 @@ def written(path: Path, loaded: Loaded, roster: Roster, today: date) -> Iterator
     settings: CollectorSettings = loaded.value
     yield from written_notes(loaded, settings.calendar, today)
     yield from over_notes(loaded, settings.maintenance, today)
-    yield from _unheard(loaded, roster)
+    yield from route_notes(loaded, roster)
     for file in load_files(sorted(resolve(path, settings.roster).glob("*.yml")), roster.files):
         found = [
             *written_notes(file, calendar_of(file.value.calendar, settings.calendar), today),
@@ -85,23 +84,6 @@ def written(path: Path, loaded: Loaded, roster: Roster, today: date) -> Iterator
             *exemptions.over_notes(file, today),
         ]
         yield from of_office(found, file.value.office)
-
-
-def _unheard(loaded: Loaded, roster: Roster) -> Iterator[Note]:
-    """Offices with schools of which nobody hears, where anybody hears of any."""
-    routes = [r for r in loaded.value.receivers if not (r.standby or r.escalation)]
-    schools = Counter(s.office for s in roster.schools.values() if not any(_is_heard(s, r) for r in routes))
-    for office, count in sorted(schools.items()) if routes else ():
-        name = roster.offices.get(office) or office
-        note = note_of(loaded, "receivers", "office_unheard", office=office, name=name, schools=count)
-        yield replace(note, office=office)
-
-
-def _is_heard(school: SchoolRoster, route: Receiver) -> bool:
-    if not (route.offices or route.hubs or route.schools):
-        return True
-    is_of_hub = school.school in route.hubs or (school.hub is not None and school.hub in route.hubs)
-    return school.office in route.offices or school.school in route.schools or is_of_hub
 
 
 def guessed(loaded: Loaded, roster: Roster, today: date) -> Iterator[Note]:

@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from classready.settings import Loaded
 
-Word = Literal["make_up_unsaid", "year_unknown", "window_over", "exemption_over", "office_unheard"]
+Word = Literal[
+    "make_up_unsaid", "year_unknown", "window_over", "exemption_over",
+    "office_unheard", "digest_unheard", "escalation_unheard", "receiver_idle",
+]  # fmt: skip
 
 
 class Note(Struct, frozen=True, kw_only=True):

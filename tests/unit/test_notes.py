@@ -12,6 +12,7 @@ from collector.text import Names
 from collector.views.notes import SHOWN_MAX, Files, refused_lines, shown_notes
 
 TODAY = date(2026, 9, 1)
+HUB = "schools: [{id: s1, name: A}, {id: s2, name: B, hub: s1}]"
 NAMES = Names(offices={"o1": "东坡区", "o2": "彭山区"})
 ROOMS = "schools:\n  - id: s1\n    name: S\n    classrooms:\n      - {id: r1, exempt: 维修, exempt_until: 2026-08-31}\n"
 
@@ -90,11 +91,53 @@ def test_an_offices_own_files_are_its_own(tmp_path):
 def test_an_office_that_nobody_hears(tmp_path, routes, unheard):
     """Where some offices' messages go to somebody, one that was forgotten is named with what to write."""
     each = [f"  - {{kind: console, name: g{n}{', ' * bool(route)}{route}}}\n" for n, route in enumerate(routes)]
-    offices = {"o1": "schools: [{id: s1, name: A}, {id: s2, name: B, hub: s1}]", "o2": "schools: [{id: s9, name: C}]"}
+    offices = {"o1": HUB, "o2": "schools: [{id: s9, name: C}]"}
     notes = written(tmp_path, f"receivers:\n{''.join(each)}" if each else "{}", **offices)
     told = [line for line in lines(notes, "o1", "o2") if "no receiver" in line]
     assert [words in line for words, line in zip(unheard, told, strict=True)] == [True] * len(unheard)
     assert all("collector.yml:1 receivers" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("receivers", "expected"),
+    [
+        pytest.param("{kind: console, name: g}", [], id="everything to one"),
+        pytest.param(
+            "{kind: console, name: g, least: urgent}",
+            ["receivers: nobody gets the digest of 2 schools of o1"],
+            id="only what is urgent",
+        ),
+        pytest.param(
+            "{kind: console, name: g, least: urgent}, {kind: console, name: h, schools: [s2]}",
+            ["receivers: nobody gets the digest of 1 schools of o1"],
+            id="the digest of one school alone",
+        ),
+        pytest.param(
+            "{kind: console, name: g}, {kind: console, name: e, escalation: true, schools: [s1]}",
+            ["receivers: nobody is told of what nobody takes at 1 schools of o1: write o1"],
+            id="what nobody takes at the other school",
+        ),
+        pytest.param(
+            "{kind: console, name: g}, {kind: console, name: e, escalation: true, hubs: [s1]}", [], id="the hub's"
+        ),
+        pytest.param(
+            "{kind: console, name: g}, {kind: console, name: far, offices: [o2]}",
+            ["receivers[1]: far is told of nothing"],
+            id="an office without schools",
+        ),
+        pytest.param(
+            "{kind: console, name: g, fallback: h}, {kind: console, name: h, offices: [o2], standby: true}",
+            [],
+            id="who stands by has nothing of its own",
+        ),
+    ],
+)
+def test_routes_that_lead_nowhere(tmp_path, receivers, expected):
+    """A digest or an escalation that nobody gets, and a receiver that gets nothing, with where and what to write."""
+    escalates = "policy: {escalate_after_lesson_hours: 4}\n" if "escalation" in receivers else ""
+    notes = written(tmp_path, f"{escalates}receivers: [{receivers}]\n", o1=HUB, o2="")
+    told = [line for line in lines(notes, "o1", "o2") if "receivers" in line.split(":")[1]]
+    assert [words in line for words, line in zip(expected, told, strict=True)] == [True] * len(expected), told
 
 
 def test_a_window_that_is_over(tmp_path):
