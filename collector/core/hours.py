@@ -48,6 +48,7 @@ class Calendar(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc
     """Of stages, kinds and whoever names them. A school without one has lessons Mon-Fri 08:00-17:00."""
 
 
+@lru_cache(maxsize=64)
 def into_day_s(clock: str) -> float:
     """Seconds from midnight to a time of day such as ``08:40``."""
     hour, minute = clock.split(":")
