@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from collector.core.words import Cause
-from collector.notify.message import Item, Message
+from collector.notify.items import Item
+from collector.notify.message import Message
 from collector.notify.names import clean
 from collector.text import Language, Names, moment, say
 

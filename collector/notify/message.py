@@ -4,7 +4,6 @@ Names come from files that others write, so nothing in them may mention, link, c
 and cut to a robot's limit: ``robot.fitting``.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -12,33 +11,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.core.bureau.words import Acknowledgement, Notice
-from collector.core.events import AlertChange, DeviceMoved
-from collector.core.subject import SubjectKind
+from collector.core.events import AlertChange
 from collector.core.words import ACTORS, Actor, Cause
 from collector.notify import checkup
+from collector.notify.items import NAMED_MAX, Item, classroom_count, items_of, moved_items, place_in_line, scale_of
 from collector.notify.names import clean
 from collector.notify.roundup import roundup
-from collector.text import MESSAGES, Language, Names, duration, moment, rate, say
+from collector.text import MESSAGES, Language, Names, duration, say
 
 NOTE_MAX_CHARACTERS = 100
-NAMED_ROOMS_MAX = 3
-NAMED_SCHOOLS_MAX = 10
-"""In what is told to every office."""
 DIGEST_SCHOOLS_MAX = 3
 """Of what the office was told already: so many schools of each kind and cause are named again."""
 DIGEST_NEWS_MAX = 10
 """Of what only the digest tells."""
-
-_PORT = re.compile(r"[A-Za-z-]{0,24}[0-9]{1,4}(/[0-9]{1,4}){0,4}")
-
-
-class Item(Struct, frozen=True, kw_only=True):
-    """One school."""
-
-    name: str
-    facts: str
-    classrooms: frozenset[str]
-    is_rural_weak: bool = False
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -75,8 +60,8 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         return _several(notice, language, names)
     if notice.kind == "checkup":
         return _checkup(notice, language, names)
-    found = _moved_items(notice.moves, language, names) if notice.moves else _items(notice, language, names)
-    items = sorted(found, key=_place_in_line)
+    found = moved_items(notice.moves, language, names) if notice.moves else items_of(notice, language, names)
+    items = sorted(found, key=place_in_line)
     return Message(
         language=language,
         alarming=notice.kind not in {"resolved", "withdrawn", "moved"},
@@ -88,11 +73,6 @@ def render(notice: Notice, language: Language, names: Names) -> Message:
         acknowledge_link=_acknowledge_link(notice, names),
         about=notice,
     )
-
-
-def _place_in_line(item: Item) -> tuple[bool, int, str]:
-    """Rural weak schools first, for whose lessons the policy was made; then the largest."""
-    return not item.is_rural_weak, -len(item.classrooms), item.name
 
 
 def _several(notice: Notice, language: Language, names: Names) -> Message:
@@ -156,7 +136,7 @@ def _of_group(parts: Sequence[Notice], language: Language, names: Names) -> tupl
     about, separator = _about(parts[0], language), say("chat.item_separator", language)
     rendered = [render(part, language, names) for part in parts]
     pairs = [(part, item) for part, whole in zip(parts, rendered, strict=True) for item in whole.items]
-    pairs.sort(key=lambda pair: _place_in_line(pair[1]))
+    pairs.sort(key=lambda pair: place_in_line(pair[1]))
     most = DIGEST_SCHOOLS_MAX if parts[0].kind == "reminder" else DIGEST_NEWS_MAX
     head = say(f"chat.digest_{parts[0].kind}", language, cause=about)
     sums = rendered[0].lead if len(parts) == 1 else _sums_of(parts, language)
@@ -227,15 +207,15 @@ def _acknowledge_link(notice: Notice, names: Names) -> str | None:
 def _lead(notice: Notice, items: Sequence[Item], language: Language) -> Iterable[str]:
     """How many began and ended, and how many that makes: a reader who adds up finds the same."""
     if notice.cause is None:
-        yield say("chat.affected", language, schools=len(items), classrooms=_classroom_count(items))
+        yield say("chat.affected", language, schools=len(items), classrooms=classroom_count(items))
         return
     opened = [member for member in notice.members if member.change == "opened"]
     if opened:
-        yield _scale("added" if notice.kind == "updated" else "affected", opened, language)
+        yield scale_of("added" if notice.kind == "updated" else "affected", opened, language)
     if opened and not notice.office and notice.actor == "platform":
         yield say("chat.fault", language)
     if notice.joined:
-        listed = say("list.separator", language).join(clean(number) for number in notice.joined[:NAMED_ROOMS_MAX])
+        listed = say("list.separator", language).join(clean(number) for number in notice.joined[:NAMED_MAX])
         yield say("chat.same_fault", language, incidents=listed, classrooms=notice.joined_classrooms)
     if notice.known_classrooms:
         yield say("chat.known", language, classrooms=notice.known_classrooms)
@@ -255,13 +235,7 @@ def _over(closed: Sequence[AlertChange], language: Language) -> Iterable[str]:
         ("withdrawn_scale", "withdrawn", False),
     ):
         if found := [member for member in closed if (member.why, member.still) == (why, still)]:
-            yield _scale(scale, found, language)
-
-
-def _scale(scale: str, members: Sequence[AlertChange], language: Language) -> str:
-    rooms = {(member.school, room) for member in members for room in member.classrooms}
-    schools = {member.school for member in members}
-    return say(f"chat.{scale}", language, schools=len(schools), classrooms=len(rooms))
+            yield scale_of(scale, found, language)
 
 
 def _closing(notice: Notice, language: Language) -> Iterable[str]:
@@ -295,37 +269,6 @@ def next_step(cause: Cause, actor: Actor, language: Language) -> str:
     return say(of_actor if of_actor in MESSAGES else f"step.{cause}", language)
 
 
-def _items(notice: Notice, language: Language, names: Names) -> Iterable[Item]:
-    """One for each school and what became of it: a school may have a part that fails and one that is well again."""
-    if not notice.office and len({member.school for member in notice.members}) > NAMED_SCHOOLS_MAX:
-        yield from _office_items(notice.members, language, names)
-        return
-    by_school: dict[tuple[str, str, str], list[AlertChange]] = {}
-    for member in notice.members:
-        by_school.setdefault((member.school, member.change, member.why), []).append(member)
-    for (school, _, _), members in by_school.items():
-        rooms = frozenset(room for member in members for room in member.classrooms)
-        is_weak = names.is_rural_weak(school)
-        marks = [say("chat.item_rural_weak", language)] if is_weak else []
-        facts = say("chat.item_separator", language).join([*marks, *_facts(notice, members, language, names)])
-        name = clean(members[0].school_name) or clean(school)
-        yield Item(name=name, facts=facts, classrooms=rooms, is_rural_weak=is_weak)
-
-
-def _office_items(members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[Item]:
-    """One for each office and what became of it: which of its schools they are, everybody else need not read."""
-    by_office: dict[tuple[str, str, str], list[AlertChange]] = {}
-    for member in members:
-        by_office.setdefault((member.office, member.change, member.why), []).append(member)
-    for (office, _, _), found in by_office.items():
-        platforms = (
-            say("chat.item_platform", language, platform=clean(names.platform(p))) for p in _named(found, "platform")
-        )
-        facts = say("chat.item_separator", language).join((_scale("affected", found, language), *platforms))
-        rooms = frozenset(f"{member.school}/{room}" for member in found for room in member.classrooms)
-        yield Item(name=clean(names.office(office)), facts=facts, classrooms=rooms)
-
-
 def _checkup(notice: Notice, language: Language, names: Names) -> Message:
     """Every school that has something to do, and the sums of all."""
     told = ((each, checkup.facts(each, language)) for each in notice.surveys)
@@ -344,114 +287,3 @@ def _checkup(notice: Notice, language: Language, names: Names) -> Message:
         link=_link(notice, names),
         about=notice,
     )
-
-
-def _moved_items(moves: Sequence[DeviceMoved], language: Language, names: Names) -> Iterable[Item]:
-    by_school: dict[str, list[DeviceMoved]] = {}
-    for move in moves:
-        by_school.setdefault(move.school, []).append(move)
-    for school, moved in by_school.items():
-        told = [_moved(move, language, names) for move in moved[:NAMED_ROOMS_MAX]]
-        if len(moved) > NAMED_ROOMS_MAX:
-            told.append(say("chat.item_rooms", language, classrooms=len({move.classroom for move in moved})))
-        yield Item(
-            name=clean(moved[0].school_name) or clean(school),
-            facts=say("chat.item_separator", language).join(told),
-            classrooms=frozenset(move.classroom for move in moved),
-        )
-
-
-def _moved(move: DeviceMoved, language: Language, names: Names) -> str:
-    room = clean(names.classroom_name(move.school, move.classroom)) or clean(move.classroom)
-    return say("chat.item_moved", language, room=room, after=_place(move.after), before=_place(move.before))
-
-
-def _place(place: str) -> str:
-    """``switch:port``, or either, as it stands on the switch where a port looks like one: no client links that."""
-    return ":".join(part if _PORT.fullmatch(part) else clean(part) for part in place.split(":", 1))
-
-
-def _facts(notice: Notice, members: Sequence[AlertChange], language: Language, names: Names) -> Iterable[str]:
-    """What one school's line says; ``members`` all began, or all recovered, or all were withdrawn."""
-    yield _rooms(members, language, names)
-    for platform in _named(members, "platform"):
-        yield say("chat.item_platform", language, platform=clean(names.platform(platform)))
-    for name in _named(members, "exit"):
-        yield say("chat.item_exit", language, exit=clean(name))
-    yield from _places(members, language)
-    first = members[0]
-    if first.change == "closed" and first.why == "withdrawn":
-        yield _withdrawal(first, notice, language, names)
-        return
-    if any(member.direction == "up" for member in members):
-        yield say("chat.item_up", language)
-    measured = [m.measured for m in members if m.measured is not None]
-    limits = [m.limit for m in members if m.limit is not None]
-    if measured:
-        yield say("chat.item_measured", language, measured=rate(min(measured), language))
-    if limits:
-        yield say("chat.item_limit", language, limit=rate(max(limits), language))
-    if first.change == "closed":
-        at = max(member.at for member in members)
-        yield say("chat.item_until", language, time=_moment(at, first.school, notice, language, names))
-    else:
-        at = min(member.at if member.since is None else member.since for member in members)
-        yield say("chat.item_since", language, time=_moment(at, first.school, notice, language, names))
-        if any(member.still for member in members):
-            yield say("chat.item_still", language)
-        if any(member.flapping for member in members):
-            yield say("chat.item_flapping", language)
-
-
-def _places(members: Sequence[AlertChange], language: Language) -> Iterable[str]:
-    """Where somebody has to go: switches, trunks and ports by the names that stand on them."""
-    for name in _named(members, "switch"):
-        yield say("chat.item_switch", language, switch=clean(name))
-    groups = [m for m in members if m.cause is Cause.DEVICE_OFFLINE and m.subject.kind != "classroom"]
-    for name in sorted({m.subject.gateway for m in groups if m.subject.kind == "gateway"})[:NAMED_ROOMS_MAX]:
-        yield say("chat.item_behind_gateway", language, gateway=clean(name))
-    trunks = {m.subject.name: m.place for m in members if m.subject.kind == "segment"}
-    for name, port in sorted(trunks.items())[:NAMED_ROOMS_MAX]:
-        yield say("chat.item_trunk", language, trunk=" ".join(_place(part) for part in (name, port) if part))
-    ports = sorted({m.place for m in members if m.subject.kind == "classroom" and m.place})
-    if ports:
-        listed = say("list.separator", language).join(map(_place, ports[:NAMED_ROOMS_MAX]))
-        yield say("chat.item_ports" if len(ports) > NAMED_ROOMS_MAX else "chat.item_port", language, ports=listed)
-    if any(member.change == "opened" for member in groups):
-        yield say("chat.item_together", language)
-    if any(member.half_duplex for member in members):
-        yield say("chat.item_half_duplex", language)
-
-
-def _named(members: Sequence[AlertChange], kind: SubjectKind) -> list[str]:
-    return sorted({m.subject.name for m in members if m.subject.kind == kind})[:NAMED_ROOMS_MAX]
-
-
-def _withdrawal(member: AlertChange, notice: Notice, language: Language, names: Names) -> str:
-    """Nobody knows whether it is well now, so nothing says that it recovered."""
-    if member.still:
-        return say("chat.item_goes_on", language)
-    if notice.office and member.office != notice.office:
-        return say("chat.item_moved_away", language, office=clean(names.office(member.office)))
-    return say("chat.item_withdrawn", language)
-
-
-def _moment(at: float, school: str, notice: Notice, language: Language, names: Names) -> str:
-    """As it was at the school, with its date: a message is read, forwarded and answered days later."""
-    own_s = names.school_offset_s(school)
-    place_s = names.utc_offset_s if own_s is None else own_s
-    return moment(at, place_s, language, now=notice.at, reader_offset_s=names.utc_offset_s)
-
-
-def _rooms(members: Sequence[AlertChange], language: Language, names: Names) -> str:
-    """The classrooms of one school: by name and number while they are few, else how many."""
-    school, rooms = members[0].school, sorted({room for member in members for room in member.classrooms})
-    if not 0 < len(rooms) <= NAMED_ROOMS_MAX:
-        return say("chat.item_rooms", language, classrooms=len(rooms))
-    named = ((clean(names.classroom_name(school, room)), clean(room)) for room in rooms)
-    listed = say("list.separator", language).join(f"{name} {room}" if name else room for name, room in named)
-    return say("chat.item_rooms_named", language, classrooms=len(rooms), rooms=listed)
-
-
-def _classroom_count(items: Iterable[Item]) -> int:
-    return sum(len(item.classrooms) for item in items)

@@ -13,7 +13,8 @@ from collector import outbox as delivery
 from collector.core.bureau.words import Notice
 from collector.core.words import Cause
 from collector.notify.contract import Deferred, Misconfigured, Refused
-from collector.notify.message import Item, Message
+from collector.notify.items import Item
+from collector.notify.message import Message
 from collector.notify.robot.fitting import split
 from collector.outbox import Outbox
 from collector.settings import ConsoleReceiver

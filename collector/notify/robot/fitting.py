@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from collector.notify.message import Item, Message
+from collector.notify.items import Item
+from collector.notify.message import Message
 from collector.text import say
 
 PARTS_MAX = 3
