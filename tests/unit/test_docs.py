@@ -187,6 +187,6 @@ def test_decisions_are_numbered_and_complete() -> None:
 
 def test_causes_have_words() -> None:
     """Every cause can be said in both languages."""
-    texts = _text("collector/text.py")
+    texts = _text("collector/text/verdicts.py")
     keys = [f'"{kind}.{cause}"' for cause in Cause for kind in ("cause", "why")]
     assert [key for key in keys if key not in texts] == []

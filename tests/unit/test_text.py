@@ -11,9 +11,11 @@ from classready.units import MBIT
 from collector import text
 from collector.core.state import Interval
 from collector.core.words import ACTORS, Cause, Grade, NextStep
+from collector.text.saying import TABLES
 from tests.support.samples import NOW
 
-COLLECTOR = Path(text.__file__).parent
+TEXTS = Path(text.__file__).parent
+COLLECTOR = TEXTS.parent
 
 
 def fields(message: str) -> set[str]:
@@ -47,12 +49,17 @@ def test_every_next_step_and_grade_has_a_text(message_id: str) -> None:
 def test_every_message_id_in_the_templates_exists_and_every_message_is_used() -> None:
     """Neither a typo in a template nor a dead sentence survives."""
     files = [*COLLECTOR.rglob("*.py"), *COLLECTOR.rglob("*.html"), *(COLLECTOR.parent / "dashboards").glob("*.py")]
-    source = "\n".join(path.read_text(encoding="utf-8") for path in files if path.name != "text.py").replace("'", '"')
-    own = (COLLECTOR / "text.py").read_text(encoding="utf-8").rpartition("def say(")[2].replace("'", '"')
+    using = [path for path in files if path.parent != TEXTS or path.name == "saying.py"]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in using).replace("'", '"')
     for literal in re.findall(r'\bt\("([a-z_.]+)"[,)]', source):
         assert literal in text.MESSAGES, literal
-    unused = {i for i in text.MESSAGES if not (f'"{i}"' in source + own or is_built(i, source + own))}
+    unused = {i for i in text.MESSAGES if not (f'"{i}"' in source or is_built(i, source))}
     assert unused == set()
+
+
+def test_a_message_stands_in_one_table() -> None:
+    """The same id in two tables would silently say what the later one says."""
+    assert sum(map(len, TABLES)) == len(text.MESSAGES)
 
 
 def is_built(message_id: str, source: str) -> bool:
@@ -65,7 +72,7 @@ def is_built(message_id: str, source: str) -> bool:
 
 
 def test_no_chinese_outside_the_texts() -> None:
-    """Chinese that admins see lives in text.py alone (comments and docstrings may name a term)."""
+    """Chinese that admins see lives in the tables alone (comments and docstrings may name a term)."""
     for path in [*COLLECTOR.rglob("*.html"), *COLLECTOR.rglob("*.css")]:
         assert not re.search(r"[\u4e00-\u9fff]", path.read_text(encoding="utf-8")), path
 

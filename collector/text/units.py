@@ -1,0 +1,35 @@
+"""Numbers with their units, and times."""
+
+from collector.text.languages import Texts
+
+TEXTS: Texts = {
+    "unit.gbps": ("{value} Gbit/s", "{value} Gbit/s"),
+    "unit.mbps": ("{value} Mbit/s", "{value} Mbit/s"),
+    "unit.kbps": ("{value} kbit/s", "{value} kbit/s"),
+    "unit.mbyte": ("{value} MB", "{value} MB"),
+    "unit.milliseconds": ("{value} 毫秒", "{value} ms"),
+    "unit.seconds": ("{value} 秒", "{value} s"),
+    "unit.minutes": ("{value} 分钟", "{value} min"),
+    "unit.hours": ("{value} 小时", "{value} h"),
+    "unit.days": ("{value} 天", "{value} d"),
+    "unit.percent": ("{value}%", "{value}%"),
+    "ago": ("{duration}前", "{duration} ago"),
+    "now": ("刚刚", "just now"),
+    "never": ("从未", "never"),
+    "moment": ("{month}{day}日 {clock}", "{day} {month} {clock}"),
+    "moment.other_year": ("{year}年{month}{day}日 {clock}", "{day} {month} {year} {clock}"),
+    "moment.elsewhere": ("{moment}({zone})", "{moment} ({zone})"),
+    "month.1": ("1月", "Jan"),
+    "month.2": ("2月", "Feb"),
+    "month.3": ("3月", "Mar"),
+    "month.4": ("4月", "Apr"),
+    "month.5": ("5月", "May"),
+    "month.6": ("6月", "Jun"),
+    "month.7": ("7月", "Jul"),
+    "month.8": ("8月", "Aug"),
+    "month.9": ("9月", "Sep"),
+    "month.10": ("10月", "Oct"),
+    "month.11": ("11月", "Nov"),
+    "month.12": ("12月", "Dec"),
+    "list.separator": ("、", ", "),
+}
