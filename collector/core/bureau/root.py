@@ -132,10 +132,8 @@ def _of_platform(failing: Mapping[str, list[AlertChange]], scope: Scope, share_m
 def _exit(failing: Mapping[str, list[AlertChange]]) -> str | None:
     """The exit that nearly all of them sit behind."""
     found = Counter(name for alerts in failing.values() for name in {name for alert in alerts for name in alert.exits})
-    for name, count in found.most_common(1):
-        if count >= SEVERAL and 3 * count >= 2 * len(failing):
-            return name
-    return None
+    enough = (name for name, count in found.most_common() if count >= SEVERAL and 3 * count >= 2 * len(failing))
+    return next(enough, None)
 
 
 def _operator(

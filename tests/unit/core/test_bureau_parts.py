@@ -233,10 +233,13 @@ def test_how_long_news_wait_for_company(whole: Incident, wait_s: float) -> None:
     assert incidents.news_due_at(whole, NOW, POLICY, Scope(), begins=begins) == NOW + wait_s
 
 
-def test_a_first_message_of_what_comes_together_waits_longer() -> None:
-    """Several gateways or platforms fail within minutes: each alone is not said before the others are seen."""
-    silent = incident(("s1", UNTOLD), notified_at=None, cause=SILENT)
-    assert incidents.news_due_at(silent, NOW, POLICY, Scope(), begins=True) == NOW + 30 * incidents.TOGETHER_WAITS
+@pytest.mark.parametrize(
+    ("cause", "wait_s"), [(SILENT, 50), (Cause.PLATFORM_UNREACHABLE, 50), (SLOW, 30), (Cause.SWITCH_UNREACHABLE, 30)]
+)
+def test_a_first_message_of_what_comes_together_waits_longer(cause: Cause, wait_s: float) -> None:
+    """Several gateways or platforms fail within minutes: none is said before others are seen, nor after a minute."""
+    whole = incident(("s1", UNTOLD), notified_at=None, cause=cause)
+    assert incidents.news_due_at(whole, NOW, POLICY, Scope(), begins=True) == pytest.approx(NOW + wait_s)
 
 
 def test_what_is_handed_back_is_open_elsewhere() -> None:
