@@ -48,8 +48,8 @@ def _uplinks(common: Shared) -> Iterator[Finding]:
     targets = {leg.gateway for leg in common.school.state.uplinks.values()}
     for gateway, up in common.upstream.items():
         if gateway in targets:
-            # where upload is required and nobody tests it, the download is told as it is
-            tested_lines = [line for line in up.lines if line.uplink.was_tested] or up.lines[:1]
+            # where upload is required and nobody tests it, the download is told as it is; of none the first is told
+            tested_lines = [line for line in up.lines if line.uplink.was_tested] or up.lines
             states = [(line, _uplink_state(common, gateway, line)) for line in tested_lines]
             yield _of_lines(common, Subject("uplink", gateway), Cause.UPLINK_BELOW_REQUIRED, gateway, states)
 

@@ -123,3 +123,21 @@ def test_a_board_that_is_not_listed_is_missing_without_any_evidence() -> None:
     assert (absent.bad, absent.evidence_at, absent.late) == ("yes", None, False)
     story.saw(device("r1"), "r1", late=True)
     assert found(story)[Cause.DEVICE_ABSENT].late is True
+
+
+@pytest.mark.parametrize(
+    ("told", "later_s", "slow", "half"),
+    [
+        pytest.param(port("r1"), 0, "no", "no", id="a gigabit"),
+        pytest.param(port("r1", 10), 0, "yes", "no", id="ten megabits"),
+        pytest.param(port("r1", full=False), 0, "no", "yes", id="a gigabit, half duplex"),
+        pytest.param(replace(port("r1"), speed_bps=None), 0, "unknown", "no", id="a switch that tells no speed"),
+        pytest.param(replace(port("r1"), speed_bps=0), 0, "unknown", "no", id="a switch that tells zero"),
+        pytest.param(port("r1"), 4 * 86_400, "unknown", "unknown", id="on Monday, asked on Friday"),
+        pytest.param(port("r1", 10), 4 * 86_400, "unknown", "unknown", id="ten megabits, on Monday"),
+    ],
+)
+def test_a_port_of_which_nothing_is_known_is_neither_slow_nor_well(told, later_s: float, slow: str, half: str) -> None:
+    """That it is well would close an alert of it."""
+    story = Story().heard().saw(told, "r1").later(1).saw(device("r1"), "r1").later(later_s).heard()
+    assert (found(story)[PORT].bad, found(story)[HALF].bad) == (slow, half)
