@@ -126,7 +126,7 @@ def handed_back(members: Members, now: float) -> Members:
         if member.ending is not None:
             calm = replace(member, alert=replace(member.alert, flapping=False), ending=None)
             members = closed(_with(members, member, calm), member.ending)
-        elif member.is_open:
+        else:
             change = replace(member.alert, change="closed", why="withdrawn", still=True, at=now)
             members = closed(members, change)
     return members
@@ -287,7 +287,7 @@ def tell(
         school: _share(shares.get(school, _NOTHING_NEW), school, members, schools.get(school, ()), brought)
         for school, members in whole.items()
     }
-    root = joined_root(after if after.schools else incident, scope)
+    root = joined_root(incident, scope)
     notice = Notice(
         kind=_kind(incident, items) if news else "reminder",
         incident=incident.id,

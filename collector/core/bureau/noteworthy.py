@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Final
 
 from msgspec.structs import replace
@@ -54,7 +55,7 @@ def said(memory: Memory, groups: Iterable[Group], counted_at: float) -> Memory:
 
 def _counted(kind: GroupKind, found: Found, first_at: Mapping[str, float], was: Remembered, now: float) -> Found:
     """What of ``found`` counts by now; of its names the new ones first."""
-    names = [name for key, name in _keys(kind, found) if kind not in _WAITS or first_at.get(key, 0.0) < now]
+    names = [name for key, name in _keys(kind, found) if kind not in _WAITS or first_at.get(key, -inf) < now]
     new = [name for key, name in _keys(kind, found) if name in names and _is_new(kind, first_at.get(key), was)]
     if kind in _BY_SCHOOL:
         is_news = bool(new) and kind not in _WEEKLY

@@ -191,8 +191,9 @@ def member(school: str = "s1", told: tuple[str, ...] | None = ROOMS, kind: str =
         pytest.param(member(kind="closed"), member(), "opened", ROOMS, ROOMS, id="over there, open here"),
         pytest.param(member(), member(kind="closed"), "opened", ROOMS, ROOMS, id="open there, over here"),
         pytest.param(
-            member(kind="closed", told=("r1",)), member(kind="closed", told=("r2",)), "closed", ("r1", "r2"),
-            ("r1", "r2"), id="over at both",
+            member(kind="closed", told=("r1",), classrooms=("r1",)),
+            member(kind="closed", told=("r2",), classrooms=("r2",)), "closed", ("r1", "r2"), ("r1", "r2"),
+            id="over at both",
         ),
     ],
 )  # fmt: skip
@@ -220,6 +221,7 @@ UNTOLD = Member(alert=change("s3", cause=PORT, subject=Subject("uplink", "gw9"))
         pytest.param(
             incident(("s1", member()), ("s3", UNTOLD), scope="operator", cause=SILENT), 330, id="one more is cut off"
         ),
+        pytest.param(incident(("s1", member()), scope="operator", cause=SILENT), 30, id="of one school of an operator"),
         pytest.param(incident(("s1", member()), ("s2", GONE)), 30, id="two schools on one gateway"),
         pytest.param(incident(("s2", GONE), scope="operator"), 30, id="the last is well"),
         pytest.param(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collector.core.bureau.noteworthy import KEYS_MAX, NAMES_MAX, noteworthy, said, without
+from collector.core.bureau.noteworthy import NAMES_MAX, noteworthy, said, without
 from collector.core.bureau.words import Remembered
 from collector.core.census import Census, Found, census
 from collector.core.policy import Policy
@@ -153,6 +153,23 @@ def test_what_is_told_of_a_census_each_morning(kind: str, days: list[str], told:
     assert [said.get(kind) for said in mornings(*(one(kind, *names) for names in days))] == told
 
 
+@pytest.mark.parametrize(("after_s", "is_told"), [(6.5 * DAY_S, True), (6.5 * DAY_S - 1, False), (7 * DAY_S, True)])
+def test_what_goes_on_is_told_again_at_the_same_time_of_day(after_s: float, *, is_told: bool) -> None:
+    """A week later, give or take what a morning may be early."""
+    memory, groups = noteworthy(one("unlisted", "a"), {}, 0.0)
+    memory = said(memory, groups, 0.0)
+    assert bool(noteworthy(one("unlisted", "a"), memory, after_s)[1]) is is_told
+
+
+def test_one_school_with_something_new_is_news() -> None:
+    """All of it is told then, also what goes on elsewhere."""
+    memory, groups = noteworthy(one("silent", "a"), {}, 0.0)
+    memory = said(memory, groups, 0.0)
+    both = {"silent": (*one("silent", "a")["silent"], *one("silent", "b", school="s2")["silent"])}
+    (group,) = noteworthy(both, memory, DAY_S)[1]  # type: ignore[arg-type]
+    assert [(found.school, found.count, found.new_count) for found in group.found] == [("s2", 1, 1), ("s1", 1, 0)]
+
+
 def test_new_ones_are_named_first() -> None:
     """Of a school, and of the schools; then the largest."""
     memory, groups = noteworthy(one("unlisted", "a", "b", "c", "d"), {}, 0.0)
@@ -168,11 +185,11 @@ def test_new_ones_are_named_first() -> None:
 
 def test_what_is_remembered_has_an_end() -> None:
     """However many rooms a gateway names: all are counted, so many are known."""
-    many = one("unlisted", *(f"r{n}" for n in range(KEYS_MAX + 500)))
+    many = one("unlisted", *(f"r{n}" for n in range(2_500)))
     memory, (group,) = noteworthy(many, {}, 0.0)
     memory = said(memory, [group], 0.0)
-    assert len(memory["unlisted"].first_at) == KEYS_MAX
-    assert sum(found.count for found in group.found) == KEYS_MAX + 500
+    assert len(memory["unlisted"].first_at) == 2_000
+    assert sum(found.count for found in group.found) == 2_500
     assert noteworthy(many, memory, DAY_S)[1] == ()
     assert memory == {"unlisted": Remembered(first_at=memory["unlisted"].first_at, said_at=0.0)}
 

@@ -180,3 +180,110 @@ def test_when_it_is_told_next() -> None:
     nothing_new = whole(TOLD)
     assert incidents.due_at(replace(nothing_new, notified_at=None), SATURDAY, POLICY, TAUGHT) is None
     assert incidents.due_at(replace(nothing_new, scope="bureau"), SATURDAY, POLICY, TAUGHT) is None
+
+
+OF_B = Member(alert=alert("b"))
+SHUT = Member(alert=alert("c", "closed", classrooms=("r3",), since=20.0), told=("r3",))
+
+
+@pytest.mark.parametrize(
+    ("members", "has_begun", "begins"),
+    [
+        pytest.param((TOLD,), False, False, id="told"),
+        pytest.param((TOLD, OF_B), True, True, id="one of two was never told"),
+        pytest.param((TOLD, SHUT), False, False, id="one of two is over, and was told"),
+        pytest.param((SHUT, OF_B), True, True, id="one is over, one was never told"),
+        pytest.param((OF_B,), True, True, id="never told"),
+        pytest.param((MORE,), False, True, id="of a room more the office has not heard"),
+        pytest.param((MORE, TOLD), False, True, id="of one of two"),
+    ],
+)
+def test_what_its_office_has_not_heard(members: Members, *, has_begun: bool, begins: bool) -> None:
+    """A message that something begins may go where one that says more of it waits."""
+    assert incidents.has_begun(whole(*members)) is has_begun
+    assert incidents.begins(members) is begins
+
+
+@pytest.mark.parametrize(
+    ("members", "sums"),
+    [
+        pytest.param((), (0, 0, 0, False), id="nothing"),
+        pytest.param((TOLD,), (1, 2, 2, False), id="told"),
+        pytest.param((UNTOLD,), (1, 2, 0, True), id="never told"),
+        pytest.param((TOLD, OF_B), (2, 2, 2, True), id="the same rooms count once"),
+        pytest.param(
+            (TOLD, SHUT), (1, 2, 3, True), id="rooms that are well again are affected as far as anybody knows"
+        ),
+        pytest.param((SHUT,), (0, 0, 1, True), id="an end that was not told"),
+        pytest.param((MORE,), (1, 3, 2, True), id="a room more"),
+    ],
+)
+def test_what_a_school_counts(members: Members, sums: tuple[int, int, int, bool]) -> None:
+    """Open alerts, rooms that are affected, rooms that the office knows of, and whether there is news."""
+    found = incidents.tally(members)
+    assert (found.open_count, found.classroom_count, found.told_classroom_count, bool(found.news_count)) == sums
+
+
+@pytest.mark.parametrize(
+    ("member", "since"), [(SHUT, 50.0), (OF_B, 50.0), (Member(alert=replace(OF_B.alert, since=20.0)), 20.0)]
+)
+def test_since_when_it_is_bad_rests_on_what_is_bad(member: Member, since: float) -> None:
+    """What is over already makes no incident older that it joins."""
+    incident = whole(TOLD)
+    assert incidents.put(incident, dict(incident.schools), "s2", (member,)).since == since
+
+
+def test_what_an_incident_brought_that_turned_out_to_be_another() -> None:
+    """By school the rooms that the office knew by it alone; of a school that it was not told of it knew nothing."""
+    known = whole(TOLD)
+    other = replace(
+        whole(), id="000002", schools={"s1": (Member(alert=alert("b"), told=("r2", "r3")),), "s2": (UNTOLD,)}
+    )
+    joined, brought = incidents.joined(known, other, dict(known.schools))
+    assert brought == {"000002": {"s1": 1}}
+    assert sorted(joined.schools) == ["s1", "s2"]
+    assert incidents.joined(known, replace(other, notified_at=None), dict(known.schools))[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("scope", "cause", "due"),
+    [
+        pytest.param("office", Cause.DEVICE_OFFLINE, at("2026-11-30 08:40"), id="what can wait is told in the morning"),
+        pytest.param("school", Cause.DEVICE_OFFLINE, SATURDAY + 30, id="boards of one switch are not"),
+        pytest.param("office", SILENT, SATURDAY + 30, id="what nobody waits with"),
+    ],
+)
+def test_when_news_of_a_saturday_may_go(scope: Any, cause: Cause, due: float) -> None:
+    """Nobody needs to hear of a board before somebody could switch it on."""
+    incident = whole(TOLD, scope=scope, cause=cause)
+    assert incidents.news_due_at(incident, SATURDAY, POLICY, TAUGHT, begins=True) == due
+
+
+@pytest.mark.parametrize(
+    ("members", "was_told", "known", "still", "remaining"),
+    [
+        pytest.param((UNTOLD,), False, 0, 0, 2, id="never told"),
+        pytest.param((TOLD,), True, 0, 0, 2, id="no news"),
+        pytest.param((TOLD, OF_B), True, 2, 0, 2, id="another alert of the same rooms"),
+        pytest.param((CLOSED, OF_B), True, 2, 2, 2, id="one for one, of the same rooms"),
+        pytest.param((TOLD, SHUT), True, 0, 0, 2, id="the end of another room"),
+        pytest.param((SHUT, OF_B), True, 0, 0, 2, id="one for one, of other rooms"),
+        pytest.param((MORE,), True, 0, 0, 3, id="a room more"),
+    ],
+)
+def test_what_one_school_brings_to_the_sums_of_a_message(
+    members: Members, *, was_told: bool, known: int, still: int, remaining: int
+) -> None:
+    """Rooms that the office knew to be affected begin for it by no second alert, and end only with their last one."""
+    _, notice = incidents.tell(whole(*members), 900.0, SCOPE, {"000002": {"s1": 1}, "000003": {"s2": 5}})
+    share = notice.shares["s1"]
+    assert (share.was_told, share.known_classrooms, share.still_classrooms) == (was_told, known, still)
+    assert (share.remaining_classrooms, notice.remaining_classrooms) == (remaining, remaining)
+    assert share.brought == {"000002": 1}
+
+
+def test_a_school_stays_with_the_hub_that_heard_of_it_first() -> None:
+    """It was given to another hub meanwhile: whoever was told that it began is told how it goes on."""
+    members = (replace(TOLD, alert=replace(ONE, hub="old")), Member(alert=alert("b", hub="new")))
+    _, notice = incidents.tell(whole(*members), 900.0, SCOPE)
+    assert notice.shares["s1"].hub == "old"
