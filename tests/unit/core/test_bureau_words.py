@@ -26,5 +26,5 @@ def test_what_never_was_has_no_date() -> None:
 
 
 def test_the_form_in_which_incidents_are_stored() -> None:
-    """A release refuses what a newer one stored: whoever changes the form so that an older one misreads it, counts on."""
+    """A release refuses what a newer one stored: a form that an older one would misread has another number."""
     assert STATE_VERSION == INCIDENT.version == 1

@@ -90,6 +90,11 @@ BEGUN = ("000001", "s1", ("r1", "r2"), "open", 30.0)
             id="back before its end was told: it never ended",
         ),
         pytest.param([(0, change()), (40 + DAY_S,)], [BEGUN], id="a reminder says nothing new"),
+        pytest.param(
+            [(0, change(), change(subject=Subject("uplink", "gw2"), classrooms=("r5",))), (100, closed(at=100.0))],
+            [BEGUN, ("000001", "s1", ("r5",), "open", 30.0), ("000001", "s1", ("r1", "r2"), "recovered", 130.0)],
+            id="one of two lines of the school is well, the other goes on",
+        ),
     ],
 )
 def test_what_is_kept_of_messages(script, expected):
@@ -206,6 +211,8 @@ def test_so_many_school_days_ago(hours, end, count, expected):
     [
         pytest.param(WEEK, DAY_S + 9 * 3_600, 2 * DAY_S + 9 * 3_600, 7_200.0, id="an hour of each of two days"),
         pytest.param(WEEK, 3 * DAY_S + 12 * 3_600, 5 * DAY_S, 0.0, id="no lesson meanwhile is known to be none"),
+        pytest.param(WEEK, DAY_S + 8 * 3_600, 2 * DAY_S, 7_200.0, id="from the first lesson on that is known"),
+        pytest.param(WEEK, DAY_S + 9 * 3_600 + 0.1234567, 2 * DAY_S, 3_599.877, id="to the millisecond"),
         pytest.param(WEEK, DAY_S + 7 * 3_600, 2 * DAY_S, None, id="from before the days that are known"),
         pytest.param(Hours(), 0.0, DAY_S, None, id="no days are known"),
     ],
