@@ -2,12 +2,13 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNITS = {"agent": 14, "collector": 12}
+UNITS = {"agent": 14, "collector": 12, "responder": 12}
 """Highest exposure allowed, in tenths, as ``systemd-analyze security`` counts it."""
 
 
@@ -37,11 +38,26 @@ def test_verify(program: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("program", UNITS)
+@pytest.mark.parametrize("program", ["agent", "collector"])
 def test_contract(program: str) -> None:
     """The unit starts the command that the project installs, waits for its readiness, and gives up only on 78."""
     lines = _unit(program).read_text().splitlines()
     settings_file = f"/etc/classready/{program}.yml"
-    assert f"ExecStart=/opt/classready/venv/bin/classready-{program} run -c {settings_file}" in lines
+    assert f"ExecStart=/opt/classready/{program}/current/bin/classready-{program} run -c {settings_file}" in lines
     assert {"Type=notify", "Restart=always", "RestartPreventExitStatus=78", "WatchdogSec=120s"} <= set(lines)
     assert not [line for line in lines if line.startswith("IPAddress")], "an address list would block the platforms"
+
+
+def test_responder_contract() -> None:
+    """It is given its one secret and nothing else, and options that the command has."""
+    text = _unit("responder").read_text()
+    (start,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    assert start.startswith("/opt/classready/responder/current/bin/classready-collector responder ")
+    told = _run(Path(sys.executable).parent / "classready-collector", "responder", "--help").stdout
+    assert [option for option in re.findall(r"--[a-z-]+", start) if option not in told] == []
+    names = set(re.findall(r"\$\{(\w+)\}", start)) - {"CREDENTIALS_DIRECTORY"}
+    settings = (ROOT / "configs" / "responder.example.conf").read_text()
+    assert names == set(re.findall(r"^(\w+)=", settings, re.MULTILINE))
+    assert re.findall(r"^LoadCredential=(\S+)$", text, re.MULTILINE) == [
+        "responder-key:/etc/classready/secrets/responder-key"
+    ]
