@@ -14,7 +14,9 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv packages demo test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province bench-scenarios mutants clean
+BUNDLE ?= --key $(HOME)/.classready/bundle.key
+
+.PHONY: help venv packages demo bundle test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province bench-scenarios mutants clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -37,6 +39,9 @@ packages:
 
 demo: venv ## run the demo school on loopback
 	@$(BIN)/python -m bench.demo
+
+bundle: venv ## what boxes are installed from, signed, in dist/ (BUNDLE="--help", "--key FILE --role collector"; docs/install.md)
+	@$(BIN)/python -m bundle $(BUNDLE)
 
 test: packages venv static promtool ## everything: set-up, style, types, imports, promtool, all tests
 	@$(PYTEST) tests/e2e tests/component tests/properties tests/unit
