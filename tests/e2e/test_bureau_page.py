@@ -10,36 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bundle import ROOT, make_bundle
+from tests.support.bundle import ROOT, whole_bundle
 from tests.support.machines import Machine, machines
 
 PAGE = (ROOT / "docs" / "bureau.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```sh (\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROBOT_KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa\n"
 SETTLE_S = 90.0
-PACKAGES = ("python3 -m venv", "pip install")
-"""Lines that fetch packages; the environment of the tests takes their place."""
+PACKAGES = "make bundle"
+"""The line that fetches packages; what is installed here takes their place."""
 
 
 @pytest.fixture
 def bureau(tmp_path: Path) -> Iterator[dict[str, Machine]]:
     """Both machines as a person finds them: with a checkout, and a name for the collector."""
-    for part in ("configs", "systemd"):
-        shutil.copytree(ROOT / part, tmp_path / "collector" / part)
-    (tmp_path / "gateway").mkdir()
-    make_bundle(tmp_path / "gateway")
+    shutil.copytree(ROOT / "configs", tmp_path / "collector" / "configs")
+    made = whole_bundle(tmp_path, ("agent", "collector"))
+    shutil.copytree(made, tmp_path / "collector" / "dist" / made.name)
+    shutil.copytree(made, tmp_path / "gateway" / made.name)
     with machines(tmp_path, collector="10.77.0.1", gateway="10.77.0.2") as (collector, gateway):
         for machine in (collector, gateway):
             machine.bash("echo 10.77.0.1 classready.example.org >> /etc/hosts")
-        collector.bash(f"mkdir -p /opt/classready && ln -s {sys.prefix} /opt/classready/venv")
         yield {"collector": collector, "gateway": gateway}
 
 
-def _typed(script: str, bundle: Path) -> str:
-    """The block without the lines that fetch packages; install.sh takes the wheel and what is lent to it."""
-    lines = [line for line in script.splitlines() if not any(each in line for each in PACKAGES)]
-    (wheel,) = bundle.glob("*.whl")
-    return "\n".join(lines).replace("./install.sh", f"./install.sh --python {bundle}/python --wheel {wheel}")
+def _typed(script: str) -> str:
+    """The block without the line that fetches packages; installed for this Python, for which the wheels are."""
+    lines = [line for line in script.splitlines() if PACKAGES not in line]
+    return "\n".join(lines).replace("/install.sh", f"/install.sh --python {sys.executable}")
 
 
 @pytest.mark.netns
@@ -49,11 +47,11 @@ def test_the_page(bureau: dict[str, Machine]) -> None:
     collector, gateway = bureau["collector"], bureau["gateway"]
     told = ""
     for name, script in BLOCK.findall(PAGE):
-        if "install.sh" in script:  # "brought over"
+        if "--token-file" in script:  # "brought over"
             collector.bash(f"cp /etc/classready/tls/server.crt /etc/classready/secrets/responder-key {gateway.folder}")
         if "gateway-token.sha256)" in script:
             shutil.copy(gateway.folder / "gateway-token.sha256", collector.folder)
-        told = bureau[name].bash(_typed(script, gateway.folder), ROBOT_KEY)
+        told = bureau[name].bash(_typed(script), ROBOT_KEY)
     assert "示例中心校" in told
     until_s = time.monotonic() + SETTLE_S
     while _school(collector)["gateways"][0]["state"] != "up":

@@ -24,6 +24,7 @@ for folder in {own}; do
   mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$layer/upper,workdir=$layer/work" "/$folder"
 done
 mount -t tmpfs run /run
+mkdir -p /run/systemd/system
 printf '#!/bin/sh\\nexec "%s" "%s" "$@"\\n' "$python" "$systemctl" > /usr/local/bin/systemctl
 chmod 755 /usr/local/bin/systemctl
 """

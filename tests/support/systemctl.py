@@ -2,7 +2,8 @@
 
 ExecStart, Environment, LoadCredential of a folder (systemd.exec(5): one file ``ID_NAME`` for each), StateDirectory, and
 the readiness protocol of Type=notify (sd_notify(3)). Not its sandbox, its user, its restarts. nginx is started by its
-own command. Verbs: daemon-reload, enable [--now], start, restart, reload, is-active.
+own command. Verbs: daemon-reload, enable [--now], disable --now, start, restart, stop, reload, is-active, and show
+--property MainPID --value.
 """
 
 import os
@@ -54,7 +55,13 @@ def start(name: str) -> None:
         }
         with (RUN / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                unit["ExecStart"].split(), env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/"
+                unit["ExecStart"].split(),
+                env=environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,  # it lives on when whoever asked for it is killed
             )
         (RUN / f"{name}.pid").write_text(str(process.pid))
         wait_until_ready(name, process, ready)
@@ -72,8 +79,8 @@ def wait_until_ready(name: str, process: "subprocess.Popen[bytes]", ready: socke
 def pid_of(name: str) -> int | None:
     with suppress(OSError, ValueError):
         pid = int((RUN / f"{name}.pid").read_text())
-        os.kill(pid, 0)
-        return pid
+        # One that ended is still listed where nobody waits for it.
+        return pid if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" else None
     return None
 
 
@@ -95,12 +102,16 @@ def nginx() -> None:
 def main(words: list[str]) -> None:
     RUN.mkdir(exist_ok=True)
     options = {word for word in words if word.startswith("-")}
-    verb, *names = [word.removesuffix(".service") for word in words if word not in options]
+    verb, *names = [word.removesuffix(".service") for word in words if word not in {*options, "MainPID"}]
     for name in names:
         if name == "nginx":
             nginx()
         elif verb == "is-active":
             sys.exit(pid_of(name) is None)
+        elif verb == "show":
+            print(pid_of(name) or 0)
+        elif verb in {"stop", "disable"}:
+            stop(name)
         elif verb == "reload":
             os.kill(pid_of(name) or sys.exit(f"{name} is not running"), signal.SIGHUP)
         elif verb in {"start", "restart"} or (verb == "enable" and "--now" in options):

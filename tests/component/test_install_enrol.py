@@ -1,0 +1,128 @@
+"""install.sh asks the collector for a name and a token, and shows neither code nor token to anybody."""
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from tests.support.bundle import new_key, small_bundle
+from tests.support.installing import box, install, mode
+
+SECRET = "canary-7f3a"
+CODE = "canary-code-51"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    return small_bundle(folder, new_key(folder))
+
+
+@pytest.fixture(scope="module")
+def box_there(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
+    root = box(tmp_path_factory.mktemp("box"))
+    assert install(bundle, root).returncode == 0
+    return root
+
+
+@pytest.fixture
+def root(box_there: Path) -> Path:
+    """A box with the program and nothing else: what was there before is not built again for each test."""
+    for name in ("agent.yml", "secrets/token"):
+        (box_there / "etc/classready" / name).unlink(missing_ok=True)
+    return box_there
+
+
+class _Desk(http.server.BaseHTTPRequestHandler):
+    """Stands for the collector's /api/v1/enroll; looks what of the code can be seen on the box meanwhile."""
+
+    answer: tuple[int, object] = (200, {})
+    asked: ClassVar[list[dict]] = []
+    seen: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # it ended meanwhile
+                self.seen.append(path.read_bytes())
+        code, said = self.answer
+        body = said if isinstance(said, bytes) else json.dumps(said).encode()
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        pass
+
+
+@contextmanager
+def _desk(code: int, said: object) -> Iterator[str]:
+    _Desk.answer, _Desk.asked, _Desk.seen = (code, said), [], []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Desk) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_enrolment(bundle: Path, root: Path) -> None:
+    """Name and token from a code at standard input; the line typed again asks nobody; nothing shows code or token."""
+    given = {
+        "gateway": "gw-3251140201",
+        "token": SECRET,
+        "schools": ["3251140201"],
+        "collector_url": "https://c.example",
+    }
+    with _desk(200, given) as url:
+        done = install(bundle, root, "--enroll", url, typed=f"{CODE}\n")
+        assert done.returncode == 0, done.stderr
+        again = install(bundle, root, "--enroll", url, typed=f"{CODE}\n")
+        assert (again.returncode, "has a token already" in again.stdout) == (0, True)
+    assert [asked["code"] for asked in _Desk.asked] == [CODE]
+    assert not [line for line in _Desk.seen if CODE.encode() in line or SECRET.encode() in line]
+    assert not {CODE, SECRET} & set((done.stdout + done.stderr).split())
+    etc = root / "etc/classready"
+    assert ((etc / "secrets/token").read_text(), mode(etc / "secrets/token")) == (f"{SECRET}\n", 0o600)
+    settings = (etc / "agent.yml").read_text()
+    assert 'gateway: "gw-3251140201"' in settings
+    assert 'url: "https://c.example"' in settings
+    check = [Path(sys.executable).parent / "classready-agent", "check", "-c", etc / "agent.yml"]
+    checked = subprocess.run(check, capture_output=True, text=True, timeout=30, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "expected"),
+    [
+        pytest.param(409, {"message": "the code was used already"}, 12, id="used"),
+        pytest.param(410, {"error": "expired"}, 12, id="expired"),
+        pytest.param(429, b"<html>too many", 12, id="limited"),
+        pytest.param(200, {"gateway": "gw"}, 13, id="no-token"),
+        pytest.param(200, b"<html>a portal", 13, id="portal"),
+        pytest.param(200, ["gw"], 13, id="list"),
+    ],
+)
+def test_refused_enrolment(bundle: Path, root: Path, code: int, said: object, expected: int) -> None:
+    """One sentence with the collector's own words; no token, no settings of nobody; the next code is taken."""
+    with _desk(code, said) as url:
+        done = install(bundle, root, "--enroll", url, typed=CODE)
+    assert (done.returncode, done.stderr.count("\n")) == (expected, 1), done.stderr
+    assert CODE not in done.stderr
+    assert isinstance(said, bytes | list) or "gateway" in said or str(*said.values()) in done.stderr  # type: ignore[attr-defined]
+    assert not (root / "etc/classready/secrets/token").exists()
+    with _desk(200, {"gateway": "gw-1", "token": SECRET}) as url:
+        assert install(bundle, root, "--enroll", url, typed=CODE).returncode == 0
+
+
+def test_no_network(bundle: Path, root: Path) -> None:
+    """Nobody at that address: said, and the code was not used up."""
+    with _desk(200, {}) as url:
+        pass
+    done = install(bundle, root, "--enroll", url, typed=CODE)
+    assert (done.returncode, "was not reached" in done.stderr) == (13, True), done.stderr
