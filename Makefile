@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 
 BUNDLE ?= --key $(HOME)/.classready/bundle.key
 
-.PHONY: help venv packages demo bundle test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province bench-scenarios mutants clean
+.PHONY: help venv packages demo bundle test check fix static fast promtool docs bench bench-agent bench-bandwidth bench-collector bench-province bench-scenarios chaos mutants clean
 
 help: ## this list
 	@echo "classready: which classrooms have an interactive device and 100 Mbit/s?"
@@ -85,6 +85,9 @@ bench-province: venv ## one collector under a province: reports, silence, restar
 
 bench-scenarios: venv ## a county's weeks in simulated time: right cause, right person, silence otherwise (BENCH="--quick", "--seed 7")
 	@$(BIN)/python -m bench.scenarios $(BENCH)
+
+chaos: venv ## kill, pause, cut and fill everything of a small county, then compare the ledgers (root; BENCH="--seconds 90 --seed 7")
+	@$(BIN)/python -m bench.chaos $(BENCH)
 
 mutants: venv ## how many small breakages of the core its tests notice (BENCH="--quick", "--seed 7")
 	@$(BIN)/python -m bench.mutants $(BENCH)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import time
 from collections import deque
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from aiohttp import web
@@ -24,8 +25,12 @@ PER_MINUTE_MAX = 20
 class Robot:
     """``received`` holds accepted messages, ``attempts`` the code of every answer (None: not the robot's own)."""
 
-    def __init__(self, key: str = "demo", *, slow_s: float = 30.0, echo: bool = False) -> None:
+    def __init__(
+        self, key: str = "demo", *, slow_s: float = 30.0, echo: bool = False, ledger: Path | None = None
+    ) -> None:
         self.key = key
+        self.ledger = ledger
+        """Where each accepted message goes before it is confirmed, a line of JSON: it outlives the robot."""
         self.mode: Mode = "ok"
         self.slow_s = slow_s
         self.echo = echo
@@ -95,6 +100,9 @@ class Robot:
         if len(self._accepted_at) >= PER_MINUTE_MAX:
             return 45009
         self._accepted_at.append(now)
+        if self.ledger:
+            with self.ledger.open("a", encoding="utf-8") as ledger:
+                ledger.write(json.dumps(message, ensure_ascii=False) + "\n")
         self.received.append(message)
         if self.echo:
             print(f"--- chat group ---\n{self.texts[-1]}\n", flush=True)
@@ -128,9 +136,10 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8089, help="0 = any free one; it is printed")
     parser.add_argument("--key", default="demo")
+    parser.add_argument("--ledger", type=Path, help="append each accepted message to this file, a line of JSON")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(Robot(options.key, echo=True), options.host, options.port))
+        asyncio.run(_serve(Robot(options.key, echo=True, ledger=options.ledger), options.host, options.port))
 
 
 if __name__ == "__main__":
