@@ -16,6 +16,10 @@ TESTS = (
     "tests/unit/test_timetables.py",
     "tests/unit/test_urgency.py",
     "tests/unit/test_school_migration.py",
+    "tests/properties/test_figures.py",
+    "tests/properties/test_meanwhile.py",
+    "tests/properties/test_kept.py",
+    "tests/properties/test_mute.py",
     "tests/properties/test_core.py",
     "tests/properties/test_wake.py",
     "tests/properties/test_facts.py",
@@ -29,8 +33,12 @@ OF_BUREAU = (
         for file in (PROJECT / "tests/unit/core").glob("test_*.py")
         if any(name in file.read_text(encoding="utf-8") for name in ("core.bureau", "support.offices"))
     ),
+    "tests/properties/test_meanwhile.py",
     "tests/properties/test_bureau.py",
     "tests/properties/test_platforms.py",
+    "tests/properties/test_routing.py",
+    "tests/properties/test_county.py",
+    "tests/properties/test_school_and_bureau.py",
 )
 """All that there is for the bureau: no judgement of a school sees it (an import contract)."""
 CPU_LIMIT_S = 120
