@@ -54,6 +54,21 @@ def test_another_night(begins: str, ends: str, moment: str, told: str) -> None:
     assert awake_at(at(moment), DAYS, policy) == at(told)
 
 
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        pytest.param("2026-11-27 23:59", "2026-11-27 23:59", id="the last minute of a Friday"),
+        pytest.param("2026-11-28 00:00", "2026-11-30 00:00", id="Saturday has begun"),
+        pytest.param("2026-12-23 12:00", "2026-12-23 12:00", id="the last day that is known"),
+        pytest.param("2026-12-24 12:00", "2026-12-24 12:00", id="beyond it: nobody knows when there is school again"),
+    ],
+)
+def test_where_there_is_no_night_a_room_waits_for_a_day_with_school(moment: str, told: str) -> None:
+    """From its midnight on."""
+    policy = Policy(quiet_chat_from="22:00", quiet_chat_until="22:00")
+    assert may_be_told_at(PORT, at(moment), DAYS, policy) == at(told)
+
+
 def test_where_no_days_are_known() -> None:
     """Nobody knows when it is night there."""
     assert may_be_told_at(PORT, at("2026-11-24 03:00"), Hours(), POLICY) == at("2026-11-24 03:00")

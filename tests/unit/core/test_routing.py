@@ -320,6 +320,7 @@ def test_a_message_of_several_for_one_school() -> None:
     """What is not about it is left out; one that is left is a message by itself, and of none there is none."""
     one, other = incident(change("s1"), since=7), incident(change("s2"), incident="2", since=3)
     both = together([one, other, replace(one, incident="3", since=5)])
+    assert both.since == 3
     told = narrowed(both, {"s1"})
     assert told is not None
     assert ([part.incident for part in told.parts], told.kind) == (["1", "3"], "several")
