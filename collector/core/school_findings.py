@@ -129,7 +129,7 @@ def _exit(common: Shared, name: str, parts: list[tuple[str, Direction, Tested]])
         bad=BAD[worst],
         gateway=gateway,
         evidence_at=max((part.decided_at or 0.0 for _, _, part in concerned), default=None),
-        late=all(part.is_late for _, _, part in concerned) if concerned else False,
+        late=bool(concerned) and all(part.is_late for _, _, part in concerned),
         since=min((at for _, _, part in concerned if (at := part.failing_since) is not None), default=None),
         in_doubt=bool(concerned) and all(part.is_in_doubt(common.policy) for _, _, part in concerned),
         classrooms=tuple(room for g in gateways for room in common.upstream[g].rooms),

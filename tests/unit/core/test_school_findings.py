@@ -12,13 +12,27 @@ from collector.core.events import Observed
 from collector.core.findings import Finding
 from collector.core.school_findings import of_school
 from collector.core.words import Cause
-from tests.support.school import GATEWAY, POLICY, Story, Tick, at, bandwidth, exit_test, http, port, school, trunk
+from tests.support.school import (
+    GATEWAY,
+    POLICY,
+    Story,
+    Tick,
+    at,
+    bandwidth,
+    exit_test,
+    http,
+    path_test,
+    port,
+    school,
+    trunk,
+)
 
 OTHER = "dem-gw-02"
 LINE, EXIT, MISSED = Cause.UPLINK_BELOW_REQUIRED, Cause.EXIT_BELOW_REQUIRED, Cause.PLATFORM_UNREACHABLE
 BOTH = replace(POLICY, required_up_bps=20 * MBIT)
 """Uploads are judged, too."""
 UP = {"direction": "up", "target": "up"}
+UP_BEYOND = {"direction": "up", "target": "beyond-up"}
 BY_SHARE = replace(POLICY, basis="share")
 SLOW_UP = {**UP, "at_most_bps": 10 * MBIT}
 
@@ -65,6 +79,13 @@ def test_of_two_directions_of_a_line_the_worse_one_is_told(down: str, up: str, b
     finding = the_one(story, LINE)
     assert (finding.bad, finding.direction) == (bad, direction)
     assert finding.limit == {"down": 100 * MBIT, "up": 20 * MBIT}[direction]
+
+
+def test_a_line_that_nobody_tests() -> None:
+    """There is no finding: an alert of a test that was taken away would stay for ever."""
+    story = Story().heard().room_well("r1").saw(path_test("r1"), "r1")
+    assert found(story, LINE) == []
+    assert the_one(story.uplink(), LINE).bad == "no"
 
 
 @pytest.mark.parametrize(
@@ -183,3 +204,33 @@ def test_a_silent_gateway_says_nothing_of_lines() -> None:
     story = Story().all_well().later(60).heard().uplink(passed=False).later(60).heard().uplink(passed=False)
     assert the_one(story, LINE).bad == "yes"
     assert the_one(story.event(Tick(), now=story.now + 600), LINE).bad == "unknown"
+
+
+def test_an_exit_of_which_nothing_is_known() -> None:
+    """It is asked for: that nothing came of it says neither that it is short nor that it is well."""
+    vain = {"outcome": Outcome.UNMEASURED, "reason": Reason.TIMEOUT, "at_least_bps": None}
+    finding = the_one(Story().heard().uplink().saw(exit_test(**vain)), EXIT)
+    assert (finding.bad, finding.gateway, finding.classrooms) == ("unknown", "", ())
+
+
+def test_a_silent_gateway_says_nothing_of_an_exit() -> None:
+    """It is neither short nor well, and nothing about that is late or in doubt."""
+    story = Story().all_well()
+    for _ in range(2):
+        story.later(60).heard().uplink().saw(exit_test(passed=False))
+    assert the_one(story, EXIT).bad == "yes"
+    finding = the_one(story.event(Tick(), now=story.now + 600), EXIT)
+    assert (finding.bad, finding.late, finding.in_doubt, finding.evidence_at) == ("unknown", False, False, None)
+
+
+def test_an_exit_that_is_short_in_two_directions() -> None:
+    """One gateway finds its download short, the other its upload: told is one, by its own."""
+    story = two_gateways()
+    story.policy = BOTH
+    from_other(story.saw(bandwidth(**UP)), bandwidth(**UP))
+    for _ in range(2):
+        story.later(60).heard().heard(OTHER).saw(exit_test(passed=False)).saw(exit_test(**UP_BEYOND))
+        from_other(from_other(story, exit_test()), exit_test(passed=False, **UP_BEYOND, at_most_bps=10 * MBIT))
+    finding = the_one(story, EXIT)
+    assert (finding.bad, finding.direction, finding.gateway) == ("yes", "down", GATEWAY)
+    assert (finding.classrooms, finding.measured, finding.limit) == (("r1",), 100 * MBIT, 100 * MBIT)
