@@ -59,7 +59,7 @@ def missing_count(
 
     One office alone must miss it from most of its gateways; of two, each from several schools or most gateways.
     """
-    each = max(LOOKED_AT_MAX // max(1, len(desks)), 50)
+    each = max(LOOKED_AT_MAX // len(desks), 50)
     found = [a for desk in desks.values() for a in islice(_open_alerts(desk, Cause.PLATFORM_UNREACHABLE), each)]
     cut_off = _cut_off(found, scopes)
     near = [
