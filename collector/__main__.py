@@ -39,6 +39,17 @@ config_option = click.option(
 )
 
 
+def _operator() -> str:
+    """Who typed it: behind sudo, whoever sat there before."""
+    import getpass
+    import os
+
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="classready")
 def main() -> None:
@@ -162,6 +173,41 @@ def object_(subject: str, config: Path, by: str, note: str) -> None:
             click.echo(line)
     except NoAnswerError as error:
         _fail(str(error))
+
+
+@main.command()
+@click.argument("schools", nargs=-1, metavar="SCHOOL...")
+@config_option
+@click.option("--office", help="Every gateway of this office that has no token yet.")
+@click.option("--rotate", metavar="GATEWAY", help="A new token for this one; the old is good until the new was used.")
+@click.option("--valid-for", default="72h", show_default=True, help="How long: a number and m, h or d.")
+@click.option("--url", help="Where boxes reach the collector; default: listen.public_url.")
+@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Slips to hand out: .html or .csv.")
+@click.option("--list", "show", is_flag=True, help="Which codes there are: by whom, when, used when and from where.")
+@click.option("--revoke", metavar="SCHOOL|GATEWAY", help="Take back its codes and tokens, at once.")
+@click.option("--by", default=_operator, help="Who does this, for the record; default: the user.")
+@click.option("--json", "as_json", is_flag=True, help="The API's own answer, for scripts.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of the slips; default: that of the settings.")
+def enroll(config: Path, **options: Any) -> None:
+    """Make one-time codes by which boxes become gateways of SCHOOL..., and print each one's line to type.
+
+    A code is good once, for its own school, until it expires; a newer one for the same gateway takes its place.
+    """
+    with _settings_problems():
+        from collector.app.client import NoAnswerError
+        from collector.app.enrolling import Order, carry_out
+        from collector.app.loading import load_settings
+
+        settings = load_settings(config)
+    try:
+        for line in carry_out(config, settings, Order(**options)):
+            click.echo(line)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except NoAnswerError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
 
 
 @main.command()

@@ -16,7 +16,6 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from classready.hosts import is_address
 from collector import api, query
 from collector.ack_links import ACK_PATH, Standing, standing
 from collector.responder.allowance import Allowances
@@ -118,16 +117,10 @@ class _Desk:
         return view
 
     def _pay(self, allowances: Allowances, request: web.Request) -> None:
-        line = line_of(self._address(request))
+        line = line_of(query.sender(request, behind_proxy=self._behind_proxy))
         if allowances.wait_s(line):
             raise _Refused(429, "ack.too_often")
         allowances.pay(line, ATTEMPT_COST_S)
-
-    def _address(self, request: web.Request) -> str:
-        """As the proxy on this machine saw it: it adds to what the sender claims, so only the last one counts."""
-        told = request.headers.getall("X-Forwarded-For", ()) if self._behind_proxy else ()
-        last = told[-1].rpartition(",")[2].strip() if told else ""
-        return last if is_address(last) else request.remote or ""
 
     def _refusal(self, request: web.Request, refused: _Refused) -> web.Response:
         text = say(refused.text, self._language(request), **refused.fields)

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from classready.hosts import is_address
 from collector.engine import CommitFailedError
 from collector.store.records import STATES, Wanted
 from collector.store.transaction import StoreAwayError
@@ -82,6 +83,13 @@ async def read_body(request: web.Request) -> bytes:
         if len(body) > BODY_MAX_BYTES:
             raise Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
     return bytes(body)
+
+
+def sender(request: web.Request, *, behind_proxy: bool) -> str:
+    """The other end's address, as the proxy on this machine saw it: to what a sender claims it adds its own, last."""
+    told = request.headers.getall("X-Forwarded-For", ()) if behind_proxy else ()
+    last = told[-1].rpartition(",")[2].strip() if told else ""
+    return last if is_address(last) else request.remote or ""
 
 
 def one_line(field: str, text: str, most: int, *, least: int) -> str:

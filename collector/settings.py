@@ -250,6 +250,15 @@ def route_of(receiver: Receiver) -> Route:
     return Route(offices=receiver.offices, hubs=receiver.hubs, schools=receiver.schools, least=receiver.least)
 
 
+class Enrolment(_Strict, frozen=True, kw_only=True):
+    """What a school's box is installed from by one line, and what it trusts."""
+
+    bundle_dir: str | None = None
+    """Folder with the bundle and its SHA256SUMS, for /install; null = a box must have the bundle already."""
+    ca_file: str | None = None
+    """PEM file of the bureau's own certificate authority, for boxes to trust; null = one that every system knows."""
+
+
 class CollectorSettings(_Strict, frozen=True, kw_only=True):
     listen: Listen = Listen()
     """The web server: reports, metrics, API, board."""
@@ -263,6 +272,8 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     """The far end of the agents' bandwidth tests; null = it runs elsewhere."""
     mqtt: Mqtt | None = None
     """A broker to take reports from as well; null = HTTP only."""
+    enrolment: Enrolment = Enrolment()
+    """How new gateways come in; see `classready-collector enroll`."""
     policy: Policy = Policy()
     """Every threshold."""
     calendar: Calendar = Calendar()

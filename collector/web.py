@@ -137,7 +137,7 @@ def require_tokens(
 
     Each line of a text is a token of its own: an old and a new one hold side by side until all readers have the new.
 
-    ``/api/v1/reports``, the health pages and signed links are left to their own handlers.
+    Reports, enrolment, what a box is installed from, the health pages and signed links are left to their own handlers.
     """
     tokens = {"metrics": metrics, "api": api, "board": board, "alertmanager": alertmanager}
 
@@ -159,8 +159,11 @@ def require_tokens(
     return check
 
 
+_OPEN = frozenset({"/healthz", "/readyz", "/api/v1/reports", "/api/v1/enroll", "/install", "/install/ca.pem"})
+
+
 def _kind(path: str) -> str | None:
-    if path in {"/healthz", "/readyz", "/api/v1/reports"}:
+    if path in _OPEN or path.startswith("/install/bundle/"):
         return None
     first = path.partition("/")[2].partition("/")[0]
     return {"metrics": "metrics", "sd": "metrics", "api": "api", "alertmanager": "alertmanager"}.get(first, "board")

@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError
 
 from classready.codec import encode
 from classready.hosts import is_loopback
-from classready.settings import SettingsError
+from classready.settings import SettingsError, resolve
 from classready.systemd import feed_watchdog, notify
-from collector import ack_links, ack_page, api, relay, responder
+from collector import ack_links, ack_page, api, enrol_api, enrol_page, install_page, relay, responder
 from collector import web as pages
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_to_run, state_folder
@@ -29,6 +29,7 @@ from collector.core.bureau.words import Notice
 from collector.core.state import School
 from collector.engine import CommitFailedError, Engine
 from collector.engine.pace import Pace
+from collector.engine.rostering import InForce
 from collector.exposition import Exposition
 from collector.ingest import http as http_door
 from collector.ingest import mqtt as mqtt_door
@@ -42,6 +43,7 @@ from collector.notify.robot.tools import Tools
 from collector.outbox import Outbox
 from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
+from collector.roster.enrolled import with_enrolled
 from collector.settings import CollectorSettings, Receiver
 from collector.store import incidents, objections, records
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
@@ -52,7 +54,17 @@ from collector.text import Language, Names
 from collector.views import Bureau, Incidents, Kept, Objections, Records
 from collector.views.bureau import Rows
 
-NEEDS_RESTART = ("listen", "store", "store_password_file", "responder", "mqtt", "receivers", "log_level", "tick_s")
+NEEDS_RESTART = (
+    "listen",
+    "enrolment",
+    "store",
+    "store_password_file",
+    "responder",
+    "mqtt",
+    "receivers",
+    "log_level",
+    "tick_s",
+)
 RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
 CALENDAR_LOOK_S = 60.0
@@ -99,6 +111,9 @@ class Service:
         self.ack_key = ack_links.keep_key(state_folder(configuration.path))
         self.open_questions = OpenQuestions()
         self._reloading = asyncio.Lock()
+        self._applying = asyncio.Lock()
+        self._given: InForce | None = None
+        """By the files: what enrolled stands beside it."""
 
     def names(self) -> Names:
         return Names(
@@ -142,13 +157,31 @@ class Service:
         hours = await asyncio.to_thread(
             hours_of_roster, roster, settings.calendar, now, settings.policy, settings.maintenance
         )
-        await self.engine.replace_roster(roster, hours, settings.policy)
+        await self._put_in_force(InForce(roster, hours, settings.policy))
         self.configuration = configuration
         self.exemption_ends_at = exemptions.next_end(configuration.roster, now)
         self.open_questions.look_at(configuration.path, settings, configuration.roster)
         await self._expose_by(settings)
         RELOAD_OK.set(1)
         RELOADED_AT.set_to_current_time()
+
+    async def admit(self) -> None:
+        """Have gateways that enrolled report, and those that no longer may report no more.
+
+        The token is durable: where the store is away now, that comes with the next look at the calendar.
+        """
+        with suppress(CommitFailedError):
+            await self._put_in_force()
+
+    async def _put_in_force(self, new: InForce | None = None) -> None:
+        """``new``: by the files; None = as it was, and only who enrolled is looked at again."""
+        async with self._applying:
+            given = new or self._given
+            assert given is not None
+            roster = with_enrolled(given.roster, self.engine.enrolment.gateways())
+            if new or roster.gateways.keys() != self.engine.roster.gateways.keys():
+                await self.engine.replace_roster(roster, given.hours, given.policy)
+            self._given = given
 
     async def reload(self) -> None:
         """Read everything again and apply it.
@@ -233,6 +266,7 @@ async def _start(service: Service, configuration: Configuration) -> None:
     """Load everything. None of it is garbage, and to look for some again and again takes a quarter of the time."""
     gc.disable()
     try:
+        await service.engine.enrolment.load()
         await service.apply(configuration)
     finally:
         gc.freeze()
@@ -298,6 +332,7 @@ async def _renew_calendar(service: Service) -> None:
     renew_at = time.monotonic() + CALENDAR_RENEWAL_S
     while True:
         await asyncio.sleep(CALENDAR_LOOK_S)
+        await service.admit()
         ends_at = service.exemption_ends_at
         if time.monotonic() < renew_at and (ends_at is None or time.time() < ends_at):
             continue
@@ -349,6 +384,8 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
     application.on_response_prepare.append(pages.add_headers)
     application.add_routes(http_door.routes(engine, time.time, service.gate))
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
+    desk = _desk(service)
+    application.add_routes([*enrol_api.routes(desk), *enrol_page.routes(desk), *_install_routes(service, desk)])
     application.add_routes(api.routes(bureau))
     application.add_routes(ack_page.routes(bureau, service.ack_key, behind_proxy=settings.listen.behind_proxy))
     if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
@@ -376,6 +413,25 @@ def _incidents(service: Service, store: Store) -> Incidents:
         one_closed=one_closed,
         acknowledge=dispatcher.act,
     )
+
+
+def _desk(service: Service) -> enrol_api.Desk:
+    settings = service.configuration.settings
+    return enrol_api.Desk(
+        engine=service.engine,
+        admit=service.admit,
+        clock=time.time,
+        language=settings.language,
+        url=settings.listen.public_url,
+        is_https=settings.listen.tls is not None or settings.listen.behind_proxy,
+        behind_proxy=settings.listen.behind_proxy,
+    )
+
+
+def _install_routes(service: Service, desk: enrol_api.Desk) -> list[web.RouteDef]:
+    path, given = service.configuration.path, service.configuration.settings.enrolment
+    bundle = resolve(path, given.bundle_dir) if given.bundle_dir else None
+    return install_page.routes(desk, bundle, resolve(path, given.ca_file) if given.ca_file else None)
 
 
 def _objections(service: Service, store: Store) -> Objections:

@@ -3,6 +3,7 @@
 from collector.engine.engine import Engine
 from collector.engine.errors import (
     CommitFailedError,
+    EnrolmentRefusedError,
     NotAppliedError,
     ObjectedAlreadyError,
     QueueFullError,
@@ -14,6 +15,7 @@ from collector.engine.errors import (
 __all__ = [
     "CommitFailedError",
     "Engine",
+    "EnrolmentRefusedError",
     "NotAppliedError",
     "ObjectedAlreadyError",
     "QueueFullError",

@@ -14,6 +14,7 @@ from collector.engine import resuming
 from collector.engine.bureau import Dispatcher, roster_news
 from collector.engine.clockwork import Clockwork
 from collector.engine.committing import Changed, Committer
+from collector.engine.enrolment import Enrolment
 from collector.engine.errors import CommitFailedError, TwinError
 from collector.engine.intake import Intake
 from collector.engine.objections import Objections
@@ -66,6 +67,7 @@ class Engine:
         self.objections = Objections(
             self._writer, lambda: self._registry.schools, lambda: self._registry.policy, self._time.now
         )
+        self.enrolment = Enrolment(self._writer)
         self._committer.on_change.append(self.objections.noticed)
         self._intake = Intake(self._queue, self._committer, self.objections.of)
         self._clockwork = Clockwork(self._committer)

@@ -1,5 +1,9 @@
 """Why a report was not taken, and whose fault that is."""
 
+from typing import Literal
+
+EnrolmentRefusal = Literal["unknown", "used", "expired", "revoked", "wrong_school", "not_listed"]
+
 
 class UnknownGatewayError(Exception):
     """The gateway is not in the roster (any more)."""
@@ -31,3 +35,11 @@ class ObjectedAlreadyError(Exception):
 
 class TooManyObjectionsError(Exception):
     """The school had as many as it may have in a day."""
+
+
+class EnrolmentRefusedError(Exception):
+    """The code gives no token: ``reason`` says why, in a word of ``EnrolmentRefusal``."""
+
+    def __init__(self, reason: EnrolmentRefusal) -> None:
+        super().__init__(reason)
+        self.reason: EnrolmentRefusal = reason

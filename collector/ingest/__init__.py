@@ -6,7 +6,7 @@ from classready.codec import DecodedReport, MalformedReport, decode_report
 
 REASONS = (
     "size", "depth", "json", "schema", "identity", "unknown_agent", "rate", "timeout", "internal", "unanswerable",
-    "twin",
+    "twin", "revoked",
 )  # fmt: skip
 
 MESSAGES_RECEIVED = Counter("classready_collector_messages_received", "Reports that arrived, over either link.")

@@ -1,13 +1,13 @@
 """``POST /api/v1/reports``: one report in, its ack out, answered only after the commit.
 
-Answers: 200 ack, 400 malformed, 401 unknown token, 403 not your gateway, or another machine's, 408 body too slow,
+Answers: 200 ack, 400 malformed, 401 unknown token, 403 not your gateway, another machine's, or a token that
+was taken back, 408 body too slow,
 413 too large,
 422 a bug of ours (sent singly, the records beside the one that meets it get through), 429 too often, 503 not now
 (both with Retry-After). Only 200 lets an agent delete anything.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
@@ -18,8 +18,8 @@ from classready.codec import MalformedReport, encode, encode_ack
 from classready.report import REPORT_MAX_BYTES
 from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, TwinError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
+from collector.ingest.credentials import Credentials, Ended
 from collector.ingest.gate import Gate, TooOftenError
-from collector.roster import Roster
 
 PATH = "/api/v1/reports"
 BODY_TIMEOUT_S = 15.0
@@ -31,13 +31,15 @@ _log = structlog.get_logger()
 def routes(engine: Engine, clock: Callable[[], float], gate: Gate | None = None) -> list[web.RouteDef]:
     """``gate`` is shared with the other link; without one this door has its own."""
     shared = gate or Gate()
-    credentials = _Credentials()
+    credentials = Credentials(engine)
 
     async def receive(request: web.Request) -> web.Response:
         MESSAGES_RECEIVED.inc()
-        gateway = credentials.gateway_of(request.headers.get("Authorization", ""), engine.roster)
+        gateway = await credentials.gateway_of(request.headers.get("Authorization", ""), clock())
         if gateway is None:
             return _refuse(401, "unknown_agent")
+        if isinstance(gateway, Ended):
+            return _refuse(403, "revoked", gateway.detail)
         if not shared.admit(gateway, clock()):
             return _refuse(429, "rate", retry=True)
         body = await _read(request)
@@ -88,26 +90,9 @@ async def _receive_from(
     return web.Response(body=encode_ack(ack), content_type="application/json")
 
 
-class _Credentials:
-    """Digest of a token -> gateway, rebuilt when the roster is another one."""
-
-    def __init__(self) -> None:
-        self._roster = Roster()
-        self._by_digest: dict[str, str] = {}
-
-    def gateway_of(self, authorization: str, roster: Roster) -> str | None:
-        if roster is not self._roster:
-            self._roster = roster
-            self._by_digest = {g.token_sha256: g.id for g in roster.gateways.values()}
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        return self._by_digest.get(hashlib.sha256(token.strip().encode(errors="replace")).hexdigest())
-
-
-def _refuse(status: int, reason: str, *, retry: bool = False) -> web.Response:
+def _refuse(status: int, reason: str, detail: str | None = None, *, retry: bool = False) -> web.Response:
     MESSAGES_REJECTED.labels(reason).inc()
-    return _answer(status, {"reason": reason}, retry=retry)
+    return _answer(status, {"reason": reason, **({"detail": detail} if detail else {})}, retry=retry)
 
 
 def _answer(status: int, body: Mapping[str, str], *, retry: bool = False) -> web.Response:

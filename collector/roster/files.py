@@ -79,8 +79,8 @@ class SchoolEntry(_Strict, frozen=True, kw_only=True):
 class GatewayEntry(_Strict, frozen=True, kw_only=True):
     id: GatewayId
     """Who reports."""
-    token_sha256: Sha256
-    """SHA-256 of its token: `printf %s TOKEN | sha256sum`."""
+    token_sha256: Sha256 | None = None
+    """SHA-256 of a token made by hand: `printf %s TOKEN | sha256sum`; null = it gets its token when it enrols."""
     schools: Annotated[tuple[SchoolId, ...], Meta(min_length=1)]
     """For which schools it may report."""
 

@@ -198,6 +198,8 @@ def _given_twice(places: Iterable[_Place], field: str) -> Iterator[Problem]:
     first: dict[str, _Place] = {}
     for place in places:
         value = getattr(place.entry, field)
+        if value is None:
+            continue
         other = first.setdefault(value, place)
         if other is not place:
             line = other.problem(field, "").line

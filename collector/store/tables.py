@@ -201,3 +201,30 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("detail", Text, nullable=False),
 )
+
+enrolment_code = Table(
+    "enrolment_code",
+    metadata,
+    Column("code_sha256", String(64), primary_key=True),
+    Column("school", String(32), nullable=False),
+    Column("gateway", String(40), nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+    Column("used_from", Text),
+    Column("attempt_sha256", String(64)),
+    Column("revoked_at", Double),
+)
+
+gateway_token = Table(
+    "gateway_token",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("gateway", String(40), nullable=False),
+    Column("school", String(32), nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("used_at", Double),
+    Column("ended_at", Double),
+    Column("ended_by", String(16)),
+)
