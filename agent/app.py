@@ -41,11 +41,19 @@ async def run(path: Path, settings: AgentSettings, table: Table) -> None:
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
     numbers = Metrics()
     numbers.put("classready_agent_start_time_seconds", time.time())
-    numbers.put("classready_agent_config_last_reload_successful", 1)
     clock = Clock(boot_id())
     following: AgentSettings | None = settings
     while following is not None:
-        following = await _session(following, table, clock, numbers, lambda: _next_settings(path, signals, numbers))
+        numbers.put("classready_agent_config_last_reload_successful", 1)
+        numbers.put("classready_agent_config_last_reload_success_timestamp_seconds", time.time())
+        following = await _session(
+            path,
+            following,
+            table,
+            clock=clock,
+            numbers=numbers,
+            next_settings=lambda: _next_settings(path, signals, numbers),
+        )
 
 
 async def _next_settings(
@@ -60,15 +68,16 @@ async def _next_settings(
             for problem in error.problems:
                 _log.error("reload_refused", problem=str(problem))
         else:
-            numbers.put("classready_agent_config_last_reload_successful", 1)
             _log.info("reloaded", path=str(path))
             return settings
     return None
 
 
-async def _session(
+async def _session(  # noqa: PLR0913 - what outlives one set of settings
+    path: Path,
     settings: AgentSettings,
     table: Table,
+    *,
     clock: Clock,
     numbers: Metrics,
     next_settings: Callable[[], Awaitable[AgentSettings | None]],
@@ -97,6 +106,19 @@ async def _session(
         async with asyncio.TaskGroup() as group:
             probing = group.create_task(runner.run(), name="runner")
             parts = {"courier": courier.run, **tools.services, **_parts(settings, probes, runner, spool)}
+            if settings.page is not None:
+                from agent import page
+
+                seen = page.Running(
+                    path=path,
+                    settings=settings,
+                    runner=runner,
+                    courier=courier,
+                    spool=spool,
+                    clock=clock,
+                    numbers=numbers,
+                )
+                parts["page"] = functools.partial(page.keep_serving, settings.page, seen)
             if settings.metrics_file is not None:
                 parts["metrics"] = functools.partial(textfile.keep_writing, settings, spool, clock, numbers)
             rest = [group.create_task(part(), name=name) for name, part in parts.items()]

@@ -3,16 +3,21 @@
 import os
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
+
+from classready import __released__
 
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 SYNCHRONIZED_FILE = Path("/run/systemd/timesync/synchronized")
 """Made by systemd-timesyncd. The adjtimex call is forbidden to the hardened unit (ProtectClock)."""
 
 TOLERANCE_S = 30.0
+FLOOR_S = datetime.fromisoformat(__released__).replace(tzinfo=UTC).timestamp() - 86_400
+"""No clock that is right says less than the day on which this program was made; a day is left for time zones."""
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -52,6 +57,21 @@ class Clock:
             return False
         then_s, collector_s = self._collector
         return abs(wall_s - collector_s - (monotonic_s - then_s)) < TOLERANCE_S
+
+
+def too_early() -> str:
+    """Why nothing in TLS can be right now, for people; empty where the clock may be right.
+
+    Certificates are then refused as not yet valid, which is right, and says nothing of what is to be mended.
+    """
+    wall_s = time.time()
+    if wall_s >= FLOOR_S:
+        return ""
+    now = datetime.fromtimestamp(wall_s, UTC)
+    return (
+        f"this gateway's clock says {now:%Y-%m-%d %H:%M} UTC, before this program was released ({__released__}): "
+        "set the clock (timedatectl set-ntp true), until then every certificate is refused"
+    )
 
 
 def boot_id() -> str:

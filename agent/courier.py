@@ -77,6 +77,10 @@ class Courier:
         self._passed_count = 0
         self._stuck = False
         """What was sent last still lies in the spool, so taking more would only bring it again."""
+        self.trouble: Keep | None = None
+        """Why the last round ended early; None where it did not."""
+        self.detail = ""
+        """The same for people, as far as the link knows."""
         self._hurried = asyncio.Event()
         self._suspects: list[_Suspect] = []
         self._refusals: dict[tuple[str, int], list[int]] = {}
@@ -94,9 +98,17 @@ class Courier:
             next_s = self._clock.now_s() + random.uniform(0.9, 1.0) * interval_s  # noqa: S311
             keep = await self.report(until_s=next_s)
             failure_count = failure_count + 1 if keep else 0
+            self.trouble, self.detail = keep, self._link.trouble if keep else ""
             if keep:
                 wait_s = backoff_s(failure_count, interval_s, keep.retry_after_s, random.random())  # noqa: S311
-                _log.warning("report_not_delivered", why=keep.why, failures=failure_count, again_in_s=round(wait_s, 1))
+                again_in_s = round(wait_s, 1)
+                _log.warning(
+                    "report_not_delivered",
+                    why=keep.why,
+                    detail=self.detail,
+                    failures=failure_count,
+                    again_in_s=again_in_s,
+                )
                 await asyncio.sleep(wait_s)
             else:
                 await self._rest(next_s - self._clock.now_s())

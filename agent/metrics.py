@@ -39,6 +39,9 @@ METRICS: dict[str, Metric] = {
         ("reason",),
     ),
     "classready_agent_clock_synchronized": Metric("gauge", "1 while wall time is known to be right."),
+    "classready_agent_config_last_reload_success_timestamp_seconds": Metric(
+        "gauge", "Wall time at which the settings that hold were read."
+    ),
     "classready_agent_config_last_reload_successful": Metric("gauge", "0 after a reload that was refused."),
 }
 

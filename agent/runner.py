@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from agent import schedule
 from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes.contract import Context, Probe
-from agent.settings import AgentSettings
+from agent.settings import AgentSettings, Target
 from classready import forms
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
@@ -68,6 +69,16 @@ def _finish(observation: Observation, elapsed_s: float) -> Observation:
     return decoded
 
 
+class Sight(Struct, frozen=True, kw_only=True):
+    """What a target showed last. ``observed_s``: when that was asked, on the boot clock; None = not yet."""
+
+    target: Target
+    kind: str
+    running: bool
+    observed_s: float | None
+    observations: Sequence[Observation]
+
+
 class _Progress:
     """Where one probe stands. Times are on the boot clock; ``wake`` ends its waiting."""
 
@@ -82,6 +93,8 @@ class _Progress:
         """Nobody answered the last time: the next one may take all its time, too."""
         self.waits_for_hours = False
         """What it put off, it may do only at its next opening."""
+        self.last: tuple[float | None, Sequence[Observation]] = (None, ())
+        """When it was last asked, and what it showed."""
 
 
 class Runner:
@@ -153,6 +166,7 @@ class Runner:
         if progress.probe.urgent:
             self.on_urgent()
         progress.running, progress.finished_s = False, self._clock.now_s()
+        progress.last = reading.monotonic_s, observations
         # A switch whose devices were all seen on other switches has nothing to tell: it is not silent for that.
         outcomes = {observation.outcome for observation in observations}
         # The empty set, too: what observed nothing concludes nothing.
@@ -242,6 +256,9 @@ class Runner:
         if progress.started_s is None or self._clock.now_s() - progress.started_s > HURRY_AGAIN_S:
             progress.wake.set()
 
+    def sights(self) -> list[Sight]:
+        return [_sight(progress) for progress in self._progress.values()]
+
     def is_stalled(self) -> bool:
         """Say whether some target is long overdue or runs far beyond its deadline: a fault of ours."""
         now_s = self._clock.now_s()
@@ -250,6 +267,12 @@ class Runner:
 
 def _nobody_waits() -> None:
     """Nothing to be told."""
+
+
+def _sight(progress: _Progress) -> Sight:
+    target, (observed_s, observations) = progress.probe.target, progress.last
+    kind = str(type(target).__struct_config__.tag)
+    return Sight(target=target, kind=kind, running=progress.running, observed_s=observed_s, observations=observations)
 
 
 def _latest_s(progress: _Progress) -> float:

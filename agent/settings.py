@@ -210,6 +210,17 @@ class Traps(_Strict, frozen=True, kw_only=True):
     """What comes with another one is dropped."""
 
 
+class LocalPage(_Strict, frozen=True, kw_only=True):
+    """What this gateway measures and what is wrong with it, for the person beside it. It only shows."""
+
+    host: Host = "127.0.0.1"
+    """An address of this gateway in the school's network shows it there, too; it is always served on 127.0.0.1."""
+    port: PortNumber = 9712
+    """TCP."""
+    names: Annotated[tuple[Host, ...], Meta(max_length=8)] = ()
+    """Names under which browsers ask for it; without one, by its address. A name that is not here is refused."""
+
+
 class Target(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     name: TargetName
     """What the collector knows it by; unique in this file."""
@@ -359,6 +370,8 @@ class AgentSettings(_Strict, frozen=True, kw_only=True):
     """What kinds of whiteboards say over MQTT."""
     traps: Traps | None = None
     """Where to receive traps; null = nowhere."""
+    page: LocalPage | None = LocalPage()
+    """Where this gateway shows itself; null = nowhere, and `install.sh` cannot see whether an upgrade works."""
     state_dir: str = "state"
     """Holds the spool and the last directives; under systemd, $STATE_DIRECTORY wins."""
     report_interval_s: Seconds = 60.0

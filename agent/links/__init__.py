@@ -36,6 +36,9 @@ Outcome = Acked | Keep | TooLarge | Refused
 
 
 class Link(Protocol):
+    trouble: str
+    """Why the last report was not delivered, for people: names, addresses, certificates; empty where nobody knows."""
+
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:
         """Send one encoded report and wait for the collector's own answer about ``sequences``. Never raises."""
         ...

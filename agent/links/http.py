@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent import dial, http1, tls, urls
+from agent import clock, dial, http1, tls, urls
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import HttpLink
 from classready.codec import MalformedReport, decode_ack
-from classready.observation import Reason
+from classready.observation import Reason, error_text
 from classready.report import REPORT_MAX_BYTES
 from classready.settings import read_secret
 
@@ -51,19 +51,39 @@ class HttpReports:
         self._trust = tls.trusting(settings.ca_file) if url.tls else None
         self._streams: tuple[StreamReader, StreamWriter] | None = None
         self._used_s = 0.0
+        self._ca_file = settings.ca_file
+        self.trouble = ""
 
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:  # noqa: ARG002 - the answer belongs to it
+        self.trouble = ""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return _outcome(await self._exchange(body))
         except TimeoutError:
             return Keep(why="timeout")
         except dial.Unreached as error:
+            self.trouble = error.detail
             return Keep(why="timeout" if error.reason is Reason.TIMEOUT else "disconnected")
-        except ssl.SSLError:
+        except ssl.SSLError as error:
+            self.trouble = await self._refusal(error)
             return Keep(why="tls")
-        except (OSError, http1.NotHttp):
+        except (OSError, http1.NotHttp) as error:
+            self.trouble = error_text(error)
             return Keep(why="disconnected")
+
+    async def _refusal(self, error: ssl.SSLError) -> str:
+        """A clock before the release of this program explains every refused date, and is all there is to mend."""
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return tls.handshake_text(error)
+        if early := clock.too_early():
+            return early
+        with contextlib.suppress(dial.Unreached, OSError):
+            peer = (await dial.resolve(self._url.host, self._url.port, timeout_s=self._timeout_s))[0]
+            public = self._ca_file is None
+            return (
+                await tls.refusal(error, peer, self._url.host, public_store=public, timeout_s=self._timeout_s)
+            ).detail
+        return error_text(error)
 
     def close(self) -> None:
         if self._streams:

@@ -15,6 +15,7 @@ from typing import Any
 import aiomqtt
 import structlog
 
+from agent import clock
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import MqttLink
 from classready import topics
@@ -73,6 +74,7 @@ class MqttReports:
         self._connected = asyncio.Event()
         self._arrived: asyncio.Queue[Ack] = asyncio.Queue()
         self._unread: list[Ack] = []
+        self.trouble = ""
 
     async def keep_connected(self) -> None:
         attempt = 0
@@ -81,7 +83,8 @@ class MqttReports:
             try:
                 await self._stay()
             except (aiomqtt.MqttError, OSError) as error:
-                _log.warning("mqtt_disconnected", error=str(error))
+                self.trouble = (clock.too_early() if self._tls else "") or str(error)
+                _log.warning("mqtt_disconnected", error=self.trouble)
             steady = asyncio.get_running_loop().time() - began_s > STEADY_S
             attempt = 0 if steady else min(attempt + 1, 10)
             await asyncio.sleep(random.uniform(0.1, min(RECONNECT_MAX_S, 2.0**attempt)))  # noqa: S311 - spread only
@@ -114,6 +117,7 @@ class MqttReports:
                 await self._say(client, online=True)
                 self._client = client
                 self._connected.set()
+                self.trouble = ""
                 _log.info("mqtt_connected", host=self._settings.host, port=self._settings.port)
                 async for message in client.messages:
                     self._receive(message.payload)

@@ -187,6 +187,10 @@ class File:
         with self._transaction():
             self._count(name, by)
 
+    def oldest_at(self) -> float | None:
+        row = self._db.execute("SELECT good_wall_s FROM record ORDER BY sequence LIMIT 1").fetchone()
+        return row[0] if row else None
+
     def take(self, lane: Lane, live_since_s: float, limit_bytes: int) -> Batch | None:
         """Return records of a lane that fit into ``limit_bytes`` (at least one): newest live ones, or oldest others."""
         boundary = self._boundary(live_since_s)

@@ -35,6 +35,8 @@ class Statistics(Struct, frozen=True, kw_only=True):
     held_bytes: int
     limit_bytes: int
     degraded: bool
+    oldest_at: float | None
+    """Wall time of the oldest record; None where there is none, or its clock was not known to be right."""
     dropped: dict[str, int]
     rejected: dict[str, int]
 
@@ -206,6 +208,7 @@ class Store:
             held_bytes=sum(file.held_bytes for file in self._files()),
             limit_bytes=self._settings.max_bytes,
             degraded=self.degraded,
+            oldest_at=next((self._try(file, File.oldest_at, None) for file in self._files()), None),
             dropped=dropped,
             rejected=rejected,
         )

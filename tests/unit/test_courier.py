@@ -31,6 +31,8 @@ SETTINGS = AgentSettings(
 class Collector:
     """A link to a collector that answers each report by ``answer(report, records)``, or commits everything."""
 
+    trouble = "as the link says"
+
     def __init__(self, answer=None):
         self.answer = answer or (lambda _: None)
         self.reports = []

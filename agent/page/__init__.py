@@ -1,0 +1,64 @@
+"""The agent's own page, for the person beside the gateway: read-only, on loopback, and in the LAN only where asked for.
+
+``/`` shows what is measured and what is wrong, ``/healthz`` tells the installer how the agent is.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+from agent.page import html
+from agent.page.answerer import Answerer, Page, Response
+from agent.page.look import Running, health, look
+from agent.settings import LocalPage
+from agent.words import Language
+from classready.codec import encode
+from classready.hosts import is_loopback
+
+__all__ = ["Running", "keep_serving"]
+
+LOOPBACK = "127.0.0.1"
+SPOOL_PATIENCE_S = 5.0
+"""A disk that hangs must not look like a page that hangs."""
+
+
+async def keep_serving(listen: LocalPage, running: Running) -> None:
+    """Serve until cancelled, on loopback in any case: the installer asks there."""
+    pages: dict[str, Page] = {
+        "/": partial(_front, running),
+        "/page.css": _style,
+        "/healthz": partial(_healthz, running),
+    }
+    answerer = Answerer(pages, listen.names)
+    hosts = [listen.host] if is_loopback(listen.host) or listen.host == "0.0.0.0" else [LOOPBACK, listen.host]  # noqa: S104
+    async with asyncio.TaskGroup() as group:
+        for host in hosts:
+            group.create_task(answerer.serve(host, listen.port), name=f"page {host}")
+
+
+async def _front(running: Running, query: Mapping[str, str]) -> Response:
+    try:
+        async with asyncio.timeout(SPOOL_PATIENCE_S):
+            found = await look(running)
+    except TimeoutError:
+        return _stuck()
+    language: Language = "en" if query.get("lang") == "en" else "zh"
+    text = html.render(found, running.settings, str(running.path), language)
+    return Response(200, text.encode(), "text/html; charset=utf-8")
+
+
+async def _style(_query: Mapping[str, str]) -> Response:
+    return Response(200, html.STYLE.encode(), "text/css; charset=utf-8")
+
+
+async def _healthz(running: Running, _query: Mapping[str, str]) -> Response:
+    try:
+        async with asyncio.timeout(SPOOL_PATIENCE_S):
+            found = await health(running)
+    except TimeoutError:
+        return _stuck()
+    return Response(200, encode(found) + b"\n", "application/json")
+
+
+def _stuck() -> Response:
+    return Response(503, b"the spool does not answer: does the disk hang?\n")
