@@ -29,7 +29,9 @@ METRICS: dict[str, Metric] = {
     "classready_agent_records_rejected_total": Metric("counter", "Records the collector will not have.", ("reason",)),
     "classready_agent_spool_records": Metric("gauge", "Records that the collector has not acknowledged yet."),
     "classready_agent_spool_bytes": Metric("gauge", "Size of the records in the spool."),
-    "classready_agent_spool_limit_bytes": Metric("gauge", "Size beyond which the oldest records are dropped."),
+    "classready_agent_spool_limit_bytes": Metric(
+        "gauge", "Most that the spool may take of the disk; the oldest records are dropped for it."
+    ),
     "classready_agent_spool_degraded": Metric("gauge", "1 while the spool lives in memory only."),
     "classready_agent_publish_total": Metric("counter", "Reports sent, by what became of them.", ("result",)),
     "classready_agent_last_app_ack_timestamp_seconds": Metric("gauge", "Wall time of the collector's last answer."),

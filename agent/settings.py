@@ -79,7 +79,7 @@ class SpoolSettings(_Strict, frozen=True, kw_only=True):
     """Bounds of the spool; what exceeds them is dropped oldest first, and counted."""
 
     max_bytes: Annotated[int, Meta(ge=262_144, le=2**33)] = 64 * 2**20
-    """Room for records that wait, in bytes on the disk."""
+    """Most that the spool may take of the disk, its log included. Where the disk gives less, that is the bound."""
     max_age_days: Annotated[float, Meta(gt=0, le=366)] = 30.0
     """Records older than this are dropped."""
 

@@ -55,7 +55,8 @@ class Spool:
         self.appended.set()
 
     async def take(self, lane: Lane, now_s: float, limit_bytes: int) -> Batch | None:
-        return await self._call(lambda: self._store.take(lane, now_s, limit_bytes))
+        """Take records to be sent; until they are settled, or others taken, no bound pushes them out."""
+        return await self._call(lambda: self._store.send(lane, now_s, limit_bytes))
 
     async def heartbeat(self) -> Batch:
         return await self._call(self._store.heartbeat)

@@ -1,6 +1,7 @@
 """One database of records, on disk or in memory: it numbers, bounds and hands them out, and lets them go."""
 
 import contextlib
+import errno
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from agent.spool.room import LEAST_BYTES, Room
 from classready.codec import encode
 from classready.report import Record, Rejected
 
@@ -21,6 +23,13 @@ APPLICATION_ID = 0x636C7273
 
 ROW_OVERHEAD_BYTES = 32
 ASIDE_MAX_ROWS = 500
+ASIDE_PART = 8
+"""What was set aside for people may take one part of so many of the room."""
+CHUNK_ROWS = 256
+"""Most that one transaction deletes, so that the log stays short."""
+NOTHING = (0, 0)
+SPARE_PAGES = 4
+"""What an append may need beyond its rows: splits of the table's and the index's pages."""
 BUSY_S = 5.0
 COMPANIONS = ("", "-wal", "-shm")
 """The database, its log and the log's index: SQLite holds all three open, and finds them by name at the next start."""
@@ -46,6 +55,11 @@ _PASSING = frozenset(
 
 _UNREADABLE = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 """Errors of the disk, but of what lies there already: another file lies elsewhere."""
+
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+"""The second comes of a quota, and of any other error than ENOSPC. (SQLite's os_unix.c)"""
+
+_Row = tuple[int, float | None, bytes]
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -82,8 +96,11 @@ class NotASpoolError(sqlite3.DatabaseError):
 class File:
     """One database, on disk or in memory. Every method is one transaction and may raise any of ``FAULTS``."""
 
-    def __init__(self, path: str, max_bytes: int, max_age_s: float, full_reason: str, *, check: bool = False) -> None:
-        self._path, self._max_bytes, self._max_age_s, self._full_reason = path, max_bytes, max_age_s, full_reason
+    def __init__(
+        self, path: str, max_bytes: int, max_age_s: float, room: Room | None = None, *, check: bool = False
+    ) -> None:
+        """``room``: how much of the disk it may take; None in memory, where there is only ``max_bytes`` of records."""
+        self._path, self._max_bytes, self._max_age_s, self._room = path, max_bytes, max_age_s, room
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
         try:
             self._prepare(check=check)
@@ -91,13 +108,19 @@ class File:
             self._db.close()
             raise
         self._recent: deque[tuple[float, int]] = deque()
+        self.on_its_way = NOTHING
+        """First and last sequence of what was taken to be sent, and is not settled yet."""
         self.last_sequence = self._last_sequence()
         self._live_from = self.last_sequence + 1
         self._places = _places(path)
 
     def _prepare(self, *, check: bool) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 1048576", "cache_size = -512"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -512"):
             self._db.execute(f"PRAGMA {pragma}")
+        self._page_bytes = int(str(self._one("PRAGMA page_size")))
+        if self._room is not None:
+            self._db.execute(f"PRAGMA journal_size_limit = {self._room.log_bytes}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {self._room.log_bytes * 3 // 4 // self._page_bytes - 4}")
         if check and (found := self._one("PRAGMA quick_check(1)")) != "ok":
             raise NotASpoolError(str(found))
         if self._one("SELECT count(*) FROM sqlite_schema") == 0:
@@ -135,34 +158,88 @@ class File:
             raise
 
     def append(self, records: Sequence[Record]) -> None:
-        """Number and keep ``records``, then push the oldest out until the bounds hold again."""
-        with self._transaction():
-            if self._last_sequence() != self.last_sequence:
-                raise NotASpoolError("it no longer knows its last sequence")
-            first = self.last_sequence + 1
-            rows = [_row(first + i, record) for i, record in enumerate(records)]
-            self._db.executemany("INSERT INTO record VALUES (?, ?, ?)", rows)
-            self._add(len(rows), sum(len(body) for _, _, body in rows))
-            self._drop_excess()
-            self._drop_expired(max((wall for _, wall, _ in rows if wall is not None), default=None))
-        self.last_sequence += len(rows)
-        if rows:
-            self._recent.append((records[0].monotonic_s, first))
+        """Number and keep ``records``, and push the oldest out where the bounds or the disk leave them no room.
+
+        Raises:
+            OSError: the disk leaves so little that memory holds more.
+        """
+        try:
+            self._append(records)
+        except sqlite3.OperationalError as error:
+            if self._room is None or error.sqlite_errorcode not in _NO_ROOM:
+                raise
+            self._db.execute("PRAGMA wal_checkpoint(RESTART)")
+            with self._room.not_growing():
+                self._append(records)
+
+    def _append(self, records: Sequence[Record]) -> None:
+        last = self.last_sequence + len(records)
+        rows = [_row(self.last_sequence + 1 + i, record) for i, record in enumerate(records)]
+        limit_bytes = self._room.database_bytes() if self._room else 0
+        done = False
+        while not done:
+            with self._transaction():
+                if self._last_sequence() != self.last_sequence:
+                    raise NotASpoolError("it no longer knows its last sequence")
+                if done := self._make_room(rows, limit_bytes):
+                    self._insert(rows, last)
+        if records:
+            self._recent.append((records[0].monotonic_s, self.last_sequence + 1))
+        self.last_sequence = last
+
+    def _insert(self, rows: list[_Row], last: int) -> None:
+        self._db.executemany("INSERT INTO record VALUES (?, ?, ?)", rows)
+        if not rows:
+            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'record'", [last])
+        self._add(len(rows), sum(len(body) for _, _, body in rows))
+        self._drop_expired(max((wall for _, wall, _ in rows if wall is not None), default=None))
 
     def _add(self, count: int, body_bytes: int) -> None:
         self.held_count += count
         self.held_bytes += body_bytes + count * ROW_OVERHEAD_BYTES
 
-    def _drop_excess(self) -> None:
-        excess = self.held_bytes - self._max_bytes
-        if excess <= 0:
-            return
+    def _make_room(self, rows: list[_Row], limit_bytes: int) -> bool:
+        """Drop the oldest, at most ``CHUNK_ROWS``, the first of ``rows`` being the last of them; say whether all fit.
+
+        Raises:
+            OSError: the disk leaves less than memory would.
+        """
+        excess_bytes, reason = self._excess(rows, limit_bytes)
+        if excess_bytes <= 0:
+            return True
+        if reason == "disk_full" and self._room is not None and limit_bytes < LEAST_BYTES:
+            raise OSError(errno.ENOSPC, "no room for records")
+        self._count(f"dropped.{reason}", self._drop_oldest(excess_bytes) or _leave_out(rows, excess_bytes))
+        return not rows or self._excess(rows, limit_bytes)[0] <= 0
+
+    def _excess(self, rows: list[_Row], limit_bytes: int) -> tuple[int, str]:
+        """Return by how much ``rows`` exceed a bound, and which."""
+        more_bytes = sum(len(body) + ROW_OVERHEAD_BYTES for _, _, body in rows)
+        excess_bytes = self.held_bytes + more_bytes - self._max_bytes
+        if self._room is None:
+            return excess_bytes, "disk_full"
+        # Pages, not rows: they alone say what the disk holds, half empty ones and what was set aside included.
+        used_pages = int(str(self._one("PRAGMA page_count"))) - int(str(self._one("PRAGMA freelist_count")))
+        pages = used_pages + SPARE_PAGES + sum(self._pages(body) for _, _, body in rows)
+        over_bytes = int(pages * self._page_bytes) - limit_bytes
+        reason = "disk_full" if over_bytes > excess_bytes and limit_bytes < self._room.most_bytes else "spool_full"
+        return max(excess_bytes, over_bytes), reason
+
+    def _pages(self, body: bytes) -> float:
+        """Return how many pages a row takes: a long one has its end on pages of its own."""
+        pages = (len(body) + ROW_OVERHEAD_BYTES) / self._page_bytes
+        return pages if pages < 1 / 4 else pages + 1
+
+    def _drop_oldest(self, excess_bytes: int) -> int:
+        """Delete the oldest records, but not what is on its way: that may be stored, and would be called lost."""
+        query = "SELECT sequence, length(body) FROM record WHERE sequence NOT BETWEEN ? AND ? ORDER BY sequence LIMIT ?"
         last = 0
-        for last, size in self._db.execute("SELECT sequence, length(body) FROM record ORDER BY sequence"):  # noqa: B007
-            excess -= size + ROW_OVERHEAD_BYTES
-            if excess <= 0:
+        for last, size in self._db.execute(query, [*self.on_its_way, CHUNK_ROWS]).fetchall():  # noqa: B007
+            excess_bytes -= size + ROW_OVERHEAD_BYTES
+            if excess_bytes <= 0:
                 break
-        self._count(f"dropped.{self._full_reason}", self._delete(1, last))
+        first_sent, last_sent = self.on_its_way
+        return self._delete(1, min(last, first_sent - 1)) + self._delete(last_sent + 1, last)
 
     def _drop_expired(self, now_s: float | None) -> None:
         """Drop by age where both now and the record's wall time are known to be good; a wrong clock drops nothing."""
@@ -172,9 +249,11 @@ class File:
         if row := self._db.execute(query, [now_s - self._max_age_s]).fetchone():
             self._count("dropped.spool_age", self._delete(1, row[0]))
 
-    def _delete(self, first: int, last: int) -> int:
-        query = "DELETE FROM record WHERE sequence BETWEEN ? AND ? RETURNING length(body)"
-        sizes = [size for (size,) in self._db.execute(query, [first, last])]
+    def _delete(self, first: int, last: int, most_count: int = CHUNK_ROWS) -> int:
+        """Delete the first records of a range; return how many there were."""
+        chosen = "SELECT sequence FROM record WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?"
+        query = f"DELETE FROM record WHERE sequence IN ({chosen}) RETURNING length(body)"  # noqa: S608 - ours
+        sizes = [size for (size,) in self._db.execute(query, [first, last, most_count])]
         self._add(-len(sizes), -sum(sizes))
         return len(sizes)
 
@@ -223,13 +302,18 @@ class File:
 
     def settle(self, committed: Sequence[tuple[int, int]], rejected: Sequence[Rejected]) -> None:
         """Delete what is durable at the collector, and set aside what it will never accept."""
-        with self._transaction():
-            last = self._last_sequence()
-            for first, until in committed:
-                self._delete(max(first, 1), min(until, last))
-            for refusal in rejected:
-                if 1 <= refusal.sequence <= last:
+        last = self._last_sequence()
+        ranges = [(max(first, 1), min(until, last)) for first, until in committed]
+        refusals = [refusal for refusal in rejected if 1 <= refusal.sequence <= last]
+        left_count = 0
+        while left_count == 0:
+            left_count = CHUNK_ROWS
+            with self._transaction():
+                for first, until in ranges:
+                    left_count -= self._delete(first, until, left_count)
+                for refusal in refusals:
                     self._set_aside(refusal.sequence, refusal.reason[:40], "rejected")
+        self.on_its_way = NOTHING
 
     def set_aside(self, sequence: int, reason: str) -> None:
         """Take a record out of the way that no report gets through; the collector hears of it as dropped."""
@@ -240,8 +324,12 @@ class File:
         query = "INSERT OR IGNORE INTO aside SELECT sequence, ?, body FROM record WHERE sequence = ?"
         self._db.execute(query, [reason, sequence])
         self._count(f"{group}.{reason}", self._delete(sequence, sequence))
-        oldest_kept = "SELECT sequence FROM aside ORDER BY sequence DESC LIMIT 1 OFFSET ?"
-        self._db.execute(f"DELETE FROM aside WHERE sequence <= ({oldest_kept})", [ASIDE_MAX_ROWS])  # noqa: S608
+        held = "SELECT sequence, sum(length(body)) OVER newest AS bytes, count(*) OVER newest AS rows FROM aside"
+        oldest = (
+            f"SELECT max(sequence) FROM ({held} WINDOW newest AS (ORDER BY sequence DESC)) WHERE bytes > ? OR rows > ?"  # noqa: S608
+        )
+        most = [max(self._max_bytes, LEAST_BYTES) // ASIDE_PART, ASIDE_MAX_ROWS]
+        self._db.execute(f"DELETE FROM aside WHERE sequence <= ({oldest})", most)  # noqa: S608 - ours
 
     def is_moved(self) -> bool:
         """Say whether the files are no longer where they were opened: what is written now ends with the process."""
@@ -256,9 +344,17 @@ class File:
         self._db.close()
 
 
-def _row(sequence: int, record: Record) -> tuple[int, float | None, bytes]:
+def _row(sequence: int, record: Record) -> _Row:
     body = encode(msgspec.structs.replace(record, sequence=sequence))
     return sequence, record.wall_s if record.clock_quality == "good" else None, body
+
+
+def _leave_out(rows: list[_Row], excess_bytes: int) -> int:
+    """Take the first of ``rows`` away; return how many."""
+    before = len(rows)
+    while rows and excess_bytes > 0:
+        excess_bytes -= len(rows.pop(0)[2]) + ROW_OVERHEAD_BYTES
+    return before - len(rows)
 
 
 def _places(path: str) -> dict[str, tuple[int, int]]:

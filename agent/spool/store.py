@@ -13,7 +13,8 @@ import structlog
 from msgspec import Struct
 
 from agent.settings import SpoolSettings
-from agent.spool.file import COMPANIONS, FAULTS, Batch, File, Lane, is_broken
+from agent.spool.file import COMPANIONS, FAULTS, NOTHING, Batch, File, Lane, is_broken
+from agent.spool.room import Room
 from classready.report import Record
 
 T = TypeVar("T")
@@ -98,7 +99,8 @@ class Store:
 
     def _file(self, *, check: bool = False) -> File:
         max_age_s = self._settings.max_age_days * 86_400
-        return File(str(self._path), self._settings.max_bytes, max_age_s, "spool_full", check=check)
+        room = Room(self._path, self._settings.max_bytes)
+        return File(str(self._path), self._settings.max_bytes, max_age_s, room, check=check)
 
     def _put_back(self, disk: File) -> File:
         """Write what was deleted or moved away under us anew: through the open file all of it can still be read."""
@@ -162,7 +164,7 @@ class Store:
 
     def _in_memory(self) -> File:
         if self._memory is None:
-            self._memory = File(":memory:", MEMORY_MAX_BYTES, float("inf"), "disk_full")
+            self._memory = File(":memory:", MEMORY_MAX_BYTES, float("inf"))
         return self._memory
 
     def _files(self) -> list[File]:
@@ -181,6 +183,14 @@ class Store:
             if batch:
                 return msgspec.structs.replace(batch, held_count=self._held_count())
         return None
+
+    def send(self, lane: Lane, now_s: float, limit_bytes: int) -> Batch | None:
+        """Take what is then on its way."""
+        batch = self.take(lane, now_s, limit_bytes)
+        for file in self._files():
+            is_here = batch is not None and batch.spool_id == file.spool_id
+            file.on_its_way = (batch.sequences[0], batch.sequences[-1]) if batch and is_here else NOTHING
+        return batch
 
     def heartbeat(self) -> Batch:
         batch = self._try(self._disk, File.heartbeat, None) if self._disk else None

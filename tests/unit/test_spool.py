@@ -4,17 +4,21 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import tempfile
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from agent.settings import SpoolSettings
 from agent.spool import FILE_NAME, Spool, SpoolInUseError
+from agent.spool.store import Store
 from classready.report import Record, Rejected
 from tests.support.records import ping_record
 
 LIVE_S = 10.0
 SETTINGS = SpoolSettings()
+SHM = Path("/dev/shm")
 
 
 @contextlib.asynccontextmanager
@@ -176,14 +180,22 @@ async def test_without_a_directory_records_live_in_memory(tmp_path):
         assert len([n for s in await drain(spool) for n in s]) == held.held_count
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MB; needs root."""
+@contextlib.contextmanager
+def small_disk_of(tmp_path, size):
+    """A file system of that size; needs root."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    with small_disk_of(tmp_path, "1m") as folder:
+        yield folder
 
 
 @pytest.mark.netns
@@ -210,3 +222,78 @@ async def test_a_full_disk_heals_by_itself(small_disk, monkeypatch):
         sent = [n for s in await drain(spool) for n in s]
         assert len(sent) == held.held_count
         assert (await spool.heartbeat()).spool_id == disk
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in folder.iterdir() if path.name != "ballast")
+
+
+def fill(store, folder, *, appends=300):
+    """Append far more than there is room for; return how many, and the most that lay on the disk."""
+    most_bytes = 0
+    for second in range(appends):
+        store.append([ping_record(monotonic_s=float(second), detail="x" * 150) for _ in range(20)])
+        most_bytes = max(most_bytes, size_of(folder))
+    return 20 * appends, most_bytes
+
+
+def send_all(store):
+    sent = []
+    for lane in ("live", "backlog"):
+        while batch := store.take(lane, 1_000.0, 60_000):
+            assert store.on(
+                batch.spool_id, lambda file, batch=batch: file.settle([(n, n) for n in batch.sequences], ())
+            )
+            sent += batch.sequences
+    return sent
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("size", ["1m", "2m", "3m", "4m"])
+def test_a_partition_smaller_than_the_bound(tmp_path, size):
+    """The spool takes what there is, keeps the newest on the disk, declares the rest exactly, and is never degraded."""
+    with small_disk_of(tmp_path, size) as folder:
+        store = Store(folder, SETTINGS, LIVE_S)
+        made, _ = fill(store, folder, appends=100 * (1 + int(size[0])))
+        held = store.statistics()
+        assert not held.degraded
+        assert held.held_bytes > int(size[0]) * 2**19
+        assert set(held.dropped) == {"disk_full"}
+        assert held.held_count + held.dropped["disk_full"] == made
+        store.close()
+        store = Store(folder, SETTINGS, LIVE_S)
+        assert store.statistics() == held
+        assert sorted(send_all(store)) == list(range(made - held.held_count + 1, made + 1))
+        store.close()
+
+
+@pytest.mark.parametrize("max_bytes", [262_144, 1_000_000])
+def test_the_bound_is_one_of_the_disk(max_bytes):
+    """Database, log and index together stay below ``max_bytes``, with large records that were set aside, too."""
+    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
+        folder = Path(name)
+        store = Store(folder, SpoolSettings(max_bytes=max_bytes), LIVE_S)
+        made, most_bytes = fill(store, folder)
+        for _ in range(100):
+            store.append([ping_record(detail="x" * 200)] * 5)
+            batch = store.take("live", 1_000.0, 10**6) or store.take("backlog", 1_000.0, 10**6)
+            store.on(batch.spool_id, lambda file, batch=batch: file.set_aside(batch.sequences[-1], "refused"))
+            made, most_bytes = made + 5, max(most_bytes, size_of(folder))
+        held = store.statistics()
+        assert most_bytes <= max_bytes
+        assert held.held_count + sum(held.dropped.values()) == made
+        assert held.held_bytes > max_bytes / 4
+        store.close()
+
+
+async def test_what_is_on_its_way_is_not_called_lost(tmp_path):
+    """The collector may have stored it: the oldest after it are dropped instead, and the declaration stays exact."""
+    async with opened(tmp_path, msgspec.structs.replace(SETTINGS, max_bytes=20_000)) as spool:
+        await spool.append([ping_record() for _ in range(20)])
+        batch = await spool.take("backlog", 1_000.0, 4_000)
+        for _ in range(10):
+            await spool.append([ping_record() for _ in range(20)])
+        assert await spool.settle(batch.spool_id, [(batch.sequences[0], batch.sequences[-1])])
+        held = await spool.statistics()
+        assert batch.sequences[0] == 1
+        assert len(batch.sequences) + held.held_count + held.dropped["spool_full"] == 220

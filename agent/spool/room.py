@@ -1,0 +1,57 @@
+"""How much of a disk the spool may take: what the settings allow or what the disk gives, whichever is less."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+INDEX_BYTES = 32 * 1024
+"""What SQLite takes for the index of its log, whatever the log's size. (www.sqlite.org/walformat.html, section 2)"""
+LOG_BYTES = (64 * 1024, 1024 * 1024)
+"""Least and most. SQLite's own bound is 4 MB: more than the whole partition of a small box."""
+LEAST_BYTES = 256 * 1024
+"""With less than this on the disk memory holds more. It is also the least that the settings allow."""
+GROW_AGAIN_S = 10.0
+
+
+class Room:
+    """Of the database at ``path``, its log and the log's index; together they stay within ``max_bytes``."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._path = path
+        disk = os.statvfs(path.parent)
+        share_bytes = min(max_bytes // 4, disk.f_blocks * disk.f_frsize // 16)
+        self.log_bytes = min(max(share_bytes, LOG_BYTES[0]), LOG_BYTES[1])
+        self.most_bytes = max(max_bytes, LEAST_BYTES) - self.log_bytes - INDEX_BYTES
+        self._grow_at_s = 0.0
+
+    def database_bytes(self) -> int:
+        """Return how large the database may become now; what it has, nobody else can take from it.
+
+        The log gets its share first: it must still be written when the disk is full, or nothing can be deleted, and
+        emptied, or it only grows. Once it has its size it is written in place.
+        """
+        owned_bytes = _owned_bytes(self._path)
+        if time.monotonic() < self._grow_at_s:
+            return min(self.most_bytes, owned_bytes)
+        disk = os.statvfs(self._path.parent)
+        log_needs_bytes = 2 * self.log_bytes - _owned_bytes(Path(f"{self._path}-wal"))  # twice: a long transaction
+        free_bytes = disk.f_bavail * disk.f_frsize - max(0, log_needs_bytes)
+        return min(self.most_bytes, owned_bytes + max(0, free_bytes))
+
+    @contextlib.contextmanager
+    def not_growing(self) -> Iterator[None]:
+        """Do without more room, and for a while if that goes well: a quota gives none, and statvfs(3) does not know."""
+        self._grow_at_s = time.monotonic() + GROW_AGAIN_S
+        try:
+            yield
+        except BaseException:
+            self._grow_at_s = 0.0
+            raise
+
+
+def _owned_bytes(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_blocks * 512  # stat(2): blocks of 512 bytes, whatever the file system's are
+    return 0
