@@ -143,9 +143,9 @@ def _switches(common: Shared) -> Iterator[Finding]:
     """A switch that serves no judged room any more is nobody's trouble: there is no finding."""
     readings = common.school.state.switches.values()
     bad = {reading: _unreachable(common, reading) for reading in readings}
-    roots = {r: _explained_by(common, r, bad) for r in readings} if "yes" in bad.values() else {}
+    roots = {reading: _explained_by(common, reading, bad) for reading in readings}
     for reading in readings:
-        explained = [r for r, root in roots.items() if root is not None and root == reading.switch]
+        explained = [r for r, root in roots.items() if root == reading.switch]
         through = {reading.switch, *(r.switch for r in explained if r.gateway == reading.gateway)}
         rooms = [room for room in _judged(common, reading.gateway) if switch_of(common.school, room) in through]
         if rooms:
@@ -157,7 +157,7 @@ def _switches(common: Shared) -> Iterator[Finding]:
                 evidence_at=reading.observed_at,
                 late=reading.late,
                 classrooms=tuple(rooms),
-                explained=roots.get(reading) is not None,
+                explained=roots[reading] is not None,
             )
 
 

@@ -43,6 +43,7 @@ def finding(
         pytest.param(alert(bad_streak=2), finding("yes", late=True), False, False, None, id="late: no"),
         pytest.param(alert(bad_streak=2), finding("yes"), True, True, None, id="opens untold"),
         pytest.param(UNTOLD, finding("yes", at=5.0), False, True, True, id="told when observing ends"),
+        pytest.param(UNTOLD, finding("yes"), True, True, None, id="still observing: silence"),
         pytest.param(OPEN, finding("yes"), False, True, None, id="still bad: silence"),
         pytest.param(OPEN, finding("unknown"), False, True, None, id="unknown holds"),
         pytest.param(OPEN, finding("no"), False, True, None, id="first good: not yet"),
@@ -279,6 +280,77 @@ def test_what_is_counted(before: AlertState, seen: Finding, bad_streak: int, goo
     """Evidence once; what another rule decides also where it turns without a newer date."""
     after, _ = decide(before, seen, 10.0, POLICY, observing=True)
     assert (after.bad_streak, after.good_streak) == (bad_streak, good_streak)
+
+
+GROUP, TRUNK = Subject("gateway", GATEWAY), Subject("segment", GATEWAY, "sw1:uplink")
+
+
+@pytest.mark.parametrize(
+    ("subject", "cause", "raise_after", "clear_after"),
+    [
+        pytest.param(SUBJECT, Cause.PORT_DOWN, 3, 2, id="a port: three readings, and two"),
+        pytest.param(SUBJECT, Cause.SEGMENT_BELOW_REQUIRED, 1, 1, id="the way to a room: two of three tests were bad"),
+        pytest.param(TRUNK, Cause.SEGMENT_BELOW_REQUIRED, 3, 2, id="a trunk: three readings of its speed"),
+        pytest.param(SUBJECT, Cause.DEVICE_OFFLINE, 3, 2, id="one board: it may be a stray reading"),
+        pytest.param(GROUP, Cause.DEVICE_OFFLINE, 1, 1, id="several boards at once are none"),
+        pytest.param(GROUP, Cause.GATEWAY_SILENT, 1, 1, id="silence of three intervals"),
+        pytest.param(Subject("uplink", GATEWAY), LINE, 1, 1, id="a line"),
+        pytest.param(Subject("exit", name="metro"), Cause.EXIT_BELOW_REQUIRED, 1, 1, id="an exit"),
+        pytest.param(Subject("switch", GATEWAY, "sw1"), Cause.SWITCH_UNREACHABLE, 3, 2, id="a switch"),
+    ],
+)
+def test_how_often_it_must_be_seen(subject: Subject, cause: Cause, raise_after: int, clear_after: int) -> None:
+    """A rule that has waited already is not waited for again."""
+    now, state = AlertState(subject=subject, cause=cause), []
+    for n, bad in enumerate(["yes"] * 5 + ["no"] * 5):
+        seen = replace(finding(bad, cause=cause, at=10.0 + n), subject=subject)  # type: ignore[arg-type]
+        now, _ = decide(now, seen, 100.0, POLICY, observing=False)
+        state.append(now.opened_at is not None)
+    assert (state.index(True) + 1, state.index(False, raise_after) - 4) == (raise_after, clear_after)
+
+
+@pytest.mark.parametrize(
+    ("bad_streak", "now", "opens"),
+    [
+        pytest.param(2, 219.0, False, id="a moment too early"),
+        pytest.param(2, 220.0, True, id="two minutes after it was missed first"),
+        pytest.param(1, 900.0, False, id="seen twice"),
+    ],
+)
+def test_a_platform_is_missed_for_a_while_and_by_several_looks(bad_streak: int, now: float, *, opens: bool) -> None:
+    """It may be gone for a minute, at noon each day."""
+    missed = Cause.PLATFORM_UNREACHABLE
+    before = alert(cause=missed, bad_streak=bad_streak, bad_since=100.0)
+    policy = replace(POLICY, platform_hold_s=120.0)
+    after, told = decide(before, finding("yes", cause=missed, at=now), now, policy, observing=False)
+    assert (after.opened_at is not None, told) == (opens, True if opens else None)
+
+
+@pytest.mark.parametrize(
+    ("known", "of_subject", "at_", "since"),
+    [(1.0, 2.0, 6.0, 1.0), (None, 2.0, 6.0, 2.0), (None, None, 6.0, 6.0), (None, None, None, 10.0)],
+)
+def test_since_when_it_is_bad(known: float | None, of_subject: float | None, at_: float | None, since: float) -> None:
+    """As known; else as its subject remembers, by its evidence, or from now on."""
+    before = AlertState(subject=SUBJECT, cause=LINE, bad_since=known)
+    after, _ = decide(before, finding("yes", cause=LINE, at=at_, since=of_subject), 10.0, POLICY, observing=False)  # type: ignore[arg-type]
+    assert after.bad_since == since
+
+
+def test_what_was_open_before_it_is_told_is_still_so() -> None:
+    """It opened while nobody was to be told, or another office had it; what opens now does not go on."""
+    silent = Story(policy=replace(POLICY, observation_school_days=1)).all_well()
+    for _ in range(4):
+        silent.later(60).heard().room_well("r1", 10)
+    assert silent.told(AlertChange) == []
+    silent.later(2 * 86_400).heard().room_well("r1", 10)
+    silent.event(RosterChanged(roster=roster(office="511403"), hours=silent.school.hours))
+    known = [(change.change, change.office, change.still) for change in silent.told(AlertChange)]
+    assert known == [("opened", "511402", True), ("closed", "511402", False), ("opened", "511403", True)]
+    loud = Story().all_well()
+    for _ in range(4):
+        loud.later(60).heard().room_well("r1", 10)
+    assert [(change.change, change.still) for change in loud.told(AlertChange)] == [("opened", False)]
 
 
 def test_what_was_told_is_not_told_again() -> None:
