@@ -49,7 +49,7 @@ from collector.store import incidents, objections, records
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
 from collector.store.records import Counts, Page, Wanted
 from collector.store.states import NewerStoreError
-from collector.store.transaction import reading
+from collector.store.transaction import StoreAwayError, reading
 from collector.text import Language, Names
 from collector.views import Bureau, Incidents, Kept, Objections, Records
 from collector.views.bureau import Rows
@@ -86,7 +86,7 @@ WAL_RESET_BUG = Gauge(
     "classready_collector_sqlite_wal_reset_bug", "1 if this SQLite can lose commits when two connections write."
 )
 
-EXPECTED_FAILURES = (OSError, DBAPIError, NewerStoreError, CommitFailedError)
+EXPECTED_FAILURES = (OSError, DBAPIError, StoreAwayError, NewerStoreError, CommitFailedError)
 """What an operator can mend: a port that is taken, a disk that is full, a store of a newer release."""
 
 _log = structlog.get_logger()

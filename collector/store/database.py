@@ -6,7 +6,9 @@ WAL-reset bug, sqlite.org/wal.html): so nobody but the one writer may, and reade
 PostgreSQL: a server that goes away and comes back is an ordinary thing, and no restart of ours (``transaction``).
 """
 
+import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +16,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, NullPool, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from classready.units import MBYTE
+from collector.store.transaction import StoreAwayError, plain
 
 BUSY_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 10.0
@@ -75,8 +80,26 @@ class Store(NamedTuple):
 
 
 async def open_store(url: URL, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Store:
-    """Open the store for the one process that writes, tables brought up to date."""
-    return Store(await _open_writer(url, answer_timeout_s), _open_reader(url, answer_timeout_s))
+    """Open the store for the one process that writes, tables brought up to date.
+
+    Raises:
+        StoreAwayError: the disk or the server does not let us; the words are for whoever runs the machine.
+    """
+    try:
+        return Store(await _open_writer(url, answer_timeout_s), _open_reader(url, answer_timeout_s))
+    except (DBAPIError, OSError) as error:
+        raise StoreAwayError(_why_not_opened(url, error)) from error
+
+
+def _why_not_opened(url: URL, error: Exception) -> str:
+    """What cannot be opened, why, and what that means: agents keep what nobody acknowledges."""
+    waits = "Until then nothing is acknowledged, and the agents keep what they have."
+    if url.get_backend_name() != "sqlite":
+        where = url.set(query={}).render_as_string(hide_password=True)
+        return f"the store {where} cannot be opened: {plain(error)}. {waits}"
+    file = Path(str(url.database))
+    free_mb = shutil.disk_usage(file.parent).free // MBYTE
+    return f"the store {file} cannot be opened: {plain(error)} ({free_mb} MB are free on its disk). {waits}"
 
 
 async def close_store(store: Store) -> None:
@@ -90,8 +113,12 @@ async def _open_writer(url: URL, answer_timeout_s: float) -> AsyncEngine:
         return create_async_engine(url, pool_size=1, max_overflow=0, **_of_a_server(answer_timeout_s))
     writer = create_async_engine(url, pool_size=1, max_overflow=0)
     event.listen(writer.sync_engine, "connect", _prepare_writer)
-    async with writer.begin() as connection:
-        await connection.run_sync(upgrade)
+    try:
+        async with writer.begin() as connection:
+            await connection.run_sync(upgrade)
+    except BaseException:
+        await writer.dispose()
+        raise
     return writer
 
 
@@ -137,7 +164,13 @@ def sqlite_has_wal_reset_bug() -> bool:
 
 
 def _prepare_writer(connection: Any, _record: object) -> None:
-    _pragmas(connection, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}")
+    try:
+        _pragmas(
+            connection, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"
+        )
+    except BaseException:
+        connection.close()  # nobody else has it yet, and its thread would hold the file open
+        raise
 
 
 def _prepare_reader(connection: Any, _record: object) -> None:
@@ -145,10 +178,9 @@ def _prepare_reader(connection: Any, _record: object) -> None:
 
 
 def _pragmas(connection: Any, *settings: str) -> None:
-    cursor = connection.cursor()
-    for setting in settings:
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
+    with closing(connection.cursor()) as cursor:
+        for setting in settings:
+            cursor.execute(f"PRAGMA {setting}")
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

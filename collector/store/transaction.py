@@ -47,7 +47,7 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except Exception as error:
         if not _is_away(error):
             raise
-        raise StoreAwayError(_plain(error)) from error
+        raise StoreAwayError(plain(error)) from error
 
 
 @asynccontextmanager
@@ -115,7 +115,7 @@ def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """In one line, without the statement: what an operator can read, and without what was written."""
     text_of = str(error.orig if isinstance(error, DBAPIError) else error)
     return text_of.partition("\n")[0] or type(error).__name__

@@ -8,10 +8,14 @@ import subprocess
 import time
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from collector.store import lives
+from collector.store.database import open_store
+from collector.store.transaction import StoreAwayError
 from tests.support.collecting import NOW, Collector, body, opened, pings, wait_until
+from tests.support.mosquitto import free_port
 from tests.support.stores import choose, sqlite_in
 
 
@@ -89,3 +93,24 @@ async def test_a_heartbeat_is_a_real_write(disk):
             await beat(600)
         (disk / "filler").unlink()
         await beat(1)
+
+
+@pytest.mark.netns
+async def test_a_store_that_cannot_be_opened_is_named(disk, tmp_path):
+    """A collector that starts on a full disk says which file, why, how much room there is, and that nothing is lost."""
+    fill(disk)
+    with pytest.raises(StoreAwayError) as refused:
+        await open_store(sqlite_in(disk))
+    words = str(refused.value)
+    assert words.startswith(f"the store {disk}/")
+    assert "disk is full (0 MB are free on its disk). Until then nothing is acknowledged" in words
+    assert "sqlalche.me" not in words
+
+
+async def test_a_server_that_is_away_is_named_without_its_password(tmp_path):
+    """Whoever runs the machine reads where it should be."""
+    with pytest.raises(StoreAwayError) as refused:
+        await open_store(make_url(f"postgresql+asyncpg://classready:geheim@127.0.0.1:{free_port()}/classready"))
+    words = str(refused.value)
+    assert words.startswith("the store postgresql+asyncpg://classready:***@127.0.0.1:")
+    assert "geheim" not in words
