@@ -77,12 +77,12 @@ class Everywhere(OpenDesk):
         held = [member for members in incident.schools.values() for member in members]
         left = [replace(m.alert, at=self._now) for m in held if m.is_open and m.ending is None]
         self._at_fault.discard(platform)
-        incident = replace(incident, platform=None, fault_at=None, over_at=None)
-        for school in tuple(incident.schools):
-            self._put(incident, school, incidents.handed_back(incident.schools[school], self._now))
-            incident = self._incidents.get(incident.id, incident)
-        if incident.id in self._incidents:
-            self._incidents[incident.id] = replace(incident, due_at=self._now)
+        # stored first: a school that has it back already changes nothing below
+        self._incidents[incident.id] = replace(incident, platform=None, fault_at=None, over_at=None)
+        for school, members in tuple(incident.schools.items()):
+            self._put(self._incidents[incident.id], school, incidents.handed_back(members, self._now))
+        if (over := self._incidents.get(incident.id)) is not None:
+            self._incidents[incident.id] = replace(over, due_at=self._now)
         return left
 
     def _of(self, platform: str) -> Incident | None:
