@@ -125,5 +125,5 @@ def _unproven(school: School, now: float, policy: Policy) -> Iterator[Found]:
         room = school.state.classrooms.get(room_id)
         if listed.exempt is None and (room is None or (room.latch.value == "unknown" and room.latch.since is None)):
             steps[room_id] = room.verdict.next_step if room is not None else None
-    asked = Counter(step for step in steps.values() if step is not None).most_common(1)
-    yield from _found(school, tuple(steps), next_step=asked[0][0] if asked else None)
+    asked = Counter(step for step in steps.values() if step is not None)
+    yield from _found(school, tuple(steps), next_step=max(asked, key=asked.__getitem__, default=None))

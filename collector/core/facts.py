@@ -65,13 +65,11 @@ def _is_same_gateway(was: GatewayState, now: GatewayState) -> bool:
 
 
 def _is_same_leg(was: Leg, now: Leg) -> bool:
-    return _leg(was) == _leg(now)
-
-
-def _leg(leg: Leg) -> object:
     """A test that counted is a fact; attempts that bring nothing, each time for the same reason, only move a date."""
     # whether it waits decides what the next step is: that is told, so it is a fact
-    return replace(leg, told_at=0.0, last_unmeasured_at=None), leg.waits
+    return was.waits is now.waits and was == replace(
+        now, told_at=was.told_at, last_unmeasured_at=was.last_unmeasured_at
+    )
 
 
 def _is_same_switch(was: SwitchReading, now: SwitchReading) -> bool:

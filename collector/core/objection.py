@@ -179,7 +179,7 @@ def _tested(leg: Leg, test: BandwidthTest) -> Tested:
 def _port(state: ClassroomState) -> tuple[Tested, ...]:
     """The newest reading of its port."""
     port = state.last_port
-    if port is None or not has_port(state):
+    if port is None or port.seen.switch is None:
         return ()
     place = ":".join(part for part in (port.seen.switch, port.seen.if_name) if part)
     speed_bps = port.seen.speed_bps
