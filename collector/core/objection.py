@@ -63,11 +63,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 def legs_of(school: School, classroom: str | None, policy: Policy) -> tuple[Leg, ...]:
     """The tests that can answer: those of the line, and of the way to the room. An exit is nobody's line."""
     judged = {direction for direction, _ in judged_directions(policy)}
-    gateway = None if classroom is None else gateway_of(school, classroom)
     lines: list[Leg] = [
         leg
         for leg in school.state.uplinks.values()
-        if leg.beyond is None and leg.direction in judged and (classroom is None or leg.gateway == gateway)
+        if leg.beyond is None
+        and leg.direction in judged
+        and (classroom is None or leg.gateway == gateway_of(school, classroom))
     ]
     ways = [leg for leg in school.state.paths.values() if leg.classroom == classroom and leg.direction in judged]
     return (*lines, *ways)
@@ -103,11 +104,11 @@ def answer(school: School, objection: Objection, now: float, policy: Policy) -> 
     if room is not None and room not in school.roster.classrooms:
         return unmeasured(now, "removed")
     legs, state = legs_of(school, room, policy), school.state.classrooms.get(room or "", ClassroomState())
-    waits_for_port = room is not None and has_port(state)
-    if not legs and not waits_for_port:
+    port = state.last_port if room is not None and has_port(state) else None
+    if not legs and port is None:
         return unmeasured(now, "no_test", found(school, room, now, policy))
     is_over = _is_over(school, objection.at, now, policy)
-    port_is_new = not waits_for_port or any(port.observed_at > objection.at for port in _port(state))
+    port_is_new = port is None or port.observed_at > objection.at
     if not is_over and not (port_is_new and all(_is_settled(leg, objection.at) for leg in legs)):
         return None
     after = found(school, room, now, policy)
@@ -142,9 +143,14 @@ def _is_over(school: School, since: float, now: float, policy: Policy) -> bool:
 
 def _why_not(school: School, legs: Sequence[Leg], since: float) -> str:
     """The reason that the last attempt gave, else what kept it from being made."""
-    tried = [leg for leg in legs if (leg.last_unmeasured_at or 0.0) > since and leg.last_unmeasured_reason]
+    tried = [
+        (leg.last_unmeasured_at, leg.last_unmeasured_reason)
+        for leg in legs
+        if leg.last_unmeasured_at is not None and leg.last_unmeasured_at > since and leg.last_unmeasured_reason
+    ]
     if tried:
-        return str(max(tried, key=lambda leg: leg.last_unmeasured_at or 0.0).last_unmeasured_reason)
+        _, reason = max(tried)
+        return reason
     gateways = {leg.gateway for leg in legs}
     silent = [name for name in gateways if (heard := school.state.gateways.get(name)) is None or heard.silent]
     if silent:

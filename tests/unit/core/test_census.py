@@ -10,13 +10,14 @@ from collector.core.bureau.words import Remembered
 from collector.core.census import Census, Found, census
 from collector.core.policy import Policy
 from collector.core.roster import DAY_S, Classroom
-from collector.core.state import AlertState, School
+from collector.core.state import AlertState, ClassroomState, School
 from collector.core.subject import Subject
 from collector.core.words import Cause, NextStep
 from tests.support.school import GATEWAY, Story, Tick, at, port, roster, school
 
 POLICY = Policy(device_proof_school_days=0, blame_spacing_s=0, group_wait_s=0)
 MONDAY = "2026-11-23 10:00"
+OTHER = "dem-gw-02"
 
 
 def story(**changes: Any) -> Story:
@@ -31,6 +32,36 @@ def counted(schools: list[School], when: str) -> dict[str, list[tuple[str, tuple
 def test_a_gateway_that_was_never_heard() -> None:
     """Its rooms are not counted as never proven: without it that is no wonder."""
     assert counted([school()], MONDAY) == {"not_installed": [("s1", (GATEWAY,))]}
+
+
+def test_one_that_was_heard_is_installed() -> None:
+    """Whatever became of it."""
+    heard = story(gateways=(GATEWAY, OTHER)).heard().school
+    assert counted([heard], MONDAY)["not_installed"] == [("s1", (OTHER,))]
+    (found,) = census([heard], at(MONDAY), POLICY)["not_installed"]
+    assert (found.count, found.new_count, found.cause, found.next_step) == (1, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_held"),
+    [
+        pytest.param(Subject("classroom", name="r1"), False, id="a room of a gateway that is known"),
+        pytest.param(Subject("classroom", name="r2"), True, id="a room of a new one"),
+        pytest.param(Subject("classroom", name="r9"), True, id="a room of which nobody knows whose it is"),
+        pytest.param(Subject("switch", OTHER, "r1"), True, id="a switch of the new one, called like a room"),
+        pytest.param(Subject("switch", GATEWAY, "r2"), False, id="a switch of the known one, called like a room"),
+        pytest.param(Subject("exit", name="metro"), True, id="what several gateways see, one of them new"),
+    ],
+)
+def test_whose_observation_keeps_it_back(subject: Subject, is_held: bool) -> None:  # noqa: FBT001 - a table
+    """Two gateways; one of them is known for weeks, and the other one was installed today."""
+    told = story(gateways=(GATEWAY, OTHER)).heard()
+    told.now = at("2026-12-10 10:00")
+    state = told.heard().heard(OTHER).school.state
+    rooms = {name: ClassroomState(gateway=gateway) for name, gateway in (("r1", GATEWAY), ("r2", OTHER))}
+    alert = AlertState(subject=subject, cause=Cause.PORT_DOWN, opened_at=1.0)
+    held = replace(told.school, state=replace(state, classrooms=rooms, alerts=(alert,)))
+    assert bool(census([held], told.now, POLICY).get("observed")) is is_held
 
 
 def test_a_gateway_of_two_schools_is_counted_once() -> None:

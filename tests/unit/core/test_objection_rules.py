@@ -102,6 +102,23 @@ def test_how_the_lines_of_a_school_stand(legs: list[Leg], expected: str) -> None
     assert [test.direction for test in stands.tests] == [leg.direction for leg in legs if leg.tests]
 
 
+def test_each_direction_is_judged_by_what_is_asked_of_it() -> None:
+    """20M upwards are enough where that is asked, and say nothing of downloads."""
+    upwards = BandwidthTest(observed_at=NOW, seen=bandwidth(direction="up", at_least_bps=20e6))
+    legs = (line(True), line(direction="up", tests=(upwards,)))
+    assert found(county(*legs), None, NOW, BOTH_WAYS).link == "enough"
+    assert found(county(*legs), None, NOW, replace(BOTH_WAYS, required_up_bps=25_000_000)).link == "unknown"
+
+
+def test_one_new_test_is_an_answer_when_time_is_over() -> None:
+    """The other way was not tested again in days; what stands by the rules then, stands."""
+    legs = (line(True), line(True, direction="up", last_at=RAISED - 9))
+    assert answer(county(*legs), objection(), NOW, BOTH_WAYS) is None
+    said = answer(county(*legs), objection(), ENDS, BOTH_WAYS)
+    assert said is not None
+    assert (said.outcome, said.reason) == ("changed", None)
+
+
 def test_how_a_room_stands() -> None:
     """By its verdict, with the newest test of its line and its port; nobody ever saw the other one."""
     told = county(line(True, False), way(), room=reads())
@@ -223,6 +240,10 @@ GONE = GatewayState(first_committed_at=0.0, last_committed_at=0.0, report_interv
         pytest.param([line()], {}, "silent", id="it was never heard"),
         pytest.param([line(False)], None, "undecided", id="one failure since, and nothing more"),
         pytest.param([line(False, last_at=RAISED)], None, "not_tested", id="at that very moment"),
+        pytest.param([line(False), line(False, last_at=RAISED)], None, "undecided", id="one of two lines, since"),
+        pytest.param(
+            [line(False, True, last_at=RAISED + 30)], None, "undecided", id="before and since, and they differ"
+        ),
         pytest.param([line(False, False, last_at=RAISED)], None, "not_tested", id="known, and not by a new test"),
     ],
 )
