@@ -10,7 +10,7 @@ from collector.core.bureau.words import Remembered
 from collector.core.census import Census, Found, census
 from collector.core.policy import Policy
 from collector.core.roster import DAY_S, Classroom
-from collector.core.state import AlertState, ClassroomState, School
+from collector.core.state import AlertState, ClassroomState, School, Verdict
 from collector.core.subject import Subject
 from collector.core.words import Cause, NextStep
 from tests.support.school import GATEWAY, Story, Tick, at, port, roster, school
@@ -73,7 +73,8 @@ def test_a_gateway_of_two_schools_is_counted_once() -> None:
     ("when", "is_silent"),
     [
         pytest.param("2026-11-23 10:04", False, id="silent, and it may be back before anybody is told"),
-        pytest.param("2026-11-23 10:20", True, id="for a quarter of an hour of lessons"),
+        pytest.param("2026-11-23 10:15", False, id="a quarter of an hour of lessons, and not more"),
+        pytest.param("2026-11-23 10:16", True, id="for more than a quarter of an hour of lessons"),
     ],
 )
 def test_a_gateway_that_is_silent(when: str, is_silent: bool) -> None:  # noqa: FBT001 - a table
@@ -88,6 +89,7 @@ def test_a_gateway_that_is_silent(when: str, is_silent: bool) -> None:  # noqa: 
     ("when", "ends"),
     [
         pytest.param("2026-12-01 08:40", False, id="the day before"),
+        pytest.param("2026-12-01 20:00", False, id="the evening before: by the clock of the school"),
         pytest.param("2026-12-02 07:00", True, id="before its last lesson begins"),
         pytest.param("2026-12-02 08:40", True, id="after it began"),
         pytest.param("2026-12-03 08:40", False, id="the day after"),
@@ -123,6 +125,7 @@ def test_rooms_that_no_roster_lists() -> None:
     told = story().heard().saw(port("x9"), "x9").school
     told = replace(told, state=replace(told.state, unlisted={**told.state.unlisted, "": at(MONDAY)}))
     assert counted([told], MONDAY)["unlisted"] == [("s1", ("x9",))]
+    assert "unlisted" in counted([told], "2026-12-07 10:00"), "ten school days"
     assert "unlisted" not in counted([told], "2026-12-08 10:00")
 
 
@@ -142,6 +145,30 @@ def test_rooms_never_proven() -> None:
     later = replace(known.school, state=replace(state, classrooms={"r1": unknown, "r2": unknown, "r3": r1}))
     (found,) = census([later], at("2026-12-10 10:00"), POLICY)["unproven"]
     assert (found.count, found.next_step) == (2, NextStep.ADD_TEST)
+
+
+@pytest.mark.parametrize(
+    ("steps", "most"),
+    [
+        pytest.param(
+            [NextStep.ADD_TEST, NextStep.ADD_TEST, NextStep.WAKE_DEVICE], NextStep.ADD_TEST, id="most of them"
+        ),
+        pytest.param([NextStep.WAKE_DEVICE, None, None], NextStep.WAKE_DEVICE, id="of the others nobody knows"),
+        pytest.param([NextStep.WAKE_DEVICE, NextStep.ADD_TEST], NextStep.WAKE_DEVICE, id="as many: the first"),
+        pytest.param([None], None, id="nobody knows"),
+    ],
+)
+def test_what_rooms_need_first(steps: list[NextStep | None], most: NextStep | None) -> None:
+    """What helps most of them is what somebody should do; and where a new gateway still looks around, nobody asks."""
+    rooms = {f"r{n}": ClassroomState(verdict=Verdict(next_step=step)) for n, step in enumerate(steps)}
+    listed = {name: Classroom(id=name) for name in rooms}
+    known = story(classrooms=listed, gateways=(GATEWAY, OTHER)).heard()
+    known.now = at("2026-12-10 10:00")
+    told = replace(known.school, state=replace(known.school.state, classrooms=rooms))
+    (found,) = census([told], known.now, POLICY)["unproven"]
+    assert (found.names, found.next_step) == (tuple(rooms), most)
+    new = known.heard(OTHER).school
+    assert "unproven" not in counted([new], "2026-12-10 10:00")
 
 
 # --- what is worth a message ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -10,11 +11,13 @@ from collector.core.bureau.root import Scope
 from collector.core.bureau.words import Bureau as State
 from collector.core.checkup import BEGINS_S, SPREAD_S, Surveyed, orders, survey
 from collector.core.directives import directives
+from collector.core.evidence import BandwidthTest, SwitchReading, UplinkState
 from collector.core.policy import Policy
 from collector.core.roster import CheckUp, Classroom, Hours
+from collector.core.state import ClassroomState, SchoolState, Verdict
 from collector.core.words import NextStep
 from tests.support.offices import Bureau
-from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, at, school
+from tests.support.school import GATEWAY, MONDAY, POLICY, Story, Tick, at, bandwidth, school
 
 TERM = CheckUp("2026-11-27", at("2026-11-24 00:00"), at("2026-11-26 00:00"), at("2026-11-27 00:00"))
 DURING = at("2026-11-25 18:00")
@@ -105,6 +108,81 @@ def test_lines_are_tested_anew() -> None:
     late = story()
     late.now = TERM.ends
     assert asked(late) == []
+
+
+BEGAN = at("2026-11-24 09:34:14")
+"""The moment of the gateway of these tests: between eight and four, and the same whatever process asks."""
+
+
+def test_each_gateway_has_its_moment() -> None:
+    """20,000 lines are not tested at once, and nobody's moment moves with a restart."""
+    told = story().school
+    assert [*orders(told, GATEWAY, BEGAN - 1)] == []
+    assert [leg.target for leg in orders(told, GATEWAY, BEGAN)] == ["uplink"]
+    assert [*orders(told, "another", TERM.ends - 1)] == []
+    last = replace(told, hours=replace(told.hours, checkup=TERM._replace(ends=BEGAN + 1)))
+    assert [leg.target for leg in orders(last, GATEWAY, BEGAN)] == ["uplink"]
+    assert [*orders(last, GATEWAY, BEGAN + 1)] == []
+
+
+AWAKE = Verdict(ready="yes")
+OTHER = "dem-gw-02"
+
+
+def leg(at_: float | None, **fields: Any) -> UplinkState:
+    """A leg that passed a day before ``at_``, too; None = it was never tested."""
+    times = [] if at_ is None else [at_ - 86_400, at_]
+    tests = tuple(BandwidthTest(observed_at=when, seen=bandwidth()) for when in times)
+    return UplinkState(**{"gateway": GATEWAY, "target": "uplink", "direction": "down", "tests": tests, **fields})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "legs", "awake_at", "expected"),
+    [
+        pytest.param(AWAKE, [leg(DURING)], DURING, "ready", id="tested and seen since"),
+        pytest.param(AWAKE, [leg(TERM.begins)], TERM.begins, "ready", id="as it began"),
+        pytest.param(AWAKE, [leg(TERM.begins - 1)], DURING, NextStep.WAIT_FOR_TEST, id="tested just before"),
+        pytest.param(AWAKE, [leg(None)], DURING, NextStep.WAIT_FOR_TEST, id="never tested"),
+        pytest.param(AWAKE, [leg(DURING)], TERM.begins - 1, NextStep.WAKE_DEVICE, id="seen just before"),
+        pytest.param(AWAKE, [leg(DURING)], None, NextStep.WAKE_DEVICE, id="never seen"),
+        pytest.param(AWAKE, [leg(DURING, gateway=OTHER)], DURING, NextStep.WAIT_FOR_TEST, id="another's line"),
+        pytest.param(AWAKE, [leg(DURING, direction="up")], DURING, NextStep.WAIT_FOR_TEST, id="only upwards"),
+        pytest.param(AWAKE, [leg(None), leg(DURING)], DURING, "ready", id="one of two targets"),
+        pytest.param(Verdict(ready="no"), [leg(DURING)], DURING, "short", id="short, whatever was seen"),
+        pytest.param(Verdict(), [leg(DURING)], DURING, NextStep.INSTALL_GATEWAY, id="nobody knows, nor why"),
+        pytest.param(
+            Verdict(next_step=NextStep.ADD_TEST), [leg(DURING)], DURING, NextStep.ADD_TEST, id="nobody knows: why"
+        ),
+    ],
+)
+def test_when_a_room_is_ready(
+    verdict: Verdict, legs: list[UplinkState], awake_at: float | None, expected: str | NextStep
+) -> None:
+    """By its own gateway's download, and its board: each seen in the days of the check-up."""
+    listed = school(classrooms={"r1": Classroom(id="r1", device="whiteboard")}, gateways=(GATEWAY, OTHER))
+    room = ClassroomState(gateway=GATEWAY, verdict=verdict, last_awake_at=awake_at)
+    state = SchoolState(classrooms={"r1": room}, uplinks={f"u{n}": each for n, each in enumerate(legs)})
+    told = replace(listed, state=state, hours=Hours(checkup=TERM))
+    (found,) = survey([told], DURING)
+    counted = {"ready": found.ready_count, "short": found.short_count, **found.unknown}
+    assert {name: count for name, count in counted.items() if count} == {expected: 1}
+
+
+def test_switches_that_do_not_answer_are_counted() -> None:
+    """Somebody has to go there before the term."""
+    switches = {
+        name: SwitchReading(observed_at=DURING, gateway=GATEWAY, switch=name, reachable=name == "sw1")
+        for name in ("sw1", "sw2", "sw3")
+    }
+    told = replace(school(), state=SchoolState(switches=switches), hours=Hours(checkup=TERM))
+    (found,) = survey([told], DURING)
+    assert found.switch_count == 2
+
+
+def test_what_a_survey_does_not_name_it_did_not_find() -> None:
+    """As it was written by an earlier release."""
+    found = msgspec.convert({"school": "s1", "school_name": "A"}, Surveyed)
+    assert (found.ready_count, found.short_count, found.switch_count, found.silent) == (0, 0, 0, ())
 
 
 # --- the message ------------------------------------------------------------------------------------------------------
