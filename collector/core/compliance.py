@@ -74,7 +74,7 @@ def _has(findings: Collection[Finding], cause: Cause) -> bool:
 
 def _short(case: Case, prior: Latch, at: float) -> Latch:
     day = local_date(case.school.hours, at)
-    if day in prior.short_days and day not in prior.good_days:
+    if day in prior.short_days:
         return _seen_again(prior, "no", at)
     # on days without lessons whole buildings are switched off: what is seen then speaks against nobody
     if not is_school_day(case.school.hours, at):
@@ -82,7 +82,7 @@ def _short(case: Case, prior: Latch, at: float) -> Latch:
     regained = _is_regained_on(case, prior, day)
     # two short days count together only where no good day lies between: one bad day among good ones passed
     forgotten = prior.value != "no" and not regained and any(good != day for good in prior.good_days)
-    before = () if forgotten else tuple(short for short in prior.short_days if short != day)
+    before = () if forgotten else prior.short_days
     latch = replace(prior, short_days=(*before, day)[-case.policy.compliant_fail_days :], good_days=())
     if prior.value == "no":
         return _seen_again(latch, "no", at)

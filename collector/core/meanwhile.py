@@ -133,7 +133,7 @@ def _is_open(school: School, episode: Episode) -> bool:
 def _is_well(school: School, gateway: str, episode: Episode) -> bool:
     """Whether all that was seen last is good, and newer than the episode."""
     newest = list(_newest(school, gateway, episode.subject))
-    return all(is_good for _, is_good in newest) and max((at for at, _ in newest), default=0.0) > episode.last_at
+    return bool(newest) and all(is_good for _, is_good in newest) and max(newest)[0] > episode.last_at
 
 
 def _newest(school: School, gateway: str, subject: Subject) -> Iterator[tuple[float, bool]]:

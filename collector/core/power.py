@@ -147,7 +147,7 @@ def _together(common: Shared, gateway: str, rooms: Sequence[Room]) -> Sequence[R
 
 
 def _first_at(lost: Sequence[Room]) -> float:
-    return min(state.link_lost_at or 0.0 for _, state in lost)
+    return min(at for _, state in lost if (at := state.link_lost_at) is not None)
 
 
 def _seen_at(room: ClassroomState) -> float | None:

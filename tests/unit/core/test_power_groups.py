@@ -99,6 +99,13 @@ def test_under_what_a_room_is_counted(
     )
 
 
+def test_two_rooms_on_one_port_share_it() -> None:
+    """They hang together, and not with the third of that switch."""
+    places = (("sw1", "1"), ("sw1", "1"), ("sw1", "2"))
+    found = said(county({f"r{number}": room(place) for number, place in enumerate(places)}))
+    assert set(found) == {f"segment:{GATEWAY}/sw1:1", SWITCH_IS}
+
+
 def test_rooms_of_another_gateway_share_no_port() -> None:
     """Two gateways may name their switches alike."""
     rooms = {**many(3), **{f"o{number}": room(("sw1", str(number)), gateway=OTHER) for number in range(3)}}
@@ -281,6 +288,9 @@ def test_late_records_are_late_news() -> None:
     late = many(3, late=True)
     assert judged(county(late))[SWITCH_IS].late
     assert not judged(county(many(3)))[SWITCH_IS].late
+    assert judged(county({**many(2), "x": room(("sw1", "9"), late=True)}))[SWITCH_IS].late, "one of them"
+    older = {**many(2), "x": room(("sw1", "9"), read_at=NOW - 30)}
+    assert judged(county(older))[SWITCH_IS].evidence_at == NOW
     stale = {**many(3), "x": room(("sw1", "9"), LOST - 5000, late=True, read_at=NOW - 9)}
     assert not judged(county(stale))[SWITCH_IS].late, "one that was off before"
     assert judged(county({"x": stale["x"]}))[SWITCH_IS].late
@@ -336,12 +346,14 @@ TRUNK = Subject("segment", GATEWAY, "core:24")
         pytest.param({"sw1": 2, "sw2": 1}, segment("sw1", "sw2", gateway=OTHER), None, id="of another gateway"),
         pytest.param({"sw1": 3, "sw2": 1}, segment("sw1", "sw2"), None, id="one of them is told itself"),
         pytest.param({"sw1": 1, "sw2": 1}, segment("sw1", "sw2"), 0, id="too few"),
+        pytest.param({"sw1": 1, "sw2": 1, "on": 1}, segment("sw1", "sw2", "on"), 0, id="one is on; it is looked at"),
     ],
 )
 def test_what_a_trunk_says(counts: dict[str, int], trunk_: SegmentReading, expected: int | None) -> None:
-    found = judged(county(behind(counts), segments={"x": trunk_})).get(TRUNK.label)
+    rooms = behind(counts) | ({"on-0": room(("on", "0"), None)} if "on" in counts else {})
+    found = judged(county(rooms, segments={"x": trunk_})).get(TRUNK.label)
     assert (None if found is None else len(found.classrooms)) == expected
-    assert found is None or found.bad == ("yes" if expected else "unknown")
+    assert found is None or found.bad == ("yes" if expected else "no" if "on" in counts else "unknown")
 
 
 @pytest.mark.parametrize(
