@@ -46,7 +46,9 @@ def clock(wall_s: float, floor_s: float, *, good: bool, offset_s: float | None =
     return Finding(check="clock", result="warning", code="clock_unsynchronised", values=values)
 
 
-_LINK_WORDS = {"timeout", "disconnected", "tls", "clock", "denied", "busy", "server_error", "not_a_collector"}
+_LINK_WORDS = {
+    "timeout", "disconnected", "tls", "clock", "denied", "revoked", "twin", "busy", "server_error", "not_a_collector",
+}  # fmt: skip
 _LINK_PASSES = {"busy"}
 
 

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from agent import clock, dial, http1, tls, urls
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import HttpLink
@@ -43,6 +46,15 @@ async def connect(settings: HttpLink, agent_version: str) -> AsyncIterator["Http
         yield link
     finally:
         link.close()
+
+
+class _Denied(Struct):
+    reason: str = ""
+
+
+_denied = msgspec.json.Decoder(_Denied)
+_DENIALS = frozenset({"revoked", "twin"})
+"""The bureau took the token back, or gave another one that is in use; another machine reports with it."""
 
 
 class HttpReports:
@@ -137,7 +149,7 @@ def _outcome(answer: http1.Answer) -> Outcome:
             return Refused()
         # Kept, not dropped: a token that is wrong says nothing of the records.
         case 401 | 403:
-            return Keep(why="denied", retry_after_s=_retry_after_s(answer))
+            return Keep(why=_denial(answer), retry_after_s=_retry_after_s(answer))
         # 408 is also what a proxy says of a connection that idled (RFC 9110, 15.5.9): no fault of the report.
         case 408 | 429 | 503:
             return Keep(why="busy", retry_after_s=_retry_after_s(answer))
@@ -156,6 +168,15 @@ def _acked(answer: http1.Answer) -> Outcome:
     except MalformedReport:
         return Keep(why="not_a_collector")
     return Acked(acks=(ack,), collector_s=_date_s(answer))
+
+
+def _denial(answer: http1.Answer) -> str:
+    """Say it as the collector does, where that is a word of its own: what helps is not the same each time."""
+    try:
+        said = _denied.decode(answer.body).reason
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = ""
+    return said if said in _DENIALS else "denied"
 
 
 def _date_s(answer: http1.Answer) -> float | None:

@@ -53,6 +53,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "请教育局重新发放本网关的令牌,写入令牌文件",
         "ask the bureau for a new credential of this gateway and put it into its file",
     ),
+    "link_revoked.seen": (
+        "本网关的令牌已被教育局收回,或已被新令牌代替",
+        "the bureau took this gateway's token back, or another one is in use",
+    ),
+    "link_revoked.remedy": (
+        "请教育局重新发一个登记码,删除令牌文件后重新登记",
+        "ask the bureau for a new code, remove the token file, and enrol again",
+    ),
+    "link_twin.seen": ("另一台机器正用本网关的身份上报", "another machine reports as this gateway"),
+    "link_twin.remedy": (
+        "两台机器用了同一份磁盘或令牌:停掉其中一台,并请教育局重新发一个登记码",
+        "two machines have the same disk or token: stop one of them, and ask the bureau for a new code",
+    ),
     "link_busy.seen": ("采集中心正忙,会自动重试", "the collector is busy; it is tried again by itself"),
     "link_busy.remedy": ("等几分钟;一直如此请告诉教育局", "wait some minutes; if it stays, tell the bureau"),
     "link_server_error.seen": ("采集中心出错,会自动重试", "the collector has a fault; it is tried again by itself"),

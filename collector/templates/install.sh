@@ -54,16 +54,6 @@ check_box() {
       "本机日期为 $(date '+%Y-%m-%d'),请先校准时钟;登记码仍然有效"
 }
 
-fetch() {
-  mkdir -p "$(dirname "$folder/$1")"
-  if [ -n "$ca_sha256" ]; then set -- "$1" --cacert "$folder/ca.pem"; fi
-  name=$1
-  shift
-  # Again where it stopped: a rural line breaks in the middle of a file.
-  curl -fsS --retry 5 --retry-delay 2 --connect-timeout 15 -C - "$@" -o "$folder/$name" "$url/install/bundle/$name" ||
-    die 13 "the collector at $url did not give $name" "没能从采集服务 $url 取得 $name"
-}
-
 trust() {
   [ -n "$ca_sha256" ] || return 0
   curl -fsSk --connect-timeout 15 -o "$folder/ca.pem" "$url/install/ca.pem" ||
@@ -71,6 +61,23 @@ trust() {
   printf '%s  %s\n' "$ca_sha256" "$folder/ca.pem" | sha256sum -c - >/dev/null 2>&1 ||
     die 10 "the certificate is not the one that the slip names: stop, and tell the bureau" \
       "证书与登记单上的不一致：请停止安装并联系教育局"
+}
+
+# Again where it stopped: a rural line breaks in the middle of a file.
+fetch() {
+  mkdir -p "$(dirname "$bundle/$1")"
+  curl -fsS ${ca_sha256:+--cacert "$folder/ca.pem"} --retry 5 --retry-delay 2 --connect-timeout 15 -C - \
+    -o "$bundle/$1" "$url/install/bundle/$1" ||
+    die 13 "the collector at $url did not give $1" "没能从采集服务 $url 取得 $1"
+}
+
+# Wheels and Pythons have the machine that they are for in their names.
+is_for_others() {
+  for other in x86_64 aarch64 loongarch64 riscv64; do
+    [ "$other" = "$(uname -m)" ] && continue
+    case $1 in wheels/*_"$other".whl | python/"$other".tar.gz) return 0 ;; esac
+  done
+  return 1
 }
 
 fetch_bundle() {
@@ -81,9 +88,9 @@ fetch_bundle() {
     case $name in
       '' | /* | *..* | *[!A-Za-z0-9._+/@-]*) die 10 "the bundle names an odd file: $name" "安装包中有异常文件名：$name" ;;
     esac
-    fetch "$name"
-  done <"$folder/SHA256SUMS"
-  (cd "$folder" && sha256sum -c --quiet SHA256SUMS >/dev/null 2>&1) ||
+    is_for_others "$name" || fetch "$name"
+  done <"$bundle/SHA256SUMS"
+  (cd "$bundle" && sha256sum -c --quiet --ignore-missing SHA256SUMS >/dev/null 2>&1) ||
     die 10 "a file was damaged on its way; run the same line again" "下载的文件有损坏,请重新运行同一行命令"
 }
 
@@ -97,11 +104,13 @@ main() {
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
   trap 'exit 130' INT TERM HUP
+  bundle=$folder/bundle
+  mkdir "$bundle"
   trust
   fetch_bundle
   # The code goes through a pipe: what stands on a command line everybody on the box can read.
   if [ -n "$ca_sha256" ]; then set -- --ca-file "$folder/ca.pem"; else set --; fi
-  printf '%s\n' "$code" | sh "$folder/install.sh" --enroll "$url" "$@"
+  printf '%s\n' "$code" | sh "$bundle/install.sh" --enroll "$url" "$@"
 }
 
 main "$@"

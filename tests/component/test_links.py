@@ -98,6 +98,24 @@ async def test_http_statuses(token_file, status, headers, outcome):
 
 
 @pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"reason":"revoked","detail":"the bureau took it back"}', "revoked"),
+        (b'{"reason":"unknown_agent"}', "denied"),
+        (b'{"reason":"twin"}', "twin"),
+        (b'{"reason":"surprise"}', "denied"),
+        (b'{"reason":7}', "denied"),
+        (b"\xff{", "denied"),
+        (b"<html>please log in</html>", "denied"),
+    ],
+)
+async def test_http_says_why_it_is_denied(token_file, body, why):
+    """A token that was taken back is said as that, and nothing that the other end may say becomes a new word."""
+    async with serving(lambda: web.Response(status=403, body=body)) as (url, _seen):
+        assert await send_http(url, token_file) == Keep(why=why)
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"<html>please log in</html>", b"[" * 50_000, b"x" * 200_000, b'{"committed":[]}']
 )
 async def test_http_pages_that_are_no_ack_keep_everything(token_file, body):
