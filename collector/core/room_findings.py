@@ -129,9 +129,10 @@ def _is_absent(case: Case) -> bool:
 def _school_days_in_vain(case: Case) -> int:
     """School days since the device was last seen awake, or was first looked for."""
     # nobody is missed before somebody looked: holidays and a probe that was set up late count for nothing
-    if case.state.watched_since is None:
+    watched_since = case.state.watched_since
+    if watched_since is None:
         return 0
-    since = max(case.state.watched_since, case.state.last_awake_at or 0.0)
+    since = max(watched_since, case.state.last_awake_at or watched_since)
     return school_days_between(case.school.hours, since, case.now)
 
 

@@ -128,7 +128,7 @@ def _exit(common: Shared, name: str, parts: list[tuple[str, Direction, Tested]])
         cause=Cause.EXIT_BELOW_REQUIRED,
         bad=BAD[worst],
         gateway=gateway,
-        evidence_at=max((part.decided_at or 0.0 for _, _, part in concerned), default=None),
+        evidence_at=max((at for _, _, part in concerned if (at := part.decided_at) is not None), default=None),
         late=bool(concerned) and all(part.is_late for _, _, part in concerned),
         since=min((at for _, _, part in concerned if (at := part.failing_since) is not None), default=None),
         in_doubt=bool(concerned) and all(part.is_in_doubt(common.policy) for _, _, part in concerned),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import takewhile
+from math import inf
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -82,7 +83,7 @@ def _tested(folded: Folded, before: _Leg | None, fresh: _Leg, event: Observed, s
         if event.observed_at <= newest_at(before):
             return before
         before = None
-    leg = replace(before or fresh, told_at=max(event.observed_at, before.told_at if before else 0.0))
+    leg = replace(before or fresh, told_at=max(event.observed_at, before.told_at if before else -inf))
     if seen.outcome not in (Outcome.PASS, Outcome.FAIL):
         if not folded.is_newer(event.observed_at, leg.last_unmeasured_at):
             return before or leg
@@ -129,7 +130,7 @@ def _still_waits(folded: Folded, before: Leg | None, after: Leg) -> bool:
     if not before.waits or after != again:
         return False
     others = (leg for leg in folded.state.uplinks.values() if leg is not before)
-    return all((leg.last_unmeasured_at or 0.0) < before.last_unmeasured_at for leg in others)
+    return all((leg.last_unmeasured_at or -inf) < before.last_unmeasured_at for leg in others)
 
 
 def _is_other(before: Leg, fresh: Leg) -> bool:

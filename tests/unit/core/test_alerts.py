@@ -14,7 +14,7 @@ from collector.core.roster import Classroom
 from collector.core.state import AlertState
 from collector.core.subject import Subject
 from collector.core.words import Cause, VerdictValue
-from tests.support.school import GATEWAY, POLICY, Story, Tick, at, device, exit_test, port, roster
+from tests.support.school import GATEWAY, POLICY, Story, Tick, at, bandwidth, device, exit_test, port, roster
 
 SUBJECT = Subject("classroom", name="r1")
 
@@ -371,6 +371,17 @@ def test_an_alert_and_its_end_say_since_when() -> None:
     assert (opened.change, opened.since, closed.change, closed.since) == ("opened", began_at, "closed", began_at)
 
 
+def test_what_late_evidence_began_dates_from_it() -> None:
+    """A line failed while it was cut off, and fails still: it opens by the test that is news, since the first."""
+    story = Story().all_well().later(1_000).heard()
+    for ago_s in (400, 300):
+        story.saw(bandwidth(passed=False), ago_s=ago_s, late=True)
+    assert story.told(AlertChange) == []
+    began_at = story.now - 400
+    story.later(70).heard().uplink(passed=False)
+    assert [(change.change, change.since) for change in story.told(AlertChange)] == [("opened", began_at)]
+
+
 def test_exits_are_named_where_a_platform_is_missed() -> None:
     """They may be what several schools have in common; a slow line has none before it."""
     story = Story().all_well().saw(exit_test("metro"))
@@ -395,11 +406,13 @@ def test_what_nobody_was_told_of_is_not_taken_back() -> None:
 
 
 def test_what_is_in_doubt_leaves_nothing_behind() -> None:
-    """Two failing tests within a minute, then a pass: an alert would begin from nothing."""
-    story = Story(policy=replace(POLICY, blame_spacing_s=600)).all_well()
-    for passed in (False, False):
-        story.later(30).heard().uplink(passed=passed)
+    """Failing tests of a few minutes, then a pass: an alert would begin from nothing. Of ten minutes they are news."""
+    story = Story(policy=replace(POLICY, blame_spacing_s=600)).all_well().later(3_600).heard()
+    for passed in (False, False, False, True, True):
+        story.later(60).heard().uplink(passed=passed)
         assert story.school.state.alerts == ()
+    story.later(60).heard().uplink(passed=False).later(600).heard().uplink(passed=False)
+    assert [change.cause for change in story.told(AlertChange)] == [LINE]
 
 
 def test_who_was_not_judged_keeps_what_is_open() -> None:

@@ -128,6 +128,7 @@ UNASKED = Http(target="national", outcome=Outcome.UNMEASURED, reason=Reason.NAME
         pytest.param(two_wait, bandwidth(**OUTSIDE_HOURS), ALL, id="in vain, and another target was the last to be"),
         pytest.param(two_wait, bandwidth(target="second", **OUTSIDE_HOURS), NOBODY, id="the last to be, in vain again"),
         pytest.param(well, path_test(), ONE, id="the way to the room was tested"),
+        pytest.param(lambda: Story().heard().uplink(), path_test(), ALL, id="a room more shares the line"),
         pytest.param(
             lambda: well().saw(path_test(), "r1").later(10), path_test(), NOBODY, id="and again too soon after it"
         ),
