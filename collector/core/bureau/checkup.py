@@ -14,7 +14,7 @@ def due_at(morning: Morning | None, scope: Scope, now: float, policy: Policy) ->
         return None
     if morning.checked_up == checkup.term or now >= checkup.ends:
         return None
-    return awake_at(max(at, now), scope.hours, policy) if now >= at else awake_at(at, scope.hours, policy)
+    return awake_at(max(at, now), scope.hours, policy)
 
 
 def tell(office: str, term: str, surveys: tuple[Surveyed, ...], now: float) -> Notice:

@@ -3,6 +3,8 @@
 Hours of lessons, not of the clock: over a free day nobody is expected to have answered.
 """
 
+from math import inf
+
 from msgspec.structs import replace
 
 from collector.core.bureau.groups import can_wait, joined_root
@@ -20,7 +22,7 @@ def due_at(incident: Incident, scope: Scope, policy: Policy) -> float | None:
     if incident.acknowledgement is not None or incident.escalated_at is not None or not incident.tally.open_count:
         return None
     at = after_school_hours(scope.hours, told_at, wanted_h)
-    return at if scope.hours.starts and at <= scope.hours.ends[-1] else None
+    return at if at < inf else None
 
 
 def escalate(incident: Incident, now: float, scope: Scope) -> tuple[Incident, Notice]:

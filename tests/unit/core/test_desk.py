@@ -116,11 +116,13 @@ def test_what_a_roster_took_back_did_not_come_and_go(why: Any, left: int) -> Non
 def test_what_began_and_ended_is_noted_once() -> None:
     """An incident of two schools begins with the first and ends with the last."""
     desk, shared = office(), {"cause": Cause.UPLINK_BELOW_REQUIRED, "operator": "电信"}
-    took = [desk.take(port(school, **shared), 1) for school in ("s1", "s2")]
-    for school in ("s1", "s2"):
-        desk.drop(port(school, "closed", **shared))
-    changes = [effect.change for effect in desk.effects if isinstance(effect, IncidentChanged)]
-    assert (took, changes, desk.closed().incidents) == ([True, False], ["opened", "closed"], {})
+    noted = []
+    for kind, school in (("opened", "s1"), ("opened", "s2"), ("closed", "s1"), ("closed", "s2")):
+        alert = port(school, kind, **shared)
+        took = desk.take(alert, 1) if kind == "opened" else desk.drop(alert)
+        noted.append((took, [made.change for made in desk.effects if isinstance(made, IncidentChanged)]))
+    assert noted == [(True, ["opened"]), (False, ["opened"]), (None, ["opened"]), (None, ["opened", "closed"])]
+    assert desk.closed().incidents == {}
 
 
 def test_moves_of_one_school_are_taken_away() -> None:
@@ -409,3 +411,64 @@ def test_an_office_begins_to_count_by_itself() -> None:
     assert office(scope=counts({}), morning=known).closed().morning == known
     assert office(morning=known).closed().morning == known
     assert office().closed().morning is None
+
+
+def test_an_office_that_cannot_be_counted_any_more_is_not_asked() -> None:
+    """Else its desk would be due, and nothing could be done about it, for ever."""
+    known = Morning(census_at=NOW - DAY_S, digest_at=NOW - DAY_S)
+    assert office(scope=counts({}), morning=known).closed().next_at == MORNING
+    desk = office(scope=Scope(hours=HOURS), morning=known)
+    desk.count()
+    assert (desk.closed().next_at, desk.closed().morning) == (None, known)
+
+
+# --- what is entered -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("incident", "alert", "due_at"),
+    [
+        pytest.param(held(), port("s1", measured=1.0), None, id="more is said of what is known: no news"),
+        pytest.param(held(), port("s1", classrooms=("r1", "r2", "r3")), NOW + SOON_S, id="one more room"),
+        pytest.param(held(due_at=NOW + 5), port("s1", classrooms=("r3",)), NOW + 5, id="others wait already"),
+        pytest.param(over("s1", due_at=NOW + 5), port("s1"), None, id="it is back before its end was told"),
+        pytest.param(held(port("s1"), port("s2"), scope="operator"), port("s3"), NOW + SOON_S, id="one more of many"),
+        pytest.param(held(scope="bureau", due_at=NOW + 9), port("s1", classrooms=("r3",)), NOW + 9, id="everybody's"),
+        pytest.param(held(scope="bureau"), port("s1", classrooms=("r3",)), None, id="everybody's, and told"),
+    ],
+)
+def test_when_what_is_entered_is_told(incident: Incident, alert: AlertChange, due_at: float | None) -> None:
+    """From the first of the news on; of what is everybody's only what had to be told before."""
+    desk = office(incident)
+    desk.take(alert, 9)
+    assert only(desk).due_at == due_at
+
+
+def test_what_is_known_is_the_very_same() -> None:
+    """No row is written for what says nothing."""
+    whole = held()
+    desk = office(whole)
+    desk.take(port(), 2)
+    desk.drop(port("s9", "closed"))
+    desk.edit("s1", lambda members: members)
+    assert only(desk) is whole
+    earlier = dict(whole.schools)
+    desk.take(port("s1", measured=2.0), 2)
+    desk.take(port("s1", measured=3.0), 2)
+    assert (whole.schools, [m.alert.measured for m in only(desk).schools["s1"]]) == (earlier, [3.0])
+
+
+@pytest.mark.parametrize(
+    ("incident", "ends_at"),
+    [
+        pytest.param(held(port(flapping=True)), NOW + QUIET_S, id="its end has to last"),
+        pytest.param(held(port()), None, id="it is over at once"),
+    ],
+)
+def test_until_when_an_end_has_to_last(incident: Incident, ends_at: float | None) -> None:
+    """Where it comes and goes; if it is back meanwhile, nothing waits any more."""
+    desk = office(incident, held(port("s2"), number=2))
+    desk.drop(port("s1", "closed", at=NOW))
+    assert desk.closed().incidents["000001"].ends_at == ends_at
+    desk.take(port("s1", at=NOW + 60), 3)
+    assert desk.closed().incidents["000001"].ends_at is None
