@@ -271,6 +271,28 @@ def test_what_has_the_name_of_a_platform_is_not_part_of_its_fault() -> None:
     assert list(after.desks[""].incidents["000001"].schools) == ["s1", "s2", "s3"]
 
 
+@pytest.mark.parametrize(
+    ("alert", "where"),
+    [
+        pytest.param(missed("s8"), "", id="one more school misses it"),
+        pytest.param(missed("s1", measured=1.0), "", id="more is said of one that is part of it"),
+        pytest.param(missed("s9"), "a", id="a school that misses another one as well"),
+        pytest.param(missed("s8", "q"), "a", id="another platform"),
+    ],
+)
+def test_where_what_is_missed_meanwhile_belongs(alert: AlertChange, where: str) -> None:
+    """To the fault, without an incident of its own; a school that reaches nothing is alone with that."""
+    own = held([missed("s9", "q")], number=2, office="a")
+    known = {"": Desk(incidents={"000001": fault()}), "a": Desk(incidents={"000002": own})}
+    state = State(desks=known, holders={"s1": "a", "s2": "a", "s3": "a", "s9": "a"}, incident_count=2)
+    after = step(state, (alert,), NOW, POLICY)
+    having = [
+        office for office, desk in after.bureau.desks.items() for incident in desk.incidents.values()
+        for member in incident.schools.get(alert.school, ()) if member.alert.subject == alert.subject
+    ]  # fmt: skip
+    assert (having, after.bureau.incident_count) == ([where], 2 + (alert.subject.name == "q"))
+
+
 def test_so_many_offices_are_told_in_one_step() -> None:
     """Four: reports wait as long as it takes. Everybody's own message is none of the first."""
     bureau = Bureau()
