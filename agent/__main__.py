@@ -37,6 +37,7 @@ def main() -> None:
       classready-agent check                    is agent.yml right?
       classready-agent discover 192.168.1.0/24  what is there? proposes targets
       classready-agent probe uplink --explain   one target, step by step
+      classready-agent doctor                   why does it not work, and what is to be done?
       classready-agent run                      what the systemd unit does
 
     \b
@@ -111,6 +112,33 @@ def probe(config: Path, target: str, explain: bool, as_json: bool) -> None:  # n
     _print_json(observations) if as_json else _print_table(observations)
     if any(o.outcome in {Outcome.NO_ANSWER, Outcome.FAIL, Outcome.UNMEASURED} for o in observations):
         sys.exit(EXIT_FINDING)
+
+
+@main.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON list.")
+@click.option("--full", is_flag=True, help="Test bandwidth, too: puts a load on the line, takes up to two minutes.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of the table; else as LANG says.")
+def doctor(config: Path, as_json: bool, full: bool, lang: Any) -> None:  # noqa: FBT001
+    """Find out why this gateway does not measure or report, and what to do about it. Within 20 s; changes nothing.
+
+    Looked at: Python, settings, ICMP permission, clock, memory, disk, secrets, agents that run here. Asked once:
+    names (DNS), collector or broker (TCP, TLS, credential, packet size), responders over UDP and TCP, and every target.
+    Run it as root, which may read the secrets. With an agent running, a broker's password is not tried: a broker takes
+    one connection of a gateway.
+
+    \b
+    Examples:
+      classready-agent doctor                      a table; what is to be mended comes last
+      classready-agent doctor --lang zh            in Chinese, also where LANG=zh_CN.UTF-8
+      classready-agent doctor --json | jq -r '.[] | select(.result == "failed") | .remedy'
+
+    \b
+    Exit codes: 0 all well, 1 something failed or may fail, 78 wrong settings (what needs none is still checked).
+    """  # noqa: D301
+    from agent.doctor import command
+
+    sys.exit(command.main(config, as_json=as_json, full=full, language=lang))
 
 
 @main.command()

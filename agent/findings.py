@@ -25,12 +25,16 @@ class Finding(Struct, frozen=True, kw_only=True):
     values: Mapping[str, Any] = {}
 
     def seen(self, language: Language) -> str:
-        return say(language, f"{self.code}.seen", **self.values).strip()
+        return say(language, f"{self.code}.seen", **self._said(language)).strip()
 
     def remedy(self, language: Language) -> str:
         """One line of what to do; empty where there is nothing to be done."""
         code = f"{self.code}.remedy"
-        return say(language, code, **self.values).strip() if code in SENTENCES else ""
+        return say(language, code, **self._said(language)).strip() if code in SENTENCES else ""
+
+    def _said(self, language: Language) -> dict[str, Any]:
+        """``reason`` is a message of its own."""
+        return {name: say(language, value) if name == "reason" else value for name, value in self.values.items()}
 
 
 def clock(wall_s: float, floor_s: float, *, good: bool, offset_s: float | None = None) -> Finding:

@@ -55,7 +55,7 @@ def _with_absolute_paths(value: Any, base: Path) -> Any:
 
 
 def _file_problems(settings: AgentSettings) -> checks.Found:
-    for path, file in _files(settings, ""):
+    for path, file in files(settings, ""):
         name = path.rpartition(".")[2]
         if name == "metrics_file":
             continue
@@ -67,15 +67,15 @@ def _file_problems(settings: AgentSettings) -> checks.Found:
             yield path, f"{file} cannot be used: {error.strerror or error} (one line of text, mode 0600)"
 
 
-def _files(value: Any, path: str) -> checks.Found:
+def files(value: Any, path: str) -> checks.Found:
     """Yield path and value of every ``..._file`` setting that is given."""
     if isinstance(value, tuple):
         for i, each in enumerate(value):
-            yield from _files(each, f"{path}[{i}]")
+            yield from files(each, f"{path}[{i}]")
     elif isinstance(value, Struct):
         for name in value.__struct_fields__:
             setting, inner = getattr(value, name), f"{path}.{name}".lstrip(".")
             if name.endswith("_file") and setting is not None:
                 yield inner, setting
             else:
-                yield from _files(setting, inner)
+                yield from files(setting, inner)

@@ -2,27 +2,39 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from agent import directives
 from agent.clock import Clock, boot_id
 from agent.metrics import Metrics
 from agent.probes import Table, make_all
-from agent.probes.contract import Context, silent
+from agent.probes.contract import Context, Probe, silent
 from agent.probes.tools import Tools
 from agent.runner import observe
 from agent.settings import AgentSettings, TargetSettings
 from classready.observation import Observation
+
+Ask = Callable[[], Awaitable[Sequence[Observation]]]
 
 
 async def probe_once(
     settings: AgentSettings, table: Table, target: TargetSettings, explain: Callable[[str], None] = silent
 ) -> Sequence[Observation]:
     """Probe ``target`` now, with the directives of the last run; nothing is written."""
+    async with asking(settings, table, [target], explain) as [ask]:
+        return await ask()
+
+
+@contextlib.asynccontextmanager
+async def asking(
+    settings: AgentSettings, table: Table, targets: Sequence[TargetSettings], explain: Callable[[str], None] = silent
+) -> AsyncIterator[Sequence[Ask]]:
+    """One session for ``targets``: yield, in their order, what probes each of them once."""
     clock = Clock(boot_id())
     tools = Tools(settings, clock.now_s, Metrics())
-    [probe] = make_all(table, [target], tools)
+    probes = make_all(table, targets, tools)
     context = Context(
         settings=settings,
         directives=directives.load(Path(settings.state_dir)),
@@ -30,9 +42,13 @@ async def probe_once(
         on_demand=True,
         explain=explain,
     )
-    async with _serving(tools):
+
+    async def ask(probe: Probe) -> Sequence[Observation]:
         await probe.settle()
         return await observe(probe, context, clock)
+
+    async with _serving(tools):
+        yield [partial(ask, probe) for probe in probes]
 
 
 @contextlib.asynccontextmanager

@@ -229,6 +229,16 @@ def _connected(address: dial.Address) -> Iterator[Any]:
         yield icmp
 
 
+def permission(family: int) -> str:
+    """Which kind of socket this process may open.
+
+    Raises:
+        Unanswered: PERMISSION: none.
+    """
+    with _opened(family) as icmp:
+        return "raw" if icmp.is_privileged else "datagram"
+
+
 def _opened(family: int) -> Any:
     from icmplib import ICMPv4Socket, ICMPv6Socket, SocketPermissionError
 

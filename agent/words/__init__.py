@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from agent.words import checks, page, reasons
+from agent.words import checks, doctor, page, reasons
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
-SENTENCES: Mapping[str, tuple[str, str]] = {**reasons.SENTENCES, **page.SENTENCES, **checks.SENTENCES}
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    **reasons.SENTENCES,
+    **page.SENTENCES,
+    **checks.SENTENCES,
+    **doctor.SENTENCES,
+}
 """Message id -> what it says in each of ``LANGUAGES``."""
 
 

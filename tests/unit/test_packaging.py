@@ -16,7 +16,7 @@ from collector.store.database import migrations
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"agent", "collector", "classready"}
 COMMANDS = {
-    "classready-agent": ("run", "check", "probe"),
+    "classready-agent": ("run", "check", "probe", "doctor"),
     "classready-collector": ("run", "check", "explain", "roster", "responder"),
 }
 
