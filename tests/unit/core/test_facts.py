@@ -100,6 +100,7 @@ def test_a_whole_school() -> None:
     empty = story.school.state
     known = story.all_well().school.state
     assert is_news(empty, known)
+    assert not is_news(known, known)
     assert not is_news(known, story.later(30).all_well().school.state)
 
 
