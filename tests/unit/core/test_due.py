@@ -22,7 +22,7 @@ from collector.core.evidence import (
     UplinkState,
 )
 from collector.core.policy import Policy
-from collector.core.state import AlertState, ClassroomState, SchoolState
+from collector.core.state import AlertState, ClassroomState, Cut, SchoolState
 from collector.core.subject import Subject
 from collector.core.words import Cause
 from tests.support.school import GATEWAY, at, bandwidth, http, port, school, trunk
@@ -89,7 +89,7 @@ def due(state: SchoolState, after: float, *, silent: bool = True, policy: Policy
 def test_what_is_good_for_three_intervals(kind: str) -> None:
     """Looked at just after them, and no more when that has passed."""
     over = NINE + 180 + JUST_AFTER_S
-    assert due(SHORT_LIVED[kind], NINE) == over
+    assert due(SHORT_LIVED[kind], NINE) == due(SHORT_LIVED[kind], NINE + 180) == over
     assert due(SHORT_LIVED[kind], over) == at("2026-11-23 17:00")
 
 
@@ -133,8 +133,16 @@ def test_a_hold_is_waited_for() -> None:
     """An unreachable platform's; other causes are held by nothing."""
     held = AlertState(subject=Subject("platform", GATEWAY, "p"), cause=Cause.PLATFORM_UNREACHABLE, bad_since=NINE)
     assert due(SchoolState(alerts=(held,)), NINE) == NINE + 120
+    assert due(SchoolState(alerts=(held,)), NINE + 120) == at("2026-11-23 17:00"), "its moment has come"
     other = replace(held, cause=Cause.SWITCH_UNREACHABLE)
     assert due(SchoolState(alerts=(other,)), NINE) == at("2026-11-23 17:00")
+
+
+def test_what_was_told_late_is_looked_at_when_it_settles() -> None:
+    """Once."""
+    cut = SchoolState(meanwhile={GATEWAY: Cut(look_at=NOON)})
+    assert due(cut, NINE) == NOON
+    assert due(cut, NOON) == at("2026-11-23 17:00")
 
 
 def test_the_oldest_of_a_gateway_is_due_first() -> None:
