@@ -11,7 +11,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from agent.spool.room import LEAST_BYTES, Room
+from agent.spool import seal
+from agent.spool.room import COMPANIONS, LEAST_BYTES, Room
 from classready.codec import encode
 from classready.report import Record, Rejected
 
@@ -31,9 +32,6 @@ NOTHING = (0, 0)
 SPARE_PAGES = 4
 """What an append may need beyond its rows: splits of the table's and the index's pages."""
 BUSY_S = 5.0
-COMPANIONS = ("", "-wal", "-shm")
-"""The database, its log and the log's index: SQLite holds all three open, and finds them by name at the next start."""
-
 FAULTS = (sqlite3.Error, OSError, TypeError, ValueError)
 """What a file that goes bad underneath can raise; a row may hold something else than what was written."""
 
@@ -129,6 +127,10 @@ class File:
         if marks != (APPLICATION_ID, FORMAT_VERSION):
             raise NotASpoolError("not a spool, or of another version")
         self.spool_id = str(self._one("SELECT spool_id FROM identity"))
+        sequences = dict(self._db.execute("SELECT name, seq FROM sqlite_sequence"))
+        newest = int(str(self._one("SELECT max(sequence) FROM record") or 0))
+        if not seal.is_head_sound(self.spool_id, sequences, newest):
+            raise NotASpoolError("its identity or last sequence is damaged")
         self._measure()
 
     def _measure(self) -> None:
@@ -175,7 +177,7 @@ class File:
     def _append(self, records: Sequence[Record]) -> None:
         last = self.last_sequence + len(records)
         rows = [_row(self.last_sequence + 1 + i, record) for i, record in enumerate(records)]
-        limit_bytes = self._room.database_bytes() if self._room else 0
+        limit_bytes = self._limit_bytes(rows)
         done = False
         while not done:
             with self._transaction():
@@ -187,10 +189,21 @@ class File:
             self._recent.append((records[0].monotonic_s, self.last_sequence + 1))
         self.last_sequence = last
 
+    def _limit_bytes(self, rows: list[_Row]) -> int:
+        if self._room is None:
+            return 0
+        limit_bytes = self._room.database_bytes()
+        # A record is worth more than what is left of a broken file.
+        if self._room.bad_bytes and self._excess(rows, limit_bytes)[0] > 0:
+            self._room.remove_bad()
+            limit_bytes = self._room.database_bytes()
+        return limit_bytes
+
     def _insert(self, rows: list[_Row], last: int) -> None:
         self._db.executemany("INSERT INTO record VALUES (?, ?, ?)", rows)
-        if not rows:
-            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'record'", [last])
+        heads = [(last, "record"), *seal.head(self.spool_id, last)]
+        self._db.execute("DELETE FROM sqlite_sequence WHERE name IN ('record', 'sealed', 'seal')")
+        self._db.executemany("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", heads)
         self._add(len(rows), sum(len(body) for _, _, body in rows))
         self._drop_expired(max((wall for _, wall, _ in rows if wall is not None), default=None))
 
@@ -276,14 +289,20 @@ class File:
         where = "sequence >= ? ORDER BY sequence DESC" if lane == "live" else "sequence < ? ORDER BY sequence"
         cursor = self._db.execute(f"SELECT sequence, CAST(body AS BLOB) FROM record WHERE {where}", [boundary])  # noqa: S608
         taken: list[tuple[int, bytes]] = []
+        damaged: list[int] = []
         size = 0
         more = False
-        for sequence, body in cursor:
+        for sequence, marked in cursor:
+            if (body := seal.unmark(sequence, marked)) is None:
+                damaged.append(sequence)
+                continue
             size += len(body) + 1
             if more := bool(taken) and size > limit_bytes:
                 break
             taken.append((sequence, body))
         cursor.close()
+        for sequence in damaged:
+            self.set_aside(sequence, "damaged")
         return msgspec.structs.replace(self.heartbeat(), records=tuple(sorted(taken)), more=more) if taken else None
 
     def _boundary(self, live_since_s: float) -> int:
@@ -345,7 +364,7 @@ class File:
 
 
 def _row(sequence: int, record: Record) -> _Row:
-    body = encode(msgspec.structs.replace(record, sequence=sequence))
+    body = seal.mark(sequence, encode(msgspec.structs.replace(record, sequence=sequence)))
     return sequence, record.wall_s if record.clock_quality == "good" else None, body
 
 

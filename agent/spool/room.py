@@ -6,6 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+COMPANIONS = ("", "-wal", "-shm")
+"""The database, its log and the log's index: SQLite holds all three open, and finds them by name at the next start."""
+
+BAD = ".bad"
+"""Added to the names of what was set aside."""
 INDEX_BYTES = 32 * 1024
 """What SQLite takes for the index of its log, whatever the log's size. (www.sqlite.org/walformat.html, section 2)"""
 LOG_BYTES = (64 * 1024, 1024 * 1024)
@@ -16,15 +21,29 @@ GROW_AGAIN_S = 10.0
 
 
 class Room:
-    """Of the database at ``path``, its log and the log's index; together they stay within ``max_bytes``."""
+    """Of the database at ``path``, its log, the log's index and what was set aside: together within ``max_bytes``."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
         disk = os.statvfs(path.parent)
         share_bytes = min(max_bytes // 4, disk.f_blocks * disk.f_frsize // 16)
         self.log_bytes = min(max(share_bytes, LOG_BYTES[0]), LOG_BYTES[1])
-        self.most_bytes = max(max_bytes, LEAST_BYTES) - self.log_bytes - INDEX_BYTES
+        self._share_bytes = max(max_bytes, LEAST_BYTES) - self.log_bytes - INDEX_BYTES
+        self._bad = [Path(f"{path}{BAD}{suffix}") for suffix in COMPANIONS]
+        self.bad_bytes = sum(_owned_bytes(each) for each in self._bad if each.is_file())
         self._grow_at_s = 0.0
+
+    @property
+    def most_bytes(self) -> int:
+        """What the settings allow."""
+        return self._share_bytes - self.bad_bytes
+
+    def remove_bad(self) -> None:
+        """Make room of the files that were set aside."""
+        for each in self._bad:
+            with contextlib.suppress(OSError):
+                each.unlink()
+        self.bad_bytes = 0
 
     def database_bytes(self) -> int:
         """Return how large the database may become now; what it has, nobody else can take from it.

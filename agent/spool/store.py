@@ -13,8 +13,8 @@ import structlog
 from msgspec import Struct
 
 from agent.settings import SpoolSettings
-from agent.spool.file import COMPANIONS, FAULTS, NOTHING, Batch, File, Lane, is_broken
-from agent.spool.room import Room
+from agent.spool.file import FAULTS, NOTHING, Batch, File, Lane, NotASpoolError, is_broken
+from agent.spool.room import BAD, COMPANIONS, Room
 from classready.report import Record
 
 T = TypeVar("T")
@@ -85,6 +85,7 @@ class Store:
     def _intact(self, before: File | None) -> File | None:
         """Open the file; None where it is damaged, or was set back so that it would number records anew."""
         try:
+            _must_be_files(self._path)
             file = self._file(check=True)
         except FAULTS as error:
             if not is_broken(error):
@@ -262,11 +263,28 @@ def _lock(folder: Path) -> int | None:
     return handle
 
 
+def _must_be_files(path: Path) -> None:
+    """Look at what SQLite does not mind, or would wait for.
+
+    Raises:
+        NotASpoolError: a directory, a pipe or a device is there, or a log without its database.
+    """
+    for suffix in COMPANIONS:
+        if (each := Path(f"{path}{suffix}")).exists() and not each.is_file():
+            raise NotASpoolError(f"{each.name} is not a file")
+    log = Path(f"{path}-wal")
+    if path.exists() and not path.stat().st_size and log.exists() and log.stat().st_size:
+        raise NotASpoolError("it is empty, and its log is not")
+
+
 def _rename_aside(path: Path) -> None:
     """Keep the last broken file for whoever wants to look into it, and its log, which must not meet the new file."""
     for suffix in COMPANIONS:
+        broken, aside = Path(f"{path}{suffix}"), Path(f"{path}{BAD}{suffix}")
+        if aside.is_dir() or (broken.is_dir() and aside.exists()):
+            aside = Path(f"{aside}-{time.time_ns()}")  # rename(2) replaces a file by a file only
         with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").replace(f"{path}.bad{suffix}")
+            broken.replace(aside)
 
 
 def _sync(folder: Path) -> None:

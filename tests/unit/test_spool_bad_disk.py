@@ -292,3 +292,74 @@ async def test_nothing_of_it_stops_the_others(tmp_path):
             await asyncio.gather(*(use_everything(spool) for _ in range(5)))
         await spool.append(records(1))
         assert not (await spool.statistics()).degraded
+
+
+def directory(path):
+    path.mkdir()
+    (path / "of somebody").write_text("")
+
+
+@pytest.mark.parametrize("make", [directory, os.mkfifo], ids=["directory", "pipe"])
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_something_else_in_the_place_of_a_file(tmp_path, make, suffix):
+    """It is set aside and counted, and again if it comes again; the agent does not wait for it."""
+    for starts in (1, 2):
+        make(tmp_path / f"{FILE_NAME}{suffix}")
+        async with opened(tmp_path) as spool:
+            await spool.append(records(1))
+            held = await spool.statistics()
+            assert (held.degraded, held.held_count) == (False, 1)
+            assert held.dropped == {"spool_replaced": 1}
+            assert len(list(tmp_path.glob(f"{FILE_NAME}.bad{suffix}*"))) >= (1 if make is os.mkfifo else starts)
+        for each in tmp_path.glob(f"{FILE_NAME}{'*' if suffix else ''}"):
+            if "bad" not in each.name:
+                each.unlink()
+
+
+async def test_a_spool_of_a_newer_version_is_kept_for_it(tmp_path):
+    """It is set aside whole, and not opened by one that does not know what it means."""
+    async with opened(tmp_path) as spool:
+        await spool.append(records(7))
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.execute("PRAGMA user_version = 2")
+    before = (tmp_path / FILE_NAME).read_bytes()
+    async with opened(tmp_path) as spool:
+        await spool.append(records(1))
+        assert (await spool.statistics()).dropped == {"spool_replaced": 1}
+    assert (tmp_path / f"{FILE_NAME}.bad").read_bytes() == before
+
+
+async def test_what_was_set_aside_makes_room_for_records(tmp_path):
+    """All that lies there stays within ``max_bytes``: a broken file is kept until a record needs its place."""
+    settings = SpoolSettings(max_bytes=262_144)
+    (tmp_path / FILE_NAME).write_bytes(os.urandom(150_000))
+    spool = await Spool.open(tmp_path, settings, live_s=10.0)
+    assert (tmp_path / f"{FILE_NAME}.bad").exists()
+    for _ in range(40):
+        await spool.append(records(20))
+        assert sum(each.stat().st_size for each in tmp_path.iterdir()) <= 262_144 + 4_096
+    assert not (tmp_path / f"{FILE_NAME}.bad").exists()
+    held = await spool.statistics()
+    assert held.held_count + held.dropped["spool_full"] == 800
+    await spool.close()
+
+
+@pytest.mark.netns
+async def test_no_inode_is_left(tmp_path):
+    """A file cannot be made: records go on in memory, and to the disk once one can."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=3", "none", folder], check=True)
+    try:
+        (folder / "1").touch()
+        async with opened(folder) as spool:
+            await spool.append(records(5))
+            assert (await spool.statistics()).degraded
+            (folder / "1").unlink()
+            subprocess.run(["mount", "-o", "remount,nr_inodes=10", folder], check=True)
+            await spool.append(records(5))
+            held = await spool.statistics()
+            assert (held.degraded, held.held_count, held.dropped) == (False, 10, {})
+            assert len(await drain(spool)) == 10
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
