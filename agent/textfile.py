@@ -10,6 +10,8 @@ from agent.metrics import Metrics
 from agent.settings import AgentSettings
 from agent.spool import Spool
 
+LOOK_S = 5.0
+
 _log = structlog.get_logger()
 
 
@@ -21,7 +23,15 @@ async def keep_writing(settings: AgentSettings, spool: Spool, clock: Clock, numb
             write(numbers, Path(str(settings.metrics_file)))
         except OSError as error:
             _log.warning("metrics_not_written", path=settings.metrics_file, error=str(error))
-        await asyncio.sleep(settings.report_interval_s)
+        await _rest(spool, settings.report_interval_s)
+
+
+async def _rest(spool: Spool, interval_s: float) -> None:
+    """Wait for the next time to write; less long when the spool goes to memory or comes back."""
+    before, left_s = spool.degraded, interval_s
+    while left_s > 0 and spool.degraded == before:
+        await asyncio.sleep(min(LOOK_S, left_s))
+        left_s -= LOOK_S
 
 
 async def _gather(spool: Spool, clock: Clock, numbers: Metrics) -> None:

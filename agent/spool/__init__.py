@@ -69,6 +69,11 @@ class Spool:
     async def set_aside(self, spool_id: str, sequence: int, reason: str) -> bool:
         return await self._call(lambda: self._store.on(spool_id, lambda file: file.set_aside(sequence, reason)))
 
+    @property
+    def degraded(self) -> bool:
+        """Whether records go to memory only, as far as is known at this moment."""
+        return self._store.degraded
+
     async def statistics(self) -> Statistics:
         return await self._call(self._store.statistics)
 

@@ -110,6 +110,7 @@ class File:
         """First and last sequence of what was taken to be sent, and is not settled yet."""
         self.last_sequence = self._last_sequence()
         self._live_from = self.last_sequence + 1
+        self._fit()
         self._places = _places(path)
 
     def _prepare(self, *, check: bool) -> None:
@@ -137,6 +138,22 @@ class File:
         overhead = f"count(*) * {ROW_OVERHEAD_BYTES}"
         row = self._db.execute(f"SELECT count(*), coalesce(sum(length(body)), 0) + {overhead} FROM record")  # noqa: S608
         self.held_count, self.held_bytes = row.fetchone()
+
+    def _fit(self) -> None:
+        """Make the files smaller that are larger than they may be: ``max_bytes`` was lowered, or had no such meaning.
+
+        SQLite gives nothing back by itself. Where the disk has no room to write the database anew, it stays as it is.
+        """
+        if self._room is None or self._room.total_bytes() <= self._room.most_bytes + self._room.log_bytes:
+            return
+        enough = False
+        while not enough:
+            with self._transaction():
+                enough = self._make_room([], self._room.most_bytes)
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _one(self, query: str) -> object:
         row = self._db.execute(query).fetchone()
@@ -222,8 +239,9 @@ class File:
             return True
         if reason == "disk_full" and self._room is not None and limit_bytes < LEAST_BYTES:
             raise OSError(errno.ENOSPC, "no room for records")
-        self._count(f"dropped.{reason}", self._drop_oldest(excess_bytes) or _leave_out(rows, excess_bytes))
-        return not rows or self._excess(rows, limit_bytes)[0] <= 0
+        dropped_count = self._drop_oldest(excess_bytes) or _leave_out(rows, excess_bytes)
+        self._count(f"dropped.{reason}", dropped_count)
+        return not dropped_count or self._excess(rows, limit_bytes)[0] <= 0
 
     def _excess(self, rows: list[_Row], limit_bytes: int) -> tuple[int, str]:
         """Return by how much ``rows`` exceed a bound, and which."""

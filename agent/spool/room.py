@@ -59,6 +59,10 @@ class Room:
         free_bytes = disk.f_bavail * disk.f_frsize - max(0, log_needs_bytes)
         return min(self.most_bytes, owned_bytes + max(0, free_bytes))
 
+    def total_bytes(self) -> int:
+        """Return what database and log take now."""
+        return _owned_bytes(self._path) + _owned_bytes(Path(f"{self._path}-wal"))
+
     @contextlib.contextmanager
     def not_growing(self) -> Iterator[None]:
         """Do without more room, and for a while if that goes well: a quota gives none, and statvfs(3) does not know."""

@@ -297,3 +297,43 @@ async def test_what_is_on_its_way_is_not_called_lost(tmp_path):
         held = await spool.statistics()
         assert batch.sequences[0] == 1
         assert len(batch.sequences) + held.held_count + held.dropped["spool_full"] == 220
+
+
+def test_a_bound_that_was_lowered(tmp_path):
+    """The file shrinks at the next start; the newest records are kept, the others declared."""
+    store = Store(tmp_path, SpoolSettings(max_bytes=2**23), LIVE_S)
+    for _ in range(6):
+        store.append([ping_record(detail="x" * 150) for _ in range(1_000)])
+    store.close()
+    assert size_of(tmp_path) > 2**21
+    store = Store(tmp_path, SpoolSettings(max_bytes=262_144), LIVE_S)
+    assert size_of(tmp_path) <= 262_144
+    held = store.statistics()
+    assert held.held_count + held.dropped["spool_full"] == 6_000
+    assert sorted(send_all(store)) == list(range(6_001 - held.held_count, 6_001))
+    store.append([ping_record()])
+    assert list(send_all(store)) == [6_001]
+    store.close()
+
+
+@pytest.mark.netns
+async def test_a_directory_of_somebody_else(monkeypatch):
+    """Records go on in memory, and that is said; when the directory is ours again they go to the disk."""
+    monkeypatch.setattr("agent.spool.store.RETRY_S", 0.0)
+    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
+        folder = Path(name) / "state"
+        folder.mkdir(mode=0o700)
+        Path(name).chmod(0o755)
+        os.seteuid(65_534)
+        try:
+            async with opened(folder) as spool:
+                await spool.append([ping_record()])
+                assert spool.degraded
+                os.seteuid(0)
+                os.chown(folder, 65_534, 65_534)
+                os.seteuid(65_534)
+                await spool.append([ping_record()])
+                held = await spool.statistics()
+                assert (spool.degraded, held.held_count, held.dropped) == (False, 2, {})
+        finally:
+            os.seteuid(0)
