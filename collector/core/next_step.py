@@ -1,6 +1,7 @@
 """The one cheapest thing that would turn an unknown into an answer."""
 
 from collections.abc import Iterable
+from math import inf
 
 from collector.core.case import Case
 from collector.core.evidence import Leg
@@ -75,7 +76,7 @@ def _step_of_tests(case: Case, legs: Iterable[Leg]) -> NextStep:
     ]
     if not tried:
         return NextStep.ADD_TEST
-    newest = max(tried, key=lambda leg: leg.last_unmeasured_at or 0.0)
+    newest = max(tried, key=lambda leg: leg.last_unmeasured_at or -inf)
     reason = newest.last_unmeasured_reason if newest.waits else None
     return _PASSING_REASONS.get(reason, NextStep.CHECK_TEST)
 

@@ -141,7 +141,7 @@ def _note(folded: Folded, event: Notice) -> None:
             away = Away(event.away_from, event.away_to)
             folded.become(replace(folded.school, away=away, wake_at=0.0))
             # whoever was judged meanwhile was judged on evidence that only seemed too old
-            folded.everybody |= (folded.school.judged_at or 0.0) > event.away_from
+            folded.everybody |= (folded.school.judged_at or -inf) > event.away_from
         case RosterChanged():
             roster.relist(folded, event)
         case PlatformFault():

@@ -77,6 +77,16 @@ def test_one_tested_target_of_two_is_what_is_known_of_the_line() -> None:
     assert gateway_uplink(story.school, GATEWAY, "down").at_least_bps == 95 * MBIT
 
 
+def test_one_passed_exit_of_two_bounds_the_line() -> None:
+    """It crossed the line; what is too slow beyond the other says nothing of that."""
+    in_vain = bandwidth(outcome=Outcome.UNMEASURED, reason=Reason.BUDGET, at_least_bps=None)
+    story = Story().heard().saw(in_vain)
+    for _ in range(2):
+        story.later(60).heard().saw(exit_test("a")).saw(exit_test("b", passed=False))
+    known = gateway_uplink(story.school, GATEWAY, "down")
+    assert (known.at_least_bps, known.at_most_bps) == (95 * MBIT, None)
+
+
 def test_nothing_is_known_of_legs_without_tests() -> None:
     assert legs_interval(()) == legs_interval((LEG,)) == NOTHING
 
