@@ -181,7 +181,7 @@ def object_(subject: str, config: Path, by: str, note: str) -> None:
 @click.option("--office", help="Every gateway of this office that has no token yet.")
 @click.option("--rotate", metavar="GATEWAY", help="A new token for this one; the old is good until the new was used.")
 @click.option("--valid-for", default="72h", show_default=True, help="How long: a number and m, h or d.")
-@click.option("--url", help="Where boxes reach the collector; default: listen.public_url.")
+@click.option("--url", help="Where boxes reach the collector; default: listen.public_url, or where it listens.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Slips to hand out: .html or .csv.")
 @click.option("--list", "show", is_flag=True, help="Which codes there are: by whom, when, used when and from where.")
 @click.option("--revoke", metavar="SCHOOL|GATEWAY", help="Take back its codes and tokens, at once.")

@@ -27,6 +27,9 @@ ALL_GUESSES_PER_MINUTE: Final = 120
 school out."""
 _ALL_COST_S = 60.0 * REFILL_RATIO / ALL_GUESSES_PER_MINUTE
 _EVERYBODY = ""
+LOGGED_PER_MINUTE: Final = 60
+"""Refusals; the others are only counted: whoever has a used code, or none, must not fill the log with it."""
+_LOG_COST_S = 60.0 * REFILL_RATIO / LOGGED_PER_MINUTE
 CLOCK_MAX_S = 86_400.0
 """A box that is further off could not tell the validity of a certificate; the collector itself dates records of any."""
 
@@ -56,6 +59,7 @@ class _Door:
         self._desk = desk
         burst_s = (GUESSES_PER_MINUTE - 1) * _GUESS_COST_S
         self._guesses, self._all = Allowances(burst_s), Allowances((ALL_GUESSES_PER_MINUTE - 1) * _ALL_COST_S)
+        self._lines = Allowances((LOGGED_PER_MINUTE - 1) * _LOG_COST_S)
 
     async def answer(self, request: web.Request) -> web.Response:
         language = _language(request, self._desk.language)
@@ -66,7 +70,8 @@ class _Door:
             self._check_clock(asked, language)
             done = await self._redeem(asked, address)
         except _Refused as refused:
-            return _refusal(refused, address, language)
+            self._log(refused, address)
+            return _refusal(refused, language)
         ENROLMENTS.labels("enrolled").inc()
         return query.json_answer(self._answer(request, done))
 
@@ -100,6 +105,11 @@ class _Door:
         if wait_s:
             raise _too_often(wait_s)
         self._all.pay(_EVERYBODY, _ALL_COST_S)
+
+    def _log(self, refused: _Refused, address: str) -> None:
+        if not self._lines.wait_s(_EVERYBODY):
+            self._lines.pay(_EVERYBODY, _LOG_COST_S)
+            _log.warning("enrolment_refused", reason=refused.reason, address=address)
 
     def _answer(self, request: web.Request, done: Enrolled) -> EnrollAnswer:
         roster, url = self._desk.engine.roster, own_url(self._desk, request)
@@ -137,10 +147,8 @@ def _too_often(wait_s: float) -> _Refused:
     return _Refused(429, "too_often", retry_after_s=seconds, seconds=seconds)
 
 
-def _refusal(refused: _Refused, address: str, language: Language) -> web.Response:
+def _refusal(refused: _Refused, language: Language) -> web.Response:
     ENROLMENTS.labels(refused.reason).inc()
-    if refused.reason != "too_often":  # those are counted: a log that a guesser fills helps nobody
-        _log.warning("enrolment_refused", reason=refused.reason, address=address)
     said = EnrollRefusal(error=say(f"enrol.{refused.reason}", language, **refused.fields), reason=refused.reason)
     answer = query.json_answer(said, refused.status)
     if refused.retry_after_s is not None:

@@ -17,7 +17,7 @@ from classready.settings import resolve
 from collector.app.client import ask
 from collector.enrol_api import PATH, REVOKE_PATH
 from collector.roster.spreadsheet.cells import inert
-from collector.settings import CollectorSettings
+from collector.settings import CollectorSettings, Listen
 from collector.text import Language, Names, machine_time, say
 
 SCHOOLS_PER_REQUEST = 60
@@ -67,9 +67,7 @@ def carry_out(path: Path, settings: CollectorSettings, order: Order) -> Iterator
 
 
 def _make(path: Path, settings: CollectorSettings, order: Order) -> Iterator[str]:
-    url = (order.url or settings.listen.public_url or "").rstrip("/")
-    if not url:
-        raise ValueError("where do boxes reach the collector? Say --url, or set listen.public_url")
+    url = (order.url or settings.listen.public_url or _own_url(settings.listen)).rstrip("/")
     if order.sheet and order.sheet.suffix not in SHEET_SUFFIXES:
         raise ValueError(f"--sheet must end in {' or '.join(SHEET_SUFFIXES)}")
     asked = {
@@ -84,6 +82,14 @@ def _make(path: Path, settings: CollectorSettings, order: Order) -> Iterator[str
     yield from [_json(codes)] if order.as_json else made_lines(codes)
     if order.sheet and not order.as_json:
         yield f"# {order.sheet}: {len(codes)} slips"
+
+
+def _own_url(listen: Listen) -> str:
+    """Where it listens, if that is an address at which others may reach it."""
+    if listen.behind_proxy or listen.host in {"0.0.0.0", "::"}:  # noqa: S104 - looked for, not bound
+        raise ValueError("where do boxes reach the collector? Say --url, or set listen.public_url")
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{'https' if listen.tls else 'http'}://{host}:{listen.port}"
 
 
 def _write(file: Path, text: str) -> None:

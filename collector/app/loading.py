@@ -145,6 +145,10 @@ def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
             "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
         )
         found.append(loaded.problem("listen.host", text))
+    bundle_dir = settings.enrolment.bundle_dir
+    if bundle_dir is not None and not (resolve(path, bundle_dir) / "SHA256SUMS").is_file():
+        text = f"no SHA256SUMS in {resolve(path, bundle_dir)}: /install has nothing to give"
+        found.append(loaded.problem("enrolment.bundle_dir", text))
     return [*found, *map(_as_problem, written(path, loaded, roster, today))]
 
 

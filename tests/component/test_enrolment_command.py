@@ -15,7 +15,7 @@ from functools import partial
 
 import pytest
 
-from collector.app.enrolling import span_s
+from collector.app.enrolling import sheet, span_s
 from collector.install_page import listed_file
 from tests.support.chains import make, pem, showing
 from tests.support.collecting import ROSTER, Collector, body, pings, write_roster
@@ -112,7 +112,7 @@ def typed(line, tmp_path, **env):
 
 def test_the_line_of_a_slip_starts_the_installer(collector, tmp_path):
     """Every file is fetched and checked; the code comes to install.sh by a pipe; no file stays."""
-    out = enroll(collector, "s3", "--url", collector.url, "--by", "wang")
+    out = enroll(collector, "s3", "--by", "wang")
     line = out.splitlines()[1]
     assert line.startswith(f"curl -fsS {collector.url}/install | sudo sh -s -- ")
     code = line.split()[-1]
@@ -199,12 +199,12 @@ def test_only_what_the_sums_list_is_served(collector):
 def test_from_the_command_to_a_report_and_back(collector, tmp_path):
     """Codes, slips, a restart, a rotation, a revocation, and no secret where others can read."""
     sheets = tmp_path / "slips.html", tmp_path / "slips.csv"
-    for sheet in sheets:
+    for slips in sheets:
         said = json.loads(
-            enroll(collector, "--office", "511402", "--url", collector.url, "--json", "--sheet", str(sheet))
+            enroll(collector, "--office", "511402", "--url", collector.url, "--json", "--sheet", str(slips))
         )
-        assert stat.S_IMODE(sheet.stat().st_mode) == 0o600
-        assert said[0]["code"] in sheet.read_text("utf-8")
+        assert stat.S_IMODE(slips.stat().st_mode) == 0o600
+        assert said[0]["code"] in slips.read_text("utf-8")
         assert said[0]["line"].split()[-1] == said[0]["code"]
     assert "示例小学" in sheets[0].read_text("utf-8")
     collector.kill()
@@ -246,10 +246,38 @@ def test_mistakes_on_the_command_line(tmp_path, arguments, status, words):
     """Said before anything is asked for."""
     write_roster(tmp_path)
     settings = tmp_path / "collector.yml"
-    settings.write_text(f"listen: {{port: {free_port()}}}\n")
+    settings.write_text(f"listen: {{port: {free_port()}, behind_proxy: true}}\n")
     done = call("enroll", "-c", settings, *arguments)
     assert done.exit_code == status
     assert words in done.output
+
+
+def test_check_says_that_there_is_no_bundle(tmp_path):
+    """A folder that is not there, or that is no bundle, with its line."""
+    write_roster(tmp_path)
+    settings = tmp_path / "collector.yml"
+    settings.write_text("enrolment:\n  bundle_dir: bundle\n")
+    done = call("check", "-c", settings)
+    assert f"{settings}:2: enrolment.bundle_dir: no SHA256SUMS in {tmp_path / 'bundle'}" in done.stderr
+    write_bundle(tmp_path / "bundle")
+    assert "SHA256SUMS" not in call("check", "-c", settings).stderr
+
+
+def test_slips_are_text_whatever_a_school_is_called():
+    """No markup in a page, no formula in a table."""
+    odd = {
+        "school_name": "=1+1<b>&",
+        "school": "s",
+        "office_name": "o",
+        "gateway": "gw-s",
+        "code": "C",
+        "line": "a && b",
+    }
+    page = sheet([{**odd, "expires_at": 0.0}], ".html", "zh")
+    assert "=1+1&lt;b&gt;&amp;" in page
+    assert "a &amp;&amp; b" in page
+    assert "登记码" in page
+    assert "\n'=1+1<b>&," in sheet([{**odd, "expires_at": 0.0}], ".csv", "zh").replace("\r", "")
 
 
 def test_spans():
