@@ -28,7 +28,7 @@ def is_of_the_morning(incident: Incident) -> bool:
 def counted(since: Since, notice: Notice, incidents: Mapping[str, Incident]) -> Since:
     """Count what a message says to have begun, or to be over. ``incidents``: what is open after it."""
     for part in notice.parts or (notice,):
-        is_over = part.cause is not None and part.kind in {"resolved", "withdrawn"} and not part.remaining_classrooms
+        is_over = part.kind in {"resolved", "withdrawn"} and not part.remaining_classrooms
         since = replace(
             since,
             began_count=(since.began_count or 0) + (part.kind == "opened"),

@@ -12,7 +12,7 @@ from collector.core.bureau.platforms import at_fault
 from collector.core.bureau.root import Scope
 from collector.core.bureau.step import step
 from collector.core.bureau.words import Bureau as State
-from collector.core.bureau.words import Desk, Incident, Member, SchoolChanged
+from collector.core.bureau.words import Desk, Incident, Member, SchoolChanged, SchoolGone
 from collector.core.events import AlertChange, Meanwhile
 from collector.core.subject import Subject
 from collector.core.words import Cause
@@ -236,6 +236,8 @@ NEWS: Mapping[str, Any] = {
     "the end of what never began": change("s7", "closed", office="a"),
     "a device that moved": moved("r1", office="a"),
     "what came and went": Meanwhile(office="a", school="s1", school_name="s1", gateway="gw", episodes=(), at=NOW),
+    "a school that is renamed": SchoolChanged(school="s9", office="a", name="甲"),
+    "a school that is gone": SchoolGone(school="s9"),
     "nothing": None,
 }
 
