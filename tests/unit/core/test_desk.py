@@ -472,3 +472,37 @@ def test_until_when_an_end_has_to_last(incident: Incident, ends_at: float | None
     assert desk.closed().incidents["000001"].ends_at == ends_at
     desk.take(port("s1", at=NOW + 60), 3)
     assert desk.closed().incidents["000001"].ends_at is None
+
+
+# --- what turns out to be one ----------------------------------------------------------------------------------------
+
+OF_OPERATOR = Scope(school_count=60, operators={"电信": 20, "移动": 40})
+
+
+def cut_off(number: int, **fields: Any) -> Incident:
+    subject = Subject("gateway", f"gw{number}")
+    return held(port(f"s{number}", cause=SILENT, subject=subject, operator="电信"), number=number, **fields)
+
+
+@pytest.mark.parametrize(
+    ("last", "left"),
+    [
+        pytest.param(cut_off(4, told=False, due_at=NOW), ["000001"], id="a fourth school is cut off"),
+        pytest.param(cut_off(4, told=True), ["000001", "000002", "000003", "000004"], id="nothing new"),
+    ],
+)
+def test_incidents_become_one_when_something_begins(last: Incident, left: list[str]) -> None:
+    """With that it can be said; what an office reads of an end has the number that it knows."""
+    desk = office(*map(cut_off, (1, 2, 3)), last, scope=OF_OPERATOR)
+    spoken(desk)
+    assert sorted(desk.closed().incidents) == left
+
+
+def test_an_end_makes_nothing_one() -> None:
+    """Four schools of one operator were told one by one, and one of them is back: that is all there is to say."""
+    whole = cut_off(4, due_at=NOW)
+    ((member,),) = whole.schools.values()
+    back = {"s4": (replace(member, alert=replace(member.alert, change="closed")),)}
+    desk = office(*map(cut_off, (1, 2, 3)), recounted(replace(whole, schools=back)), scope=OF_OPERATOR)
+    assert spoken(desk) == [["000004"]]
+    assert sorted(desk.closed().incidents) == ["000001", "000002", "000003"]
