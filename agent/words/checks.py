@@ -96,7 +96,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "spool_full.remedy": ("尽快恢复到采集中心的连接", "bring the way to the collector back soon"),
     "permission.seen": ("{target}:本机权限不足。{detail}", "{target}: no permission on this gateway. {detail}"),
     "permission.remedy": (
-        "以服务方式运行(systemctl restart classready-agent),或让技术人员查看 docs 里的权限说明",
+        "以服务方式运行(systemctl restart classready-agent),服务带有所需权限",
         "run it as the service (systemctl restart classready-agent), which has the permission it needs",
     ),
     "reload_refused.seen": (

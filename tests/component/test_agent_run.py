@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import aiomqtt
@@ -182,6 +184,59 @@ async def test_from_start_to_stop(folder):
     assert "process_resident_memory_bytes" in metrics
     if shutil.which("promtool"):
         subprocess.run(["promtool", "check", "metrics"], input=metrics.encode(), check=True)
+
+
+def healthz(port):
+    """What the agent's page tells scripts; None while nobody listens."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        return json.load(answer)
+    return None
+
+
+async def test_its_page_and_doctor_see_how_it_is(folder):
+    """``/healthz`` tells of the first acknowledgement, a reload keeps it, and doctor beside it disturbs nothing."""
+    port = free_port()
+    async with collecting() as collector:
+        write_settings(folder, collector)
+        with (folder / "agent.yml").open("a") as file:
+            file.write(f"page: {{port: {port}}}\n")
+        async with running(folder) as (process, _notified):
+            await until(lambda: (healthz(port) or {}).get("last_ack_at") is not None)
+            before = healthz(port)
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: "reloaded" in (folder / "log").read_text() and healthz(port))
+            assert healthz(port)["started_at"] == before["started_at"]
+            command = [sys.executable, "-m", "agent", "doctor", "-c", folder / "agent.yml", "--json"]
+            doctor = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE)
+            rows = json.loads((await doctor.communicate())[0])
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
+    assert doctor.returncode == 1  # the door of the settings is closed
+    found = {(row["check"], row["subject"]): row["result"] for row in rows}
+    assert found["reports", ""] == "ok"
+    assert found["ping", "here"] == "ok"
+    assert found["http", "door"] == "failed"
+    assert healthz(port) is None
+    sequences = [r.sequence for r in collector.records()]
+    assert sorted(set(sequences)) == list(range(1, len(set(sequences)) + 1))
+
+
+async def test_without_a_page_nobody_listens(folder):
+    """``page: null`` is off."""
+    async with collecting() as collector:
+        write_settings(folder, collector)
+        with (folder / "agent.yml").open("a") as file:
+            file.write("page: null\n")
+        async with running(folder) as (process, _notified):
+            await until(lambda: collector.records("here"))
+            listening = Path(f"/proc/{process.pid}/net/tcp").read_text()
+            inodes = {link.readlink().name for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.is_symlink()}
+            # 0A is LISTEN (include/net/tcp_states.h); the tenth field is the socket's inode.
+            rows = [row.split() for row in listening.splitlines()[1:]]
+            assert not [row for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
+            process.send_signal(signal.SIGTERM)
+            assert await exit_code(process) == 0
 
 
 async def test_an_outage_and_a_crash_lose_nothing(folder):

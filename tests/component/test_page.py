@@ -21,6 +21,7 @@ from agent.spool import Spool
 from classready import __version__
 from classready.observation import Http, Outcome, Ping, Reason
 from classready.report import Ack
+from tests.support.chromium import chromium
 from tests.support.mosquitto import free_port
 
 TARGETS = (
@@ -153,6 +154,23 @@ async def test_the_page_shows_answers_problems_and_no_more(tmp_path):
     for text in (chinese, english):
         assert "<script" not in text
         assert "/secret" not in text
+
+
+@pytest.mark.servers("chromium")
+async def test_in_a_real_browser(tmp_path):
+    """Its own policy lets its own sheet in, nothing runs that a device said, and a telephone need not scroll aside."""
+    async with serving(tmp_path) as (port, _link, running):
+        await probed(running)
+        await ask(port, get("/healthz"))
+        async with chromium(tmp_path) as browser:
+            await browser.resize(380)
+            await browser.open(f"http://localhost:{port}/?lang=en")
+            assert await browser.evaluate("getComputedStyle(document.querySelector('header')).display") == "flex"
+            assert await browser.evaluate("document.scripts.length") == 0
+            assert await browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert "no permission on this gateway" in await browser.evaluate("document.body.innerText")
+            await browser.evaluate("document.querySelector('header a').click()")
+            await browser.wait("document.documentElement?.lang === 'zh-CN'")
 
 
 @pytest.mark.parametrize(
