@@ -87,7 +87,9 @@ async def _session(  # noqa: PLR0913 - what outlives one set of settings
     async with contextlib.AsyncExitStack() as stack:
         spool = await Spool.open(state_dir, settings.spool, live_s=LIVE_INTERVALS * settings.report_interval_s)
         stack.push_async_callback(spool.close)
-        link = await stack.enter_async_context(open_link(settings.link, settings.gateway, __version__))
+        link = await stack.enter_async_context(
+            open_link(settings.link, settings.gateway, __version__, settings.report_interval_s)
+        )
         tools = Tools(settings, clock.now_s, numbers)
         # After the probes: a request that is cut off must find its socket still there.
         stack.callback(tools.close)

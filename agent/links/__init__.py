@@ -44,12 +44,17 @@ class Link(Protocol):
         ...
 
 
-def open_link(settings: HttpLink | MqttLink, gateway: str, agent_version: str) -> AbstractAsyncContextManager[Link]:
-    """Open the configured link; only its own library is imported. Credentials are read here, at each start."""
+def open_link(
+    settings: HttpLink | MqttLink, gateway: str, agent_version: str, report_interval_s: float
+) -> AbstractAsyncContextManager[Link]:
+    """Open the configured link; only its own library is imported. Credentials are read here, at each start.
+
+    ``report_interval_s`` is the time between two reports: by it those that lost the same server spread their return.
+    """
     if isinstance(settings, HttpLink):
         from agent.links import http
 
         return http.connect(settings, agent_version)
     from agent.links import mqtt
 
-    return mqtt.connect(settings, gateway, agent_version)
+    return mqtt.connect(settings, gateway, agent_version, report_interval_s)

@@ -35,6 +35,7 @@ PUBACK_OUTCOMES: dict[int, Outcome] = {
 
 KEEPALIVE_S = 60
 RECONNECT_MAX_S = 60.0
+"""So long a broker that comes back has for a county's gateways: 2,000 of them are 33 connections a second."""
 STEADY_S = 60.0
 """A shorter connection does not make the next attempt come sooner: two gateways with one name must not spin."""
 
@@ -51,10 +52,22 @@ class _Client(Client):
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
+def reconnect_span_s(attempt: int, report_interval_s: float) -> float:
+    """Return the longest wait before connecting again; ``attempt`` counts those after which nothing lasted, from 0.
+
+    The first wait already spreads whoever lost the same broker at the same moment, over a fifth of the interval. Nobody
+    is away for long beside the time between two of its reports.
+    """
+    first_s = max(1.0, report_interval_s / 5)
+    return min(RECONNECT_MAX_S, max(first_s, 5 * report_interval_s), first_s * 2.0**attempt)
+
+
 @contextlib.asynccontextmanager
-async def connect(settings: MqttLink, gateway: str, agent_version: str) -> AsyncIterator["MqttReports"]:
+async def connect(
+    settings: MqttLink, gateway: str, agent_version: str, report_interval_s: float
+) -> AsyncIterator["MqttReports"]:
     """Yield a link that connects, and connects again, in the background."""
-    link = MqttReports(settings, gateway, agent_version)
+    link = MqttReports(settings, gateway, agent_version, report_interval_s)
     task = asyncio.create_task(link.keep_connected(), name="mqtt")
     try:
         yield link
@@ -65,8 +78,8 @@ async def connect(settings: MqttLink, gateway: str, agent_version: str) -> Async
 class MqttReports:
     """One report in flight. Acks that come late are kept for the next answer; they are as true as any."""
 
-    def __init__(self, settings: MqttLink, gateway: str, agent_version: str) -> None:
-        self._settings, self._gateway = settings, gateway
+    def __init__(self, settings: MqttLink, gateway: str, agent_version: str, report_interval_s: float) -> None:
+        self._settings, self._gateway, self._report_interval_s = settings, gateway, report_interval_s
         self._presence = Presence(online=True, agent_version=agent_version)
         self._password = read_secret(Path(settings.password_file))
         self._tls = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
@@ -87,7 +100,8 @@ class MqttReports:
                 _log.warning("mqtt_disconnected", error=self.trouble)
             steady = asyncio.get_running_loop().time() - began_s > STEADY_S
             attempt = 0 if steady else min(attempt + 1, 10)
-            await asyncio.sleep(random.uniform(0.1, min(RECONNECT_MAX_S, 2.0**attempt)))  # noqa: S311 - spread only
+            span_s = reconnect_span_s(attempt, self._report_interval_s)
+            await asyncio.sleep(random.uniform(0.1, span_s))  # noqa: S311 - spread only
 
     def _new_client(self) -> _Client:
         offline = encode(Presence(online=False, agent_version=self._presence.agent_version))

@@ -1,8 +1,8 @@
 """python -m bench.chaos: kill, pause, cut and fill everything there is; then let it heal and compare the ledgers.
 
 A real mosquitto, the collector, agents over HTTP and MQTT through relays, a scraper and a strict chat robot, all on
-loopback. JSON lines on stdout, progress on stderr; ends with 1 where a goal is missed. Needs root (a small file system
-for the collector's store) and mosquitto. The same seed plans the same faults.
+loopback. JSON lines on stdout, progress on stderr; ends with 1 where a goal is missed. Needs root (small file
+systems for store and spools) and mosquitto. The same seed plans the same faults.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> int:
         say(f"not found: {', '.join(missing)} (Debian package mosquitto)")
         return 1
     if os.geteuid() != 0:
-        say("needs root: the collector's store lies on a file system that is filled up")
+        say("needs root: store and spools lie on file systems of their own, which are filled up")
         return 1
     dice = random.Random(chosen.seed)
     strikes = plan(dice, chosen.seconds)

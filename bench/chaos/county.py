@@ -19,8 +19,13 @@ from tests.support.mosquitto import Broker
 
 OFFICE: Final = "511402"
 INTERVAL_S: Final = 2.0
+"""So nine seconds of a dead agent are silence, of which the office is told."""
+BALLAST: Final = "ballast"
+"""The file that fills a disk, while it is there."""
 DISK_BYTES: Final = 48 * 2**20
-"""Of the collector's file system: a minute's records are a few of them; a file takes up the rest when it is full."""
+"""Of the collector's file system: a minute's records are a few of them; ballast takes up the rest."""
+GATEWAY_DISK_BYTES: Final = 2 * 2**20
+"""For each gateway; they share one file system."""
 
 
 class Agent(Program):
@@ -34,8 +39,8 @@ class Agent(Program):
 class County:
     """Everything is made here and started by ``start``; ``acks`` is what gateways were told, by spool."""
 
-    def __init__(self, folder: Path, disk: Path, agent_count: int) -> None:
-        self.folder, self.disk = folder, disk
+    def __init__(self, folder: Path, agent_count: int) -> None:
+        self.folder, self.disk, self.spools = folder, folder / "disk", folder / "spools"
         self.acks: dict[str, list[Ack]] = defaultdict(list)
         self._lock = threading.Lock()
         self.gateways = [f"gw-{n:03d}" for n in range(agent_count)]
@@ -56,7 +61,7 @@ class County:
         return self.disk / "collector.db"
 
     def spool_file(self, gateway: str) -> Path:
-        return self.folder / "spools" / gateway / "spool.db"
+        return self.spools / gateway / "spool.db"
 
     def _heard(self, ack: Ack) -> None:
         with self._lock:
@@ -84,18 +89,13 @@ class County:
         for relay in self.relays.values():
             relay.stop()
 
-    @property
-    def ballast(self) -> Path:
-        """What fills the collector's disk, while it is there."""
-        return self.disk / "ballast"
-
     def look_after(self) -> None:
         """What systemd does: whoever ended by itself is started again. That is counted; but a collector that cannot
         start on a full disk says so and ends, which is right.
         """
         for program in (self.collector, self.robot, *self.agents):
             if program.look_after():
-                may_end = program is self.collector and self.ballast.exists()
+                may_end = program is self.collector and (self.disk / BALLAST).exists()
                 program.died_count += not may_end
                 say(f"{program.name} ended by itself{' on a full disk' if may_end else ''}: {program.tail()[-300:]}")
 
@@ -181,12 +181,12 @@ def secret(name: str) -> str:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of ``DISK_BYTES`` for the collector's store; needs root."""
+def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
+    """A file system of its own; needs root."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", folder], check=True)
     try:
-        yield folder
+        yield
     finally:
         subprocess.run(["umount", folder], check=True)
 
@@ -194,8 +194,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
 @contextmanager
 def running(folder: Path, agent_count: int) -> Iterator[County]:
     """A county of so many schools, all of whose programs are ended with it."""
-    with small_disk(folder / "disk") as disk:
-        county = County(folder, disk, agent_count)
+    county = County(folder, agent_count)
+    with small_disk(county.disk, DISK_BYTES), small_disk(county.spools, agent_count * GATEWAY_DISK_BYTES):
         say(f"{agent_count} agents, half of them over MQTT")
         try:
             county.start()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.chaos.county import Agent, County
+from bench.chaos.county import BALLAST, Agent, County
 
 Dice = random.Random
 
@@ -102,8 +102,17 @@ def _links_half_closed(county: County, dice: Dice) -> Callable[[], None]:
 
 
 def _disk_full(county: County, _dice: Dice) -> Callable[[], None]:
-    _fill(county.ballast)
-    return lambda: county.ballast.unlink(missing_ok=True)
+    return _filled(county.disk)
+
+
+def _gateways_full(county: County, _dice: Dice) -> Callable[[], None]:
+    """All at once: each goes on with what it has, and in memory where that is nothing."""
+    return _filled(county.spools)
+
+
+def _filled(disk: Path) -> Callable[[], None]:
+    _fill(disk / BALLAST)
+    return lambda: (disk / BALLAST).unlink(missing_ok=True)
 
 
 def _fill(ballast: Path) -> None:
@@ -122,14 +131,15 @@ FAULTS: Final = (
     Fault("broker_killed", "broker", (0.2, 4.0), _broker_killed),
     Fault("broker_forgot", "broker", (0.2, 2.0), _broker_forgot),
     Fault("broker_paused", "broker", (1.0, 5.0), _broker_paused),
-    Fault("agents_killed", "agents", (0.5, 16.0), _agents_killed),
-    Fault("agents_paused", "agents", (2.0, 16.0), _agents_paused),
+    Fault("agents_killed", "agents", (9.0, 16.0), _agents_killed),
+    Fault("agents_paused", "agents", (9.0, 16.0), _agents_paused),
     Fault("robot_killed", "robot", (0.5, 6.0), _robot_killed),
     Fault("robot_paused", "robot", (0.5, 6.0), _robot_paused),
     Fault("links_cut", "links", (0.5, 5.0), _links_cut),
     Fault("links_swallow", "links", (1.0, 6.0), _links_swallow),
     Fault("links_half_closed", "links", (0.1, 1.0), _links_half_closed),
     Fault("disk_full", "disk", (2.0, 8.0), _disk_full),
+    Fault("gateways_full", "spools", (2.0, 12.0), _gateways_full),
 )
 
 

@@ -56,7 +56,7 @@ async def test_the_link_and_the_door_come_back(tmp_path):
             committing = asyncio.create_task(engine.run())
             for n in range(1, KILLS + 1):
                 receiving = asyncio.create_task(door.run(collecting, USERS["collector"], None, engine, FakeClock()))
-                async with asyncio.timeout(2 * BACK_WITHIN_S), open_link(settings, "gw-one", "0.1.0") as link:
+                async with asyncio.timeout(2 * BACK_WITHIN_S), open_link(settings, "gw-one", "0.1.0", 1.0) as link:
                     sending = asyncio.create_task(keep_sending(link, n))
                     if n % 2:
                         await until_acknowledged(link, 1_000 + n)

@@ -57,7 +57,7 @@ class Script:
 async def linked(script: Script, token_file: Path, timeout_s: float = 10.0) -> AsyncIterator[Link]:
     async with conversing(script.converse) as port:
         settings = HttpLink(url=f"http://127.0.0.1:{port}", token_file=str(token_file), timeout_s=timeout_s)
-        async with open_link(settings, "gw-1", "0.1.0") as link:
+        async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
             yield link
 
 
@@ -193,7 +193,7 @@ async def test_no_answer_is_waited_for_without_end(token_file: Path, start: byte
     """Silence, and drops that never become an answer, end with the timeout; the next report starts anew."""
     async with conversing(_dripping(start, more)) as port:
         settings = HttpLink(url=f"http://127.0.0.1:{port}", token_file=str(token_file), timeout_s=0.3)
-        async with open_link(settings, "gw-1", "0.1.0") as link, asyncio.timeout(5):
+        async with open_link(settings, "gw-1", "0.1.0", 1.0) as link, asyncio.timeout(5):
             assert await link.send(b"{}", ()) == Keep(why="timeout")
             assert await link.send(b"{}", ()) == Keep(why="timeout")
 
@@ -208,7 +208,7 @@ async def test_a_large_report_on_an_answer_that_comes_early(token_file: Path) ->
 
     async with conversing(converse) as port:
         settings = HttpLink(url=f"http://127.0.0.1:{port}", token_file=str(token_file))
-        async with open_link(settings, "gw-1", "0.1.0") as link:
+        async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
             assert await link.send(b"x" * REPORT_MAX_BYTES, ()) == TooLarge()
 
 

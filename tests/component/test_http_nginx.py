@@ -126,7 +126,7 @@ async def test_reports_through_a_proxy(nginx: Nginx, tmp_path: Path) -> None:
     )
     body = encode(ACK)
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    async with open_link(settings, "gw-1", "0.1.0") as link:
+    async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
         assert await link.send(b"x" * 60_000, ()) == Keep(why="server_error")
         async with conversing(saying(answer), port=nginx.behind):
             for _ in range(3):

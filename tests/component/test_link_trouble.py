@@ -28,7 +28,7 @@ def secret(tmp_path):
 
 async def told(settings, until=bool):
     """What became of one report, and why."""
-    async with open_link(settings, "gw-1", "0.1.0") as link:
+    async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
         keep = await link.send(b"{}", (1,))
         assert until(link.trouble)
         return keep, link.trouble
@@ -80,7 +80,7 @@ async def test_trouble_that_is_over_is_not_told_any_more(secret):
     answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     async with conversing(saying(answer)) as port:
         settings = HttpLink(url=f"http://127.0.0.1:{port}", token_file=secret, timeout_s=5)
-        async with open_link(settings, "gw-1", "0.1.0") as link:
+        async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
             link.trouble = "refused: 127.0.0.1"
             assert await link.send(b"{}", (1,)) == Keep(why="denied")
             assert link.trouble == ""

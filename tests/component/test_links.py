@@ -58,7 +58,7 @@ def token_file(tmp_path):
 
 
 async def send_http(url, token_file, body=b"{}", **more):
-    async with open_link(HttpLink(url=url, token_file=token_file, **more), "gw-1", "0.1.0") as link:
+    async with open_link(HttpLink(url=url, token_file=token_file, **more), "gw-1", "0.1.0", 1.0) as link:
         return await link.send(body, (1, 2))
 
 
@@ -213,7 +213,7 @@ async def until(condition, deadline_s=10):
 async def test_mqtt_waits_for_the_collectors_own_ack(broker):
     """A report goes out with QoS 1 on the gateway's topic and is answered by the ack; presence frames it."""
     async with collector(broker, lambda _n: [ACK]) as seen:
-        async with open_link(mqtt_settings(broker), "gw-1", "0.1.0") as link:
+        async with open_link(mqtt_settings(broker), "gw-1", "0.1.0", 1.0) as link:
             assert await link.send(b'{"x":1}', (1, 2)) == Acked(acks=(ACK,))
         await until(lambda: len(seen) == 3)
     assert [m.topic.value.rpartition("/")[2] for m in seen] == ["presence", "report", "presence"]
@@ -225,7 +225,7 @@ async def test_mqtt_waits_for_the_collectors_own_ack(broker):
 @pytest.mark.servers("mosquitto", "mosquitto_passwd")
 async def test_mqtt_without_a_collector_says_so_at_once(broker):
     """The broker takes the message though nobody will ever get it: reason 16 keeps the records."""
-    async with open_link(mqtt_settings(broker), "gw-1", "0.1.0") as link:
+    async with open_link(mqtt_settings(broker), "gw-1", "0.1.0", 1.0) as link:
         assert await link.send(b"{}", (1,)) == Keep(why="rc16_no_subscriber")
 
 
@@ -233,7 +233,10 @@ async def test_mqtt_without_a_collector_says_so_at_once(broker):
 async def test_mqtt_a_broker_with_smaller_packets(broker):
     """What the broker would end the connection for is not sent but halved; less gets through on the same connection."""
     broker.restart_with("max_packet_size 65536", "max_packet_size 2000")
-    async with collector(broker, lambda _n: [ACK]) as seen, open_link(mqtt_settings(broker), "gw-1", "0.1.0") as link:
+    async with (
+        collector(broker, lambda _n: [ACK]) as seen,
+        open_link(mqtt_settings(broker), "gw-1", "0.1.0", 1.0) as link,
+    ):
         for size in (58_000, 2_000):
             assert await link.send(b"x" * size, (1, 2)) == TooLarge()
         assert await link.send(b"x" * 1_900, (1, 2)) == Acked(acks=(ACK,))
@@ -247,7 +250,7 @@ async def test_mqtt_silence_of_the_collector_keeps(broker):
     answers = {1: [], 2: [late, Ack(spool_id=SPOOL_ID, committed=((7, 7),))]}
     async with (
         collector(broker, answers.__getitem__),
-        open_link(mqtt_settings(broker, timeout_s=0.5), "gw-1", "0.1.0") as link,
+        open_link(mqtt_settings(broker, timeout_s=0.5), "gw-1", "0.1.0", 1.0) as link,
     ):
         assert await link.send(b"{}", (1,)) == Keep(why="timeout")
         outcome = await link.send(b"{}", (7,))
@@ -259,7 +262,7 @@ async def test_mqtt_malformed_acks_are_ignored(broker):
     """Garbage on the ack topic neither ends the connection nor counts as an answer."""
     async with (
         collector(broker, lambda _n: [{"nonsense": 1}, ACK]),
-        open_link(mqtt_settings(broker), "gw-1", "") as link,
+        open_link(mqtt_settings(broker), "gw-1", "", 1.0) as link,
     ):
         assert await link.send(b"{}", (2,)) == Acked(acks=(ACK,))
 
@@ -270,7 +273,7 @@ async def test_mqtt_last_will_tells_of_a_crash(broker):
     from agent.links.mqtt import MqttReports
 
     async with collector(broker, lambda _n: []) as seen:
-        link = MqttReports(mqtt_settings(broker), "gw-1", "0.1.0")
+        link = MqttReports(mqtt_settings(broker), "gw-1", "0.1.0", 1.0)
         task = asyncio.create_task(link.keep_connected())
         try:
             await until(lambda: len(seen) == 1)
@@ -302,5 +305,5 @@ async def test_mqtt_wrong_password_keeps_trying(broker):
     """A refused login is a closed way, not the end of the program."""
     settings = mqtt_settings(broker, timeout_s=0.5)
     (broker.folder / "gw-1.password").write_text("wrong")
-    async with open_link(settings, "gw-1", "0.1.0") as link:
+    async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
         assert await link.send(b"{}", (1,)) == Keep(why="disconnected")

@@ -82,7 +82,7 @@ async def test_a_deadline_that_comes_with_the_puback(broker):
     """A report whose PUBACK comes in the moment its time is up is kept; the courier does not wait for ever."""
     password_file = str(broker.password_file("gw-1"))
     settings = MqttLink(host=broker.host, port=broker.port, tls=False, password_file=password_file, timeout_s=1.0)
-    async with collector(broker) as silent, open_link(settings, "gw-1", "0.1.0") as link:
+    async with collector(broker) as silent, open_link(settings, "gw-1", "0.1.0", 1.0) as link:
         await silent.subscribe(topics.UP_SUBSCRIPTION, qos=1)
         await until(link._connected.is_set)
         broker.pause()
