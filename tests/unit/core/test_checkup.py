@@ -110,21 +110,6 @@ def test_lines_are_tested_anew() -> None:
     assert asked(late) == []
 
 
-BEGAN = at("2026-11-24 09:34:14")
-"""The moment of the gateway of these tests: between eight and four, and the same whatever process asks."""
-
-
-def test_each_gateway_has_its_moment() -> None:
-    """20,000 lines are not tested at once, and nobody's moment moves with a restart."""
-    told = story().school
-    assert [*orders(told, GATEWAY, BEGAN - 1)] == []
-    assert [leg.target for leg in orders(told, GATEWAY, BEGAN)] == ["uplink"]
-    assert [*orders(told, "another", TERM.ends - 1)] == []
-    last = replace(told, hours=replace(told.hours, checkup=TERM._replace(ends=BEGAN + 1)))
-    assert [leg.target for leg in orders(last, GATEWAY, BEGAN)] == ["uplink"]
-    assert [*orders(last, GATEWAY, BEGAN + 1)] == []
-
-
 AWAKE = Verdict(ready="yes")
 OTHER = "dem-gw-02"
 
@@ -134,6 +119,20 @@ def leg(at_: float | None, **fields: Any) -> UplinkState:
     times = [] if at_ is None else [at_ - 86_400, at_]
     tests = tuple(BandwidthTest(observed_at=when, seen=bandwidth()) for when in times)
     return UplinkState(**{"gateway": GATEWAY, "target": "uplink", "direction": "down", "tests": tests, **fields})
+
+
+@pytest.mark.parametrize(("gateway", "clock"), [(GATEWAY, "09:34:14"), ("dem-gw-02", "12:59:24")])
+def test_each_gateway_has_its_moment(gateway: str, clock: str) -> None:
+    """Between eight and four: 20,000 lines are not tested at once, and nobody's moment moves with a restart."""
+    began = at(f"2026-11-24 {clock}")
+    state = SchoolState(uplinks={"u": leg(None, gateway=gateway)})
+    told = replace(school(), state=state, hours=Hours(checkup=TERM))
+    assert [*orders(told, gateway, began - 1)] == []
+    assert [each.gateway for each in orders(told, gateway, began)] == [gateway]
+    assert [*orders(told, "another", TERM.ends - 1)] == []
+    last = replace(told, hours=Hours(checkup=TERM._replace(ends=began + 1)))
+    assert [each.gateway for each in orders(last, gateway, began)] == [gateway]
+    assert [*orders(last, gateway, began + 1)] == []
 
 
 @pytest.mark.parametrize(
