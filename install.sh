@@ -24,7 +24,8 @@ usage: sh install.sh [options]                 install or upgrade from the bundl
   --key FILE         trust this key (PEM) and remember it; else the one remembered, else the bundle's at the first time
   --python PROGRAM   use this Python
   --no-systemd       there is no systemd: install, and say what to run
-  --health-s N       how long a new release may take to get well, before it is rolled back (default 45)
+  --health-s N       how long a new release may take to get well, before it is rolled back (default: 40 and a fifth
+                     of report_interval_s)
   --root DIR         a trial: work below DIR instead of /; implies --no-systemd
   --check            check everything, change nothing
   --uninstall        remove program, service, settings, secrets and unsent records
@@ -71,7 +72,7 @@ on_exit() {
 }
 
 parse() {
-  action=install check_only=no keep_data=no systemd=yes role=agent health_s=45
+  action=install check_only=no keep_data=no systemd=yes role=agent health_s=''
   offline='' enroll='' code_file=- ca_file='' token_file='' key='' python='' root=''
   while [ $# -gt 0 ]; do
     case $1 in
@@ -109,7 +110,7 @@ set_option() {
 
 check_options() {
   case $role in agent | collector | responder) ;; *) die $USAGE "--role: agent, collector or responder" "--role 只能是 agent、collector 或 responder" ;; esac
-  case $health_s in '' | *[!0-9]*) die $USAGE "--health-s: a number of seconds" "--health-s 应为秒数" ;; esac
+  case $health_s in *[!0-9]*) die $USAGE "--health-s: a number of seconds" "--health-s 应为秒数" ;; esac
   case $enroll in
     '' | https://* | http://127.0.0.1 | http://127.0.0.1:*) ;;
     *) die $USAGE "--enroll: an address that begins with https://" "--enroll 的地址必须以 https:// 开头" ;;
@@ -143,9 +144,9 @@ check_root() {
   [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || die $NOT_ROOT "run it as root: sudo sh install.sh" "请用 root 运行：sudo sh install.sh"
 }
 
-# The root directory itself is the lock: nothing is left behind.
+# A directory that every system has is the lock: nothing is left behind.
 take_lock() {
-  exec 9<"${root:-/}"
+  exec 9<"$root/etc"
   flock -n 9 || die $BUSY "another install.sh is at work; wait until it is done" "另一个 install.sh 正在运行,请等它结束"
 }
 
@@ -191,7 +192,7 @@ is_kept() { [ "$1" = "$(links_to current)" ] || [ "$1" = "$(links_to previous)" 
 
 # What a killed run left, and releases before the last two, are removed before anything is built: they count as free.
 check_space() {
-  place=$home
+  place=$prefix/releases
   while [ ! -d "$place" ]; do place=$(dirname "$place"); done
   free_kib=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
   for old in "$prefix"/releases/*; do
@@ -293,11 +294,11 @@ build() {
   [ -z "$brought" ] || echo "$runtime" >"$new/runtime"
   fill || die $UNFIT "the bundle does not fit this machine or its Python ($python); what ran before still runs" \
     "安装包与本机或其 Python($python)不符,原来运行的版本不受影响"
+  rm -f "$new"/bin/[aA]ctivate* "$new/own.lock" # an environment to run, not to work in
   # What pip wrote names the folder it was written in.
   for script in "$new"/bin/*; do
     [ -L "$script" ] || sed -i "1s|^#!$new/|#!$release/|" "$script"
   done
-  rm -f "$new"/bin/[aA]ctivate* "$new/own.lock" # an environment to run, not to work in
   cp -R "$bundle/systemd" "$bundle/VERSION" "$bundle/BUILT_AT" "$bundle/sbom.cdx.json" "$bundle/docs" "$bundle/install.sh" "$new"
   "$new/bin/python" -I -m "$module" --help >/dev/null
   sync -f "$new" 2>/dev/null || sync
@@ -349,8 +350,8 @@ put() {
   (umask 022 && mkdir -p "$(dirname "$3")")
   cp "$2" "$3.new"
   chmod "$1" "$3.new"
-  mv "$3.new" "$3"
   mark
+  mv "$3.new" "$3"
 }
 
 # From the first change to the end of the health gate `pending` says that what runs may not be what is installed; in it is
@@ -368,14 +369,10 @@ install_settings() {
   put 644 "$trusted" "$etc/bundle.pub"
   [ -z "$ca_file" ] || put 644 "$ca_file" "$etc/secrets/ca.pem"
   if [ -n "$enroll" ]; then enroll_box; fi
-  if [ -n "$token_file" ]; then
+  if [ -n "$token_file" ] && [ "$secret" != "$(cat "$etc/secrets/token" 2>/dev/null)" ]; then
     printf '%s\n' "$secret" >"$etc/secrets/.token.new"
-    if cmp -s "$etc/secrets/.token.new" "$etc/secrets/token"; then
-      rm "$etc/secrets/.token.new"
-    else
-      mv "$etc/secrets/.token.new" "$etc/secrets/token"
-      mark
-    fi
+    mark
+    mv "$etc/secrets/.token.new" "$etc/secrets/token"
   fi
   [ -e "$settings" ] || put 644 "$bundle/configs/$example" "$settings"
 }
@@ -383,10 +380,11 @@ install_settings() {
 # The code goes through a pipe; the token is written by what received it.
 enroll_box() {
   answered=0
+  mark
   printf '%s' "$secret" | "$release/bin/python" -I -c "$ENROLL" "$enroll" "$etc" "$bundle/configs/agent.enrolled.yml" "$language" "$(cat "$bundle/VERSION")" "$ca_file" ||
     answered=$?
   case $answered in
-    0) mark ;;
+    0) ;;
     "$CLOCK" | "$REFUSED" | "$UNREACHED") explained=yes && exit $answered ;;
     *) exit $answered ;;
   esac
@@ -425,10 +423,11 @@ main_pid() { systemctl show --property MainPID --value "$service" 2>/dev/null ||
 
 # A release is well when the collector has acknowledged a report of it, or, without a page to ask, when it runs steadily.
 is_well() {
+  # Nobody said how long: the first report is spread over a fifth of the interval.
+  interval_s=$(sed -n 's/^report_interval_s: *\([0-9][0-9]*\).*/\1/p' "$settings" | head -n 1)
+  limit_s=${health_s:-$((40 + ${interval_s:-0} / 5))}
   waited_s=0 steady_s=0 seen=$(main_pid)
-  while [ $waited_s -lt "$health_s" ]; do
-    sleep 1
-    waited_s=$((waited_s + 1))
+  while :; do
     if systemctl --quiet is-active "$service" && [ "$(main_pid)" = "$seen" ]; then
       steady_s=$((steady_s + 1))
     else
@@ -437,11 +436,13 @@ is_well() {
     page=none
     [ "$role" != agent ] || page=$("$prefix/current/bin/python" -I -c "$HEALTH" "$started_at")
     case $page in
-      acknowledged) [ $steady_s -gt 0 ] && return ;;
-      none) [ $steady_s -ge $STEADY_S ] && return ;;
+      acknowledged) [ $steady_s -eq 0 ] || return 0 ;;
+      none) [ $steady_s -le $STEADY_S ] || return 0 ;;
     esac
+    [ $waited_s -lt "$limit_s" ] || return 1
+    sleep 1
+    waited_s=$((waited_s + 1))
   done
-  return 1
 }
 
 start() {
@@ -452,7 +453,7 @@ start() {
     return
   fi
   if [ "$changed" = no ] && [ ! -e "$prefix/pending" ] && systemctl --quiet is-active "$service"; then return; fi
-  say "starting, and waiting until it is well (at most $health_s s)" "正在启动,等待运行正常(最多 $health_s 秒)"
+  say "starting, and waiting until it is well" "正在启动,等待运行正常"
   if restart && is_well; then
     rm -f "$prefix/pending"
     say "$service runs; its log: journalctl -u ${service%.service}" "$service 已正常运行；日志：journalctl -u ${service%.service}"
@@ -464,8 +465,8 @@ start() {
 roll_back() {
   before=$(links_to previous)
   if [ -z "$before" ] || [ "$before" = "$release" ] || [ ! -d "$before" ]; then
-    die $UNHEALTHY "it was installed, but no report was acknowledged within $health_s s; see: journalctl -u ${service%.service}" \
-      "已安装,但 $health_s 秒内没有一份报告被确认。请查看：journalctl -u ${service%.service}"
+    die $UNHEALTHY "it was installed, but no report was acknowledged in time; see: journalctl -u ${service%.service}" \
+      "已安装,但没有一份报告被及时确认。请查看：journalctl -u ${service%.service}"
   fi
   older=$(cat "$prefix/pending")
   point current "$before"
@@ -474,8 +475,8 @@ roll_back() {
   restart || die $UNHEALTHY "neither the new release nor the one before starts; see: journalctl -u ${service%.service}" \
     "新旧两个版本都无法启动。请查看：journalctl -u ${service%.service}"
   rm -rf "$prefix/pending" "$release"
-  die $ROLLED_BACK "release ${release##*/} did not get well within $health_s s; ${before##*/} runs again" \
-    "新版本 ${release##*/} 在 $health_s 秒内没有正常运行,已恢复为 ${before##*/}"
+  die $ROLLED_BACK "release ${release##*/} did not get well in time; ${before##*/} runs again" \
+    "新版本 ${release##*/} 没有及时正常运行,已恢复为 ${before##*/}"
 }
 
 what_is_left() {
@@ -524,6 +525,7 @@ refuse_what_refuses_its_settings() {
   present=$(links_to current)
   if [ -n "$present" ] && [ "$present" != "$release" ] && [ -e "$settings" ] && is_configured "$present" && ! is_configured "$release"; then
     "$release/bin/$command" check -c "$settings" >&2 || true
+    rm -rf "$release"
     die $ROLLED_BACK "the new release refuses $settings (above); ${present##*/} still runs" "新版本不接受 $settings(见上),${present##*/} 继续运行"
   fi
 }
@@ -600,18 +602,20 @@ sys.exit(s >= L or (one[0] * two[2] - two[0] * one[2]) % P != 0 or (one[1] * two
 '
   # Prints whether the collector has acknowledged a report since the given time; "none" where there is no page.
   HEALTH='
-import json, sys, urllib.request
+import json, sys, urllib.error, urllib.request
 try:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open("http://127.0.0.1:9712/healthz", timeout=2) as answer:
         last = json.loads(answer.read(65536)).get("last_ack_at")
     print("acknowledged" if last and last >= float(sys.argv[1]) else "waiting")
+except urllib.error.HTTPError:
+    print("waiting")  # its spool does not answer
 except Exception:
     print("none")
 '
   # Asks for name and token, and writes them; the code comes on standard input.
   ENROLL='
-import json, os, platform, re, socket, ssl, sys, time, urllib.error, urllib.request
+import json, os, platform, re, secrets, socket, ssl, sys, time, urllib.error, urllib.request
 url, etc, template, language, version, ca_file = sys.argv[1:]
 def end(code, english, chinese):
     sys.stderr.write("install.sh: " + (chinese if language.startswith("zh") else english) + "\n")
@@ -623,7 +627,12 @@ def keep(path, text, mode):
         file.flush()
         os.fsync(file.fileno())
     os.rename(path + ".new", path)
-box = {"name": socket.gethostname(), "arch": platform.machine(), "version": version}
+# Its own secret: whoever is killed before the answer was written asks again with it, and the code is still good.
+attempt_file = etc + "/secrets/.attempt"
+if not os.path.exists(attempt_file):
+    keep(attempt_file, secrets.token_hex(16), 0o600)
+attempt = open(attempt_file, encoding="utf-8").read()
+box = {"name": socket.gethostname(), "arch": platform.machine(), "version": version, "clock": time.time(), "attempt": attempt}
 asked = urllib.request.Request(url + "/api/v1/enroll", json.dumps({"code": sys.stdin.read(), **box}).encode(),
     {"Content-Type": "application/json", "Accept-Language": "zh" if language.startswith("zh") else "en"})
 tls = ssl.create_default_context(cafile=ca_file or None)
@@ -636,10 +645,10 @@ try:
 except urllib.error.HTTPError as error:
     try:
         said = json.loads(error.read(65536))
-        why = str(said.get("message") or said.get("error") or said.get("detail") or "")[:300]
+        why = str(said.get("error") or "")[:300]
     except (ValueError, AttributeError):
         why = ""
-    end(12, f"the collector refused the enrolment ({error.code}): {why}", f"采集服务拒绝了登记({error.code})：{why}")
+    end(8 if error.code == 422 else 12, f"the collector refused the enrolment ({error.code}): {why}", f"采集服务拒绝了登记({error.code})：{why}")
 except urllib.error.URLError as error:
     reason = error.reason
     if isinstance(reason, ssl.SSLCertVerificationError) and reason.verify_code in (9, 10):
@@ -662,6 +671,7 @@ if os.path.exists(settings):
 if not os.path.exists(settings):
     keep(settings, text, 0o644)
 keep(etc + "/secrets/token", token + "\n", 0o600)
+os.remove(attempt_file)
 '
 }
 

@@ -1,7 +1,6 @@
 """install.sh in throw-away roots: from nothing, again, cut off, two at once, wrongly used, and removed."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bundle import new_key, small_bundle
-from tests.support.installing import box, install, mode, path_without, tree
+from tests.support.installing import box, install, mode, path_with, tree
 
 ROOT = Path(__file__).parents[2]
 SECRET = "canary-7f3a"
@@ -42,37 +41,6 @@ def root(tmp_path: Path) -> Path:
     return box(tmp_path / "box")
 
 
-def test_life_of_an_installation(bundle: Path, installed: Path, tmp_path: Path) -> None:
-    """Again without a change; removed but for its data; installed over them; removed to the last file."""
-    before = set(tree(box(tmp_path / "before")))
-    settings, token = installed / "etc/classready/agent.yml", installed / "etc/classready/secrets/token"
-    assert token.read_text() == f"{SECRET}\n"
-    assert (mode(token), mode(token.parent), mode(settings), mode(settings.parent)) == (0o600, 0o700, 0o644, 0o755)
-    command = installed / "opt/classready/agent/current/bin/classready-agent"
-    assert mode(command) & 0o005 == 0o005, "the service's own user must be able to run it"
-    assert (installed / "usr/local/bin/classready-agent").resolve() == command.resolve()
-    assert subprocess.run([command, "check"], timeout=30, check=False).returncode == 0
-
-    settings.write_text("gateway: gw-mine\n")
-    as_it_is = tree(installed)
-    done = install(bundle, installed)
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "everything is in place already")
-    assert tree(installed) == as_it_is
-
-    assert install(bundle, installed, "--uninstall", "--keep-data").returncode == 0
-    kept = {"agent.yml", "bundle.pub", "secrets", "secrets/token"}
-    assert set(tree(installed)) - before == {"etc/classready", *(f"etc/classready/{name}" for name in kept)}
-    assert settings.read_text() == "gateway: gw-mine\n"
-
-    state = installed / "var/lib/classready-agent"
-    state.mkdir()
-    (state / "spool.db").touch()
-    assert install(bundle, installed, "--uninstall").returncode == 0
-    assert set(tree(installed)) == before
-    shutil.rmtree(installed)
-    assert install(bundle, box(installed), "--token-file", "-", typed=f"{SECRET}\n").returncode == 0
-
-
 def test_collector_on_the_same_machine_keeps_its_secrets(bundle: Path, root: Path) -> None:
     """Removing the agent takes nothing from a collector that shares /etc/classready, or was put beside it by hand."""
     secret = root / "etc/classready/secrets/wecom"
@@ -99,7 +67,7 @@ def test_what_a_killed_run_left_counts_as_free(bundle: Path, root: Path, tmp_pat
     half = root / "opt/classready/agent/releases/0.0.9-aaaaaaaa.tmp"
     half.mkdir(parents=True)
     (half / "big").write_bytes(os.urandom(1) * 30_000_000)
-    little = path_without(tmp_path / "bin", df="echo; echo x 1 1 81920 1% /")
+    little = path_with(tmp_path / "bin", df="echo; echo x 1 1 81920 1% /")
     assert install(bundle, root, "--check", PATH=little).returncode == 0
     (half / "big").write_bytes(b"")
     assert install(bundle, root, "--check", PATH=little).returncode == 7
@@ -139,7 +107,7 @@ def test_the_packed_bundle(bundle: Path, root: Path, tmp_path: Path) -> None:
 def test_two_at_once(bundle: Path, root: Path) -> None:
     """The second of two runs says so and goes away."""
     holder = subprocess.Popen(
-        ["flock", root, "sh", "-c", "echo held; read -r _"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["flock", root / "etc", "sh", "-c", "echo held; read -r _"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with holder:
         assert holder.stdout is not None
@@ -207,6 +175,35 @@ def test_another_bureaus_bundle(bundle: Path, installed: Path, tmp_path: Path) -
     assert tree(installed) == before
     assert install(theirs, installed, "--check", "--key", theirs / "bundle.pub").returncode == 0
     assert install(bundle, installed, "--check", "--key", theirs / "bundle.pub").returncode == 11
+
+
+def test_life_of_an_installation(bundle: Path, installed: Path, tmp_path: Path) -> None:
+    """Again without a change; removed but for its data; removed to the last file. (The last test to use this box.)"""
+    before = set(tree(box(tmp_path / "before")))
+    settings, token = installed / "etc/classready/agent.yml", installed / "etc/classready/secrets/token"
+    assert token.read_text() == f"{SECRET}\n"
+    assert (mode(token), mode(token.parent), mode(settings), mode(settings.parent)) == (0o600, 0o700, 0o644, 0o755)
+    command = installed / "opt/classready/agent/current/bin/classready-agent"
+    assert mode(command) & 0o005 == 0o005, "the service's own user must be able to run it"
+    assert (installed / "usr/local/bin/classready-agent").resolve() == command.resolve()
+    assert subprocess.run([command, "check"], timeout=30, check=False).returncode == 0
+
+    settings.write_text("gateway: gw-mine\n")
+    as_it_is = tree(installed)
+    done = install(bundle, installed)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "everything is in place already")
+    assert tree(installed) == as_it_is
+
+    assert install(bundle, installed, "--uninstall", "--keep-data").returncode == 0
+    kept = {"agent.yml", "bundle.pub", "secrets", "secrets/token"}
+    assert set(tree(installed)) - before == {"etc/classready", *(f"etc/classready/{name}" for name in kept)}
+    assert settings.read_text() == "gateway: gw-mine\n"
+
+    state = installed / "var/lib/classready-agent"
+    state.mkdir()
+    (state / "spool.db").touch()
+    assert install(bundle, installed, "--uninstall").returncode == 0
+    assert set(tree(installed)) == before
 
 
 @pytest.mark.servers("shellcheck")

@@ -100,8 +100,9 @@ def test_enrolment(bundle: Path, root: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "said", "expected"),
     [
-        pytest.param(409, {"message": "the code was used already"}, 12, id="used"),
-        pytest.param(410, {"error": "expired"}, 12, id="expired"),
+        pytest.param(409, {"error": "the code was used already", "reason": "used"}, 12, id="used"),
+        pytest.param(410, {"error": "expired", "reason": "expired"}, 12, id="expired"),
+        pytest.param(422, {"error": "the clock is off", "reason": "clock"}, 8, id="clock"),
         pytest.param(429, b"<html>too many", 12, id="limited"),
         pytest.param(200, {"gateway": "gw"}, 13, id="no-token"),
         pytest.param(200, b"<html>a portal", 13, id="portal"),
@@ -114,10 +115,13 @@ def test_refused_enrolment(bundle: Path, root: Path, code: int, said: object, ex
         done = install(bundle, root, "--enroll", url, typed=CODE)
     assert (done.returncode, done.stderr.count("\n")) == (expected, 1), done.stderr
     assert CODE not in done.stderr
-    assert isinstance(said, bytes | list) or "gateway" in said or str(*said.values()) in done.stderr  # type: ignore[attr-defined]
+    assert isinstance(said, bytes | list) or "gateway" in said or said["error"] in done.stderr  # type: ignore[attr-defined]
     assert not (root / "etc/classready/secrets/token").exists()
+    tried = _Desk.asked[0]["attempt"]
     with _desk(200, {"gateway": "gw-1", "token": SECRET}) as url:
         assert install(bundle, root, "--enroll", url, typed=CODE).returncode == 0
+    assert _Desk.asked[0]["attempt"] == tried, "if the answer was lost, the code is still good for this box"
+    assert [path.name for path in (root / "etc/classready/secrets").iterdir()] == ["token"]
 
 
 def test_no_network(bundle: Path, root: Path) -> None:

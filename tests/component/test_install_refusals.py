@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bundle import new_key, small_bundle
-from tests.support.installing import box, install, path_without, tree
+from tests.support.installing import box, install, path_with, tree
 
 Tampering = Callable[[Path], object]
 
@@ -84,7 +84,7 @@ def test_what_was_tampered_with_changes_nothing(  # noqa: PLR0917 - a table
 
 def test_the_signature_without_openssl(bundle: Path, root: Path, tmp_path: Path) -> None:
     """A box with no OpenSSL, or an old one: Python finds the same good and the same bad."""
-    path = path_without(tmp_path / "bin", openssl="echo OpenSSL 1.1.1k")
+    path = path_with(tmp_path / "bin", openssl="echo OpenSSL 1.1.1k")
     assert install(bundle, root, "--check", PATH=path).returncode == 0
     mine = _copy(bundle, tmp_path)
     good = (mine / "SHA256SUMS.sig").read_bytes()
@@ -113,7 +113,7 @@ def test_a_box_that_lacks_something(  # noqa: PLR0917 - a table
 ) -> None:
     """One sentence, in the reader's language; its own exit code; not a file is written."""
     before = tree(root)
-    path = path_without(tmp_path / "bin", **instead)
+    path = path_with(tmp_path / "bin", **instead)
     place: tuple[str | Path, ...] = ("--root", "") if code == 3 else ()
     for language, sentence in (("C.UTF-8", english), ("zh_CN.UTF-8", chinese)):
         done = install(bundle, root, *place, PATH=path, LANG=language)

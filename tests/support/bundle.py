@@ -5,7 +5,9 @@ in a moment and gets well or does not, as its release is told to.
 """
 
 import base64
+import functools
 import hashlib
+import io
 import platform
 import sys
 import zipfile
@@ -62,6 +64,13 @@ def _lock(path: Path, made: list[Path]) -> None:
 
 def _repacked(name: str, folder: Path) -> Path:
     """What is installed as ``name``, as a wheel again."""
+    wheel_name, content = _as_wheel(name)
+    (folder / wheel_name).write_bytes(content)
+    return folder / wheel_name
+
+
+@functools.cache
+def _as_wheel(name: str) -> tuple[str, bytes]:
     found = metadata.distribution(name)
     files = {str(f): found.locate_file(f) for f in found.files or () if ".." not in f.parts and f.suffix != ".pyc"}
     texts = {f: Path(str(path)).read_bytes() for f, path in files.items() if not f.endswith(".dist-info/RECORD")}
@@ -69,19 +78,20 @@ def _repacked(name: str, folder: Path) -> Path:
     # A wheel of several tags has them joined, part by part, in its name.
     tag = "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*(tag.split("-") for tag in tags), strict=True))
     (information,) = {f.split("/")[0] for f in texts if f.split("/")[0].endswith(".dist-info")}
-    return _wheel(folder, information.removesuffix(".dist-info"), tag, texts)
+    name_version = information.removesuffix(".dist-info")
+    return f"{name_version}-{tag}.whl", _wheel(name_version, texts)
 
 
-def _wheel(folder: Path, name_version: str, tag: str, texts: dict[str, bytes]) -> Path:
-    path = folder / f"{name_version}-{tag}.whl"
-    with zipfile.ZipFile(path, "w") as archive:
+def _wheel(name_version: str, texts: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, text in texts.items():
             archive.writestr(zipfile.ZipInfo(name), text)
         record = "".join(f"{name},sha256={_urlsafe(text)},{len(text)}\n" for name, text in texts.items())
         archive.writestr(
             zipfile.ZipInfo(f"{name_version}.dist-info/RECORD"), f"{record}{name_version}.dist-info/RECORD,,\n"
         )
-    return path
+    return packed.getvalue()
 
 
 def _urlsafe(text: bytes) -> str:
@@ -97,7 +107,7 @@ def _stand_in(place: Path, behaviour: str) -> None:
         f"{information}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{information}/entry_points.txt": b"[console_scripts]\nclassready-agent = agent.__main__:main\n",
     }
-    _wheel(place, "classready-0.1.0", "py3-none-any", texts)
+    (place / "classready-0.1.0-py3-none-any.whl").write_bytes(_wheel("classready-0.1.0", texts))
 
 
 _AGENT = """
