@@ -62,6 +62,30 @@ def test_the_page(bureau: dict[str, Machine]) -> None:
     assert gateway.bash(refused) == "401"
     assert gateway.bash(f"{refused} --data-binary @<(head -c 70000 /dev/zero)") == "413"
     assert "curl: (7)" in gateway.bash("curl -sS http://10.77.0.1:9711/readyz 2>&1 || true")
+    _install_by_one_line(collector, gateway)
+
+
+def _install_by_one_line(collector: Machine, gateway: Machine) -> None:
+    """The gateway as if it were new, and the line that `enroll` prints: the box reaches nothing but the collector."""
+    gateway.bash("sh /opt/classready/agent/current/install.sh --uninstall; rm -rf classready-* server.crt")
+    assert gateway.bash("ls -A /etc/classready /opt/classready 2>/dev/null || true") == ""
+    enrolment = "enrolment: {bundle_dir: /opt/classready/bundle, ca_file: tls/server.crt}"
+    collector.bash(
+        f"cp -r dist/classready-* /opt/classready/bundle; echo '{enrolment}' >> /etc/classready/collector.yml"
+    )
+    collector.bash("classready-collector check && systemctl restart classready-collector")
+    printed = collector.bash("classready-collector enroll 3251140201 --url https://classready.example.org")
+    (line,) = (line for line in printed.splitlines() if "/install" in line)
+    gateway.bash(f"ln -s {sys.executable} /usr/local/bin/python3")
+    told = gateway.bash(line.replace("sudo sh", "sh"))
+    assert "classready-agent.service runs" in told, told
+    code = line.split()[-1]
+    assert code not in told + gateway.bash("cat /run/stand-in/*.log; grep -rs . /etc/classready || true")
+    health = json.loads(gateway.bash("curl -fsS http://127.0.0.1:9712/healthz"))
+    assert health["last_ack_at"] >= health["started_at"]
+    again = gateway.bash(line.replace("sudo sh", "sh"))
+    assert "has a token already" in again
+    assert "everything is in place already" in again
 
 
 def _school(collector: Machine) -> dict:
