@@ -306,6 +306,9 @@ def test_what_turned_out_to_be_one_is_told_to_whom_it_concerns() -> None:
     assert told["s3"] is None
     found = {school: (its.joined, its.joined_classrooms) for school, its in told.items() if its is not None}
     assert found == {"s1": (("2",), 1), "s2": (("2", "3"), 5)}
+    both = narrowed(notice, {"s1", "s2"})
+    assert both is not None
+    assert (both.joined, both.joined_classrooms) == (("2", "3"), 6)
 
 
 def test_since_when_it_is_so_for_some_schools() -> None:
