@@ -24,13 +24,13 @@ class Room:
     """Of the database at ``path``, its log, the log's index and what was set aside: together within ``max_bytes``."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path = path
+        self._path, self._log, self._folder = str(path), f"{path}-wal", str(path.parent)  # text: asked at each append
         disk = os.statvfs(path.parent)
         share_bytes = min(max_bytes // 4, disk.f_blocks * disk.f_frsize // 16)
         self.log_bytes = min(max(share_bytes, LOG_BYTES[0]), LOG_BYTES[1])
         self._share_bytes = max(max_bytes, LEAST_BYTES) - self.log_bytes - INDEX_BYTES
         self._bad = [Path(f"{path}{BAD}{suffix}") for suffix in COMPANIONS]
-        self.bad_bytes = sum(_owned_bytes(each) for each in self._bad if each.is_file())
+        self.bad_bytes = sum(_owned_bytes(str(each)) for each in self._bad if each.is_file())
         self._grow_at_s = 0.0
 
     @property
@@ -54,14 +54,14 @@ class Room:
         owned_bytes = _owned_bytes(self._path)
         if time.monotonic() < self._grow_at_s:
             return min(self.most_bytes, owned_bytes)
-        disk = os.statvfs(self._path.parent)
-        log_needs_bytes = 2 * self.log_bytes - _owned_bytes(Path(f"{self._path}-wal"))  # twice: a long transaction
+        disk = os.statvfs(self._folder)
+        log_needs_bytes = 2 * self.log_bytes - _owned_bytes(self._log)  # twice: a long transaction
         free_bytes = disk.f_bavail * disk.f_frsize - max(0, log_needs_bytes)
         return min(self.most_bytes, owned_bytes + max(0, free_bytes))
 
     def total_bytes(self) -> int:
         """Return what database and log take now."""
-        return _owned_bytes(self._path) + _owned_bytes(Path(f"{self._path}-wal"))
+        return _owned_bytes(self._path) + _owned_bytes(self._log)
 
     @contextlib.contextmanager
     def not_growing(self) -> Iterator[None]:
@@ -74,7 +74,8 @@ class Room:
             raise
 
 
-def _owned_bytes(path: Path) -> int:
-    with contextlib.suppress(OSError):
-        return path.stat().st_blocks * 512  # stat(2): blocks of 512 bytes, whatever the file system's are
-    return 0
+def _owned_bytes(path: str) -> int:
+    try:
+        return os.stat(path).st_blocks * 512  # noqa: PTH116 - blocks of 512 bytes, whatever the file system's are
+    except OSError:
+        return 0

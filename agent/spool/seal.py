@@ -10,7 +10,6 @@ import msgspec
 
 from classready.report import Record
 
-_MARK = re.compile(rb',"crc32":"([0-9a-f]{8})"\}\Z')
 _MARK_BYTES = len(',"crc32":"00000000"}')
 SEQUENCE_MAX = 2**53
 _SPOOL_ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -25,9 +24,9 @@ def unmark(sequence: int, marked: bytes | None) -> bytes | None:
     """Return the record as it was made; None where it is damaged."""
     if marked is None:
         return None
-    if found := _MARK.search(marked, max(0, len(marked) - _MARK_BYTES)):
-        body = marked[:-_MARK_BYTES] + b"}"
-        return body if int(found[1], 16) == zlib.crc32(body, sequence & 0xFFFFFFFF) else None
+    body = marked[:-_MARK_BYTES] + b"}"
+    if mark(sequence, body) == marked:
+        return body
     return marked if _is_as_made(sequence, marked) else None
 
 
