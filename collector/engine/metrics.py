@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from collector.engine.histogram import BatchHistogram
 
 REJECT_REASONS = ("schema", "identity", "inventory", "internal", "nameless")
-DROP_REASONS = ("spool_full", "spool_age", "spool_replaced", "disk_full", "too_large", "refused", "other")
+DROP_REASONS = ("spool_full", "spool_age", "spool_replaced", "disk_full", "damaged", "too_large", "refused", "other")
 
 MESSAGES_ACCEPTED = Counter("classready_collector_messages_accepted", "Reports committed.")
 MESSAGES_DUPLICATE = Counter(
