@@ -198,3 +198,11 @@ def test_a_spool_of_before_there_were_check_sums(folder, history):
     store.append([ping_record(target="c")])
     assert (store.heartbeat().spool_id, max(taken(store))) == (spool_id, 3)
     store.close()
+
+
+def test_what_was_appended_is_synced(tmp_path):
+    """What the states above take for granted: SQLite's log, synced with each transaction (FULL; NORMAL does not)."""
+    store = Store(tmp_path, SETTINGS, 1.0)
+    asked = ("journal_mode", "synchronous", "journal_size_limit")
+    assert [store._disk._one(f"PRAGMA {name}") for name in asked] == ["wal", 2, 65_536]
+    store.close()
