@@ -146,6 +146,7 @@ class File:
         """
         if self._room is None or self._room.total_bytes() <= self._room.most_bytes + self._room.log_bytes:
             return
+        self._room.remove_bad()
         enough = False
         while not enough:
             with self._transaction():

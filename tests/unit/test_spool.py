@@ -306,10 +306,12 @@ def test_a_bound_that_was_lowered(tmp_path):
         store.append([ping_record(detail="x" * 150) for _ in range(1_000)])
     store.close()
     assert size_of(tmp_path) > 2**21
+    (tmp_path / f"{FILE_NAME}.bad").write_bytes(bytes(200_000))
     store = Store(tmp_path, SpoolSettings(max_bytes=262_144), LIVE_S)
     assert size_of(tmp_path) <= 262_144
     held = store.statistics()
     assert held.held_count + held.dropped["spool_full"] == 6_000
+    assert held.held_bytes > 50_000
     assert sorted(send_all(store)) == list(range(6_001 - held.held_count, 6_001))
     store.append([ping_record()])
     assert list(send_all(store)) == [6_001]
