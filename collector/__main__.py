@@ -251,6 +251,51 @@ def rectifications(
         click.echo(line)
 
 
+@main.command()
+@click.argument("target", metavar="[FILE|DIR]", required=False, type=click.Path(path_type=Path))
+@config_option
+@click.option("--keep", type=click.IntRange(1), help="In a folder: keep so many, delete older ones.  [default: all]")
+@click.option("--json", "as_json", is_flag=True, help="What was made, for scripts.")
+def backup(target: Path | None, config: Path, keep: int | None, *, as_json: bool) -> None:
+    """Copy the store to FILE, or into DIR, while the collector runs or not; the copy is checked before it has its name.
+
+    Without an argument: into the folder that `backup` of the settings names, of which as many are kept as it says,
+    else into `backups` beside the store. An SQLite store only: for PostgreSQL this says how pg_dump does it.
+
+    Exit codes: 0 made, 1 not made (what was there before still is), 2 usage, 78 bad configuration.
+    """
+    with _settings_problems():
+        from collector.app import backing_up
+
+        try:
+            made = backing_up.back_up(config, target, keep)
+        except backing_up.BackupError as error:
+            _fail(str(error))
+    click.echo(backing_up.as_json(made) if as_json else backing_up.made_text(made))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="What was done, for scripts.")
+def restore(file: Path, config: Path, *, as_json: bool) -> None:
+    """Put the backup FILE in the place of the store; the store is renamed, not deleted. Stop the collector first.
+
+    What was acknowledged since the backup is not in it. Messages that waited in it are not sent: they may have been,
+    and the board lists them.
+
+    Exit codes: 0 done, 1 not done (nothing was changed), 2 usage, 78 bad configuration.
+    """
+    with _settings_problems():
+        from collector.app import backing_up
+
+        try:
+            done = backing_up.restore(config, file)
+        except (backing_up.BackupError, OSError) as error:
+            _fail(str(error))
+    click.echo(backing_up.as_json(done) if as_json else backing_up.restored_text(done))
+
+
 @main.command("notify-test")
 @click.argument("receiver")
 @config_option

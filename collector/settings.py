@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from classready.ids import Host, OfficeId, SchoolId, TargetName
+from classready.ids import ClockTime, Host, OfficeId, SchoolId, TargetName
 from classready.observation import Text
 from collector.core.bureau.routing import Route, Severity
 from collector.core.hours import Calendar
@@ -114,6 +114,17 @@ class Responder(_Strict, frozen=True, kw_only=True):
     """Part of `link_bps` that all tests together may use."""
     key_file: str | None = None
     """Secret that the agents must share; null = any gateway may test."""
+
+
+class Backup(_Strict, frozen=True, kw_only=True):
+    """A copy of the store a day, of an SQLite file only: for PostgreSQL see docs/postgresql.md."""
+
+    directory: str
+    """Folder for the copies, best on another disk. A relative path begins where that of `store` does."""
+    at: ClockTime = "02:30"
+    """When, by the clock of this machine. A copy that was missed is made as soon as the collector runs."""
+    keep: Annotated[int, Meta(ge=1, le=1_000)] = 14
+    """So many are kept; older ones that have the name of a copy are deleted."""
 
 
 class Platform(_Strict, frozen=True, kw_only=True):
@@ -266,6 +277,10 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     """A SQLAlchemy address. A relative SQLite path is relative to $STATE_DIRECTORY under systemd, else to this file."""
     store_password_file: str | None = None
     """File with the password of the user in `store`, for a PostgreSQL that asks for one."""
+    store_check_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
+    """How often an SQLite file is looked through for damage, beside everything else."""
+    backup: Backup | None = None
+    """A copy of the store each night; null = none is made by itself."""
     roster: str = "roster"
     """Folder with one YAML file per office."""
     responder: Responder | None = Responder()

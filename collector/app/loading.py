@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
+from sqlalchemy.engine import URL
 
 from classready.hosts import is_address, is_loopback, is_own
 from classready.settings import (
@@ -36,7 +37,7 @@ from collector.roster.notes import Note
 from collector.roster.reading import Known
 from collector.roster.recall import FILE_NAME, recall, remember
 from collector.settings import CollectorSettings, EmailReceiver, Listen
-from collector.store.database import StoreAddressError, file_problem, store_url
+from collector.store.database import StoreAddressError, file_of, file_problem, store_url
 from collector.text import note_text
 
 RECEIVER_SECRETS = frozenset({"key_file", "url_file", "sign_secret_file", "password_file", "token_file"})
@@ -192,6 +193,22 @@ def platforms_of(settings: CollectorSettings) -> dict[str, tuple[str, ...]]:
 def state_folder(path: Path) -> Path:
     """Where relative store paths begin: systemd's state directory, else beside the settings file."""
     return Path(os.environ.get("STATE_DIRECTORY") or path.parent)
+
+
+def store_address(configuration: Configuration) -> URL:
+    url = store_url(configuration.settings.store, state_folder(configuration.path))
+    password = configuration.secrets.get("store_password_file")
+    return url if password is None else url.set(password=password)
+
+
+def store_file(configuration: Configuration) -> Path | None:
+    """Where an SQLite store is; None = it is a server."""
+    return file_of(store_url(configuration.settings.store, state_folder(configuration.path)))
+
+
+def backup_folder(path: Path, settings: CollectorSettings) -> Path:
+    """Where backups are kept, also where none is made by itself."""
+    return state_folder(path) / (settings.backup.directory if settings.backup else "backups")
 
 
 def _collect(

@@ -5,14 +5,13 @@ import gc
 import signal
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
 import structlog
 from aiohttp import ClientSession, web
 from prometheus_client import Gauge
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from classready.codec import encode
@@ -21,8 +20,9 @@ from classready.settings import SettingsError, resolve
 from classready.systemd import feed_watchdog, notify
 from collector import ack_links, ack_page, api, enrol_api, enrol_page, install_page, relay, responder
 from collector import web as pages
+from collector.app import keeping
 from collector.app.listening import listening, refuse_odd_targets
-from collector.app.loading import Configuration, load_to_run, state_folder
+from collector.app.loading import Configuration, load_to_run, state_folder, store_address, store_file
 from collector.app.notes import OpenQuestions
 from collector.core.bureau.standing import standing
 from collector.core.bureau.words import Notice
@@ -46,10 +46,11 @@ from collector.roster.calendar import hours_of_roster
 from collector.roster.enrolled import with_enrolled
 from collector.settings import CollectorSettings, Receiver
 from collector.store import incidents, objections, records
-from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, store_url
+from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug
+from collector.store.files import held
 from collector.store.records import Counts, Page, Wanted
 from collector.store.states import NewerStoreError
-from collector.store.transaction import StoreAwayError, reading
+from collector.store.transaction import StoreAwayError, StoreDamagedError, reading
 from collector.text import Language, Names
 from collector.views import Bureau, Incidents, Kept, Objections, Records
 from collector.views.bureau import Rows
@@ -237,7 +238,28 @@ async def run(configuration: Configuration) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     WAL_RESET_BUG.set(sqlite_has_wal_reset_bug())
-    store = await open_store(_store_address(configuration))
+    file = store_file(configuration)
+    with nullcontext() if file is None else held(file):
+        if file is not None:
+            await asyncio.to_thread(keeping.make_ready, file, configuration)
+        while (damage := await _worked(configuration, stop)) is not None and file is not None:
+            await asyncio.to_thread(keeping.replace_damaged, file, configuration, damage)
+            with suppress(SettingsError):  # what was reloaded since
+                configuration = await asyncio.to_thread(load_to_run, configuration.path)
+
+
+async def _worked(configuration: Configuration, stop: asyncio.Event) -> str | None:
+    """Work until ``stop``; return what is wrong with the store's file, where it ended for that."""
+    damage: list[str] = []
+    try:
+        await _work(configuration, stop)
+    except* StoreDamagedError as errors:
+        damage.append(str(errors.exceptions[0]))
+    return damage[0] if damage else None
+
+
+async def _work(configuration: Configuration, stop: asyncio.Event) -> None:
+    store = await open_store(store_address(configuration))
     try:
         service = Service(configuration, store)
         await _start(service, configuration)
@@ -256,18 +278,16 @@ def _outbox(service: Service, store: Store, notifiers: Mapping[str, Notifier], r
     return Outbox(store, service.engine, notifiers, service.render, time.time, fallbacks=fallbacks, renders=renders)
 
 
-def _store_address(configuration: Configuration) -> URL:
-    url = store_url(configuration.settings.store, state_folder(configuration.path))
-    password = configuration.secrets.get("store_password_file")
-    return url if password is None else url.set(password=password)
-
-
 async def _start(service: Service, configuration: Configuration) -> None:
     """Load everything. None of it is garbage, and to look for some again and again takes a quarter of the time."""
     gc.disable()
     try:
         await service.engine.enrolment.load()
         await service.apply(configuration)
+    except CommitFailedError:
+        if (damage := service.engine.damage) is not None:
+            raise StoreDamagedError(damage) from None
+        raise
     finally:
         gc.freeze()
         gc.set_threshold(GARBAGE_AFTER_OBJECTS)
@@ -305,6 +325,12 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.keep_time(settings.tick_s)
     yield engine.bureau.run()
     yield engine.objections.run()
+    if (file := store_file(service.configuration)) is not None:
+        yield keeping.watch(file, engine, settings.store_check_every_s)
+        yield keeping.show_set_aside(file, service.open_questions)
+        yield keeping.end_when_damaged(engine)
+        if settings.backup:
+            yield keeping.back_up_daily(file, service.configuration)
     yield _renew_calendar(service)
     yield _prune_records(service)
     yield service.open_questions.run()
@@ -376,7 +402,7 @@ def _application(service: Service, outbox: Outbox, store: Store) -> web.Applicat
         undelivered=outbox.undelivered,
         incidents=_incidents(service, store),
         records=_records(store),
-        files=lambda: service.open_questions.files,
+        files=service.open_questions.shown,
         objections=_objections(service, store),
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}

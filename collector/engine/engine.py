@@ -98,6 +98,18 @@ class Engine:
         """Whether time passes here, and the store takes what is written."""
         return self.is_alive and not self._writer.is_failing
 
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the store's file: nothing is written to it any more."""
+        return self._writer.damage
+
+    async def until_damaged(self) -> None:
+        await self._writer.condemned.wait()
+
+    def condemn(self, damage: str) -> None:
+        """Take nothing any more: the store's file is damaged."""
+        self._writer.condemn(damage)
+
     def refusals(self, gateway: str) -> list[Refused]:
         """What of ``gateway`` was refused or given up within a day."""
         now = self._time.now()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.engine import metrics
 from collector.engine.errors import CommitFailedError
 from collector.store.database import Store
-from collector.store.transaction import StoreAwayError, begin, reading
+from collector.store.transaction import StoreAwayError, StoreDamagedError, begin, reading
 
 UNWELL_S = 10.0
 """After a failure, at least: on a disk that is all but full a small transaction passes where a report does not."""
@@ -27,6 +27,15 @@ class Writer:
         self._lock = asyncio.Lock()
         self._failed_at: float | None = None
         self._failing = False
+        self.damage: str | None = None
+        """What is wrong with the store's file, once that is known: from then on nothing is written to it."""
+        self.condemned = asyncio.Event()
+
+    def condemn(self, damage: str) -> None:
+        """The store's file is damaged: no report may be acknowledged on it any more."""
+        self._is_away()
+        self.damage = self.damage or damage
+        self.condemned.set()
 
     @property
     def is_failing(self) -> bool:
@@ -48,11 +57,13 @@ class Writer:
         Raises:
             CommitFailedError: the store's fault. What the store says against the content is raised as it is.
         """
+        if self.damage is not None:
+            raise CommitFailedError
         try:
             async with begin(self._store.writer) as connection:
                 yield connection
         except StoreAwayError as error:
-            self._is_away()
+            self._suffer(error)
             metrics.COMMITS_FAILED.inc()
             metrics.DB_BUSY.inc("locked" in str(error))
             _log.error("commit_failed", error=str(error))
@@ -83,9 +94,14 @@ class Writer:
             async with reading(self._store.reader) as connection:
                 yield connection
         except StoreAwayError as error:
-            self._is_away()
+            self._suffer(error)
             _log.error("store_not_readable", error=str(error))
             raise CommitFailedError from error
+
+    def _suffer(self, error: StoreAwayError) -> None:
+        if isinstance(error, StoreDamagedError):
+            self.condemn(str(error))
+        self._is_away()
 
     def _is_away(self) -> None:
         self._failing, self._failed_at = True, time.monotonic()

@@ -11,11 +11,12 @@ from classready.settings import Loaded
 Word = Literal[
     "make_up_unsaid", "year_unknown", "window_over", "exemption_over",
     "office_unheard", "digest_unheard", "escalation_unheard", "receiver_idle",
+    "store_set_aside",
 ]  # fmt: skip
 
 
 class Note(Struct, frozen=True, kw_only=True):
-    """``office``: whose file it is about, None = the bureau's. ``line`` counts from 1."""
+    """``office``: whose file it is about, None = the bureau's. ``line`` counts from 1; 0 = the file as a whole."""
 
     word: Word
     file: str

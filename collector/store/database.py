@@ -20,7 +20,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from classready.units import MBYTE
-from collector.store.transaction import StoreAwayError, plain
+from collector.store.files import is_damage, lock_of
+from collector.store.transaction import StoreAwayError, StoreDamagedError, plain
 
 BUSY_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 10.0
@@ -31,7 +32,7 @@ _MIGRATING = 0x636C_6173_7372_6479
 
 _SQLITE_HEAD = b"SQLite format 3\0"
 """sqlite.org/fileformat2.html, 1.3.1."""
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class StoreAddressError(ValueError):
@@ -55,11 +56,15 @@ def store_url(text: str, base: Path) -> URL:
     return url.set(database=str(base / url.database))
 
 
+def file_of(url: URL) -> Path | None:
+    """Return the file that ``url`` names; None = a server keeps the store."""
+    return Path(url.database) if url.database is not None and url.drivername.startswith("sqlite") else None
+
+
 def file_problem(url: URL) -> str | None:
     """Say why no store can be opened at ``url``, where that is a file; a server is not asked."""
-    if url.database is None or not url.drivername.startswith("sqlite"):
+    if (file := file_of(url)) is None:
         return None
-    file = Path(url.database)
     if not file.parent.is_dir():
         return f"there is no folder {file.parent}: make it, or name another one"
     try:
@@ -69,7 +74,8 @@ def file_problem(url: URL) -> str | None:
         return None
     except OSError as error:
         return f"{file}: {error.strerror}"
-    return None if head in {b"", _SQLITE_HEAD} else f"{file} is something else than an SQLite database"
+    is_ours = head in {b"", _SQLITE_HEAD} or lock_of(file).exists()  # ours and damaged is for ``run`` to set aside
+    return None if is_ours else f"{file} is something else than an SQLite database"
 
 
 class Store(NamedTuple):
@@ -83,11 +89,14 @@ async def open_store(url: URL, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> St
     """Open the store for the one process that writes, tables brought up to date.
 
     Raises:
+        StoreDamagedError: the file has to be replaced.
         StoreAwayError: the disk or the server does not let us; the words are for whoever runs the machine.
     """
     try:
         return Store(await _open_writer(url, answer_timeout_s), _open_reader(url, answer_timeout_s))
     except (DBAPIError, OSError) as error:
+        if isinstance(error, DBAPIError) and is_damage(error.orig):
+            raise StoreDamagedError(plain(error)) from error
         raise StoreAwayError(_why_not_opened(url, error)) from error
 
 
@@ -197,6 +206,6 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 def migrations(connection: Connection) -> Config:
     """Return what alembic needs to know to work on ``connection``."""
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config

@@ -14,6 +14,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from collector.store.files import is_damage
+
 ASK_AGAIN_S = 1.0
 
 _CONTENT_CLASSES = ("22", "23", "54")
@@ -27,6 +29,10 @@ _log = structlog.get_logger()
 
 class StoreAwayError(Exception):
     """The store did not take it, and nothing of it was kept; the same may succeed later."""
+
+
+class StoreDamagedError(StoreAwayError):
+    """SQLite's file is not what was written: nothing succeeds until it is replaced."""
 
 
 @asynccontextmanager
@@ -45,6 +51,8 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                     await connection.invalidate()  # after a failover it may be alive and lead to the wrong server
                 raise
     except Exception as error:
+        if isinstance(error, DBAPIError) and is_damage(error.orig):
+            raise StoreDamagedError(plain(error)) from error
         if not _is_away(error):
             raise
         raise StoreAwayError(plain(error)) from error

@@ -25,6 +25,10 @@ TEXTS: Texts = {
         "改动没有生效:文件有错,采集器仍按原来的设置和名册运行。改正下面各处后重新加载。",
         "Changes are not in force: files are wrong, so the collector goes on with what it had. Mend these, and reload.",
     ),
+    "note.store_set_aside": (
+        "数据库文件损坏，{at} 已改名保存，未删内容；现用最近的备份或空库，其间结果可能缺失。请检查磁盘，再移走该文件",
+        "A damaged store, renamed at {at}; a backup or an empty one replaces it. Look at the disk, then move it away",
+    ),
     "note.make_up_unsaid": (
         (
             "{day}({weekday})调休上课,没有写明上星期几的课:没有这一天课表的学校按 08:00-17:00 上课计算。"

@@ -276,6 +276,10 @@ TEXTS: Texts = {
     "delivery.http_status": ("中途返回错误状态", "something on the way answered with an error"),
     "delivery.redirect": ("被转到别的地址,未跟随", "redirected elsewhere, which is not followed"),
     "delivery.bad_reply": ("应答不是机器人给的(可能被登录页拦截)", "the answer is not the robot's (a login page?)"),
+    "delivery.restored": (
+        "从备份恢复：这条可能已发出，不再重发",
+        "restored from a backup: it may have been sent since, and is not sent again",
+    ),
     "delivery.http_refused": ("这条通知被中途拒收", "this message was refused on the way"),
     "delivery.unknown_code": ("机器人返回未知错误码", "an error code of the robot that is not known"),
     "delivery.internal": ("程序出错,请看采集器日志", "a fault of the program, see its log"),

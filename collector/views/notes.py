@@ -53,9 +53,10 @@ def _line(note: Note, names: Names, language: Language) -> Line:
     file = Path(note.file)
     # the folder tells a roster's file from the settings; where on the machine they are is nobody's business here
     name = f"{file.parent.name}/{file.name}" if note.office is not None else file.name
+    line = f":{note.line}" if note.line else ""
     return Line(
         text=note_text(note.word, note.fields, language),
-        place=f"{name}:{note.line} {note.path}".strip(),
+        place=f"{name}{line} {note.path}".strip(),
         office=None if note.office is None else names.office(note.office),
     )
 
