@@ -129,6 +129,10 @@ class Outbox:
         await self._engine.queue_words(words)
         self.wake()
 
+    def waiting_s(self) -> Mapping[str, float]:
+        """Receiver -> age of the oldest message that it has not taken."""
+        return {name: self._oldest_age_s(name) for name in self._notifiers}
+
     def undelivered(self) -> Sequence[Undelivered]:
         """What people must know of each receiver that does not get its messages."""
         return [self._undelivered(name) for name in sorted({*self._notifiers, *self._lost})]

@@ -127,6 +127,15 @@ class Backup(_Strict, frozen=True, kw_only=True):
     """So many are kept; older ones that have the name of a copy are deleted."""
 
 
+class Heartbeat(_Strict, frozen=True, kw_only=True):
+    """A watcher outside (healthchecks.io, Uptime Kuma, or one of your own) that tells people when it hears nothing."""
+
+    url_file: str
+    """File with the address to GET, which is a secret: never in the log."""
+    every_s: Annotated[int, Meta(ge=10, le=86_400)] = 60
+    """Let the watcher wait for two of them."""
+
+
 class Platform(_Strict, frozen=True, kw_only=True):
     """``targets``: the agents' ping and http targets that make the platform; empty = one of the same name."""
 
@@ -281,6 +290,8 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     """How often an SQLite file is looked through for damage, beside everything else."""
     backup: Backup | None = None
     """A copy of the store each night; null = none is made by itself."""
+    heartbeat: Heartbeat | None = None
+    """Whom to tell that reports are committed and messages move; null = nobody outside watches."""
     roster: str = "roster"
     """Folder with one YAML file per office."""
     responder: Responder | None = Responder()

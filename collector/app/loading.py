@@ -236,6 +236,7 @@ def _secret_files(settings: CollectorSettings) -> dict[str, str]:
         "listen.tokens.board_file": tokens.board_file,
         "listen.tokens.alertmanager_file": tokens.alertmanager_file,
         "mqtt.password_file": settings.mqtt.password_file if settings.mqtt else None,
+        "heartbeat.url_file": settings.heartbeat.url_file if settings.heartbeat else None,
         "responder.key_file": settings.responder.key_file if settings.responder else None,
     }
     robots = {

@@ -21,6 +21,7 @@ from classready.systemd import feed_watchdog, notify
 from collector import ack_links, ack_page, api, enrol_api, enrol_page, install_page, relay, responder
 from collector import web as pages
 from collector.app import keeping
+from collector.app.heartbeat import beat, what_is_wrong
 from collector.app.listening import listening, refuse_odd_targets
 from collector.app.loading import Configuration, load_to_run, state_folder, store_address, store_file
 from collector.app.notes import OpenQuestions
@@ -267,7 +268,7 @@ async def _work(configuration: Configuration, stop: asyncio.Event) -> None:
             tools = Tools(session=session, budgets=Budgets(), tls=configuration.receiver_tls, render=service.render)
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
             outbox = _outbox(service, store, told, configuration.settings.receivers)
-            await _serve(service, outbox, told, store, stop)
+            await _serve(service, outbox, told, store, stop, others=_signs_of_life(service, outbox, session))
     finally:
         await close_store(store)
 
@@ -294,12 +295,29 @@ async def _start(service: Service, configuration: Configuration) -> None:
         gc.enable()
 
 
-async def _serve(
-    service: Service, outbox: Outbox, told: Mapping[str, Notifier], store: Store, stop: asyncio.Event
+def _signs_of_life(service: Service, outbox: Outbox, session: ClientSession) -> Iterator[Coroutine[None, None, None]]:
+    settings = service.configuration.settings.heartbeat
+    if settings is not None:
+
+        def wrong() -> str | None:
+            return what_is_wrong(is_well=service.is_well(), waiting_s=outbox.waiting_s())
+
+        url = service.configuration.secrets["heartbeat.url_file"]
+        yield beat(session, url, settings.every_s, wrong, time.time)
+
+
+async def _serve(  # noqa: PLR0913 - what works together
+    service: Service,
+    outbox: Outbox,
+    told: Mapping[str, Notifier],
+    store: Store,
+    stop: asyncio.Event,
+    *,
+    others: Iterable[Coroutine[None, None, None]],
 ) -> None:
     """Stop in the order that loses nothing: first the doors, then what works behind them."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part) for part in (*_parts(service, outbox), *_refreshing(service, told))]
+        tasks = [group.create_task(part) for part in (*_parts(service, outbox), *_refreshing(service, told), *others)]
         configuration = service.configuration
         async with listening(
             _application(service, outbox, store), configuration.settings.listen, configuration.tls
@@ -325,6 +343,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.keep_time(settings.tick_s)
     yield engine.bureau.run()
     yield engine.objections.run()
+    yield engine.losses.run()
     if (file := store_file(service.configuration)) is not None:
         yield keeping.watch(file, engine, settings.store_check_every_s)
         yield keeping.show_set_aside(file, service.open_questions)

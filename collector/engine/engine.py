@@ -17,6 +17,7 @@ from collector.engine.committing import Changed, Committer
 from collector.engine.enrolment import Enrolment
 from collector.engine.errors import CommitFailedError, TwinError
 from collector.engine.intake import Intake
+from collector.engine.losses import Losses
 from collector.engine.objections import Objections
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue, give_up
@@ -69,6 +70,7 @@ class Engine:
         )
         self.enrolment = Enrolment(self._writer)
         self._committer.on_change.append(self.objections.noticed)
+        self.losses = Losses(self._writer, self._held)
         self._intake = Intake(self._queue, self._committer, self.objections.of)
         self._clockwork = Clockwork(self._committer)
         self._reloading = asyncio.Lock()
@@ -114,6 +116,15 @@ class Engine:
         """What of ``gateway`` was refused or given up within a day."""
         now = self._time.now()
         return [*self._twins.of(gateway, now), *self._committer.refusals.of(gateway, now)]
+
+    def _held(self, gateway: str) -> int | None:
+        """How many records the gateway said it held, when it last reported."""
+        entry = self.roster.gateways.get(gateway)
+        for name in entry.schools if entry else ():
+            school = self.schools.get(name)
+            if school and (known := school.state.gateways.get(gateway)):
+                return known.spool_records
+        return None
 
     def on_change(self, callback: Changed) -> None:
         self._committer.on_change.append(callback)

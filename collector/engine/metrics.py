@@ -25,6 +25,9 @@ RECORDS_LATE = Counter("classready_collector_records_late", "Records too old to 
 RECORDS_DECLARED_DROPPED = Counter(
     "classready_collector_records_declared_dropped", "Records that agents say they dropped.", ["reason"]
 )
+RECORDS_LOST_UNEXPLAINED = Counter(
+    "classready_collector_records_lost_unexplained", "Records that are lost, and that no agent says it dropped."
+)
 LEDGER_GAPS_CLOSED = Counter(
     "classready_collector_ledger_gaps_closed", "Reports with which the oldest gaps of their spool were closed."
 )

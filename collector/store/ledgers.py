@@ -5,16 +5,19 @@ Bounded, whatever a sender does: so many ranges and so many refusals a spool, so
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.report import Rejected
 from collector.store.states import StaleStateError, changed_count
 from collector.store.tables import ledger, ledger_rejected
+
+GAPPED_MAX = 5_000
+"""A spool has gaps while a backlog is on its way, and after losses."""
 
 Ranges = tuple[tuple[int, int], ...]
 Spool = tuple[str, str]
@@ -41,20 +44,42 @@ class Ledger(Struct, frozen=True, kw_only=True):
     declared_drops: Mapping[str, int] = {}
 
 
+class Gapped(NamedTuple):
+    """A ledger that is not one range. ``is_in_use``: no other spool of the gateway was written to since."""
+
+    spool: Spool
+    ledger: Ledger
+    updated_at: float
+    is_in_use: bool
+
+
 async def load(connection: AsyncConnection, spools: Collection[Spool]) -> dict[Spool, Ledger]:
     """Return the ledgers that exist among ``spools``."""
     rows = await connection.execute(_OF_SPOOLS, {"spools": list(spools)})
-    return {
-        (row.gateway, row.spool_id): Ledger(
-            ranges=_ranges.decode(row.ranges),
-            applied_records=row.applied_records,
-            rejected_records=row.rejected_records,
-            closed_through=row.closed_through,
-            closed_records=row.closed_records,
-            declared_drops=_drops.decode(row.declared_drops),
-        )
+    return {(row.gateway, row.spool_id): _ledger(row) for row in rows}
+
+
+def _ledger(row: Any) -> Ledger:
+    return Ledger(
+        ranges=_ranges.decode(row.ranges),
+        applied_records=row.applied_records,
+        rejected_records=row.rejected_records,
+        closed_through=row.closed_through,
+        closed_records=row.closed_records,
+        declared_drops=_drops.decode(row.declared_drops),
+    )
+
+
+async def load_gapped(connection: AsyncConnection) -> list[Gapped]:
+    """Return the ledgers with gaps, or in which some were closed, the newest of them (at most ``GAPPED_MAX``)."""
+    newest = select(ledger.c.gateway, func.max(ledger.c.updated_at).label("at")).group_by(ledger.c.gateway).subquery()
+    has_gaps = or_(ledger.c.ranges.like("%],[%"), ledger.c.closed_records > 0)
+    joined = select(ledger, newest.c.at).join(newest, newest.c.gateway == ledger.c.gateway).where(has_gaps)
+    rows = await connection.execute(joined.order_by(ledger.c.updated_at.desc()).limit(GAPPED_MAX))
+    return [
+        Gapped((row.gateway, row.spool_id), _ledger(row), row.updated_at, is_in_use=row.updated_at >= row.at)
         for row in rows
-    }
+    ]
 
 
 async def load_rejected(connection: AsyncConnection, spool: Spool, first: int, last: int) -> dict[int, str]:
