@@ -5,11 +5,12 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from collector.app import backing_up
+from collector.app import backing_up, keeping
 from collector.store import backup
 from collector.store.files import damage, held, lying_aside
 from tests.support.collecting import Collector, bandwidth, body, pings, record, wait_until
@@ -208,6 +209,48 @@ def test_two_collectors_do_not_work_on_one_store(collector, tmp_path):
     assert collector.stop() == 0
     with held(store_of(collector)):
         pass
+
+
+def test_postgresql_has_its_own_tools(tmp_path):
+    """And the command names server, port, user and database, never a password."""
+    address = "postgresql+asyncpg://classready:secret@db.edu.example:5433/classready"
+    made = Collector(tmp_path, f"store: {address}\n")
+    for command, *words in (("backup",), ("restore", tmp_path / "x")):
+        refused = run(made, command, *words)
+        assert refused.returncode == 1
+        wanted = "--host=db.edu.example --port=5433 --username=classready classready"
+        assert f"pg_dump --format=custom --file=classready.dump {wanted}" in refused.stderr
+        assert "secret" not in refused.stderr
+
+
+def test_a_backup_a_day(collector, tmp_path):
+    """The first at once, for none was made since it was due; one that cannot be made is counted, and harms nobody."""
+    with collector.settings.open("a") as settings:
+        settings.write("backup: {directory: nightly, keep: 2}\n")
+    collector.start()
+    wait_until(lambda: len(backup.kept(tmp_path / "nightly")) == 1)
+    assert report(collector, 1) == 200
+    assert collector.stop() == 0
+    (tmp_path / "nightly").rename(tmp_path / "before")
+    (tmp_path / "nightly").write_text("no folder")
+    collector.start()
+    wait_until(lambda: "backup_failed" in collector.log)
+    assert report(collector, 2) == 200
+    assert collector.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        ("2026-11-29T02:29", "2026-11-28T02:30"),
+        ("2026-11-29T02:30", "2026-11-29T02:30"),
+        ("2026-11-29T23:59", "2026-11-29T02:30"),
+        ("2026-12-01T00:00", "2026-11-30T02:30"),
+    ],
+)
+def test_when_a_backup_is_due(now, due):
+    at = keeping.last_due_at("02:30", datetime.fromisoformat(now).astimezone().timestamp())
+    assert at == datetime.fromisoformat(due).astimezone().timestamp()
 
 
 def test_a_restore_that_was_cut_off_is_finished(tmp_path):
