@@ -10,7 +10,18 @@ from classready.ids import GatewayId, OfficeId, SchoolId
 from collector.core.roster import SchoolRoster
 from collector.engine import Engine
 from collector.engine.enrolment import targets
-from collector.query import BY_MAX_CHARACTERS, LANG, Mistake, answering, json_answer, one_line, read_json, response
+from collector.query import (
+    BY_MAX_CHARACTERS,
+    LANG,
+    PAGING,
+    Mistake,
+    answering,
+    json_answer,
+    one_line,
+    read_json,
+    response,
+    window,
+)
 from collector.store.enrolment import Code
 from collector.text import Language
 
@@ -76,8 +87,11 @@ class CodeView(Struct, frozen=True, kw_only=True):
 
 
 class CodeList(Struct, frozen=True, kw_only=True):
-    """What is open, and what was used, taken back or over within 90 days, the newest first."""
+    """One page of what is open, and what was used, taken back or over within 90 days, the newest first."""
 
+    total: int
+    offset: int
+    next_offset: int | None
     codes: tuple[CodeView, ...]
 
 
@@ -150,8 +164,8 @@ def routes(desk: Desk) -> list[web.RouteDef]:
     async def make(request: web.Request) -> web.Response:
         return json_answer(await _make(desk, await read_json(request, MakeCodes, "request for codes")))
 
-    async def several(_request: web.Request) -> web.Response:
-        return json_answer(_several(desk))
+    async def several(request: web.Request) -> web.Response:
+        return json_answer(_several(desk, request.query))
 
     async def revoke(request: web.Request) -> web.Response:
         return json_answer(await _revoke(desk, await read_json(request, Revoke, "request to revoke")))
@@ -212,9 +226,16 @@ def _shown(desk: Desk, code: Code, text: str) -> NewCode:
     )
 
 
-def _several(desk: Desk) -> CodeList:
-    now = desk.clock()
-    return CodeList(codes=tuple(_view(code, now) for code in reversed(desk.engine.enrolment.codes())))
+def _several(desk: Desk, query: Mapping[str, str]) -> CodeList:
+    now, (offset, limit) = desk.clock(), window(query)
+    codes = desk.engine.enrolment.codes()[::-1]
+    end = offset + limit
+    return CodeList(
+        total=len(codes),
+        offset=offset,
+        next_offset=end if end < len(codes) else None,
+        codes=tuple(_view(code, now) for code in codes[offset:end]),
+    )
 
 
 def _view(code: Code, now: float) -> CodeView:
@@ -267,7 +288,12 @@ def described(schemas: Mapping[type[Struct], Any], error: Mapping[str, Any]) -> 
         "422": "The clock of the box is wrong.", "429": "Too many tries; Retry-After says when.",
         "503": "The store does not answer; the code is still good.",
     }  # fmt: skip
-    listed = {"200": response("All, the newest first.", schemas[CodeList])}
+    listed = {
+        "operationId": "listEnrolments",
+        "summary": "Codes, open and done",
+        "parameters": PAGING[1:],
+        "responses": {"200": response("One page.", schemas[CodeList]), "400": mistakes["400"]},
+    }
     made = {"200": response("The codes, said this once.", schemas[NewCodes]), "409": response("None to make.", error)}
     revoked = {"200": response("What was taken back.", schemas[Revoked])}
     enrolled = {"200": response("Who it is now.", schemas[EnrollAnswer])}
@@ -275,7 +301,7 @@ def described(schemas: Mapping[type[Struct], Any], error: Mapping[str, Any]) -> 
     enroll = _post("enroll", "A box becomes a gateway, by its code", schemas[Enroll], enrolled)
     return {
         PATH: {
-            "get": {"operationId": "listEnrolments", "summary": "Codes, open and done", "responses": listed},
+            "get": listed,
             "post": _post("makeEnrolments", "One-time codes for gateways", schemas[MakeCodes], {**mistakes, **made}),
         },
         REVOKE_PATH: {

@@ -16,6 +16,7 @@ from msgspec import Struct
 from classready.settings import resolve
 from collector.app.client import ask
 from collector.enrol_api import PATH, REVOKE_PATH
+from collector.query import LIMIT_MAX
 from collector.roster.spreadsheet.cells import inert
 from collector.settings import CollectorSettings, Listen
 from collector.text import Language, Names, machine_time, say
@@ -161,7 +162,12 @@ def listed(path: Path, settings: CollectorSettings) -> list[Row]:
     Raises:
         NoAnswerError: the collector does not say.
     """
-    found: list[Row] = ask(path, settings, PATH)["codes"]
+    found: list[Row] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = ask(path, settings, f"{PATH}?offset={offset}&limit={LIMIT_MAX}")
+        found += page["codes"]
+        offset = page["next_offset"]
     return found
 
 

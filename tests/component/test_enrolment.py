@@ -192,6 +192,8 @@ async def test_what_was_revoked_is_refused_at_once(tmp_path, subject):
         assert (await here.report(again))[0] == 200
         listed = (await here.ask("GET", enrol_api.PATH))[1]["codes"]
         assert [entry["state"] for entry in listed] == ["used", "revoked", "used"]
+        page = (await here.ask("GET", f"{enrol_api.PATH}?offset=1&limit=1"))[1]
+        assert (page["total"], page["next_offset"], page["codes"]) == (3, 2, listed[1:2])
         assert (listed[0]["made_by"], listed[0]["used_from"]) == ("王主任", "127.0.0.1")
 
 
