@@ -269,6 +269,13 @@ def test_when_it_is_asked_again_by_the_offices_clock(now: float, incidents: list
     assert office(*incidents, now=now, scope=Scope(hours=HOURS)).closed().next_at == expected
 
 
+def test_a_digest_in_the_night_waits_for_its_end() -> None:
+    """Somebody set `digest_at` before seven: it goes at seven, and until then nobody is asked again and again."""
+    early, now = replace(POLICY, digest_at="06:00"), at("2026-11-24 06:10")
+    desk = office(held(notified_at=now - DAY_S), now=now, policy=early, scope=Scope(hours=HOURS))
+    assert (spoken(desk), desk.closed().next_at) == ([], at("2026-11-24 07:00"))
+
+
 def test_what_nobody_takes_is_asked_for() -> None:
     """Two hours of lessons after it was told; at that moment it is told, and then no more."""
     told = office(held(), policy=TOLD, scope=Scope(hours=HOURS))
@@ -462,6 +469,9 @@ def test_what_is_known_is_the_very_same() -> None:
     ("incident", "ends_at"),
     [
         pytest.param(held(port(flapping=True)), NOW + QUIET_S, id="its end has to last"),
+        pytest.param(
+            held(port(flapping=True), port(subject=Subject("uplink", "gw9"))), NOW + QUIET_S, id="beside others"
+        ),
         pytest.param(held(port()), None, id="it is over at once"),
     ],
 )
