@@ -172,6 +172,8 @@ def test_so_much_is_kept_for_a_digest() -> None:
     one = Fixed(incident="9", school="k", school_name="k", cause=PORT, since=1.0, at=2.0)
     well = [change(f"s{n}", "closed", cause=PORT) for n in range(3)]
     told = Notice(kind="resolved", incident="1", office="a", cause=PORT, at=9.0, since=1.0, members=tuple(well))
+    few = digest.counted(Since(fixed_more_count=4), told, {})
+    assert (len(few.fixed), few.fixed_more_count) == (3, 4)
     since = digest.counted(Since(fixed=tuple(replace(one, school=f"k{n}") for n in range(299))), told, {})
     assert (len(since.fixed), since.fixed_more_count) == (300, 2)
     for n in range(62):
