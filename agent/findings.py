@@ -50,9 +50,6 @@ def clock(wall_s: float, floor_s: float, *, good: bool, offset_s: float | None =
     return Finding(check="clock", result="warning", code="clock_unsynchronised", values=values)
 
 
-_LINK_WORDS = {
-    "timeout", "disconnected", "tls", "clock", "denied", "revoked", "twin", "busy", "server_error", "not_a_collector",
-}  # fmt: skip
 _LINK_PASSES = {"busy"}
 
 
@@ -61,7 +58,7 @@ def link(why: str | None, detail: str = "", *, acknowledged: bool = True) -> Fin
     if why is None:
         code = "link_ok" if acknowledged else "link_waiting"
         return Finding(check="collector", result="ok" if acknowledged else "not_checked", code=code)
-    code = f"link_{why}" if why in _LINK_WORDS else "link_other"
+    code = f"link_{why}" if f"link_{why}.seen" in SENTENCES else "link_other"
     result: Result = "warning" if why in _LINK_PASSES else "failed"
     return Finding(check="collector", result=result, code=code, values={"why": why, "detail": detail})
 

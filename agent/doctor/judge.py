@@ -115,6 +115,8 @@ def credential(status: int | None, body: Mapping[str, Any] | None) -> Finding:
         return _found("credential", "ok", "credential_ok")
     if status in {401, 403}:
         why = str((body or {}).get("reason", status))
+        if why == "revoked":
+            return _found("credential", "failed", "link_revoked")
         return _found("credential", "failed", "credential_refused", why=why)
     if status is not None and (status >= 500 or status == 429):
         return _found("credential", "warning", "collector_busy", status=status)

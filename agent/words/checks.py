@@ -43,11 +43,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "先核对本机时间;再核对设置 link.ca_file 是否为教育局给的证书",
         "look at this gateway's clock first; then at link.ca_file: is it the certificate that the bureau gave out?",
     ),
-    "link_clock.seen": ("本机时间不对,TLS 拒绝连接。{detail}", "the clock is wrong, so TLS refuses. {detail}"),
-    "link_clock.remedy": (
-        "校准时间:timedatectl set-ntp true;没有 NTP 时用 date -s 手工设置",
-        "set the clock: timedatectl set-ntp true; without NTP by hand with date -s",
-    ),
     "link_denied.seen": ("采集中心不认本网关的令牌或密码", "the collector refuses this gateway's token or password"),
     "link_denied.remedy": (
         "请教育局重新发放本网关的令牌,写入令牌文件",
@@ -66,6 +61,21 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "两台机器用了同一份磁盘或令牌:停掉其中一台,并请教育局重新发一个登记码",
         "two machines have the same disk or token: stop one of them, and ask the bureau for a new code",
     ),
+    "link_rc16_no_subscriber.seen": (
+        "消息服务器在,但采集中心没有连上它",
+        "the broker is there, and no collector is connected to it",
+    ),
+    "link_rc16_no_subscriber.remedy": ("请告诉教育局;记录不会丢", "tell the bureau; the records are kept"),
+    "link_rc135_denied.seen": (
+        "消息服务器不让本网关上报(权限表)",
+        "the broker does not let this gateway report (its access list)",
+    ),
+    "link_rc135_denied.remedy": ("请教育局核对消息服务器的权限表", "have the bureau look at the broker's access list"),
+    "link_not_acknowledged.seen": (
+        "采集中心有应答,但没有确认收到这些记录",
+        "the collector answers and has not acknowledged these records",
+    ),
+    "link_not_acknowledged.remedy": ("请告诉教育局;记录不会丢", "tell the bureau; the records are kept"),
     "link_busy.seen": ("采集中心正忙,会自动重试", "the collector is busy; it is tried again by itself"),
     "link_busy.remedy": ("等几分钟;一直如此请告诉教育局", "wait some minutes; if it stays, tell the bureau"),
     "link_server_error.seen": ("采集中心出错,会自动重试", "the collector has a fault; it is tried again by itself"),

@@ -242,6 +242,8 @@ async def test_slow_and_many_hold_nobody_up(monkeypatch):
         refused = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.suppress(ConnectionError):
             assert await refused[0].read() == b""
+        # At once, while those before it still have their time.
+        assert not any(reader.at_eof() for reader, _ in slow[2:])
         async with asyncio.timeout(20):
             while True:
                 with contextlib.suppress(ConnectionError, IndexError):

@@ -66,6 +66,7 @@ def sound(found):
         (judge.segments("a:1", 1_219), "warning", "mtu_small"),
         (judge.credential(400, {"reason": "json"}), "ok", "credential_ok"),
         (judge.credential(401, {"reason": "unknown_agent"}), "failed", "credential_refused"),
+        (judge.credential(403, {"reason": "revoked"}), "failed", "link_revoked"),
         (judge.credential(403, None), "failed", "credential_refused"),
         (judge.credential(503, None), "warning", "collector_busy"),
         (judge.credential(429, {"reason": "rate"}), "warning", "collector_busy"),

@@ -1,9 +1,13 @@
 """Decision tables: what plain facts of a gateway mean, in both languages."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from agent import findings
+from agent import courier, findings, links
 from agent.findings import Finding
+from agent.links import http
 from agent.words import LANGUAGES, SENTENCES
 
 DAY_S = 86_400.0
@@ -46,13 +50,24 @@ def test_a_box_at_1970_says_exactly_that():
         ("tls", False, "failed", "link_tls"),
         ("denied", False, "failed", "link_denied"),
         ("busy", True, "warning", "link_busy"),
-        ("rc16_no_subscriber", True, "failed", "link_other"),
+        ("rc16_no_subscriber", True, "failed", "link_rc16_no_subscriber"),
         ("a word of a later release", True, "failed", "link_other"),
     ],
 )
 def test_the_link(why, acknowledged, result, code):
     found = findings.link(why, "10.1.2.3: refused", acknowledged=acknowledged)
     assert (found.result, found.code) == (result, code)
+
+
+def test_every_reason_of_the_links_has_words():
+    """What they can say stands in their sources, as literals."""
+    sources = [*Path(links.__file__).parent.glob("*.py"), Path(courier.__file__)]
+    whys = set(re.findall(r'why="(\w+)"', "".join(path.read_text() for path in sources))) | http._DENIALS
+    assert {"timeout", "tls", "busy", "not_acknowledged", "revoked"} <= whys
+    for why in whys - {"rc_other", "refused"}:
+        found = findings.link(why)
+        assert found.code == f"link_{why}"
+        assert found.remedy("zh")
 
 
 @pytest.mark.parametrize(
