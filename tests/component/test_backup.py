@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -45,6 +46,11 @@ def report(collector: Collector, *sequences: int) -> int:
         return collector.ask("/api/v1/reports", body(pings(sequences)))
     except OSError:
         return 0
+
+
+def page(collector: Collector, path: str) -> str:
+    with urlopen(f"{collector.url}{path}", timeout=30) as answer:
+        return str(answer.read(), "utf-8")
 
 
 def overwrite(file: Path, first_page: int, count: int = 1) -> None:
@@ -171,6 +177,8 @@ def test_a_damaged_store_is_set_aside_at_the_start(collector, tmp_path, first_pa
     assert aside.read_bytes() == was
     assert "store_set_aside" in collector.log
     assert report(collector, 4) == 200
+    wait_until(lambda: aside.name in page(collector, "/"))
+    assert "classready_collector_store_set_aside 1.0" in page(collector, "/metrics")
     assert collector.stop() == 0
     assert ranges(store) == [[1, 2], [4, 4]]
     collector.start()

@@ -6,6 +6,8 @@ Only a file of ours can be put on a small disk; what `every_store` adds is in te
 import contextlib
 import subprocess
 import time
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import make_url
@@ -51,6 +53,11 @@ def test_not_ready_while_reports_are_refused(disk, tmp_path):
             assert collector.ask("/api/v1/reports", body(pings([next(numbers)]))) in {503, 429}
             assert (collector.ask("/readyz"), collector.ask("/healthz")) == (503, 200)
             time.sleep(0.1)
+        with pytest.raises(HTTPError) as shown:  # people read on; the page says with its status that it is not fresh
+            urlopen(f"{collector.url}/", timeout=30)
+        assert shown.value.code == 503
+        assert "东坡区" in shown.value.read().decode()
+        assert collector.ask("/metrics") == 200
         (disk / "filler").unlink()
         wait_until(lambda: collector.ask("/readyz") == 200)
         assert collector.ask("/api/v1/reports", body(pings([next(numbers)]))) == 200
