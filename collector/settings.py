@@ -120,7 +120,7 @@ class Backup(_Strict, frozen=True, kw_only=True):
     """A copy of the store a day, of an SQLite file only: for PostgreSQL see docs/postgresql.md."""
 
     directory: str
-    """Folder for the copies, best on another disk. A relative path begins where that of `store` does."""
+    """Folder for the copies; a relative path begins where that of `store` does. Have it copied to another disk."""
     at: ClockTime = "02:30"
     """When, by the clock of this machine. A copy that was missed is made as soon as the collector runs."""
     keep: Annotated[int, Meta(ge=1, le=1_000)] = 14
