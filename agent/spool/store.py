@@ -56,6 +56,8 @@ class Store:
         self._retry_at_s = 0.0
         self._closed: File | None = None
         """The file that had to be closed, for what it held."""
+        self._broken_count = 0
+        """How often in a row the file on the disk failed as damaged."""
         self.degraded = False
         self._lock = _lock(folder)
         try:
@@ -84,6 +86,8 @@ class Store:
 
     def _intact(self, before: File | None) -> File | None:
         """Open the file; None where it is damaged, or was set back so that it would number records anew."""
+        if self._broken_count > 1:  # looked through and found sound, it failed again
+            return None
         try:
             _must_be_files(self._path)
             file = self._file(check=True)
@@ -136,6 +140,7 @@ class Store:
         if self._disk is not None and is_broken(error):
             self._disk.close()
             self._disk, self._closed = None, self._disk
+            self._broken_count += 1
             retry_s = 0.0  # another file may well be written
         if not self.degraded:
             _log.error("spool_degraded", path=str(self._path), error=str(error))
@@ -154,7 +159,7 @@ class Store:
         else:
             if self.degraded:
                 _log.info("spool_healed", path=str(self._path))
-            self.degraded = False
+            self.degraded, self._broken_count = False, 0
 
     def _usable(self) -> File:
         if self._disk is None:
