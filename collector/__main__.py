@@ -4,21 +4,20 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-if TYPE_CHECKING:
-    from collector.roster.files import OfficeFile
-    from collector.roster.importing import Imported
-    from collector.settings import Responder
+from collector.cli import config_option, fail, settings_problems
+from collector.roster_command import roster
 
-EXIT_FINDING = 1
+if TYPE_CHECKING:
+    from collector.settings import Responder
 
 RESPONDER_EXAMPLES = """\b
 Examples:
@@ -26,17 +25,6 @@ Examples:
   classready-collector responder --listen 10.20.0.5
   classready-collector responder --listen :: --link-bps 10000000000 --key-file /etc/classready/responder-key
 """
-
-config_option = click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/classready/collector.yml"),
-    envvar="CLASSREADY_COLLECTOR_CONFIG",
-    show_default=True,
-    show_envvar=True,
-    help="Settings file.",
-)
 
 
 def _operator() -> str:
@@ -59,11 +47,14 @@ def main() -> None:
     """
 
 
+main.add_command(roster)
+
+
 @main.command()
 @config_option
 def run(config: Path) -> None:
     """Run the collector until SIGTERM; SIGHUP reads roster, calendar, policy and platforms again."""
-    with _settings_problems():
+    with settings_problems():
         from classready import logs
         from collector.app.loading import load_to_run
 
@@ -77,7 +68,7 @@ def run(config: Path) -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(service.run(configuration))
     except* service.EXPECTED_FAILURES as errors:
-        _fail(str(errors.exceptions[0]))
+        fail(str(errors.exceptions[0]))
 
 
 @main.command()
@@ -88,7 +79,7 @@ def check(config: Path) -> None:
     It finds what `run` would find, so run it as root where the secrets are root's. Files under %d are looked for in
     $CREDENTIALS_DIRECTORY, which systemd sets for its units, else in the folder `secrets` beside the settings file.
     """
-    with _settings_problems():
+    with settings_problems():
         from collector.app.loading import advice, guesses, load_configuration
 
         configuration = load_configuration(config)
@@ -112,7 +103,7 @@ def explain(subject: str, config: Path, lang: str | None, *, as_json: bool) -> N
     from collector.app import explain as texts
 
     school, _, classroom = subject.partition("/")
-    with _settings_problems():
+    with settings_problems():
         from collector.app.client import NoAnswerError, ask
         from collector.app.loading import load_settings
 
@@ -121,10 +112,10 @@ def explain(subject: str, config: Path, lang: str | None, *, as_json: bool) -> N
     try:
         view = ask(config, settings, f"/api/v1/schools/{school}?lang={language}")
     except NoAnswerError as error:
-        _fail(str(error))
+        fail(str(error))
     room = next((room for room in view["classrooms"] if room["classroom"] == classroom), None)
     if classroom and room is None:
-        _fail(f"no classroom {classroom!r} in the roster of {school}")
+        fail(f"no classroom {classroom!r} in the roster of {school}")
     if as_json:
         click.echo(json.dumps(room or view, ensure_ascii=False, indent=2))
         return
@@ -139,7 +130,7 @@ def explain(subject: str, config: Path, lang: str | None, *, as_json: bool) -> N
 @click.option("--note", default="", help="What is being done; the next message of the incident says it.")
 def ack(incident: str, config: Path, name: str, note: str) -> None:
     """Tell the running collector that somebody is on INCIDENT (its number, as the messages say it)."""
-    with _settings_problems():
+    with settings_problems():
         from collector.app.client import NoAnswerError, ask
         from collector.app.loading import load_settings
 
@@ -148,7 +139,7 @@ def ack(incident: str, config: Path, name: str, note: str) -> None:
         resource = f"/api/v1/incidents/{incident}/acknowledge"
         view = ask(config, settings, resource, method="POST", body={"name": name, "note": note})
     except NoAnswerError as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(f"{view['incident']}: {view['state_text']}")
 
 
@@ -162,7 +153,7 @@ def object_(subject: str, config: Path, by: str, note: str) -> None:
 
     `/api/v1/objections`, the school's page and the record of its incident say what came of it.
     """
-    with _settings_problems():
+    with settings_problems():
         from collector.app.client import NoAnswerError
         from collector.app.loading import load_settings
         from collector.app.objecting import raised
@@ -172,7 +163,7 @@ def object_(subject: str, config: Path, by: str, note: str) -> None:
         for line in raised(config, settings, subject, by, note):
             click.echo(line)
     except NoAnswerError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @main.command()
@@ -193,7 +184,7 @@ def enroll(config: Path, **options: Any) -> None:
 
     A code is good once, for its own school, until it expires; a newer one for the same gateway takes its place.
     """
-    with _settings_problems():
+    with settings_problems():
         from collector.app.client import NoAnswerError
         from collector.app.enrolling import Order, carry_out
         from collector.app.loading import load_settings
@@ -205,9 +196,9 @@ def enroll(config: Path, **options: Any) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except NoAnswerError as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
+        fail(f"{error.filename}: {error.strerror}")
 
 
 @main.command()
@@ -224,7 +215,7 @@ def rectifications(
     config: Path, lang: str | None, file: Path | None, from_: str | None, *, as_json: bool, **filters: str | None
 ) -> None:
     """List what was told and what became of it (发现问题、整改落实), the newest first."""
-    with _settings_problems():
+    with settings_problems():
         from collector.app.client import NoAnswerError
         from collector.app.loading import load_settings
         from collector.app.rectifications import asked, csv_bytes, lines
@@ -234,12 +225,12 @@ def rectifications(
     try:
         found = list(asked(config, settings, {**filters, "from": from_, "lang": language}))
     except NoAnswerError as error:
-        _fail(str(error))
+        fail(str(error))
     if file is not None:
         try:
             file.write_bytes(csv_bytes(found, language))
         except OSError as error:
-            _fail(f"{file}: {error.strerror}")
+            fail(f"{file}: {error.strerror}")
         click.echo(f"{file}: {len(found)} records")
         return
     if as_json:
@@ -264,13 +255,13 @@ def backup(target: Path | None, config: Path, keep: int | None, *, as_json: bool
 
     Exit codes: 0 made, 1 not made (what was there before still is), 2 usage, 78 bad configuration.
     """
-    with _settings_problems():
+    with settings_problems():
         from collector.app import backing_up
 
         try:
             made = backing_up.back_up(config, target, keep)
         except backing_up.BackupError as error:
-            _fail(str(error))
+            fail(str(error))
     click.echo(backing_up.as_json(made) if as_json else backing_up.made_text(made))
 
 
@@ -286,13 +277,13 @@ def restore(file: Path, config: Path, *, as_json: bool) -> None:
 
     Exit codes: 0 done, 1 not done (nothing was changed), 2 usage, 78 bad configuration.
     """
-    with _settings_problems():
+    with settings_problems():
         from collector.app import backing_up
 
         try:
             done = backing_up.restore(config, file)
         except (backing_up.BackupError, OSError) as error:
-            _fail(str(error))
+            fail(str(error))
     click.echo(backing_up.as_json(done) if as_json else backing_up.restored_text(done))
 
 
@@ -306,7 +297,7 @@ def notify_test(receiver: str, config: Path) -> None:
 
     Exit codes: 0 taken, 1 refused, 2 no such receiver, 75 not now, 78 a wrong setting, here or at the robot.
     """
-    with _settings_problems():
+    with settings_problems():
         from collector.app.receiver_trial import NoSuchReceiverError, try_receiver
 
         try:
@@ -315,115 +306,6 @@ def notify_test(receiver: str, config: Path) -> None:
             raise click.UsageError(str(error)) from None
     click.echo(trial.text, err=trial.exit_code != 0)
     sys.exit(trial.exit_code)
-
-
-@main.group()
-def roster() -> None:
-    """What should exist: offices, schools, classrooms, gateways."""
-
-
-@roster.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@config_option
-@click.option("--sheet", help="The sheet of a workbook; needed where several hold rooms.")
-@click.option(
-    "--office", help="The office of all rows, where the list has no such column; else only its rows are read."
-)
-@click.option("--yes", is_flag=True, help="Ask nothing: what the file leaves out leaves the roster.")
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
-def roster_import(  # noqa: PLR0913 - click hands in each option
-    file: Path, config: Path, *, sheet: str | None, office: str | None, yes: bool, dry_run: bool
-) -> None:
-    """Put one office into the roster folder, then ask the running collector to reload.
-
-    FILE is a list of rooms, .xlsx or text (comma, semicolon or tab; UTF-8, GB 18030 or UTF-16), or YAML like the files
-    of the roster folder. A list has a heading row and one row per room, headings in Chinese or English: office,
-    school, classroom; if wanted also office_name, school_name, kind, hub, operator, rural_weak, classroom_name,
-    access, device, exempt (why the room is not judged). `roster template` writes one; docs/roster.md says all.
-
-    The file is the whole office. Schools and rooms that are not in it leave the roster: they are listed, and asked
-    about. A column that is absent, or an empty cell, changes nothing. The roster file is replaced atomically, and only
-    if the whole roster is good then; the one before is kept beside it as .bak.
-
-    Exit codes: 0 done, or nothing to do; 1 nothing written for want of a yes, or not in force yet; 78 a wrong file.
-    """
-    with _settings_problems():
-        from classready.settings import resolve
-        from collector.app.client import NoAnswerError, ask
-        from collector.app.loading import load_settings, platforms_of
-        from collector.roster.importing import import_office
-
-        settings = load_settings(config)
-        folder, platforms = resolve(config, settings.roster), platforms_of(settings)
-        agree = partial(_agrees, file, yes=yes, dry_run=dry_run)
-        try:
-            done = import_office(
-                file, folder, platforms, calendar=settings.calendar, sheet=sheet, office=office, agree=agree
-            )
-        except OSError as error:
-            _fail(f"nothing written: {error.filename}: {error.strerror}")
-    if dry_run:
-        return
-    try:
-        ask(config, settings, "/api/v1/reload", method="POST")
-    except NoAnswerError as error:
-        _fail(f"{'written' if done.is_written else 'unchanged'}, but not in force yet: {error}")
-    click.echo("in force")
-
-
-def _agrees(source: Path, planned: "Imported", *, yes: bool, dry_run: bool) -> bool:
-    """Say what will change, and ask about what is lost."""
-    from collector.roster.changes import loss_lines, note_lines, other_lines
-
-    changes = planned.changes
-    is_new = " (new)" if planned.is_new else ""
-    click.echo(f"{planned.file}{is_new}: {planned.schools} schools, {planned.classrooms} classrooms")
-    for line in (*note_lines(planned.notes), *other_lines(changes), *loss_lines(changes)):
-        click.echo(f"  {line}")
-    if not planned.is_change:
-        click.echo("nothing changes")
-    if dry_run or yes or not changes.is_loss:
-        return not dry_run
-    if not sys.stdin.isatty():
-        _fail(f"nothing written: {source} leaves out what the roster has; add the rows, or say --yes")
-    if not click.confirm("What leaves is judged and shown no more. Write this?", default=False):
-        _fail("nothing written")
-    return True
-
-
-@roster.command("template")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@config_option
-@click.option("--office", help="Fill it with what the roster has of this office.")
-def roster_template(file: Path, config: Path, office: str | None) -> None:
-    """Write a list of rooms to fill in: FILE ends in .xlsx (cells are text already) or .csv.
-
-    Its headings are Chinese and English. With --office it is that office as it stands: edit it, import it again.
-    """
-    if file.suffix.lower() not in {".xlsx", ".csv"}:
-        raise click.UsageError("FILE must end in .xlsx or .csv")
-    with _settings_problems():
-        from collector.roster.spreadsheet.template import write_template
-
-        known = _office(config, office) if office else None
-    try:
-        write_template(file, known)
-    except OSError as error:
-        _fail(f"{file}: {error.strerror}")
-    click.echo(f"{file}: written")
-
-
-def _office(config: Path, office: str) -> "OfficeFile":
-    from classready.settings import resolve
-    from collector.app.loading import load_settings
-    from collector.roster.loading import load_files
-
-    folder = resolve(config, load_settings(config).roster)
-    offices = {file.value.office: file.value for file in load_files(sorted(folder.glob("*.yml")))}
-    if office not in offices:
-        _fail(f"no office {office!r} in {folder}; there are: {', '.join(offices)}")
-    known: OfficeFile = offices[office]
-    return known
 
 
 @main.command("responder", epilog=RESPONDER_EXAMPLES)
@@ -453,7 +335,7 @@ def run_responder(context: click.Context, /, config: Path, **own: Any) -> None:
     try:
         asyncio.run(_until_ended(responder.serve(settings, key, on_ready=partial(_say_ready, settings.host))))
     except OSError as error:
-        _fail(f"{settings.host} port {settings.port}: {error.strerror}")
+        fail(f"{settings.host} port {settings.port}: {error.strerror}")
 
 
 async def _until_ended(serving: Coroutine[Any, Any, None]) -> None:
@@ -467,13 +349,13 @@ async def _until_ended(serving: Coroutine[Any, Any, None]) -> None:
 
 def _configured_responder(config: Path) -> "tuple[Responder, bytes | None, str]":
     """Return the responder of a settings file, its secret, and what to log."""
-    with _settings_problems():
+    with settings_problems():
         from collector.app.loading import load_configuration
 
         configuration = load_configuration(config)
     settings = configuration.settings.responder
     if settings is None:
-        _fail(f"{config}: responder is null")
+        fail(f"{config}: responder is null")
     key = configuration.secrets.get("responder.key_file")
     return settings, key.encode() if key else None, configuration.settings.log_level
 
@@ -502,23 +384,6 @@ def _own_responder(
 
 def _say_ready(host: str, port: int) -> None:
     click.echo(f"answers on {host} port {port} (UDP and TCP)", err=True)
-
-
-@contextmanager
-def _settings_problems() -> Iterator[None]:
-    """Print what is wrong with the settings and leave with 78."""
-    from classready.settings import EXIT_CONFIG, SettingsError
-
-    try:
-        yield
-    except SettingsError as error:
-        click.echo(str(error), err=True)
-        sys.exit(EXIT_CONFIG)
-
-
-def _fail(text: str) -> NoReturn:
-    click.echo(text, err=True)
-    sys.exit(EXIT_FINDING)
 
 
 if __name__ == "__main__":

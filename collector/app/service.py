@@ -7,22 +7,19 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any
 
 import structlog
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from prometheus_client import Gauge
 from sqlalchemy.exc import DBAPIError
 
-from classready.codec import encode
-from classready.hosts import is_loopback
-from classready.settings import SettingsError, resolve
+from classready.settings import SettingsError
 from classready.systemd import feed_watchdog, notify
-from collector import ack_links, ack_page, api, enrol_api, enrol_page, install_page, relay, responder
-from collector import web as pages
+from collector import ack_links, responder
 from collector.app import keeping
+from collector.app.doors import application
 from collector.app.heartbeat import beat, what_is_wrong
-from collector.app.listening import listening, refuse_odd_targets
+from collector.app.listening import listening
 from collector.app.loading import Configuration, load_to_run, state_folder, store_address, store_file
 from collector.app.notes import OpenQuestions
 from collector.core.bureau.standing import standing
@@ -32,7 +29,6 @@ from collector.engine import CommitFailedError, Engine
 from collector.engine.pace import Pace
 from collector.engine.rostering import InForce
 from collector.exposition import Exposition
-from collector.ingest import http as http_door
 from collector.ingest import mqtt as mqtt_door
 from collector.ingest.gate import Gate
 from collector.notify import notifiers
@@ -46,15 +42,12 @@ from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
 from collector.roster.enrolled import with_enrolled
 from collector.settings import CollectorSettings, Receiver
-from collector.store import incidents, objections, records
 from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug
 from collector.store.files import held
-from collector.store.records import Counts, Page, Wanted
 from collector.store.states import NewerStoreError
-from collector.store.transaction import StoreAwayError, StoreDamagedError, reading
+from collector.store.transaction import StoreAwayError, StoreDamagedError
 from collector.text import Language, Names
-from collector.views import Bureau, Incidents, Kept, Objections, Records
-from collector.views.bureau import Rows
+from collector.views import Kept
 
 NEEDS_RESTART = (
     "listen",
@@ -67,7 +60,6 @@ NEEDS_RESTART = (
     "log_level",
     "tick_s",
 )
-RELOAD_PATH = "/api/v1/reload"
 CALENDAR_RENEWAL_S = 86_400.0
 CALENDAR_LOOK_S = 60.0
 """An exemption that ends at midnight has ended after this at the latest."""
@@ -319,9 +311,7 @@ async def _serve(  # noqa: PLR0913 - what works together
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part) for part in (*_parts(service, outbox), *_refreshing(service, told), *others)]
         configuration = service.configuration
-        async with listening(
-            _application(service, outbox, store), configuration.settings.listen, configuration.tls
-        ) as (
+        async with listening(application(service, outbox, store), configuration.settings.listen, configuration.tls) as (
             host,
             port,
         ):
@@ -403,116 +393,3 @@ async def _reload_on_hangup(service: Service) -> None:
         hung_up.clear()
         with suppress(SettingsError, CommitFailedError):
             await service.reload()
-
-
-# --- HTTP -----------------------------------------------------------------------------------------------------------
-
-
-def _application(service: Service, outbox: Outbox, store: Store) -> web.Application:
-    settings, secrets, engine = service.configuration.settings, service.configuration.secrets, service.engine
-    bureau = Bureau(
-        schools=lambda: engine.schools,
-        kept=lambda: service.kept,
-        names=service.names,
-        policy=lambda: engine.policy,
-        refusals=engine.refusals,
-        clock=time.time,
-        language=settings.language,
-        undelivered=outbox.undelivered,
-        incidents=_incidents(service, store),
-        records=_records(store),
-        files=service.open_questions.shown,
-        objections=_objections(service, store),
-    )
-    tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
-    application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
-    application.on_response_prepare.append(pages.add_headers)
-    application.add_routes(http_door.routes(engine, time.time, service.gate))
-    application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
-    desk = _desk(service)
-    application.add_routes([*enrol_api.routes(desk), *enrol_page.routes(desk), *_install_routes(service, desk)])
-    application.add_routes(api.routes(bureau))
-    application.add_routes(ack_page.routes(bureau, service.ack_key, behind_proxy=settings.listen.behind_proxy))
-    if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
-        application.add_routes(
-            relay.routes(outbox, settings.receivers, settings.language, service.names, time.time, hubs=service.hubs)
-        )
-    application.add_routes(pages.routes(bureau, service.exposition, service.is_well))
-    return application
-
-
-def _incidents(service: Service, store: Store) -> Incidents:
-    async def closed(office: str | None, offset: int, limit: int) -> tuple[int, Rows]:
-        async with reading(store.reader) as connection:
-            return await incidents.closed_page(connection, office, offset, limit)
-
-    async def one_closed(number: str) -> Mapping[str, Any] | None:
-        async with reading(store.reader) as connection:
-            return await incidents.closed_row(connection, number)
-
-    dispatcher = service.engine.bureau
-    return Incidents(
-        open=lambda: dispatcher.state,
-        scopes=dispatcher.scopes,
-        closed=closed,
-        one_closed=one_closed,
-        acknowledge=dispatcher.act,
-    )
-
-
-def _desk(service: Service) -> enrol_api.Desk:
-    settings = service.configuration.settings
-    return enrol_api.Desk(
-        engine=service.engine,
-        admit=service.admit,
-        clock=time.time,
-        language=settings.language,
-        url=settings.listen.public_url,
-        is_https=settings.listen.tls is not None or settings.listen.behind_proxy,
-        behind_proxy=settings.listen.behind_proxy,
-    )
-
-
-def _install_routes(service: Service, desk: enrol_api.Desk) -> list[web.RouteDef]:
-    path, given = service.configuration.path, service.configuration.settings.enrolment
-    bundle = resolve(path, given.bundle_dir) if given.bundle_dir else None
-    return install_page.routes(desk, bundle, resolve(path, given.ca_file) if given.ca_file else None)
-
-
-def _objections(service: Service, store: Store) -> Objections:
-    async def page(wanted: Mapping[str, str], offset: int, limit: int) -> tuple[int, Rows]:
-        async with reading(store.reader) as connection:
-            return await objections.page(connection, wanted, offset, limit)
-
-    taken = service.engine.objections
-    return Objections(take=taken.take, page=page, waiting=taken.of)
-
-
-def _records(store: Store) -> Records:
-    async def page(wanted: Wanted, offset: int, limit: int) -> Page:
-        async with reading(store.reader) as connection:
-            return await records.page(connection, wanted, offset, limit)
-
-    async def one(number: str) -> Page:
-        async with reading(store.reader) as connection:
-            return await records.one(connection, number)
-
-    async def counts(wanted: Wanted) -> Counts:
-        async with reading(store.reader) as connection:
-            return await records.counts(connection, wanted)
-
-    return Records(page=page, one=one, counts=counts)
-
-
-async def _reload(service: Service, _request: web.Request) -> web.Response:
-    try:
-        await service.reload()
-    except SettingsError as error:
-        return _json({"problems": [str(problem) for problem in error.problems]}, 422)
-    except CommitFailedError:
-        return _json({"problems": ["the store did not take it; try again"]}, 503)
-    return _json({"schools": len(service.engine.schools)}, 200)
-
-
-def _json(value: Any, status: int) -> web.Response:
-    return web.Response(body=encode(value), status=status, content_type="application/json", charset="utf-8")

@@ -1,6 +1,6 @@
 """A school with everything that its verdicts rest on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -116,13 +116,7 @@ def show(  # noqa: PLR0913
         contention_ratio=contention_ratio(school, policy),
         period=period_at(school.hours, now),
         muted=tuple(_muted(mute, names, language) for mute in mutes_at(school.hours, now)),
-        gateways=tuple(
-            replace(
-                _gateway(school, gateway, policy, now, language),
-                refused=refused_views(refusals(gateway), policy, language),
-            )
-            for gateway in school.roster.gateways
-        ),
+        gateways=tuple(_gateways(school, policy, now, language, refusals)),
         uplinks=tuple(uplink_view(uplink, now, language) for uplink in state.uplinks.values()),
         segments=tuple(
             segment_view(school, segment, policy, now, language)
@@ -135,11 +129,13 @@ def show(  # noqa: PLR0913
             for room in shown
         ),
         incidents=concerned,
-        unlisted=tuple(
-            Unlisted(classroom=room, last_heard_at=at, age_text=ago(at, now, language))
-            for room, at in sorted(state.unlisted.items())
-        ),
+        unlisted=_unlisted(school, now, language),
     )
+
+
+def _unlisted(school: School, now: float, language: Language) -> tuple[Unlisted, ...]:
+    heard = sorted(school.state.unlisted.items())
+    return tuple(Unlisted(classroom=room, last_heard_at=at, age_text=ago(at, now, language)) for room, at in heard)
 
 
 def _muted(mute: Mute, names: Names, language: Language) -> MutedView:
@@ -150,6 +146,14 @@ def _muted(mute: Mute, names: Names, language: Language) -> MutedView:
         platform=mute.platform and names.platform(mute.platform),
         until_at=mute.end,
     )
+
+
+def _gateways(
+    school: School, policy: Policy, now: float, language: Language, refusals: Refusals
+) -> Iterator[GatewayView]:
+    for name in school.roster.gateways:
+        refused = refused_views(refusals(name), policy, language)
+        yield replace(_gateway(school, name, policy, now, language), refused=refused)
 
 
 def _gateway(school: School, name: str, policy: Policy, now: float, language: Language) -> GatewayView:

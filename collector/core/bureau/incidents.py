@@ -11,7 +11,7 @@ from collector.core.bureau.groups import COME_TOGETHER, TOGETHER_WAITS, can_wait
 from collector.core.bureau.morning import another_day, next_morning
 from collector.core.bureau.rectification import named
 from collector.core.bureau.rest import may_be_told_at
-from collector.core.bureau.root import Scope
+from collector.core.bureau.root import Root, Scope
 from collector.core.bureau.words import Incident, Member, Notice, NoticeKind, Share, Tally
 from collector.core.events import AlertChange, Withdrawal
 from collector.core.policy import Policy
@@ -269,22 +269,9 @@ def tell(
     ``brought``: told incidents that turned out to be this one, each with the rooms that it brought, by school.
     """
     whole = dict(sorted(incident.schools.items()))
-    news = {school: members for school, members in whole.items() if any(map(_is_news, members))}
-    items, shares = list[AlertChange](), dict[str, Share]()
-    schools, after = dict(incident.schools), incident
-    for school, members in news.items():
-        heard = tuple(_heard(member) for member in members if member.is_open)
-        said = list(_items(members, now))
-        items += said
-        shares[school] = Share(
-            known_classrooms=len(_rooms(said, "opened") & _told_rooms(members)),
-            still_classrooms=len(_rooms(said, "closed") & _told_rooms(heard)),
-        )
-        after = put(after, schools, school, heard)
-    if not news:
-        items = [member.alert for members in whole.values() for member in members]
+    after, schools, items, news = _heard_by_office(incident, whole, now)
     shares = {
-        school: _share(shares.get(school, _NOTHING_NEW), school, members, schools.get(school, ()), brought)
+        school: _share(news.get(school, _NOTHING_NEW), school, members, schools.get(school, ()), brought)
         for school, members in whole.items()
     }
     root = joined_root(incident, scope)
@@ -306,11 +293,41 @@ def tell(
         acknowledgement=incident.acknowledgement,
         shares=shares,
     )
-    told_at = now if incident.told_at is None else incident.told_at
-    after = replace(after, due_at=None, notified_at=now, notified_count=after.notified_count + 1, told_at=told_at)
-    if begun := [item for item in items if item.change == "opened"]:
-        after = replace(after, actor=root.actor, root_name=root.name or named(root.actor, begun))
-    return after, notice
+    return _as_told(after, notice, root), notice
+
+
+def _heard_by_office(
+    incident: Incident, whole: Mapping[str, Members], now: float
+) -> tuple[Incident, dict[str, Members], list[AlertChange], dict[str, Share]]:
+    """Return the incident and its schools as the office knows them then, what it hears, and of each school with news
+    what that brings; of none all that is known already.
+    """
+    items, news = list[AlertChange](), dict[str, Share]()
+    schools, after = dict(incident.schools), incident
+    for school, members in whole.items():
+        if not any(map(_is_news, members)):
+            continue
+        heard = tuple(_heard(member) for member in members if member.is_open)
+        said = list(_items(members, now))
+        items += said
+        news[school] = Share(
+            known_classrooms=len(_rooms(said, "opened") & _told_rooms(members)),
+            still_classrooms=len(_rooms(said, "closed") & _told_rooms(heard)),
+        )
+        after = put(after, schools, school, heard)
+    if not news:
+        items = [member.alert for members in whole.values() for member in members]
+    return after, schools, items, news
+
+
+def _as_told(incident: Incident, notice: Notice, root: Root) -> Incident:
+    told_at = notice.at if incident.told_at is None else incident.told_at
+    incident = replace(
+        incident, due_at=None, notified_at=notice.at, notified_count=incident.notified_count + 1, told_at=told_at
+    )
+    if begun := [member for member in notice.members if member.change == "opened"]:
+        incident = replace(incident, actor=root.actor, root_name=root.name or named(root.actor, begun))
+    return incident
 
 
 def _share(
