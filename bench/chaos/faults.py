@@ -1,7 +1,9 @@
 """What is done to a county: each fault begins, lasts, and is over; the next one may begin before."""
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -102,7 +104,14 @@ def _links_half_closed(county: County, dice: Dice) -> Callable[[], None]:
 
 
 def _disk_full(county: County, _dice: Dice) -> Callable[[], None]:
-    return _filled(county.disk)
+    free = _filled(county.disk)
+    county.disk_free_at_s = inf
+
+    def over() -> None:
+        free()
+        county.disk_free_at_s = time.monotonic()
+
+    return over
 
 
 def _gateways_full(county: County, _dice: Dice) -> Callable[[], None]:

@@ -42,7 +42,7 @@ from collector.roster import exemptions
 from collector.roster.calendar import hours_of_roster
 from collector.roster.enrolled import with_enrolled
 from collector.settings import CollectorSettings, Receiver
-from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug
+from collector.store.database import Store, close_store, open_store, sqlite_has_wal_reset_bug, why_unusable
 from collector.store.files import held
 from collector.store.states import NewerStoreError
 from collector.store.transaction import StoreAwayError, StoreDamagedError
@@ -272,15 +272,20 @@ def _outbox(service: Service, store: Store, notifiers: Mapping[str, Notifier], r
 
 
 async def _start(service: Service, configuration: Configuration) -> None:
-    """Load everything. None of it is garbage, and to look for some again and again takes a quarter of the time."""
+    """Load everything. None of it is garbage, and to look for some again and again takes a quarter of the time.
+
+    Raises:
+        StoreDamagedError: the file has to be replaced.
+        StoreAwayError: the store does not take what a start writes.
+    """
     gc.disable()
     try:
         await service.engine.enrolment.load()
         await service.apply(configuration)
-    except CommitFailedError:
+    except CommitFailedError as error:
         if (damage := service.engine.damage) is not None:
             raise StoreDamagedError(damage) from None
-        raise
+        raise StoreAwayError(why_unusable(store_address(configuration), error.__cause__ or error)) from error
     finally:
         gc.freeze()
         gc.set_threshold(GARBAGE_AFTER_OBJECTS)

@@ -97,18 +97,18 @@ async def open_store(url: URL, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> St
     except (DBAPIError, OSError) as error:
         if isinstance(error, DBAPIError) and is_damage(error.orig):
             raise StoreDamagedError(plain(error)) from error
-        raise StoreAwayError(_why_not_opened(url, error)) from error
+        raise StoreAwayError(why_unusable(url, error)) from error
 
 
-def _why_not_opened(url: URL, error: Exception) -> str:
-    """What cannot be opened, why, and what that means: agents keep what nobody acknowledges."""
+def why_unusable(url: URL, error: BaseException) -> str:
+    """Which store a collector cannot begin with, why, and what that means: agents keep what nobody acknowledges."""
     waits = "Until then nothing is acknowledged, and the agents keep what they have."
     if url.get_backend_name() != "sqlite":
         where = url.set(query={}).render_as_string(hide_password=True)
-        return f"the store {where} cannot be opened: {plain(error)}. {waits}"
+        return f"the store {where} cannot be used: {plain(error)}. {waits}"
     file = Path(str(url.database))
     free_mb = shutil.disk_usage(file.parent).free // MBYTE
-    return f"the store {file} cannot be opened: {plain(error)} ({free_mb} MB are free on its disk). {waits}"
+    return f"the store {file} cannot be used: {plain(error)} ({free_mb} MB are free on its disk). {waits}"
 
 
 async def close_store(store: Store) -> None:

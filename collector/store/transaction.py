@@ -123,7 +123,7 @@ def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
 
 
-def plain(error: Exception) -> str:
+def plain(error: BaseException) -> str:
     """In one line, without the statement: what an operator can read, and without what was written."""
     text_of = str(error.orig if isinstance(error, DBAPIError) else error)
     return text_of.partition("\n")[0] or type(error).__name__

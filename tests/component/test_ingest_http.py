@@ -187,7 +187,7 @@ class Failing:
     """An engine whose store is full."""
 
     def __init__(self, engine) -> None:
-        self.roster = engine.roster
+        self.roster, self.enrolment = engine.roster, engine.enrolment
 
     async def submit(self, *_):
         raise CommitFailedError

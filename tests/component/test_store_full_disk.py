@@ -5,6 +5,7 @@ Only a file of ours can be put on a small disk; what `every_store` adds is in te
 
 import contextlib
 import subprocess
+import sys
 import time
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -100,6 +101,33 @@ async def test_a_heartbeat_is_a_real_write(disk):
             await beat(600)
         (disk / "filler").unlink()
         await beat(1)
+
+
+@pytest.mark.netns
+def test_a_start_on_a_full_disk_is_explained(disk, tmp_path):
+    """The store opens, and takes nothing of what a start writes: the program ends with a sentence."""
+    settings = tmp_path / "collector.yml"
+    settings.write_text(
+        f"listen: {{port: 0}}\nstore: sqlite+aiosqlite:///{disk}/collector.db\nresponder: null\n"
+        "receivers: [{kind: console, name: terminal}]\n"
+    )
+    (tmp_path / "roster").mkdir()
+    (tmp_path / "roster" / "511402.yml").write_text(
+        "office: '511402'\nname: 东坡区\nschools: [{id: s1, name: 一小, classrooms: [{id: r1}]}]\ngateways: []\n"
+    )
+    command = [sys.executable, "-m", "collector", "run", "-c", str(settings)]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert any('"listening"' in line for line in first.stdout)
+    first.kill()
+    first.communicate()
+    fill(disk)
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert second.returncode == 1
+    last = second.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"the store {disk}/collector.db cannot be used: ")
+    assert last.endswith(
+        "(0 MB are free on its disk). Until then nothing is acknowledged, and the agents keep what they have."
+    )
 
 
 @pytest.mark.netns

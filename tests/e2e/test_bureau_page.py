@@ -51,7 +51,7 @@ def test_the_page(bureau: dict[str, Machine]) -> None:
             collector.bash(f"cp /etc/classready/tls/server.crt /etc/classready/secrets/responder-key {gateway.folder}")
         if "gateway-token.sha256)" in script:
             shutil.copy(gateway.folder / "gateway-token.sha256", collector.folder)
-        told = bureau[name].bash(_typed(script), ROBOT_KEY)
+        told += bureau[name].bash(_typed(script), ROBOT_KEY)
     assert "示例中心校" in told
     until_s = time.monotonic() + SETTLE_S
     while _school(collector)["gateways"][0]["state"] != "up":

@@ -80,6 +80,6 @@ def test_the_tests_that_name_a_module_are_asked_first(tmp_path: Path, monkeypatc
     monkeypatch.setattr(tree, "passes", passes)
     assert not tree.survives(Path("collector/core/directives.py"), "")
     assert tree.survives(Path("collector/core/fold/__init__.py"), "")
-    assert tree.survives(Path("collector/core/bureau/pace.py"), "")
+    assert tree.survives(Path("collector/core/bureau/__init__.py"), "")
     assert all("/core/test_" in test for test in asked[0])
     assert asked[1:] == [trees.TESTS, trees.OF_BUREAU]
