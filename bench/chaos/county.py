@@ -135,6 +135,7 @@ class County:
             "policy": {
                 "observation_school_days": 0,
                 "silence_hold_s": 0,
+                "group_wait_s": 1,
                 "message_window_s": 5,
                 "spread_wait_s": 2,
                 "quiet_chat_from": "00:00",
