@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.settings import SpoolSettings
+from agent.spool.faults import SpoolInUseError
 from agent.spool.file import Batch, Lane
-from agent.spool.store import FILE_NAME, SpoolInUseError, Statistics, Store
+from agent.spool.store import FILE_NAME, Statistics, Store
 from classready.report import Record, Rejected
 
 __all__ = ["FILE_NAME", "Batch", "Lane", "Spool", "SpoolInUseError", "Statistics"]

@@ -1,7 +1,5 @@
 """The file on disk, and the spool in memory that takes its place while the disk cannot be written."""
 
-import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +11,10 @@ import structlog
 from msgspec import Struct
 
 from agent.settings import SpoolSettings
-from agent.spool.file import FAULTS, NOTHING, Batch, File, Lane, NotASpoolError, is_broken
-from agent.spool.room import BAD, COMPANIONS, Room
+from agent.spool import files
+from agent.spool.faults import FAULTS, is_broken
+from agent.spool.file import NOTHING, Batch, File, Lane
+from agent.spool.room import Room
 from classready.report import Record
 
 T = TypeVar("T")
@@ -25,10 +25,6 @@ MEMORY_MAX_BYTES = 256 * 1024
 RETRY_S = 10.0
 
 _log = structlog.get_logger()
-
-
-class SpoolInUseError(OSError):
-    """Another process holds this state directory."""
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
@@ -59,7 +55,7 @@ class Store:
         self._broken_count = 0
         """How often in a row the file on the disk failed as damaged."""
         self.degraded = False
-        self._lock = _lock(folder)
+        self._lock = files.lock(folder)
         try:
             self._disk = self._open()
         except FAULTS as error:
@@ -73,7 +69,7 @@ class Store:
         file = self._intact(before)
         lost_count = before.held_count if before else 0
         if file is None:
-            _rename_aside(self._path)
+            files.rename_aside(self._path)
             file = self._file()
             lost_count = before.held_count if before else 1  # nobody knows how many, of a file that was never read
         elif before and file.spool_id == before.spool_id:
@@ -89,7 +85,7 @@ class Store:
         if self._broken_count > 1:  # looked through and found sound, it failed again
             return None
         try:
-            _must_be_files(self._path)
+            files.must_be_files(self._path)
             file = self._file(check=True)
         except FAULTS as error:
             if not is_broken(error):
@@ -117,9 +113,9 @@ class Store:
         disk.copy_to(str(new))
         self._disk, self._closed = None, disk
         disk.close()  # first: it deletes a log by name
-        _rename_aside(self._path)
+        files.rename_aside(self._path)
         new.replace(self._path)
-        _sync(self._path.parent)
+        files.sync(self._path.parent)
         return self._open()
 
     def _keep_locked(self) -> None:
@@ -129,7 +125,7 @@ class Store:
             SpoolInUseError
         """
         if self._lock is None or not os.path.samestat(os.fstat(self._lock), self._path.parent.stat()):
-            lock = _lock(self._path.parent)
+            lock = files.lock(self._path.parent)
             if self._lock is not None:
                 os.close(self._lock)
             self._lock = lock
@@ -251,51 +247,3 @@ def _sum(counts: Iterator[dict[str, int]]) -> dict[str, int]:
         for name, value in each.items():
             total[name] = total.get(name, 0) + value
     return total
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock the state directory for this process; None where it cannot even be opened."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise SpoolInUseError(f"{folder} is in use by another agent") from None
-    return handle
-
-
-def _must_be_files(path: Path) -> None:
-    """Look at what SQLite does not mind, or would wait for.
-
-    Raises:
-        NotASpoolError: a directory, a pipe or a device is there, or a log without its database.
-    """
-    for suffix in COMPANIONS:
-        if (each := Path(f"{path}{suffix}")).exists() and not each.is_file():
-            raise NotASpoolError(f"{each.name} is not a file")
-    log = Path(f"{path}-wal")
-    if path.exists() and not path.stat().st_size and log.exists() and log.stat().st_size:
-        raise NotASpoolError("it is empty, and its log is not")
-
-
-def _rename_aside(path: Path) -> None:
-    """Keep the last broken file for whoever wants to look into it, and its log, which must not meet the new file."""
-    for suffix in COMPANIONS:
-        broken, aside = Path(f"{path}{suffix}"), Path(f"{path}{BAD}{suffix}")
-        if aside.is_dir() or (broken.is_dir() and aside.exists()):
-            aside = Path(f"{aside}-{time.time_ns()}")  # rename(2) replaces a file by a file only
-        with contextlib.suppress(FileNotFoundError):
-            broken.replace(aside)
-
-
-def _sync(folder: Path) -> None:
-    """Make a renaming last."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

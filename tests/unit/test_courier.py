@@ -153,7 +153,7 @@ async def test_too_large_is_halved_until_it_passes(tmp_path):
 
 async def test_a_report_ends_though_nothing_can_be_set_aside(tmp_path, monkeypatch):
     """With a file that cannot be written, records that are too large come again with the next report, not at once."""
-    monkeypatch.setattr("agent.spool.file.BUSY_S", 0.0)
+    monkeypatch.setattr("agent.spool.table.BUSY_S", 0.0)
     link = Collector(lambda _: TooLarge())
     async with carrying(tmp_path, link) as (courier, spool):
         await append(spool, 600, size=150)

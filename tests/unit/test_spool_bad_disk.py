@@ -210,7 +210,7 @@ async def test_a_folder_that_another_agent_took_meanwhile(tmp_path):
 
 async def test_a_file_that_another_process_holds(tmp_path, monkeypatch):
     """Records go to memory while it is locked, and to the disk again afterwards."""
-    monkeypatch.setattr("agent.spool.file.BUSY_S", 0.1)
+    monkeypatch.setattr("agent.spool.table.BUSY_S", 0.1)
     async with opened(tmp_path) as spool:
         await spool.append(records(3))
         with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:

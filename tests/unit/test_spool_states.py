@@ -204,5 +204,5 @@ def test_what_was_appended_is_synced(tmp_path):
     """What the states above take for granted: SQLite's log, synced with each transaction (FULL; NORMAL does not)."""
     store = Store(tmp_path, SETTINGS, 1.0)
     asked = ("journal_mode", "synchronous", "journal_size_limit")
-    assert [store._disk._one(f"PRAGMA {name}") for name in asked] == ["wal", 2, 65_536]
+    assert [store._disk._table._one(f"PRAGMA {name}") for name in asked] == ["wal", 2, 65_536]
     store.close()
