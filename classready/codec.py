@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from classready.report import (
     Envelope,
     Presence,
     Record,
+    Refusal,
     Rejected,
     Report,
 )
@@ -39,6 +41,7 @@ encode = msgspec.json.Encoder().encode
 _report = msgspec.json.Decoder(Report)
 _record = msgspec.json.Decoder(Record)
 _ack = msgspec.json.Decoder(Ack)
+_refusal = msgspec.json.Decoder(Refusal)
 _presence = msgspec.json.Decoder(Presence)
 
 
@@ -229,6 +232,20 @@ def _fitting(items: tuple[T, ...], room_bytes: int) -> tuple[T, ...]:
 def decode_ack(body: bytes) -> Ack:
     _check_bounds(body)
     return _decode(_ack, body)
+
+
+def decode_answer(body: bytes) -> Ack | Refusal:
+    """Decode what stands on a gateway's topic of acks; an agent that knows no refusals finds no ack in one.
+
+    Raises:
+        MalformedReport: it is neither.
+    """
+    try:
+        return decode_ack(body)
+    except MalformedReport:
+        with suppress(MalformedReport):
+            return _decode(_refusal, body)
+        raise
 
 
 def decode_presence(body: bytes) -> Presence:

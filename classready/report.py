@@ -96,6 +96,17 @@ class Ack(Struct, frozen=True, kw_only=True, gc=False):
     directives: Directives | None = None
 
 
+class Refusal(Struct, frozen=True, kw_only=True, gc=False):
+    """A report as a whole that was not taken, and why; only MQTT needs it, for HTTP has a status.
+
+    ``report_sha256`` says which one, in lower-case hexadecimal digits: what cannot be read has no other name.
+    """
+
+    report_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    reason: ReasonCode
+    detail: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)] = ""
+
+
 class Presence(Struct, frozen=True, kw_only=True, gc=False):
     online: bool
     agent_version: Version = ""

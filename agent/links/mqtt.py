@@ -6,6 +6,7 @@ nobody will (16 no subscriber, >= 128 refused).
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import ssl
 from collections.abc import AsyncIterator, Collection
@@ -19,9 +20,9 @@ from agent import clock
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import MqttLink
 from classready import topics
-from classready.codec import MalformedReport, decode_ack, encode
+from classready.codec import MalformedReport, decode_answer, encode
 from classready.mqtt import Client
-from classready.report import Ack, Presence
+from classready.report import Ack, Presence, Refusal
 from classready.settings import read_secret
 from classready.tasks import asked_to_end, end
 
@@ -32,6 +33,13 @@ PUBACK_OUTCOMES: dict[int, Outcome] = {
     153: Refused(),
 }
 """MQTT 5, 3.4.2.1: no matching subscribers, not authorized, packet too large, payload format invalid."""
+
+REFUSAL_OUTCOMES: dict[str, Outcome] = {
+    "size": TooLarge(),
+    **dict.fromkeys(("depth", "json", "schema", "internal"), Refused()),
+    "twin": Keep(why="twin"),
+}
+"""As the HTTP link takes the statuses that go with them. Any other reason says nothing of the records."""
 
 KEEPALIVE_S = 60
 RECONNECT_MAX_S = 60.0
@@ -85,7 +93,7 @@ class MqttReports:
         self._tls = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
         self._client: _Client | None = None
         self._connected = asyncio.Event()
-        self._arrived: asyncio.Queue[Ack] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Ack | Refusal] = asyncio.Queue()
         self._unread: list[Ack] = []
         self.trouble = ""
 
@@ -148,7 +156,7 @@ class MqttReports:
 
     def _receive(self, payload: Any) -> None:
         try:
-            self._arrived.put_nowait(decode_ack(bytes(payload)))
+            self._arrived.put_nowait(decode_answer(bytes(payload)))
         except (MalformedReport, TypeError) as error:
             _log.warning("ack_malformed", error=str(error))
 
@@ -161,7 +169,7 @@ class MqttReports:
             if refusal := await self._publish(body, until_s):
                 return refusal
             async with asyncio.timeout_at(until_s):
-                return await self._answer(sequences)
+                return await self._answer(body, sequences)
         except TimeoutError:
             return Keep(why="timeout" if self._connected.is_set() else "disconnected")
         except aiomqtt.MqttError:
@@ -180,14 +188,19 @@ class MqttReports:
         reason = client.puback_reason
         return PUBACK_OUTCOMES.get(reason, Keep(why="rc_other") if reason >= 128 else None)
 
-    async def _answer(self, sequences: Collection[int]) -> Acked:
-        """Wait for the ack that speaks of this report, and return it with all that came before it."""
+    async def _answer(self, body: bytes, sequences: Collection[int]) -> Outcome:
+        """Wait for the answer that speaks of this report. An ack is returned with all that came before it."""
         while True:
-            ack = await self._arrived.get()
-            self._unread.append(ack)
-            if not sequences or _speaks_of(ack, sequences):
-                acks, self._unread = tuple(self._unread), []
-                return Acked(acks=acks, collector_s=ack.sent_at)
+            answer = await self._arrived.get()
+            if isinstance(answer, Refusal):
+                if answer.report_sha256 == hashlib.sha256(body).hexdigest():
+                    self.trouble = answer.detail or answer.reason
+                    return REFUSAL_OUTCOMES.get(answer.reason, Keep(why="denied"))
+                continue  # of a report that was given up
+            self._unread.append(answer)
+            if not sequences or _speaks_of(answer, sequences):
+                acks, self._unread, self.trouble = tuple(self._unread), [], ""
+                return Acked(acks=acks, collector_s=answer.sent_at)
 
 
 def _speaks_of(ack: Ack, sequences: Collection[int]) -> bool:

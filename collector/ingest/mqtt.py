@@ -2,7 +2,7 @@
 
 A persistent session and ``receive_maximum`` keep what waits at the broker and in bounds. Inside a session a broker
 sends a message once, so what could not be committed is tried again here until it is. Whatever else goes wrong with a
-message is that message's own end: it is set aside and counted; its gateway, which got no ack, still has the records.
+message is that message's own end: it is set aside and counted, and its gateway, which still has the records, is told.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from prometheus_client import Counter, Gauge
 
 from classready import topics
 from classready.codec import DecodedReport, MalformedReport, decode_presence
-from classready.report import Ack
+from classready.report import Ack, Refusal
 from classready.tasks import asked_to_end
 from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, TwinError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
-from collector.ingest.answers import Answers
+from collector.ingest.answers import Answers, refusal_of
 from collector.ingest.client import Client, ignore
 from collector.ingest.gate import STRANGER, Gate, TooOftenError
 from collector.settings import Mqtt
@@ -41,6 +41,12 @@ RECONNECT_S = (0.5, 3.0)
 
 CONNECTED = Gauge("classready_collector_mqtt_connected", "1 while connected to the broker and subscribed, else 0.")
 RECONNECTS = Counter("classready_collector_mqtt_reconnects", "Connections to the broker that ended or failed.")
+
+_REASONS: dict[type[Exception], str] = {
+    UnknownGatewayError: "unknown_agent",
+    TwinError: "twin",
+    NotAppliedError: "internal",
+}
 
 _log = structlog.get_logger()
 
@@ -188,27 +194,32 @@ class _Door:
 
     async def take(self, client: Client, gateway: str, message: MQTTMessage) -> None:
         """Deal with one message to its end, whatever that is: no message may end the connection of all."""
-        reason = "internal"
+        try:
+            await self.answers.send(client, gateway, await self._answer(gateway, bytes(message.payload)), message)
+        except TooOftenError:
+            MESSAGES_REJECTED.labels("rate").inc()  # a sender that is too fast would only be made faster by answers
+        except Exception:  # noqa: BLE001 - a bug that meets one message must not meet it again and again
+            _log.exception("report_set_aside", gateway=gateway, reason="internal")
+            MESSAGES_REJECTED.labels("internal").inc()
+
+    async def _answer(self, gateway: str, body: bytes) -> Ack | Refusal:
+        """Settle a report, or say what HTTP would say with 400, 401, 403 or 422: else it would come for ever.
+
+        Raises:
+            TooOftenError
+        """
         try:
             async with self._gate.turn(gateway, self._clock()):
-                ack = await self._submit(gateway, decode_from(gateway, bytes(message.payload)))
-            await self.answers.send(client, gateway, ack, message)
-        except (MalformedReport, ForeignReportError) as error:
-            _log.warning("report_refused", gateway=gateway, reason=type(error).__name__, detail=str(error)[:200])
-            return
-        except TooOftenError:
-            reason = "rate"
-        except UnknownGatewayError:
-            reason = "unknown_agent"
-        except TwinError:
-            reason = "twin"
-        except NotAppliedError:
-            _log.error("report_set_aside", gateway=gateway, reason=reason)
-        except Exception:  # noqa: BLE001 - a bug that meets one message must not meet it again and again
-            _log.exception("report_set_aside", gateway=gateway, reason=reason)
-        else:
-            return
-        MESSAGES_REJECTED.labels(reason).inc()
+                return await self._submit(gateway, decode_from(gateway, body))
+        except MalformedReport as error:
+            reason, detail = error.reason, str(error)
+        except ForeignReportError:
+            reason, detail = "identity", ""
+        except (UnknownGatewayError, TwinError, NotAppliedError) as error:
+            reason, detail = _REASONS[type(error)], ""
+            MESSAGES_REJECTED.labels(reason).inc()
+        _log.warning("report_refused", gateway=gateway, reason=reason, detail=detail[:200])
+        return refusal_of(body, reason, detail)
 
     async def _submit(self, gateway: str, decoded: DecodedReport) -> Ack:
         while True:

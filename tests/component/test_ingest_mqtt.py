@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from classready import topics
-from classready.codec import decode_ack
-from classready.report import Rejected
+from classready.codec import decode_answer
+from classready.report import Refusal, Rejected
 from collector.engine import CommitFailedError
 from collector.ingest import mqtt as door
 from collector.settings import Mqtt
@@ -64,8 +64,11 @@ async def an_engine(folder):
 
 
 async def next_ack(client):
+    """Refusals between are read over: test_mqtt_refusals looks at them."""
     async with asyncio.timeout(DEADLINE_S):
-        return decode_ack((await anext(client.messages)).payload)
+        while isinstance(answer := decode_answer((await anext(client.messages)).payload), Refusal):
+            pass
+        return answer
 
 
 async def test_round_trip(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import subprocess
 import time
@@ -15,7 +16,7 @@ from agent.settings import HttpLink, MqttLink
 from classready import topics
 from classready.codec import decode_presence, encode
 from classready.mqtt import Client
-from classready.report import Ack
+from classready.report import Ack, Refusal
 from classready.tasks import end
 from tests.support.mosquitto import running_mosquitto
 
@@ -265,6 +266,20 @@ async def test_mqtt_malformed_acks_are_ignored(broker):
         open_link(mqtt_settings(broker), "gw-1", "", 1.0) as link,
     ):
         assert await link.send(b"{}", (2,)) == Acked(acks=(ACK,))
+
+
+@pytest.mark.servers("mosquitto", "mosquitto_passwd")
+async def test_mqtt_a_refusal_of_another_report_says_nothing(broker):
+    """One that came too late speaks of a report that was given up; only the one in flight can be refused."""
+    refusals = {n: Refusal(report_sha256=hashlib.sha256(b"%d" % n).hexdigest(), reason="json") for n in (1, 2)}
+    answers = {1: [], 2: [refusals[1], refusals[2]], 3: [refusals[2], ACK]}
+    async with (
+        collector(broker, answers.__getitem__),
+        open_link(mqtt_settings(broker, timeout_s=0.5), "gw-1", "0.1.0", 1.0) as link,
+    ):
+        assert await link.send(b"1", (2,)) == Keep(why="timeout")
+        assert await link.send(b"2", (2,)) == Refused()
+        assert await link.send(b"3", (2,)) == Acked(acks=(ACK,))
 
 
 @pytest.mark.servers("mosquitto", "mosquitto_passwd")

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from classready.codec import decode_ack, decode_presence, decode_report, encode
+from classready.codec import MalformedReport, decode_ack, decode_answer, decode_presence, decode_report, encode
 from classready.observation import KINDS
-from classready.report import Ack, Presence, Record, Report
+from classready.report import Ack, Presence, Record, Refusal, Report
 
 GOLDEN = Path(__file__).parents[1] / "data" / "wire" / "v1"
-TYPES: dict[str, type[Any]] = {"record": Record, "report": Report, "ack": Ack, "presence": Presence}
+TYPES: dict[str, type[Any]] = {"record": Record, "report": Report, "ack": Ack, "presence": Presence, "refusal": Refusal}
 RECORDS = [*KINDS, *(f"{kind}-minimal" for kind in KINDS), "http-not-the-platform", "http-unproven"]
 HEAD = {"gateway": "gw-01", "spool_id": "0" * 32, "report_interval_s": 60, "sent_monotonic_s": 0}
 
@@ -66,6 +66,9 @@ def test_report() -> None:
         ("ack", decode_ack),
         ("ack-minimal", decode_ack),
         ("ack-no-load", decode_ack),
+        ("ack", decode_answer),
+        ("refusal", decode_answer),
+        ("refusal-minimal", decode_answer),
         ("presence-online", decode_presence),
         ("presence-offline", decode_presence),
     ],
@@ -82,6 +85,13 @@ def test_ack_of_a_later_version() -> None:
     assert ack.committed == ((1, 1),)
     assert ack.directives is not None
     assert ack.directives.theta.down is None
+
+
+@pytest.mark.parametrize("name", ["refusal", "refusal-minimal"])
+def test_who_knows_no_refusals_ignores_them(name: str) -> None:
+    """An agent from before there were any reads acks there, and finds none."""
+    with pytest.raises(MalformedReport, match="spool_id"):
+        decode_ack((GOLDEN / f"{name}.json").read_bytes())
 
 
 def test_shortest_report() -> None:
