@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from classready.codec import encode
+from classready.codec import UNDECODABLE, encode
 from classready.report import Directives
 
 FILE_NAME = "directives.json"
@@ -22,7 +22,7 @@ def load(state_dir: Path) -> Directives | None:
             return msgspec.json.decode(file.read(_MAX_BYTES), type=Directives)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
         _log.warning("directives_unreadable", path=str(path), error=str(error))
         return None
 

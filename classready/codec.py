@@ -73,7 +73,8 @@ class _Tag(Struct):
 _whole = msgspec.json.Decoder(_WholeReport)
 _name = msgspec.json.Decoder(_Name)
 _tag = msgspec.json.Decoder(_Tag)
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes of others: no JSON, no UTF-8, nested too deeply."""
 
 
 class DecodedReport(Struct, frozen=True, kw_only=True):
@@ -103,7 +104,7 @@ def decode_report(body: bytes) -> DecodedReport:
     try:
         whole = _whole.decode(body)
         _check_texts(whole.records)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return decode_one_by_one(body)
     records = _first_of_each_sequence(whole.records)
     return DecodedReport(
@@ -162,15 +163,15 @@ def _decode_record(raw: Raw) -> Record | Rejected | int | None:
     """Return the record, its refusal, the sequence of an unknown kind, or None when it has no name."""
     try:
         return _decode_good_record(raw)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         raw = Raw(_last_of_each_key(raw))
     try:
         return _decode_good_record(raw)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         pass
     try:
         name = _name.decode(raw)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return None
     if _is_unknown_kind(name.observation):
         return name.sequence
@@ -196,7 +197,7 @@ def _check_texts(records: tuple[Record, ...]) -> None:
 def _is_unknown_kind(observation: Raw) -> bool:
     try:
         return _tag.decode(observation).kind not in KINDS
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return False
 
 
@@ -266,11 +267,11 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         refusal = MalformedReport("schema", str(error))
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise MalformedReport("json", str(error)) from None
     try:
         return decoder.decode(_last_of_each_key(body))
-    except _UNDECODABLE:
+    except UNDECODABLE:
         raise refusal from None
 
 
@@ -281,7 +282,7 @@ def _last_of_each_key(body: bytes | Raw) -> bytes | Raw:
     """
     try:
         return encode(msgspec.json.decode(body))
-    except (*_UNDECODABLE, ValueError, OverflowError):
+    except (*UNDECODABLE, ValueError, OverflowError):
         return body
 
 

@@ -31,6 +31,8 @@ ENROLL_PATH = "/api/v1/enroll"
 CODES_MAX = 2_000
 """In one answer."""
 VALID_MAX_S = 90 * 86_400
+CLOCK_LIMIT_S = 1e12
+"""No clock says more; as days it is still read."""
 CodeState = Literal["open", "used", "expired", "revoked"]
 
 
@@ -122,7 +124,7 @@ class Enroll(Struct, frozen=True, kw_only=True):
     arch: Annotated[str, Meta(max_length=64)] = ""
     version: Annotated[str, Meta(max_length=64)] = ""
     school: SchoolId | None = None
-    clock: float | None = None
+    clock: Annotated[float, Meta(ge=-CLOCK_LIMIT_S, le=CLOCK_LIMIT_S)] | None = None
     attempt: Annotated[str, Meta(min_length=32, max_length=64)] | None = None
 
 

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from classready.codec import UNDECODABLE
 from classready.hosts import is_address
 from collector.engine import CommitFailedError
 from collector.store.records import STATES, Wanted
@@ -71,17 +72,24 @@ async def read_json(request: web.Request, kind: type[Asked], what: str) -> Asked
     body = await read_body(request)
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Mistake(400, f"no {what}: {error}") from None
+    except UNDECODABLE as error:
+        raise Mistake(400, f"no {what}: {error or 'nested too deep'}") from None
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Read to the end, however many packets it comes in, but for a body that is too long: that is ``Mistake`` 413."""
+    """Read to the end, however many packets it comes in, but for a body that is too long.
+
+    Raises:
+        Mistake: 413, and 400 for chunks or a compression that is none.
+    """
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_MAX_BYTES:
-            raise Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
+    try:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > BODY_MAX_BYTES:
+                raise Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
+    except web.RequestPayloadError:
+        raise Mistake(400, "the body is not coded as its head says") from None
     return bytes(body)
 
 

@@ -9,6 +9,7 @@ import msgspec
 from agent import http1
 from agent.findings import Finding
 from agent.settings import AgentSettings
+from classready.codec import UNDECODABLE
 
 ASK_S = 3.0
 ACK_INTERVALS = 3
@@ -57,5 +58,5 @@ async def _health(settings: AgentSettings) -> dict[str, Any] | None:
             finally:
                 writer.transport.abort()
         return msgspec.json.decode(bytes(answer.body), type=dict[str, Any])
-    except (OSError, TimeoutError, http1.NotHttp, msgspec.DecodeError):
+    except (OSError, TimeoutError, http1.NotHttp, *UNDECODABLE):
         return None

@@ -20,6 +20,7 @@ from agent.links.http import REPORTS_PATH
 from agent.settings import AgentSettings, BandwidthTarget, HttpLink, HttpTarget, MqttLink
 from classready import __version__
 from classready.bandwidth.packets import NONCE_BYTES, Challenge, Hello, encode, parse
+from classready.codec import UNDECODABLE
 from classready.hosts import is_address
 from classready.observation import error_text
 from classready.settings import read_secret
@@ -105,7 +106,7 @@ async def _http(link: HttpLink) -> tuple[list[Finding], float | None]:
 def _json(answer: http1.Answer) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(bytes(answer.body), type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

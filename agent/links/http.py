@@ -15,7 +15,7 @@ from msgspec import Struct
 from agent import clock, dial, http1, tls, urls
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import HttpLink
-from classready.codec import MalformedReport, decode_ack
+from classready.codec import UNDECODABLE, MalformedReport, decode_ack
 from classready.observation import Reason, error_text
 from classready.report import REPORT_MAX_BYTES
 from classready.settings import read_secret
@@ -174,7 +174,7 @@ def _denial(answer: http1.Answer) -> str:
     """Say it as the collector does, where that is a word of its own: what helps is not the same each time."""
     try:
         said = _denied.decode(answer.body).reason
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         said = ""
     return said if said in _DENIALS else "denied"
 

@@ -8,6 +8,7 @@ import zlib
 
 import msgspec
 
+from classready.codec import UNDECODABLE
 from classready.report import Record
 
 _MARK_BYTES = len(',"crc32":"00000000"}')
@@ -34,7 +35,7 @@ def _is_as_made(sequence: int, body: bytes) -> bool:
     """Say whether this is one of an agent of before: it ends with its observation, and a damaged mark does not."""
     try:
         record = msgspec.json.decode(body, type=Record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return False
     return record.sequence == sequence and body.endswith(b"}}")
 

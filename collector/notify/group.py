@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from classready.codec import UNDECODABLE
 from collector.core.words import Cause
 from collector.notify.items import Item
 from collector.notify.message import Message
@@ -60,7 +61,7 @@ def read_group(body: bytes) -> Group:
     """
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise ValueError(str(error) or "nested too deep") from None
 
 

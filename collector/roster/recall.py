@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 
 from classready import __version__
+from classready.codec import UNDECODABLE
 from collector.roster.files import OfficeFile
 from collector.roster.reading import Known
 from collector.roster.sharing import Shared
@@ -44,7 +45,7 @@ def recall(file: Path) -> Known:
         if remembered.format != _FORMAT:
             return {}
         return {name: shared.office(_office.decode(office)) for name, office in remembered.files.items()}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNDECODABLE):
         return {}
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from classready.codec import UNDECODABLE
 from collector.core.bureau.words import Notice
 from collector.store.tables import outbox
 
@@ -72,7 +73,7 @@ async def next_pending(connection: AsyncConnection, receiver: str, now: float = 
 def _read(text: str) -> Notice | None:
     try:
         return _notice.decode(text)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

@@ -124,6 +124,25 @@ async def test_each_refusal_is_one_sentence(tmp_path):
         assert (await here.ask("POST", enrol_api.ENROLL_PATH, data=b"{" * 5_000))[1]["reason"] == "malformed"
 
 
+@pytest.mark.parametrize("path", [enrol_api.ENROLL_PATH, enrol_api.PATH, enrol_api.REVOKE_PATH])
+async def test_no_body_is_our_fault(tmp_path, path):
+    """Whatever a stranger sends, it is told to him in a short sentence: nobody fills our log with tracebacks."""
+    deep = b'{"by":"x","code":"x","subject":"x","clock":' + b"[" * 3_000
+    packed = {name: {"Content-Encoding": name} for name in ("gzip", "deflate", "br")}
+    odd = [
+        (deep, {}), (deep.replace(b'"clock"', b'"nested"'), {}), (b'{"code":"\xff"}', {}), (b"[]", {}), (b"", {}),
+        (b'{"code":"x","clock":1e300}', {}), (b'{"code":"x","clock":-1e300}', {}), (b"x" * 1_000_000, {}),
+        *((b"{}abc", fields) for fields in packed.values()),
+    ]  # fmt: skip
+    async with bureau(tmp_path) as here:
+        for sent, fields in odd:
+            headers = {"Content-Type": "application/json", "Connection": "close", **fields}
+            async with here.session.post(here.server.make_url(path), data=sent, headers=headers) as answer:
+                said = await answer.text()
+                assert 400 <= answer.status < 500, (sent[:60], fields, answer.status)
+                assert len(said) < 400, said
+
+
 async def test_of_fifty_at_once_one_wins(tmp_path):
     """Whoever is second is told that the code was used, and one token is made."""
     async with bureau(tmp_path) as here:

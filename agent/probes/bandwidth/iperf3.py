@@ -26,6 +26,7 @@ from agent.probes.bandwidth.exchange import POLL_S, Test, Unfinished, by_any_add
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import BUCKET_BYTES, Result
 from classready.bandwidth.streams import OFFERED_RATIO, SECONDS, SKIP_S, STREAMS, Interval, judge
+from classready.codec import UNDECODABLE
 from classready.observation import Bandwidth, Outcome, Reason, WindowSummary
 from classready.units import ETHERNET_OVERHEAD_BYTES, IPV6_EXTRA_BYTES, MBYTE, bps
 
@@ -196,7 +197,7 @@ def read(output: bytes, direction: str) -> _Load:
     """Take from iperf3's report what the verdict needs; ``Unfinished`` when it holds none."""
     try:
         report = msgspec.json.decode(output, type=_Output)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         raise Unfinished(Outcome.UNMEASURED, Reason.PROTOCOL, f"{PROGRAM} printed no report that can be read") from None
     if report.error is not None:
         raise _failed(report.error)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from agent.settings import BandwidthTarget
 from classready.bandwidth import windows
-from classready.codec import encode
+from classready.codec import UNDECODABLE, encode
 from classready.units import MBYTE
 
 FILE: Final = "bandwidth.json"
@@ -140,7 +140,7 @@ def _load(state_dir: Path) -> dict[str, Learned] | None:
             return msgspec.json.decode(file.read(_MAX_FILE_BYTES), type=dict[str, Learned])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNDECODABLE):
         return None
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from classready.codec import UNDECODABLE
+
 Read = Callable[[bytes], str]
 """Payload → the value as text. Raises ``Unreadable``."""
 
@@ -34,7 +36,7 @@ def decoded(payload: bytes | str) -> Any:
     """
     try:
         return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except (*UNDECODABLE, UnicodeError):
         text = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
         raise Unreadable(f"{shown(text)} is no JSON") from None
 

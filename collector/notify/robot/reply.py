@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from classready.codec import UNDECODABLE
 from collector.notify.contract import Deferred
 
 SAID_MAX_CHARACTERS = 200
@@ -29,7 +30,7 @@ def own_code(body: bytes, codes: Sequence[str], texts: Sequence[str], secrets: I
 def _object(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return {}
 
 
