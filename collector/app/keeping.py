@@ -71,7 +71,8 @@ def replace_damaged(file: Path, configuration: Configuration, found: str) -> Non
     Raises:
         OSError: it happened too often: the disk is at fault.
     """
-    recent = [a for a in lying_aside(file) if time.time() - a.stat().st_mtime < FAILING_S]
+    # By when each was renamed, and not by a clock that is set back since
+    recent = [aside for aside in lying_aside(file) if abs(time.time() - aside.stat().st_ctime) < FAILING_S]
     if len(recent) >= SET_ASIDE_MAX:
         raise OSError(f"{len(recent)} damaged stores in {file.parent} within an hour: look at the disk, move them away")
     for copy in backup.kept(backup_folder(configuration.path, configuration.settings)):
@@ -143,9 +144,9 @@ def _place(file: Path) -> tuple[int, int] | None:
 async def show_set_aside(file: Path, questions: OpenQuestions) -> None:
     """Have the board say it as long as a damaged store lies there."""
     while True:
-        found = lying_aside(file)
-        SET_ASIDE.set(len(found))
-        questions.alarms = tuple(_alarm(aside) for aside in found)
+        with suppress(OSError):  # somebody takes one away at this moment
+            questions.alarms = tuple(_alarm(aside) for aside in lying_aside(file))
+            SET_ASIDE.set(len(questions.alarms))
         await asyncio.sleep(LOOK_S)
 
 
@@ -164,27 +165,30 @@ async def back_up_daily(file: Path, configuration: Configuration) -> None:
     folder = backup_folder(configuration.path, configuration.settings)
     BACKUP_AGE.set_function(lambda: _age_s(folder))
     while True:
-        newest = next(iter(backup.kept(folder)), None)
-        if newest is not None:
-            BACKUP_AT.set(backup.made_at(newest))
-            with suppress(OSError):
-                BACKUP_BYTES.set(newest.stat().st_size)
         pause_s = DAILY_LOOK_S
-        if newest is None or backup.made_at(newest) < last_due_at(settings.at, time.time()):
+        newest_at = backup.newest_at(folder)
+        if newest_at is None or newest_at < last_due_at(settings.at, time.time()):
             try:
                 made = await in_background(lambda: backup.make(file, folder, settings.keep, into_folder=True))
                 _log.info("backed_up", file=made.file, bytes=made.bytes, seconds=made.seconds)
-                continue
             except backup.BackupError as error:
                 BACKUP_FAILURES.inc()
                 _log.error("backup_failed", error=str(error))
                 pause_s = BACKUP_RETRY_S
+        _show_newest(folder)
         await asyncio.sleep(pause_s)
 
 
+def _show_newest(folder: Path) -> None:
+    for newest in backup.kept(folder)[:1]:
+        BACKUP_AT.set(backup.made_at(newest))
+        with suppress(OSError):
+            BACKUP_BYTES.set(newest.stat().st_size)
+
+
 def _age_s(folder: Path) -> float:
-    newest = next(iter(backup.kept(folder)), None)
-    return float("inf") if newest is None else max(0.0, time.time() - backup.made_at(newest))
+    at = backup.newest_at(folder)
+    return float("inf") if at is None else max(0.0, time.time() - at)
 
 
 def last_due_at(clock_time: str, now: float) -> float:

@@ -22,6 +22,10 @@ from collector.store.files import damage, own_as_folder, reader, set_aside, sync
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"collector-([0-9]{8}T[0-9]{6}Z)\.db\Z")
+AHEAD_MAX_S = 86_400.0
+"""A backup dated further ahead is of a clock that was wrong: it is no newer than those of a right one."""
+PART_MAX_AGE_S = 86_400.0
+"""A copy that has not grown for so long is one that was cut off."""
 _TABLES = frozenset({"alembic_version", "ledger", "school_state", "outbox"})
 
 
@@ -67,6 +71,8 @@ def make(store: Path, target: Path, keep_count: int | None = None, *, into_folde
             own_as_folder(target)
         file = target / time.strftime(f"collector-{_STAMP}.db", time.gmtime(began_at)) if is_folder else target
         _refuse_other(file, store)
+        if is_folder:
+            _sweep(target)
         _copy(store, file)
         removed = _forget(target, keep_count) if is_folder and keep_count else ()
         size_bytes = file.stat().st_size
@@ -150,23 +156,49 @@ def _is_known(revision: str) -> bool:
 
 
 def kept(folder: Path) -> list[Path]:
-    """The backups of ``folder`` that have a name of ours, newest first."""
+    """The backups of ``folder`` that have a name of ours, newest first, and last those of a clock that was ahead."""
+    limit_at = time.time() + AHEAD_MAX_S
     with suppress(OSError):
-        return sorted((file for file in folder.iterdir() if _NAME.match(file.name)), reverse=True)
+        dated = [(at, file) for file in folder.iterdir() if (at := _named_at(file)) is not None and file.is_file()]
+        return [file for _, _, file in sorted(((at <= limit_at, at, file) for at, file in dated), reverse=True)]
     return []
 
 
+def newest_at(folder: Path) -> float | None:
+    """When the newest backup was made, as far as a clock that was right tells."""
+    newest = next(iter(kept(folder)), None)
+    at = None if newest is None else made_at(newest)
+    return at if at is not None and at <= time.time() + AHEAD_MAX_S else None
+
+
 def made_at(file: Path) -> float:
-    if found := _NAME.match(file.name):
-        return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC).timestamp()
-    return file.stat().st_mtime
+    at = _named_at(file)
+    return file.stat().st_mtime if at is None else at
+
+
+def _named_at(file: Path) -> float | None:
+    found = _NAME.match(file.name)
+    with suppress(ValueError):  # digits that are no date
+        return found and datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC).timestamp()
+    return None
 
 
 def _forget(folder: Path, keep_count: int) -> tuple[str, ...]:
-    old = kept(folder)[keep_count:]
-    for file in old:
-        file.unlink()
-    return tuple(map(str, old))
+    """Delete what is beyond ``keep_count``; what cannot be deleted stays, and is no reason for another copy."""
+    removed = []
+    for file in kept(folder)[keep_count:]:
+        with suppress(OSError):
+            file.unlink()
+            removed.append(str(file))
+    return tuple(removed)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what a copy left that was cut off: each has another name, and is as large as the store."""
+    for part in folder.glob("collector-*.db.part*"):
+        with suppress(OSError):
+            if abs(time.time() - part.stat().st_mtime) > PART_MAX_AGE_S:
+                part.unlink()
 
 
 def restore(store: Path, backup: Path, why: str) -> Restored:

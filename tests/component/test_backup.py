@@ -1,6 +1,7 @@
 """Backups of an SQLite store, restored and damaged ones: the program itself, and what is in its file afterwards."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -259,6 +260,57 @@ def test_a_backup_a_day(collector, tmp_path):
 def test_when_a_backup_is_due(now, due):
     at = keeping.last_due_at("02:30", datetime.fromisoformat(now).astimezone().timestamp())
     assert at == datetime.fromisoformat(due).astimezone().timestamp()
+
+
+def named(folder: Path, *names: str) -> list[Path]:
+    files = [folder / f"collector-{name}.db" for name in names]
+    for file in files:
+        file.touch()
+    return files
+
+
+def test_a_backup_of_a_clock_that_was_ahead_is_not_the_newest(tmp_path):
+    """Else none is made until that day, its age is told as 0, and a damaged store goes back to what it was then."""
+    ahead, before, last = named(tmp_path, "20991231T000000Z", "20251231T020000Z", "20260101T020000Z")
+    assert backup.kept(tmp_path) == [last, before, ahead]
+    assert backup.newest_at(tmp_path) == backup.made_at(last)
+    last.unlink()
+    before.unlink()
+    assert backup.newest_at(tmp_path) is None
+    assert backup.kept(tmp_path) == [ahead]
+    assert keeping._age_s(tmp_path) == float("inf")
+
+
+def test_what_was_just_made_is_never_what_is_deleted(collector, tmp_path):
+    """However many a clock that was ahead has left, and whatever else has such a name: it costs no backup a minute."""
+    collector.start()
+    assert report(collector, 1) == 200
+    assert collector.stop() == 0
+    folder = tmp_path / "nightly"
+    folder.mkdir()
+    ahead = named(folder, "20991230T000000Z", "20991231T000000Z", "20991231T000001Z")
+    (folder / "collector-20200101T000000Z.db").mkdir()
+    named(folder, "20261399T999999Z")
+    left, growing = folder / "collector-20250101T020000Z.db.part", folder / "collector-20250102T020000Z.db.part"
+    left.write_bytes(b"cut off")
+    growing.write_bytes(b"of another")
+    os.utime(left, (1, 1))
+    made = backup.make(store_of(collector), folder, 2, into_folder=True)
+    assert backup.kept(folder) == [Path(made.file), ahead[-1]]
+    assert ranges(Path(made.file)) == [[1, 1]]
+    assert growing.exists()
+    assert not left.exists()
+
+
+def test_a_disk_that_spoils_one_store_after_the_other_is_given_up(tmp_path):
+    """By when they were set aside: what was last written to them may be of last week."""
+    store = tmp_path / "collector.db"
+    for number in range(keeping.SET_ASIDE_MAX):
+        spoilt = tmp_path / f"collector.db.set-aside-20200101T00000{number}Z"
+        spoilt.touch()
+        os.utime(spoilt, (1, 1))
+    with pytest.raises(OSError, match="look at the disk"):
+        keeping.replace_damaged(store, None, "damaged")
 
 
 def test_a_restore_that_was_cut_off_is_finished(tmp_path):
