@@ -1,10 +1,9 @@
 """What the agent that runs here says of itself, by its page: whether its reports get through."""
 
 import asyncio
-import time
-from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from agent import http1
 from agent.findings import Finding
@@ -14,6 +13,14 @@ from classready.codec import UNDECODABLE
 ASK_S = 3.0
 ACK_INTERVALS = 3
 """After so many report intervals the collector calls the gateway silent."""
+
+
+class Health(Struct, frozen=True):
+    """What is read of ``/healthz``; whoever else answers at that port says none of it."""
+
+    now_at: float
+    last_ack_at: float | None
+    spool_records: int
 
 
 async def acknowledged(settings: AgentSettings) -> list[Finding]:
@@ -30,21 +37,19 @@ async def credential(settings: AgentSettings) -> Finding:
     return Finding(check="credential", result="not_checked", code="broker_busy")
 
 
-def judged(health: dict[str, Any], report_interval_s: float) -> Finding:
+def judged(health: Health, report_interval_s: float) -> Finding:
     """By the running agent's own clock, so that a wrong one shifts nothing."""
-    last_s, now_s = health.get("last_ack_at"), health.get("now_at") or time.time()
-    values = {
-        "count": health.get("spool_records", 0),
-        "age_s": 0 if last_s is None else round(max(0.0, now_s - last_s)),
-    }
-    if last_s is None:
+    last_at = health.last_ack_at
+    age_s = 0.0 if last_at is None else max(0.0, health.now_at - last_at)
+    values = {"count": health.spool_records, "age_s": round(age_s)}
+    if last_at is None:
         return Finding(check="reports", result="failed", code="acks_none", values=values)
-    late = now_s - last_s > ACK_INTERVALS * report_interval_s
+    late = age_s > ACK_INTERVALS * report_interval_s
     code = "acks_late" if late else "acks_ok"
     return Finding(check="reports", result="failed" if late else "ok", code=code, values=values)
 
 
-async def _health(settings: AgentSettings) -> dict[str, Any] | None:
+async def _health(settings: AgentSettings) -> Health | None:
     if settings.page is None:
         return None
     answer = http1.Answer()
@@ -57,6 +62,6 @@ async def _health(settings: AgentSettings) -> dict[str, Any] | None:
                 await http1.read_body(reader, answer, http1.PIECE_BYTES)
             finally:
                 writer.transport.abort()
-        return msgspec.json.decode(bytes(answer.body), type=dict[str, Any])
+        return msgspec.json.decode(bytes(answer.body), type=Health)
     except (OSError, TimeoutError, http1.NotHttp, *UNDECODABLE):
         return None

@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from pathlib import Path
+from typing import Any
 
 _A, _IN = 1, 1
 _NXDOMAIN = 3
@@ -20,7 +21,7 @@ class Failed(Exception):  # noqa: N818 - a finding, not a fault
 def servers(path: Path = Path("/etc/resolv.conf")) -> list[str]:
     """The name servers of this machine, at most the three that glibc asks (resolv.conf(5))."""
     try:
-        rows = [line.split() for line in path.read_text().splitlines()]
+        rows = [line.split() for line in path.read_text("utf-8", errors="replace").splitlines()]
     except OSError:
         return []
     return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver"][:3]
@@ -33,12 +34,15 @@ async def ask(server: str, host: str, port: int = 53) -> list[str]:
         Failed: no answer, none usable, or no address.
     """
     loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in server else socket.AF_INET
     number = int.from_bytes(os.urandom(2))
+    try:
+        family, address = _address(server, port)
+    except (OSError, UnicodeError) as error:
+        raise Failed(getattr(error, "strerror", None) or "not an address") from None
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         try:
-            sock.connect((server.partition("%")[0], port))
+            sock.connect(address)
             for _ in range(2):
                 await loop.sock_sendall(sock, query(number, host))
                 try:
@@ -52,6 +56,12 @@ async def ask(server: str, host: str, port: int = 53) -> list[str]:
         except (OSError, UnicodeError) as error:
             raise Failed(getattr(error, "strerror", None) or str(error)) from None
     raise Failed("no answer")
+
+
+def _address(server: str, port: int) -> tuple[int, Any]:
+    """Family and address for ``connect``: of ``fe80::1%eth0``, as routers announce themselves, with its interface."""
+    family, _, _, _, address = socket.getaddrinfo(server, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    return family, address
 
 
 def query(number: int, host: str) -> bytes:

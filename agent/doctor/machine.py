@@ -76,12 +76,17 @@ def agents(proc: Path = _PROC) -> Iterator[int]:
 
 
 def is_agent(words: Sequence[str]) -> bool:
-    """``classready-agent run``, by whatever Python, or ``python -m agent run``."""
-    for i, word in enumerate(words[:3]):
-        named = word.rpartition("/")[2] == "classready-agent" or words[max(i - 1, 0) : i + 1] == ["-m", "agent"]
+    """``classready-agent run``, by whatever Python, or ``python -m agent run``; not ``sudo`` or an editor before it."""
+    by_python = _base(words[0]).startswith("python") if words else False
+    for i, word in enumerate(words[:4]):
+        named = _base(word) == "classready-agent" or words[max(i - 1, 0) : i + 1] == ["-m", "agent"]
         if named:
-            return "run" in words[i + 1 :]
+            return (by_python or i == 0) and "run" in words[i + 1 :]
     return False
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def secrets(settings: AgentSettings) -> list[Finding]:

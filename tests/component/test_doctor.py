@@ -153,8 +153,17 @@ async def test_what_the_running_agent_got_proves_the_password(monkeypatch):
         agent = settings(link, page=LocalPage(port=port))
         assert (await alive.credential(agent)).code == "broker_in_use"
         assert results(await alive.acknowledged(agent))["reports"] == ("ok", "acks_ok")
-    async with conversing(saying(head % 5 + b"hello")) as port:
-        assert await alive.acknowledged(settings(link, page=LocalPage(port=port))) == []
+    others = [
+        b"hello",
+        b"[]",
+        b'{"last_ack_at": "x", "now_at": []}',
+        body.replace(b"990", b'"990"'),
+        b"{}",
+        b"[" * 5_000,
+    ]
+    for said in others:
+        async with conversing(saying(head % len(said) + said)) as port:
+            assert await alive.acknowledged(settings(link, page=LocalPage(port=port))) == []
     assert await alive.acknowledged(settings(link, page=None)) == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import struct
 
 import pytest
@@ -153,10 +154,10 @@ def test_a_target_without_a_result_is_not_well():
 @pytest.mark.parametrize(
     ("health", "result", "code"),
     [
-        ({"last_ack_at": None, "now_at": 1_000, "spool_records": 5}, "failed", "acks_none"),
-        ({"last_ack_at": 820, "now_at": 1_000, "spool_records": 0}, "ok", "acks_ok"),
-        ({"last_ack_at": 819, "now_at": 1_000, "spool_records": 9}, "failed", "acks_late"),
-        ({"last_ack_at": 2_000, "now_at": 1_000}, "ok", "acks_ok"),
+        (alive.Health(1_000, None, 5), "failed", "acks_none"),
+        (alive.Health(1_000, 820, 0), "ok", "acks_ok"),
+        (alive.Health(1_000, 819, 9), "failed", "acks_late"),
+        (alive.Health(1_000, 2_000, 0), "ok", "acks_ok"),
     ],
 )
 def test_the_running_agents_acknowledgements(health, result, code):
@@ -170,10 +171,14 @@ def test_the_running_agents_acknowledgements(health, result, code):
         (["classready-agent", "run"], True),
         (["python3", "-m", "agent", "run"], True),
         (["/v/bin/python", "/v/bin/classready-agent", "doctor"], False),
+        (["/opt/x/bin/python", "-I", "-m", "agent", "run"], True),
+        (["sudo", "classready-agent", "run"], False),
+        (["timeout", "10", "/v/bin/classready-agent", "run"], False),
         (["vi", "/etc/classready/agent.yml", "run"], False),
         (["grep", "run", "classready-agent"], False),
         (["python3", "-m", "agents", "run"], False),
         ([""], False),
+        ([], False),
     ],
 )
 def test_what_is_an_agent(words, is_agent):
@@ -224,9 +229,23 @@ def test_answers_of_dns(packet, found):
 
 def test_name_servers(tmp_path):
     path = tmp_path / "resolv.conf"
-    path.write_text("search x\nnameserver 10.0.0.1\n#nameserver 9.9.9.9\nnameserver\nnameserver fe80::1%eth0\n")
+    path.write_bytes(
+        b"search x\n# \xc0\xc3\xba\xc3\nnameserver 10.0.0.1\n#nameserver 9.9.9.9\nnameserver\nnameserver fe80::1%eth0\n"
+    )
     assert dns.servers(path) == ["10.0.0.1", "fe80::1%eth0"]
     assert dns.servers(tmp_path / "none") == []
+
+
+def test_a_router_that_is_a_name_server_on_its_link_is_asked_by_its_interface():
+    """As glibc asks ``fe80::1%eth0``; without the interface the kernel refuses, and one that is well had failed."""
+    assert dns._address("fe80::1%lo", 53) == (socket.AF_INET6, ("fe80::1", 53, 0, socket.if_nametoindex("lo")))
+    assert dns._address("10.0.0.1", 53) == (socket.AF_INET, ("10.0.0.1", 53))
+
+
+@pytest.mark.parametrize("server", ["fe80::1%none", "ns.example", "1.1.1.1.1", "\udc80"])
+async def test_a_name_server_that_is_no_address_has_failed(server):
+    with pytest.raises(dns.Failed):
+        await dns.ask(server, "x.example")
 
 
 async def test_a_check_that_hangs_or_fails_ends_no_other():
