@@ -179,8 +179,9 @@ class Collector:
         self.context: ssl.SSLContext | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, deadline_s: float = 20.0) -> None:
-        command = [sys.executable, "-m", "collector", "run", "-c", str(self.settings)]
+    def start(self, deadline_s: float = 20.0, under: Sequence[str] = ()) -> None:
+        """``under``: a command that runs it, such as one that looks on."""
+        command = [*under, sys.executable, "-m", "collector", "run", "-c", str(self.settings)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"}
