@@ -89,7 +89,7 @@ bench-scenarios: venv ## a county's weeks in simulated time: right cause, right 
 chaos: venv ## kill, pause, cut and fill everything of a small county, then compare the ledgers (root; BENCH="--seconds 90 --seed 7")
 	@$(BIN)/python -m bench.chaos $(BENCH)
 
-mutants: venv ## how many small breakages of the core its tests notice (BENCH="--quick", "--seed 7")
+mutants: venv ## six deliberate breakages, each caught by its test, and small ones of the core (BENCH="--deliberate", "--quick", "--seed 7")
 	@$(BIN)/python -m bench.mutants $(BENCH)
 
 clean: ## remove the environment and every cache

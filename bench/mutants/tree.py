@@ -49,12 +49,14 @@ MEMORY_LIMIT_BYTES = 2 * 1024**3
 class Tree:
     """``folder`` must not exist yet, or be empty; everything happens in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, copied: Sequence[str] = COPIED) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
-        for name in COPIED:
-            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
-            copy(PROJECT / name, folder / name)
+        for name in copied:
+            if (PROJECT / name).is_dir():
+                shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
+            else:
+                shutil.copy(PROJECT / name, folder / name)
 
     def survives(self, path: Path, text: str) -> bool:
         """Whether every test passes with ``text`` in the place of the module at ``path``."""

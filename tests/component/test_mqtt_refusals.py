@@ -7,12 +7,7 @@ import hashlib
 import aiomqtt
 import pytest
 
-from agent.clock import Clock
-from agent.courier import Courier
-from agent.links import Keep, open_link
-from agent.metrics import Metrics
-from agent.settings import AgentSettings, MqttLink, SpoolSettings
-from agent.spool import Spool
+from agent.links import Keep
 from classready import topics
 from classready.codec import decode_answer
 from classready.report import Refusal
@@ -20,9 +15,9 @@ from collector.engine import NotAppliedError, TwinError, UnknownGatewayError
 from collector.ingest import mqtt as door
 from collector.settings import Mqtt
 from tests.support.collecting import TOKENS, FakeClock, body, opened, pings, start_engine
+from tests.support.couriers import carrying, over_mqtt
 from tests.support.engines import counted
 from tests.support.mosquitto import running_mosquitto
-from tests.support.records import ping_record
 
 pytestmark = pytest.mark.servers("mosquitto", "mosquitto_passwd")
 
@@ -68,30 +63,8 @@ async def collecting(broker, folder):
             await asyncio.gather(receiving, committing, return_exceptions=True)
 
 
-@contextlib.asynccontextmanager
-async def carrying(broker, folder):
-    """A gateway's courier on a real spool; yield both and the link."""
-    password_file = str(broker.password_file("gw-one"))
-    link = MqttLink(host=broker.host, port=broker.port, tls=False, password_file=password_file, timeout_s=5.0)
-    settings = AgentSettings(gateway="gw-one", link=link, targets=(), report_interval_s=1.0)
-    spool = await Spool.open(folder / "spool", SpoolSettings(), live_s=180)
-    try:
-        async with open_link(link, "gw-one", "0.1.0", 1.0) as way:
-            courier = Courier(
-                settings=settings,
-                spool=spool,
-                link=way,
-                clock=Clock("0" * 32),
-                metrics=Metrics(),
-                on_directives=lambda _directives, _at: None,
-            )
-            yield courier, spool, way
-    finally:
-        await spool.close()
-
-
-async def append(spool, count):
-    await spool.append([ping_record(monotonic_s=Clock("").now_s()) for _ in range(count)])
+def gateway_on(broker, folder):
+    return carrying(over_mqtt(broker, "gw-one", 5.0), folder / "spool")
 
 
 async def test_what_is_not_taken_is_answered_by_its_reason(broker, tmp_path):
@@ -125,35 +98,35 @@ async def test_what_is_not_taken_is_answered_by_its_reason(broker, tmp_path):
 
 async def test_only_the_record_that_is_to_blame_is_set_aside(broker, tmp_path):
     """One that the collector cannot work on is sent alone, and goes at its third refusal; its neighbours arrive."""
-    async with collecting(broker, tmp_path) as engine, carrying(broker, tmp_path) as (courier, spool, _way):
+    async with collecting(broker, tmp_path) as engine, gateway_on(broker, tmp_path) as gateway:
         engine.objection = lambda decoded: NotAppliedError() if any(r.sequence == 2 for r in decoded.records) else None
-        await append(spool, 3)
+        await gateway.append(3)
         for left_count in (1, 1, 0):
-            assert await courier.report(until_s=0) is None
-            assert (await spool.statistics()).held_count == left_count
-        assert (await spool.statistics()).dropped == {"refused": 1}
+            assert await gateway.courier.report(until_s=0) is None
+            assert await gateway.held_count() == left_count
+        assert (await gateway.spool.statistics()).dropped == {"refused": 1}
 
 
 async def test_an_envelope_that_is_never_taken_costs_no_record(broker, tmp_path, monkeypatch):
     """The agent's own fault, or something on the way: said at once and with its cause; all is kept, and arrives."""
-    async with collecting(broker, tmp_path), carrying(broker, tmp_path) as (courier, spool, way):
+    async with collecting(broker, tmp_path), gateway_on(broker, tmp_path) as gateway:
         with monkeypatch.context() as patched:
             patched.setattr("agent.courier.encode_report", lambda *_: b'{"gateway":"gw-one"}')
-            await append(spool, 2)
+            await gateway.append(2)
             for _ in range(4):
-                assert await courier.report(until_s=0) == Keep(why="refused")
-                assert "spool_id" in way.trouble or "required field" in way.trouble
-        assert (await spool.statistics()).held_count == 2
-        assert await courier.report(until_s=0) is None
-        assert ((await spool.statistics()).held_count, way.trouble) == (0, "")
+                assert await gateway.courier.report(until_s=0) == Keep(why="refused")
+                assert "spool_id" in gateway.way.trouble or "required field" in gateway.way.trouble
+        assert await gateway.held_count() == 2
+        assert await gateway.courier.report(until_s=0) is None
+        assert (await gateway.held_count(), gateway.way.trouble) == (0, "")
 
 
 async def test_a_twin_is_told_as_that(broker, tmp_path):
     """What says nothing of the records is no refusal of theirs: kept, and its own word for people."""
-    async with collecting(broker, tmp_path) as engine, carrying(broker, tmp_path) as (courier, spool, _way):
+    async with collecting(broker, tmp_path) as engine, gateway_on(broker, tmp_path) as gateway:
         engine.objection = lambda _decoded: TwinError("x")
-        await append(spool, 1)
-        assert await courier.report(until_s=0) == Keep(why="twin")
+        await gateway.append(1)
+        assert await gateway.courier.report(until_s=0) == Keep(why="twin")
         engine.objection = lambda _decoded: UnknownGatewayError()
-        assert await courier.report(until_s=0) == Keep(why="denied")
-        assert (await spool.statistics()).held_count == 1
+        assert await gateway.courier.report(until_s=0) == Keep(why="denied")
+        assert await gateway.held_count() == 1

@@ -6,8 +6,19 @@ from pathlib import Path
 import pytest
 
 from bench.mutants import tree as trees
+from bench.mutants.deliberate import BREAKAGES, Breakage
 from bench.mutants.places import mutants_of
-from bench.mutants.tree import Tree
+from bench.mutants.tree import PROJECT, Tree
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=[breakage.name for breakage in BREAKAGES])
+def test_a_deliberate_breakage_finds_its_place_and_its_test(breakage: Breakage) -> None:
+    """The text to be broken stands there once, and the test has that name; that it notices is `make mutants`."""
+    text = (PROJECT / breakage.path).read_text("utf-8")
+    assert text.count(breakage.text) == 1
+    ast.parse(text.replace(breakage.text, breakage.broken))
+    file, _, name = breakage.test.partition("::")
+    assert f"def {name}(" in (PROJECT / file).read_text("utf-8")
 
 
 @pytest.mark.parametrize(
