@@ -38,6 +38,7 @@ def main() -> None:
       classready-agent discover 192.168.1.0/24  what is there? proposes targets
       classready-agent probe uplink --explain   one target, step by step
       classready-agent doctor                   why does it not work, and what is to be done?
+      classready-agent acceptance               a sheet of all that is seen, to be signed
       classready-agent run                      what the systemd unit does
 
     \b
@@ -139,6 +140,39 @@ def doctor(config: Path, as_json: bool, full: bool, lang: Any) -> None:  # noqa:
     from agent.doctor import command
 
     sys.exit(command.main(config, as_json=as_json, full=full, language=lang))
+
+
+@main.command()
+@_config
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write the sheet there, too.")
+@click.option("--school", default="", metavar="NAME", help="Name on the sheet; else that of the sheet before.")
+@click.option("--force-bandwidth", is_flag=True, help="Test lines outside their hours, and in lessons, which feel it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as one JSON object.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else files are Chinese, the terminal as LANG.")
+def acceptance(config: Path, as_json: bool, force_bandwidth: bool, lang: Any, **given: Any) -> None:  # noqa: FBT001
+    """Ask everything once, and write the acceptance sheet (验收单) to be printed, signed and handed over.
+
+    It holds the bandwidth of each line, each room with its switch port, speed and board, ports in use that no room is
+    bound to, each of doctor's checks with its next step, and what is otherwise than on the sheet before. It says what
+    was seen; the bureau's collector judges. Nothing is reported. A running agent is not disturbed.
+
+    Bandwidth is tested only in the allowed hours of its target and outside lessons, as the running agent does, unless
+    --force-bandwidth is given, which the sheet then says. In examinations no line is loaded. The sheets (html, txt,
+    json) are kept in the folder `acceptance` of the state directory, the last 24 of them. Run it as root.
+
+    \b
+    Examples:
+      classready-agent acceptance --school 东坡区苏南小学 --output /media/usb
+      classready-agent acceptance --lang zh          in Chinese, also where LANG=zh_CN.UTF-8
+      classready-agent acceptance --json | sha256sum the digest that is printed on the sheet
+
+    \b
+    Exit codes: 0 all well, 1 something failed, may fail or was not measured, 2 wrong usage, 78 wrong settings.
+    """  # noqa: D301
+    settings = _load(config)
+    from agent.acceptance import command
+
+    sys.exit(command.main(settings, as_json=as_json, force=force_bandwidth, language=lang, **given))
 
 
 @main.command()

@@ -9,6 +9,8 @@ from msgspec import Struct
 from agent.words import SENTENCES, Language, say
 
 Result = Literal["ok", "warning", "failed", "not_checked"]
+RESULTS: tuple[Result, ...] = ("failed", "warning", "not_checked", "ok")
+"""What is to be mended first."""
 
 CLOCK_TOLERANCE_S = 30.0
 """As the running agent's (``clock.TOLERANCE_S``): from here on the collector dates records itself."""
@@ -33,8 +35,17 @@ class Finding(Struct, frozen=True, kw_only=True):
         return say(language, code, **self._said(language)).strip() if code in SENTENCES else ""
 
     def _said(self, language: Language) -> dict[str, Any]:
-        """``reason`` is a message of its own."""
-        return {name: say(language, value) if name == "reason" else value for name, value in self.values.items()}
+        return {name: _worded(language, name, value) for name, value in self.values.items()}
+
+
+_AS_THEY_CAME = {"detail", "error"}
+
+
+def _worded(language: Language, name: str, value: Any) -> Any:
+    """``reason`` is a message of its own; what a probe or the system said stays as it came, and is marked as that."""
+    if name == "reason":
+        return say(language, value)
+    return say(language, "original", text=value) if name in _AS_THEY_CAME and value else value
 
 
 def clock(wall_s: float, floor_s: float, *, good: bool, offset_s: float | None = None) -> Finding:

@@ -29,9 +29,17 @@ async def probe_once(
 
 @contextlib.asynccontextmanager
 async def asking(
-    settings: AgentSettings, table: Table, targets: Sequence[TargetSettings], explain: Callable[[str], None] = silent
+    settings: AgentSettings,
+    table: Table,
+    targets: Sequence[TargetSettings],
+    explain: Callable[[str], None] = silent,
+    *,
+    keeps_hours: bool = False,
 ) -> AsyncIterator[Sequence[Ask]]:
-    """One session for ``targets``: yield, in their order, what probes each of them once."""
+    """One session for ``targets``: yield, in their order, what probes each of them once.
+
+    ``keeps_hours``: whether loads wait for their hours as those of the running agent do.
+    """
     clock = Clock(boot_id())
     tools = Tools(settings, clock.now_s, Metrics())
     probes = make_all(table, targets, tools)
@@ -40,6 +48,7 @@ async def asking(
         directives=directives.load(Path(settings.state_dir)),
         clock_good=clock.read().quality == "good",
         on_demand=True,
+        keeps_hours=keeps_hours,
         explain=explain,
     )
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,16 +11,16 @@ import click
 import msgspec
 
 from agent.doctor import run
-from agent.findings import Finding
+from agent.findings import RESULTS, Finding
 from agent.probes import PROBES
 from agent.settings import AgentSettings
 from agent.words import Language, language_of, say
+from agent.words.columns import padded, width
 from classready import logs
 from classready.settings import EXIT_CONFIG
 
 EXIT_FINDING = 1
-_COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "not_checked": None}
-_ORDER = ("failed", "warning", "not_checked", "ok")
+COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "not_checked": None}
 
 
 def main(path: Path, *, as_json: bool, full: bool, language: Language | None) -> int:
@@ -74,27 +73,18 @@ def _print_json(found: Sequence[Finding], language: Language) -> None:
 def _print_table(found: Sequence[Finding], language: Language) -> None:
     """What is to be mended last, where the eye is when it ends."""
     titles = [say(language, f"check.{finding.check}") for finding in found]
-    width = max(map(_width, titles), default=0)
-    marks = {result: say(language, f"result.{result}") for result in _ORDER}
-    mark_width = max(map(_width, marks.values()))
-    for title, finding in sorted(zip(titles, found, strict=True), key=lambda row: -_ORDER.index(row[1].result)):
-        mark = click.style(_padded(marks[finding.result], mark_width), fg=_COLOURS[finding.result])
-        click.echo(f"{mark}  {_padded(title, width)}  {_line(finding, language)}")
+    title_width = max(map(width, titles), default=0)
+    marks = {result: say(language, f"result.{result}") for result in RESULTS}
+    mark_width = max(map(width, marks.values()))
+    for title, finding in sorted(zip(titles, found, strict=True), key=lambda row: -RESULTS.index(row[1].result)):
+        mark = click.style(padded(marks[finding.result], mark_width), fg=COLOURS[finding.result])
+        click.echo(f"{mark}  {padded(title, title_width)}  {_line(finding, language)}")
         if finding.result != "ok" and (remedy := finding.remedy(language)):
-            click.echo(f"{'':{mark_width}}  {'':{width}}  → {remedy}")
-    counts = {result: sum(finding.result == result for finding in found) for result in _ORDER}
+            click.echo(f"{'':{mark_width}}  {'':{title_width}}  → {remedy}")
+    counts = {result: sum(finding.result == result for finding in found) for result in RESULTS}
     click.echo(say(language, "doctor.sum", **counts))
 
 
 def _line(finding: Finding, language: Language) -> str:
     seen = finding.seen(language)
     return seen if not finding.subject or finding.subject in seen else f"{finding.subject}: {seen}"
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: a Chinese character takes two (UAX #11)."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))

@@ -148,6 +148,10 @@ def switch(name: str, observations: Sequence[Observation], *, pings: bool | None
 _REFUSALS = {Reason.AUTH_FAILED, Reason.PERMISSION, Reason.TOOL_MISSING}
 
 
+_WAITS = {Reason.OUTSIDE_HOURS: "target_waits", Reason.NO_POLICY: "target_unasked"}
+"""What only time mends: for these ``probe`` would explain nothing."""
+
+
 def target(kind: str, name: str, observations: Sequence[Observation]) -> Finding:
     """Whiteboards sleep outside lessons: one that does not answer is worth a look, and no fault."""
     first = next(iter(observations), None)
@@ -158,7 +162,8 @@ def target(kind: str, name: str, observations: Sequence[Observation]) -> Finding
             return _target(kind, name, "warning", "switch_auth", [first])
         return _found(kind, "ok", "target_ok", name)
     if first.outcome is Outcome.UNMEASURED:
-        return _target(kind, name, "not_checked", "target_unmeasured", [first])
+        code = _WAITS.get(first.reason, "target_unmeasured") if first.reason is not None else "target_unmeasured"
+        return _target(kind, name, "not_checked", code, [first])
     sleeps = kind == "whiteboard"
     return _target(
         kind, name, "warning" if sleeps else "failed", "board_silent" if sleeps else "target_failed", [first]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from agent.doctor import alive, devices, judge, machine, way
 from agent.findings import Finding
 from agent.loading import advice, load_settings
-from agent.once import asking
+from agent.once import Ask, asking
 from agent.probes import Table
 from agent.settings import AgentSettings, BandwidthTarget, TargetSettings
 from classready.settings import SettingsError
@@ -49,12 +49,19 @@ def load(path: Path) -> tuple[AgentSettings | None, list[Finding]]:
 @asynccontextmanager
 async def checks(settings: AgentSettings | None, table: Table, *, full: bool) -> AsyncIterator[list[Check]]:
     """Everything there is to check; without settings what needs none."""
-    found = [Check(name, partial(_looked, look)) for name, look in _LOOKS.items()]
     if settings is None:
-        yield [*found, Check("clock", _clock)]
+        yield [*_of_this_machine(), Check("clock", _clock)]
         return
+    targets = _targets(settings, full=full)
+    async with asking(settings, table, targets) as asks:
+        yield [*of_gateway(settings), *of_targets(targets, asks)]
+
+
+def of_gateway(settings: AgentSettings) -> list[Check]:
+    """This machine, and its ways to collector and responders: all but the targets."""
     state_dir = machine.state_dir(settings)
-    found += [
+    return [
+        *_of_this_machine(),
         Check("disk", partial(_looked, partial(machine.disk, state_dir))),
         Check("secrets", partial(_looked, partial(machine.secrets, settings))),
         Check("collector", partial(way.collector, settings)),
@@ -62,14 +69,21 @@ async def checks(settings: AgentSettings | None, table: Table, *, full: bool) ->
         *(Check("dns", partial(way.name, host, public=public), host) for host, public in way.names(settings).items()),
         *(Check("responder_tcp", partial(way.responder, t), f"{t.host}:{t.port}") for t in _responders(settings)),
     ]
-    async with asking(settings, table, targets := _targets(settings, full=full)) as asks:
-        slots, one_load = asyncio.Semaphore(PROBES_MAX_COUNT), asyncio.Semaphore(1)
-        for target, ask in zip(targets, asks, strict=True):
-            turn = one_load if isinstance(target, BandwidthTarget) else slots
-            found.append(
-                Check(devices.kind(target), partial(_in_turn, turn, partial(devices.check, target, ask)), target.name)
-            )
-        yield found
+
+
+def of_targets(targets: Sequence[TargetSettings], asks: Sequence[Ask]) -> list[Check]:
+    """Each target once, one load on the line at a time."""
+    slots, one_load = asyncio.Semaphore(PROBES_MAX_COUNT), asyncio.Semaphore(1)
+    found = []
+    for target, ask in zip(targets, asks, strict=True):
+        turn = one_load if isinstance(target, BandwidthTarget) else slots
+        check = partial(_in_turn, turn, partial(devices.check, target, ask))
+        found.append(Check(devices.kind(target), check, target.name))
+    return found
+
+
+def _of_this_machine() -> list[Check]:
+    return [Check(name, partial(_looked, look)) for name, look in _LOOKS.items()]
 
 
 _LOOKS: dict[str, Callable[[], list[Finding]]] = {

@@ -147,8 +147,10 @@ def _counted(outcome: str, count: int, language: Language) -> str:
 
 
 def _why(observation: Observation, language: Language) -> str:
+    """The reason in words; a detail has none, and stays as the probe gave it."""
+    repeated = observation.detail in {None, "", observation.reason}
+    detail = "" if repeated else say(language, "original", text=observation.detail)
     if observation.reason is None:
-        return observation.detail or ""
+        return detail
     reason = say(language, f"reason.{observation.reason}")
-    repeated = observation.detail in {None, observation.reason}
-    return reason if repeated else f"{reason}: {observation.detail}"
+    return say(language, "page.why", reason=reason, detail=detail) if detail else reason

@@ -49,13 +49,15 @@ class Context(Struct, frozen=True, kw_only=True):
 
     ``explain`` takes one line for a person watching ``probe TARGET --explain``; a line that starts with a carriage
     return is progress, and the next one takes its place. ``clock_good``: whether wall time is known to be right.
-    ``directives`` are the collector's last ones, None when it never answered. ``on_demand``: a person asks.
+    ``directives`` are the collector's last ones, None when it never answered. ``on_demand``: a person asks,
+    who waits for no hours; with ``keeps_hours`` loads stay off the line outside theirs all the same.
     """
 
     settings: AgentSettings
     directives: Directives | None
     clock_good: bool
     on_demand: bool = False
+    keeps_hours: bool = False
     explain: Callable[[str], None] = silent
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from agent.words import checks, doctor, page, reasons
+from agent.words import acceptance, checks, doctor, page, reasons
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -13,6 +13,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     **page.SENTENCES,
     **checks.SENTENCES,
     **doctor.SENTENCES,
+    **acceptance.SENTENCES,
 }
 """Message id -> what it says in each of ``LANGUAGES``."""
 

@@ -243,6 +243,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "看详情:classready-agent probe {name} --explain",
         "see step by step: classready-agent probe {name} --explain",
     ),
+    "target_waits.seen": ("没有测:{reason}。{detail}", "not measured: {reason}. {detail}"),
+    "target_waits.remedy": (
+        "在允许的时段(设置 allowed_hours,课外)再查一次",
+        "look again within allowed_hours of the settings, outside lessons",
+    ),
+    "target_unasked.seen": ("没有测:{reason}。{detail}", "not measured: {reason}. {detail}"),
+    "target_unasked.remedy": (
+        "等探针上报一次,采集中心确认后再查;上报不通先处理“采集中心”",
+        "look again when a report was acknowledged; if none is, mend what connection and credential say",
+    ),
     "board_silent.seen": ("没有应答({reason}),可能关机", "no answer ({reason}): perhaps it is off"),
     "board_silent.remedy": (
         "开机后再试:classready-agent probe {name} --explain",

@@ -18,6 +18,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "page.running": ("正在测", "running"),
     "page.nothing_found": ("没有结果", "no result"),
     "page.counted": ("{what} × {count}", "{what} × {count}"),
+    "page.why": ("{reason}。{detail}", "{reason}: {detail}"),
     "page.gateway": ("网关", "Gateway"),
     "page.version": ("版本", "Version"),
     "page.started": ("启动", "Started"),

@@ -1,6 +1,7 @@
 """Outcomes and reasons of observations, and why a report is not delivered: (Chinese, English)."""
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    "original": ("原文:{text}", "{text}"),
     "outcome.answered": ("有应答", "answered"),
     "outcome.no_answer": ("无应答", "no answer"),
     "outcome.unmeasured": ("未测", "not measured"),

@@ -143,10 +143,10 @@ async def test_the_page_shows_answers_problems_and_no_more(tmp_path):
         chinese = (await ask(port, get())).decode()
         english = (await ask(port, get("/?lang=en"))).decode()
     assert "default-src 'self'" in chinese.partition("\r\n\r\n")[0]
-    assert "连不上采集中心。collector.example: &lt;refused&gt;" in chinese
-    assert "证书无效: &lt;script&gt;alert(1)&lt;/script&gt;" in chinese
+    assert "连不上采集中心。原文:collector.example: &lt;refused&gt;" in chinese
+    assert "证书无效。原文:&lt;script&gt;alert(1)&lt;/script&gt;" in chinese
     assert "&lt;b&gt;platform&lt;/b&gt;" in chinese
-    assert "本机权限不足。no socket" in chinese
+    assert "本机权限不足。原文:no socket" in chinese
     assert "no connection to the collector" in english
     assert "10.9.8.7" in english
     assert str(tmp_path / "agent.yml") in english

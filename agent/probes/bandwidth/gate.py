@@ -38,7 +38,7 @@ WhyNot = tuple[Reason, str]
 
 def not_now(target: BandwidthTarget, context: Context, now: float) -> WhyNot | None:
     """Say why a drain test may not be made now; None = it may."""
-    if context.on_demand or context.directives is None:
+    if (context.on_demand and not context.keeps_hours) or context.directives is None:
         return None
     if quiet(context, now):
         return Reason.OUTSIDE_HOURS, "the collector asked for quiet (lessons)"
