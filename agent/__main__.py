@@ -9,7 +9,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.settings import AgentSettings, TargetSettings
+    from agent.settings import AgentSettings
+    from classready.targets import TargetSettings
 
 DEFAULT_CONFIG = "/etc/classready/agent.yml"
 EXIT_FINDING = 1

@@ -10,19 +10,11 @@ from urllib.parse import urlsplit
 
 from agent.probes.contract import deadline_s
 from agent.probes.whiteboard.profile import HOME_ASSISTANT
-from agent.settings import (
-    AgentSettings,
-    BandwidthTarget,
-    HttpLink,
-    HttpTarget,
-    MqttLink,
-    Snmp,
-    SwitchTarget,
-    TargetSettings,
-    WhiteboardTarget,
-)
+from agent.settings import AgentSettings, HttpLink, MqttLink
+from classready.devices import Snmp
 from classready.hosts import is_loopback
 from classready.ids import canonical_mac
+from classready.targets import BandwidthTarget, HttpTarget, SwitchTarget, TargetSettings, WhiteboardTarget
 
 Found = Iterator[tuple[str, str]]
 

@@ -13,8 +13,9 @@ from agent.probes import Table, make_all
 from agent.probes.contract import Context, Probe, silent
 from agent.probes.tools import Tools
 from agent.runner import observe
-from agent.settings import AgentSettings, TargetSettings
+from agent.settings import AgentSettings
 from classready.observation import Observation
+from classready.targets import TargetSettings
 
 Ask = Callable[[], Awaitable[Sequence[Observation]]]
 

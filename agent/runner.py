@@ -16,11 +16,12 @@ from agent import schedule
 from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes.contract import Context, Probe
-from agent.settings import AgentSettings, Target
+from agent.settings import AgentSettings
 from classready import forms
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
 from classready.report import Directives, Record
+from classready.targets import Target
 
 Append = Callable[[Sequence[Record]], Awaitable[None]]
 

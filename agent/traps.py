@@ -16,8 +16,8 @@ from pysnmp.entity.engine import SnmpEngine
 from pysnmp.entity.rfc3413 import ntfrcv
 
 from agent.probes.contract import Probe
-from agent.settings import Traps
 from agent.snmp.pysnmp_driver import Udp
+from classready.devices import Traps
 
 UDP_DOMAIN = (1, 3, 6, 1, 6, 1, 1)
 """snmpUDPDomain of RFC 3417."""

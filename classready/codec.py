@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from classready import forms
+from classready.measuring import DOCUMENT_MAX_BYTES, Document, version_of
 from classready.observation import KINDS, Observation
 from classready.report import (
     ACK_MAX_BYTES,
@@ -43,6 +44,7 @@ _record = msgspec.json.Decoder(Record)
 _ack = msgspec.json.Decoder(Ack)
 _refusal = msgspec.json.Decoder(Refusal)
 _presence = msgspec.json.Decoder(Presence)
+_document = msgspec.json.Decoder(Document)
 
 
 class MalformedReport(ValueError):  # noqa: N818 - named for what it is, like the rest of the vocabulary
@@ -254,10 +256,23 @@ def decode_presence(body: bytes) -> Presence:
     return _decode(_presence, body)
 
 
-def _check_bounds(body: bytes) -> None:
+def decode_document(body: bytes) -> Document:
+    """Decode a settings document, whose version must be that of what it says.
+
+    Raises:
+        MalformedReport: it is none, or not whole.
+    """
+    _check_bounds(body, DOCUMENT_MAX_BYTES)
+    document = _decode(_document, body)
+    if document.version != version_of(msgspec.json.decode(body)):
+        raise MalformedReport("schema", "its version is not that of its content")
+    return document
+
+
+def _check_bounds(body: bytes, max_bytes: int = REPORT_MAX_BYTES) -> None:
     """Refuse what is too large or too deep, before any parser sees it."""
-    if len(body) > REPORT_MAX_BYTES:
-        raise MalformedReport("size", f"{len(body)} bytes, at most {REPORT_MAX_BYTES}")
+    if len(body) > max_bytes:
+        raise MalformedReport("size", f"{len(body)} bytes, at most {max_bytes}")
     if _is_too_deep(_brackets(body)):
         raise MalformedReport("depth", f"nested deeper than {MAX_DEPTH}")
 

@@ -6,7 +6,8 @@ from msgspec import Meta, Raw, Struct
 
 from classready.forms import checked_apart
 from classready.ids import BootId, GatewayId, SpoolId, TargetName
-from classready.observation import ONE_LINE, Count, NonNegative, Observation, UnixTime
+from classready.measuring import SettingsVersion
+from classready.observation import ONE_LINE, Count, NonNegative, Observation, Text, UnixTime
 
 SCHEMA_VERSION = 1
 REPORT_MAX_BYTES = 60_000
@@ -15,6 +16,8 @@ ACK_MAX_BYTES = REPORT_MAX_BYTES
 MAX_DEPTH = 8
 REPORT_INTERVAL_MIN_S = 0.1
 """Silence is three of these: a shorter one would make any gateway silent between two of its reports."""
+PROBLEMS_MAX = 8
+"""Named of settings that were refused."""
 
 Sequence = Annotated[int, Meta(ge=1, le=2**53)]
 ReasonCode = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
@@ -35,10 +38,25 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     observation: Observation
 
 
+class RefusedSettings(Struct, frozen=True, kw_only=True, gc=False):
+    """Settings from the bureau that a gateway did not apply, and why: the first of its problems, each one line."""
+
+    version: SettingsVersion
+    problems: Annotated[tuple[Text, ...], Meta(max_length=PROBLEMS_MAX)] = ()
+
+
+class SettingsReport(Struct, frozen=True, kw_only=True, gc=False):
+    """Which settings of the bureau are in force; ``version`` None = none. ``refused``: newer ones that are not."""
+
+    version: SettingsVersion | None = None
+    refused: RefusedSettings | None = None
+
+
 class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """What a report says beside its records.
 
     ``boot_id`` is the sender's present boot: records of an earlier boot cannot be dated by ``sent_monotonic_s``.
+    ``settings``: None = a gateway that knows no settings from the bureau.
     """
 
     schema_version: Annotated[int, Meta(ge=1, le=2**31 - 1)] = SCHEMA_VERSION
@@ -51,6 +69,7 @@ class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     sent_at: UnixTime | None = None
     spool_records: Count | None = None
     dropped: Annotated[dict[ReasonCode, Count], Meta(max_length=32)] = {}
+    settings: SettingsReport | None = None
 
 
 class Report(Envelope, frozen=True, kw_only=True):
@@ -73,7 +92,8 @@ class Thetas(Struct, frozen=True, kw_only=True, gc=False):
 
 class Directives(Struct, frozen=True, kw_only=True, gc=False):
     """The down channel. ``quiet`` and ``no_load`` hold spans of Unix seconds: lessons, in which only what no lesson can
-    feel may be put on the line, and examinations, in which nothing may.
+    feel may be put on the line, and examinations, in which nothing may. ``settings_version``: of the settings document
+    that the bureau has for this gateway; who has applied or refused another one fetches it. None = it has none.
     """
 
     policy_version: Annotated[str, Meta(max_length=64)]
@@ -81,6 +101,7 @@ class Directives(Struct, frozen=True, kw_only=True, gc=False):
     quiet: tuple[tuple[UnixTime, UnixTime], ...] = ()
     retest: tuple[TargetName, ...] = ()
     no_load: tuple[tuple[UnixTime, UnixTime], ...] = ()
+    settings_version: SettingsVersion | None = None
 
 
 class Ack(Struct, frozen=True, kw_only=True, gc=False):

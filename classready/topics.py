@@ -7,8 +7,9 @@ from classready.ids import is_gateway_id
 PREFIX = "classready/v1"
 UP_SUBSCRIPTION = f"{PREFIX}/up/+/report"
 PRESENCE_SUBSCRIPTION = f"{PREFIX}/up/+/presence"
+ASK_SUBSCRIPTION = f"{PREFIX}/up/+/ask"
 
-Up = Literal["report", "presence"]
+Up = Literal["report", "presence", "ask"]
 Down = Literal["ack", "config"]
 
 
@@ -23,7 +24,7 @@ def down(gateway: str, leaf: Down) -> str:
 def parse_up(topic: str) -> tuple[str, Up] | None:
     """Return (gateway, leaf) of an ``up`` topic, or None when it is not exactly one."""
     match topic.split("/"):
-        case ["classready", "v1", "up", gateway, ("report" | "presence") as leaf] if is_gateway_id(gateway):
+        case ["classready", "v1", "up", gateway, ("report" | "presence" | "ask") as leaf] if is_gateway_id(gateway):
             return gateway, leaf
         case _:
             return None

@@ -137,7 +137,8 @@ def require_tokens(
 
     Each line of a text is a token of its own: an old and a new one hold side by side until all readers have the new.
 
-    Reports, enrolment, what a box is installed from, the health pages and signed links are left to their own handlers.
+    Reports and settings of gateways, enrolment, what a box is installed from, health pages and signed links are left
+    to their own handlers.
     """
     tokens = {"metrics": metrics, "api": api, "board": board, "alertmanager": alertmanager}
 
@@ -159,7 +160,9 @@ def require_tokens(
     return check
 
 
-_OPEN = frozenset({"/healthz", "/readyz", "/api/v1/reports", "/api/v1/enroll", "/install", "/install/ca.pem"})
+_OPEN = frozenset(
+    {"/healthz", "/readyz", "/api/v1/reports", "/api/v1/settings", "/api/v1/enroll", "/install", "/install/ca.pem"}
+)
 
 
 def _kind(path: str) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from agent import snmp
 from agent.discover.inspect import Device, Switch, inspect
 from agent.discover.sweep import sweep
-from agent.settings import Snmp
+from classready.devices import Snmp
 
 ASK_ABOVE = 1_024
 """More addresses than this are confirmed by a person."""

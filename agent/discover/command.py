@@ -15,7 +15,7 @@ from agent.discover import ASK_ABOVE, MAX_ADDRESSES, NotSweptError, addresses, d
 from agent.discover.inspect import Device, Switch
 from agent.discover.proposal import render
 from agent.probes.icmp import ADVICE
-from agent.settings import Snmp
+from classready.devices import Snmp
 from classready.hosts import is_own
 
 EXIT_NOTHING, EXIT_INTERRUPTED = 1, 130

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent.discover.inspect import Device, Port, Switch
 from agent.discover.sweep import System
-from agent.settings import Snmp
+from classready.devices import Snmp
 
 _ROOM_MAX = 32
 _NAME_MAX = 64

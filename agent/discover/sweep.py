@@ -9,8 +9,8 @@ from agent import snmp
 from agent.probes.contract import silent
 from agent.probes.icmp import Unanswered, echo
 from agent.probes.switch import bridge
-from agent.settings import Snmp
 from agent.snmp import SnmpError
+from classready.devices import Snmp
 from classready.ids import Host
 from classready.observation import Reason, clean_text
 

@@ -6,8 +6,8 @@ from agent.doctor import judge
 from agent.findings import Finding
 from agent.once import Ask
 from agent.probes.icmp import Unanswered, echo
-from agent.settings import SwitchTarget, TargetSettings
 from classready.observation import Observation, Outcome, Reason
+from classready.targets import SwitchTarget, TargetSettings
 
 ECHO_S = 1.0
 

@@ -16,8 +16,9 @@ from agent.findings import Finding
 from agent.loading import advice, load_settings
 from agent.once import Ask, asking
 from agent.probes import Table
-from agent.settings import AgentSettings, BandwidthTarget, TargetSettings
+from agent.settings import AgentSettings
 from classready.settings import SettingsError
+from classready.targets import BandwidthTarget, TargetSettings
 
 DEADLINE_S = 18.0
 """The whole run is over within 20 s: a person waits before it."""

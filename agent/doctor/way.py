@@ -17,13 +17,14 @@ from agent import clock, dial, findings, http1, tls, urls
 from agent.doctor import alive, dns, judge, machine
 from agent.findings import Finding
 from agent.links.http import REPORTS_PATH
-from agent.settings import AgentSettings, BandwidthTarget, HttpLink, HttpTarget, MqttLink
+from agent.settings import AgentSettings, HttpLink, MqttLink
 from classready import __version__
 from classready.bandwidth.packets import NONCE_BYTES, Challenge, Hello, encode, parse
 from classready.codec import UNDECODABLE
 from classready.hosts import is_address
 from classready.observation import error_text
 from classready.settings import read_secret
+from classready.targets import BandwidthTarget, HttpTarget
 
 CONNECT_S = 5.0
 _HELLO_TRY_S = (0.5, 1.0, 1.5)

@@ -6,7 +6,7 @@ from typing import Any
 from agent.probes import bandwidth, http, ping, switch, whiteboard
 from agent.probes.contract import Make, Probe
 from agent.probes.tools import Tools
-from agent.settings import BandwidthTarget, HttpTarget, PingTarget, SwitchTarget, Target, WhiteboardTarget
+from classready.targets import BandwidthTarget, HttpTarget, PingTarget, SwitchTarget, Target, WhiteboardTarget
 
 Table = Mapping[type[Any], Make[Any]]
 

@@ -16,9 +16,10 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from agent.probes.tools import Tools
-from agent.settings import AgentSettings, Target
+from agent.settings import AgentSettings
 from classready.observation import Observation
 from classready.report import Directives
+from classready.targets import Target
 
 TargetT = TypeVar("TargetT", bound=Target)
 TargetT_contra = TypeVar("TargetT_contra", bound=Target, contravariant=True)

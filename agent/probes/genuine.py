@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from agent import urls
 from agent.http1 import Answer
-from agent.settings import HttpTarget
 from classready.observation import Outcome, Reason
+from classready.targets import HttpTarget
 
 PAGE_MAX_BYTES = 2**20
 """Of a compressed page, once it is no longer."""

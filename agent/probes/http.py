@@ -18,9 +18,9 @@ from agent import dial, http1, tls, urls
 from agent.probes import genuine
 from agent.probes.contract import Context, Probe, forgetful, patience_s
 from agent.probes.tools import Tools
-from agent.settings import HttpTarget
 from classready import __version__
 from classready.observation import Http, Observation, Outcome, Phases, Reason, clean_text, error_text
+from classready.targets import HttpTarget
 
 PART = 0.9
 """Of the time left, for one step: so that it can tell who was silent, before patience ends."""

@@ -7,8 +7,8 @@ from statistics import fmean, median
 from agent.probes.contract import Context, Probe, forgetful, patience_s
 from agent.probes.icmp import Echoes, Unanswered, echo
 from agent.probes.tools import Tools
-from agent.settings import PingTarget
 from classready.observation import Observation, Outcome, Ping, Reason, Rtt, clean_text
+from classready.targets import PingTarget
 
 
 def make(target: PingTarget, _tools: Tools) -> Probe:

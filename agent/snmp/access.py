@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from agent import dial
-from agent.settings import Snmp
 from agent.snmp.contract import Device, SnmpError
+from classready.devices import Snmp
 from classready.observation import Reason
 from classready.settings import read_secret
 

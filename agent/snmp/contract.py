@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from agent.settings import Snmp
+from classready.devices import Snmp
 from classready.ids import Host
 from classready.observation import Reason
 

@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from agent.metrics import Metrics
 from agent.probes.whiteboard.hearing import Hearing
-from agent.settings import Broker, Mqtt, WhiteboardTarget
 from bench.agent.processes import free_port, module, started
 from bench.lines import Metric, say
+from classready.devices import Broker, Mqtt
 from classready.mqtt import Client
+from classready.targets import WhiteboardTarget
 
 PANELS: Final = 60
 ENTITIES: Final = 30

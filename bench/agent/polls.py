@@ -18,11 +18,13 @@ from agent.probes import switch
 from agent.probes.contract import Context
 from agent.probes.switch.poll import KNOWN_FOR_S
 from agent.probes.tools import Tools
-from agent.settings import AgentSettings, HttpLink, Snmp, SwitchTarget
+from agent.settings import AgentSettings, HttpLink
 from bench.agent.exporters import Exporter, snmp_exporter
 from bench.agent.processes import SNMP_EXPORTER, absent, cpu_s, fetch, module, started
 from bench.lines import Metric, say
+from classready.devices import Snmp
 from classready.observation import Outcome
+from classready.targets import SwitchTarget
 
 PORTS: Final = 28
 DRIVERS: Final = ("gufo", "pysnmp")

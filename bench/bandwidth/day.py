@@ -34,10 +34,11 @@ from agent.probes.bandwidth.meter import Meter
 from agent.probes.bandwidth.passive import Sample
 from agent.probes.bandwidth.udp import DRAIN_AGAIN_RATIO
 from agent.probes.contract import Context
-from agent.settings import AgentSettings, BandwidthTarget, HourSpan, HttpLink
+from agent.settings import AgentSettings, HttpLink
 from classready.bandwidth.decider import START_RATIO, TEST_RATIO
 from classready.observation import Reason
 from classready.report import Directives, Thetas
+from classready.targets import BandwidthTarget, HourSpan
 from classready.units import MBIT, MBYTE, bps_to_bytes_per_s
 
 Evidence = Literal["passive", "quick", "drain", "unmeasured"]

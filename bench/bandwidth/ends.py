@@ -27,10 +27,11 @@ from msgspec import Struct
 
 from agent.probes.bandwidth import observe
 from agent.probes.contract import Context
-from agent.settings import AgentSettings, BandwidthTarget, HttpLink
+from agent.settings import AgentSettings, HttpLink
 from classready.bandwidth import pacing, windows
 from classready.observation import Bandwidth
 from classready.report import Directives, Thetas
+from classready.targets import BandwidthTarget
 from classready.units import MBIT
 
 ECHO_PORT: Final = 9714

@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.settings import BandwidthTarget
 from bench.bandwidth.cases import Case, Direction, Mode
 from bench.bandwidth.ends import Answer, Specification
 from bench.bandwidth.links import PORT, Line, ProgramFailedError, line, running_end
 from bench.bandwidth.report import USUAL_MBPS, Delay, Peer, Run
 from bench.lines import say
 from classready.observation import Outcome
+from classready.targets import BandwidthTarget
 
 IPERF_SECONDS: Final = (10, 1)
 DELAY_MBPS: Final = (USUAL_MBPS, 50.0)

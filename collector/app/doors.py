@@ -15,6 +15,7 @@ from collector import web as pages
 from collector.app.listening import refuse_odd_targets
 from collector.engine import CommitFailedError
 from collector.ingest import http as http_door
+from collector.ingest import settings as settings_door
 from collector.outbox import Outbox
 from collector.store import incidents, objections, records
 from collector.store.database import Store
@@ -50,6 +51,7 @@ def application(service: "Service", outbox: Outbox, store: Store) -> web.Applica
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
     application.on_response_prepare.append(pages.add_headers)
     application.add_routes(http_door.routes(engine, time.time, service.gate))
+    application.add_routes(settings_door.routes(engine, time.time, service.gate))
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
     desk = _desk(service)
     application.add_routes([*enrol_api.routes(desk), *enrol_page.routes(desk), *_install_routes(service, desk)])

@@ -281,6 +281,7 @@ async def _start(service: Service, configuration: Configuration) -> None:
     gc.disable()
     try:
         await service.engine.enrolment.load()
+        await service.engine.devices.load()
         await service.apply(configuration)
     except CommitFailedError as error:
         if (damage := service.engine.damage) is not None:

@@ -14,6 +14,8 @@ from collector.engine import resuming
 from collector.engine.bureau import Dispatcher, roster_news
 from collector.engine.clockwork import Clockwork
 from collector.engine.committing import Changed, Committer
+from collector.engine.configuring import Configuring
+from collector.engine.devices import Devices
 from collector.engine.enrolment import Enrolment
 from collector.engine.errors import CommitFailedError, TwinError
 from collector.engine.intake import Intake
@@ -69,9 +71,11 @@ class Engine:
             self._writer, lambda: self._registry.schools, lambda: self._registry.policy, self._time.now
         )
         self.enrolment = Enrolment(self._writer)
+        self.devices = Devices(self._writer)
+        self.configuring = Configuring(lambda: self._registry.roster, self.devices)
         self._committer.on_change.append(self.objections.noticed)
         self.losses = Losses(self._writer, self._held)
-        self._intake = Intake(self._queue, self._committer, self.objections.of)
+        self._intake = Intake(self._queue, self._committer, self.objections.of, self.configuring)
         self._clockwork = Clockwork(self._committer)
         self._reloading = asyncio.Lock()
         self._is_born = False
@@ -241,6 +245,7 @@ class Engine:
             self._committer.announce(draft, gone)
             self._committer.refusals.forget_others(roster.gateways)
             self._twins.forget_others(roster.gateways)
+            self.configuring.forget_others(roster.gateways)
             with suppress(CommitFailedError):
                 await (self._wake() if is_start else self._clockwork.tick())
                 await self.bureau.settle()

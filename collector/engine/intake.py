@@ -10,6 +10,7 @@ from collector.core.directives import directives
 from collector.core.objection import Objection
 from collector.engine import metrics
 from collector.engine.committing import Committer
+from collector.engine.configuring import Configuring
 from collector.engine.errors import CommitFailedError, NotAppliedError, UnknownGatewayError
 from collector.engine.pace import Pace
 from collector.engine.queue import Queue, Waiting, give, refuse
@@ -24,11 +25,16 @@ class Intake:
     """Works on ``queue``."""
 
     def __init__(
-        self, queue: Queue, committer: Committer, objections: Callable[[Iterable[str]], Sequence[Objection]]
+        self,
+        queue: Queue,
+        committer: Committer,
+        objections: Callable[[Iterable[str]], Sequence[Objection]],
+        configuring: Configuring,
     ) -> None:
         self._queue = queue
         self._committer = committer
         self._objections = objections
+        self._configuring = configuring
         self._registry = committer.registry
         self._spools = Spools(committer.writer)
 
@@ -88,6 +94,7 @@ class Intake:
         self._committer.announce(draft)
         metrics.BATCH_RECORDS.observe(sum(len(w.decoded.records) for w in done))
         for waiting, ack in acks:
+            self._configuring.note(waiting.gateway, waiting.decoded.report.settings, waiting.received_at)
             orders = self._directives(waiting.gateway)
             give(waiting, msgspec.structs.replace(ack, sent_at=self._committer.time.now(), directives=orders))
         for waiting in done:
@@ -98,7 +105,8 @@ class Intake:
         try:
             names = self._registry.roster.gateways[gateway].schools
             schools, now = [self._registry.schools[name] for name in names], self._committer.time.now()
-            return directives(schools, gateway, self._registry.policy, now, self._objections(names))
+            orders = directives(schools, gateway, self._registry.policy, now, self._objections(names))
+            return msgspec.structs.replace(orders, settings_version=self._configuring.version(gateway))
         except Exception:  # noqa: BLE001 - the ack is true without them
             _log.exception("directives_failed", gateway=gateway)
             metrics.STEP_BUGS.inc()

@@ -50,7 +50,7 @@ class Queue:
         self._waiting: asyncio.Queue[Waiting] = asyncio.Queue(QUEUE_MAX_REPORTS)
         self._are_enough = asyncio.Event()
         self._wanted_count = BATCH_MAX_REPORTS
-        self._taken_at = self._came_at = -GATHER_LONGER_S
+        self._taken_at = self._came_at = float("-inf")
         metrics.QUEUE.set_function(self._waiting.qsize)
         metrics.QUEUE_LIMIT.set(QUEUE_MAX_REPORTS)
 

@@ -228,3 +228,13 @@ gateway_token = Table(
     Column("ended_at", Double),
     Column("ended_by", String(16)),
 )
+
+device = Table(
+    "device",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("confirmed_by", Text, nullable=False),
+    Column("confirmed_at", Double, nullable=False),
+)

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from agent.probes.bandwidth import iperf3
 from agent.probes.bandwidth.exchange import Test as Task
-from agent.settings import BandwidthTarget
 from classready.bandwidth.streams import SECONDS
 from classready.codec import encode
 from classready.observation import Bandwidth, Outcome, Reason
+from classready.targets import BandwidthTarget
 from classready.units import MBIT, MBYTE
 from tests.support.namespaces import Namespace, ip, join, namespaces, tbf
 
@@ -114,7 +114,7 @@ def test_an_unknown_name_is_no_answer() -> None:
 
 PROBE = """
 import sys, msgspec
-from agent.settings import BandwidthTarget
+from classready.targets import BandwidthTarget
 from tests.component.test_bandwidth_iperf3 import observe
 from classready.codec import encode
 for line in sys.stdin:

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from agent.probes.bandwidth import meter, passive
 from agent.probes.bandwidth.passive import Sample
-from agent.settings import BandwidthTarget, Snmp, UplinkPort
 from bench.demo.snmp_devices import Devices, Switch
+from classready.devices import Snmp
 from classready.observation import Bandwidth, Outcome
+from classready.targets import BandwidthTarget, UplinkPort
 from classready.units import MBIT
 from tests.support import asking
 from tests.support.namespaces import ip
@@ -30,7 +31,7 @@ from agent.clock import Clock
 from agent.probes import bandwidth
 from agent.probes.bandwidth.meter import Meter
 from agent.probes.contract import Context
-from agent.settings import BandwidthTarget
+from classready.targets import BandwidthTarget
 from classready.codec import encode
 from msgspec.structs import replace
 from tests.support.bandwidth_ends import DIRECTIVES, SETTINGS

@@ -21,11 +21,11 @@ from msgspec.structs import replace
 from agent.probes import bandwidth
 from agent.probes.bandwidth import exchange, gate, learned
 from agent.probes.contract import Context
-from agent.settings import BandwidthTarget
 from classready.bandwidth import packets, windows
 from classready.codec import encode
 from classready.observation import Bandwidth, Outcome, Reason
 from classready.report import Directives, Thetas
+from classready.targets import BandwidthTarget
 from classready.units import MBIT, MBYTE
 from collector import responder
 from collector.settings import Responder

@@ -16,11 +16,11 @@ import pytest
 from msgspec.structs import replace
 
 from agent.probes.bandwidth import exchange, tcp
-from agent.settings import BandwidthTarget
 from classready.bandwidth.packets import group_of
 from classready.bandwidth.streams import SECONDS
 from classready.codec import encode
 from classready.observation import Bandwidth, Outcome, Reason
+from classready.targets import BandwidthTarget
 from classready.units import MBIT, MBYTE
 from tests.component.test_responder import KEY, Client, serving
 from tests.support.shaped_link import ShapedLink, shaped_link

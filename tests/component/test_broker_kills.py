@@ -13,8 +13,10 @@ import pytest
 from agent.links import Acked, Keep, open_link
 from agent.metrics import Metrics
 from agent.probes.whiteboard.hearing import Hearing
-from agent.settings import Broker, Mqtt, MqttLink, Profile, Switching, WhiteboardTarget
+from agent.settings import MqttLink
+from classready.devices import Broker, Mqtt, Profile, Switching
 from classready.mqtt import Client
+from classready.targets import WhiteboardTarget
 from classready.tasks import end
 from collector.ingest import mqtt as door
 from collector.settings import Mqtt as MqttDoor

@@ -17,8 +17,8 @@ import pytest
 
 from agent import dial
 from agent.dial import ADDRESS_MAX_COUNT, Unreached, connect, in_turn, resolve
-from agent.settings import HttpTarget
 from classready.observation import Outcome, Reason
+from classready.targets import HttpTarget
 from tests.support.namespaces import Namespace, ip, join, namespaces
 from tests.support.probing import observe
 
@@ -267,7 +267,7 @@ http.server.ThreadingHTTPServer(("10.99.1.2", 8080), http.server.BaseHTTPRequest
 """
 PROBE = """
 import asyncio, sys, time
-from agent.settings import HttpTarget
+from classready.targets import HttpTarget
 from classready.codec import encode
 from tests.support.probing import observe
 start_s = time.monotonic()

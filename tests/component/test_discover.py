@@ -17,8 +17,8 @@ from agent.discover import discover
 from agent.discover.inspect import Device as Found
 from agent.discover.inspect import Switch
 from agent.discover.proposal import render
-from agent.settings import Snmp
 from bench.demo.snmp_devices import Devices, recorded
+from classready.devices import Snmp
 from tests.support.lying_agents import Endless, WrongTypes
 from tests.support.namespaces import Namespace, join, namespaces
 

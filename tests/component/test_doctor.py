@@ -11,16 +11,9 @@ from aiohttp.test_utils import TestServer
 from agent.doctor import alive, devices, dns, machine, run, way
 from agent.once import asking
 from agent.probes import PROBES
-from agent.settings import (
-    AgentSettings,
-    BandwidthTarget,
-    HttpLink,
-    LocalPage,
-    MqttLink,
-    PingTarget,
-    Snmp,
-    SwitchTarget,
-)
+from agent.settings import AgentSettings, HttpLink, LocalPage, MqttLink
+from classready.devices import Snmp
+from classready.targets import BandwidthTarget, PingTarget, SwitchTarget
 from collector import responder
 from collector.ingest import http as door
 from collector.settings import Responder

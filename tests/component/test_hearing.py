@@ -19,19 +19,11 @@ from agent.probes import PROBES
 from agent.probes.whiteboard import discovery
 from agent.probes.whiteboard.hearing import Hearing, hearing
 from agent.probes.whiteboard.panel import Heard
-from agent.settings import (
-    AgentSettings,
-    Broker,
-    HttpLink,
-    Mqtt,
-    Profile,
-    Request,
-    Source,
-    Switching,
-    WhiteboardTarget,
-)
+from agent.settings import AgentSettings, HttpLink
 from bench.agent import boards
+from classready.devices import Broker, Mqtt, Profile, Request, Source, Switching
 from classready.observation import Device, Outcome, Reason
+from classready.targets import WhiteboardTarget
 from tests.support.mosquitto import PROGRAM, SchoolBroker
 from tests.support.namespaces import join, namespaces, shape
 

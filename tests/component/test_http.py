@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from agent.settings import HttpTarget
 from bench.demo.platforms import Authority, Platform, Platforms, issue, make_authority
 from classready.observation import Http, Outcome, Reason
+from classready.targets import HttpTarget
 from tests.support.probing import observe
 from tests.support.raw_servers import Conversation, conversing
 

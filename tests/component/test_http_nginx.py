@@ -11,11 +11,12 @@ import pytest
 from msgspec import Struct
 
 from agent.links import Acked, Keep, open_link
-from agent.settings import HttpLink, HttpTarget
+from agent.settings import HttpLink
 from bench.demo.platforms import Authority, issue, make_authority
 from classready.codec import encode
 from classready.observation import Http, Outcome, Reason
 from classready.report import Ack
+from classready.targets import HttpTarget
 from tests.support.mosquitto import free_port
 from tests.support.probing import observe
 from tests.support.raw_servers import conversing, saying

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from agent.clock import Clock
 from agent.metrics import Metrics
 from agent.runner import Runner
-from agent.settings import HttpTarget
 from classready.observation import Outcome
+from classready.targets import HttpTarget
 from tests.support.probing import SETTINGS, Session
 
 PROBE_COUNT = 1_000

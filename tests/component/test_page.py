@@ -16,11 +16,12 @@ from agent.page import answerer
 from agent.page.answerer import Answerer, Response
 from agent.probes.contract import Probe
 from agent.runner import Runner
-from agent.settings import AgentSettings, HttpLink, HttpTarget, LocalPage, PingTarget, SpoolSettings
+from agent.settings import AgentSettings, HttpLink, LocalPage, SpoolSettings
 from agent.spool import Spool
 from classready import __version__
 from classready.observation import Http, Outcome, Ping, Reason
 from classready.report import Ack
+from classready.targets import HttpTarget, PingTarget
 from tests.support.chromium import chromium
 from tests.support.mosquitto import free_port
 

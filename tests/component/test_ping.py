@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from agent.probes.icmp import echo
-from agent.settings import PingTarget
 from classready.observation import Outcome, Ping, Reason
+from classready.targets import PingTarget
 from tests.support.namespaces import Namespace, ip, join, namespaces
 from tests.support.probing import observe
 
 WITHOUT_RAW = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"]
 CODE = """
 import asyncio
-from agent.settings import PingTarget
+from classready.targets import PingTarget
 from tests.support.probing import observe
 (ping,) = asyncio.run(observe(PingTarget(name="p", host="127.0.0.1", count=1)))
 print(ping.outcome.value, ping.reason and ping.reason.value, ping.detail)

@@ -13,10 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from agent import snmp
-from agent.settings import Snmp
 from agent.snmp import Device, SnmpError, gufo_driver, manners, pysnmp_driver
 from agent.snmp.contract import Driver
 from bench.demo.snmp_devices import Agent, Devices, Switch
+from classready.devices import Snmp
 from classready.observation import Reason
 from tests.support import asking, snmpd
 from tests.support.lying_agents import (

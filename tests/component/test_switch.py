@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from agent.settings import Snmp, SwitchTarget
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
+from classready.devices import Snmp
 from classready.observation import Observation, Outcome, Port, Reason, Segment
+from classready.targets import SwitchTarget
 from tests.support import asking
 from tests.support.lying_agents import Endless, WrongTypes
 from tests.support.probing import observe

@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 
 from agent import network
 from agent.probes.switch import bridge, lldp, names
-from agent.settings import Snmp, SwitchTarget
 from agent.snmp import Device, gufo_driver, pysnmp_driver
 from bench.demo.snmp_devices import Agent, Devices, Switch, recorded
+from classready.devices import Snmp
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment
+from classready.targets import SwitchTarget
 from tests.support import asking
 from tests.support.lying_agents import Bulkless, Disordered, Stingy, WrongTypes, as_text, shuffled
 from tests.support.probing import SETTINGS, Session, context, wired

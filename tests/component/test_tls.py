@@ -14,8 +14,8 @@ import pytest
 from msgspec import Struct
 
 from agent import tls
-from agent.settings import HttpTarget
 from classready.observation import Http, Outcome, Reason
+from classready.targets import HttpTarget
 from tests.support.chains import Made, make, pem, showing
 from tests.support.probing import observe
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent.settings import PingTarget, SwitchTarget, Traps, WhiteboardTarget
 from agent.traps import Receiver
+from classready.devices import Traps
+from classready.targets import PingTarget, SwitchTarget, WhiteboardTarget
 from tests.support.mosquitto import free_port
 from tests.support.probing import made
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from agent import snmp
-from agent.settings import Snmp
 from agent.snmp import gufo_driver, pysnmp_driver
 from agent.snmp.contract import Driver
 from bench.demo.snmp_devices import Devices, recorded
+from classready.devices import Snmp
 from tests.support import asking
 
 OWN = Path(__file__).parents[1] / "data" / "snmp"

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from agent.settings import Snmp, WhiteboardTarget
 from bench.demo.snmp_devices import Devices, Whiteboard
+from classready.devices import Snmp
 from classready.observation import Device, Outcome, Reason
+from classready.targets import WhiteboardTarget
 from tests.support import asking, snmpd
 from tests.support.namespaces import join, namespaces
 from tests.support.probing import observe

@@ -1,8 +1,8 @@
 """The SNMP session of a test: through the driver that it chooses, else the one that is installed."""
 
 from agent import snmp
-from agent.settings import Snmp
 from agent.snmp.contract import Driver
+from classready.devices import Snmp
 
 _sessions: list[snmp.Session] = []
 

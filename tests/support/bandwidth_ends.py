@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from agent.probes.bandwidth import observe
 from agent.probes.contract import Context
-from agent.settings import AgentSettings, BandwidthTarget, HttpLink
+from agent.settings import AgentSettings, HttpLink
 from classready.codec import encode
 from classready.report import Directives, Thetas
+from classready.targets import BandwidthTarget
 from classready.units import MBIT
 
 DIRECTIVES = Directives(policy_version="1", theta=Thetas(down=(95 * MBIT, 100 * MBIT), up=(95 * MBIT, 100 * MBIT)))

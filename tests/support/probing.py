@@ -10,10 +10,11 @@ from agent.metrics import Metrics
 from agent.probes import PROBES
 from agent.probes.contract import Context, Probe
 from agent.probes.tools import Tools
-from agent.settings import AgentSettings, HttpLink, TargetSettings
+from agent.settings import AgentSettings, HttpLink
 from classready import forms
 from classready.codec import encode
 from classready.observation import Observation
+from classready.targets import TargetSettings
 from tests.support import asking
 
 SETTINGS = AgentSettings(gateway="gw-test", link=HttpLink(url="http://127.0.0.1:9711", token_file="token"), targets=())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from agent.settings import Snmp
+from classready.devices import Snmp
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "configs" / "snmpd" / "snmpd.conf"
 PROGRAM = "/usr/sbin/snmpd"

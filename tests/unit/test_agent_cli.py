@@ -100,7 +100,7 @@ def test_one_snmp_library_is_imported(hidden, used):
     """gufo-snmp where its wheel is installed, pysnmp elsewhere; never both, for memory's sake."""
     code = (
         "import asyncio, sys; sys.modules.update(dict.fromkeys(sys.argv[1:]))\n"
-        "from agent import snmp; from agent.settings import Snmp\n"
+        "from agent import snmp; from classready.devices import Snmp\n"
         "device = snmp.Session(snmp.installed).device('no-such-host.invalid', Snmp())\n"
         "try: asyncio.run(snmp.get(device, []))\n"
         "except snmp.SnmpError: pass\n"

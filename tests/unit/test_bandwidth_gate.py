@@ -28,8 +28,9 @@ from agent.probes.bandwidth.passive import Sample
 from agent.probes.contract import Context
 from agent.probes.tools import Tools
 from agent.runner import Runner
-from agent.settings import AgentSettings, BandwidthTarget
+from agent.settings import AgentSettings
 from classready.observation import Bandwidth, Outcome, Reason
+from classready.targets import BandwidthTarget
 from classready.units import MBYTE
 from tests.support.bandwidth_ends import DIRECTIVES, SETTINGS
 

@@ -15,9 +15,10 @@ from agent.probes import bandwidth
 from agent.probes.bandwidth import learned, meter, passive
 from agent.probes.bandwidth.passive import Sample
 from agent.probes.contract import Context
-from agent.settings import BandwidthTarget, Snmp, UplinkPort
+from classready.devices import Snmp
 from classready.observation import Outcome, Reason
 from classready.settings import SettingsError
+from classready.targets import BandwidthTarget, UplinkPort
 from classready.units import MBIT, MBYTE
 from tests.support import asking
 from tests.support.bandwidth_ends import DIRECTIVES, SETTINGS

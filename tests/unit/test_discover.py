@@ -11,8 +11,10 @@ from agent.discover.inspect import Device, Port, Switch
 from agent.discover.proposal import render
 from agent.discover.sweep import System
 from agent.loading import load_settings
-from agent.settings import AgentSettings, Snmp, SwitchTarget, WhiteboardTarget
+from agent.settings import AgentSettings
+from classready.devices import Snmp
 from classready.observation import clean_text
+from classready.targets import SwitchTarget, WhiteboardTarget
 
 HEAD = "gateway: gw-test\nlink: {kind: http, url: 'http://127.0.0.1:9711', token_file: token}\n"
 

@@ -5,7 +5,7 @@ import pytest
 from agent.probes.whiteboard.panel import Availability, Heard, Message, Panel, Switch, hear
 from agent.probes.whiteboard.profile import panel
 from agent.probes.whiteboard.values import Unreadable, at, decoded, steps, text_of
-from agent.settings import Profile, Source, Switching
+from classready.devices import Profile, Source, Switching
 from tests.support.panels import FRESH_S, NOW_S, message, verdict
 
 WILL = Switching(topic="panel/{id}/will")

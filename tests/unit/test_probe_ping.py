@@ -7,8 +7,8 @@ import pytest
 from agent.probes import icmp
 from agent.probes.icmp import Echoes
 from agent.probes.ping import observation
-from agent.settings import PingTarget
 from classready.observation import Outcome, Reason, Rtt
+from classready.targets import PingTarget
 
 TARGET = PingTarget(name="gw", host="192.0.2.1")
 

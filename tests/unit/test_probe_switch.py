@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.probes.switch import mib, poll
-from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError, Value
 from classready.observation import Observation, Outcome, Port, Reason, Segment
+from classready.targets import SwitchTarget
 from tests.support import asking
 from tests.support.probing import Session, context, wired
 

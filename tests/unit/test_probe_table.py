@@ -22,20 +22,20 @@ from agent.probes import PROBES, Table, make_all
 from agent.probes.contract import Context, Probe, Span, patience_s
 from agent.probes.tools import Tools
 from agent.runner import Runner
-from agent.settings import (
-    AgentSettings,
+from agent.settings import AgentSettings
+from agent.traps import Receiver
+from classready.devices import Snmp
+from classready.observation import Observation, Outcome, Ping, Reason
+from classready.report import Directives, Record
+from classready.targets import (
     BandwidthTarget,
     HttpTarget,
     PingTarget,
-    Snmp,
     SwitchTarget,
     Target,
     TargetSettings,
     WhiteboardTarget,
 )
-from agent.traps import Receiver
-from classready.observation import Observation, Outcome, Ping, Reason
-from classready.report import Directives, Record
 from tests.support.probing import SETTINGS, made, wired
 
 TARGETS = (

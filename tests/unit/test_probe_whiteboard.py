@@ -8,9 +8,10 @@ import pytest
 from agent import snmp
 from agent.probes import whiteboard
 from agent.probes.icmp import Echoes, Unanswered
-from agent.settings import Snmp, WhiteboardTarget
 from agent.snmp import SnmpError, Value
+from classready.devices import Snmp
 from classready.observation import Device, Outcome, Reason
+from classready.targets import WhiteboardTarget
 from tests.support import asking
 from tests.support.probing import context, made, wired
 

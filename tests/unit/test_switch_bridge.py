@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from agent.probes.switch import bridge
-from agent.settings import Snmp
 from agent.snmp import Device, SnmpError, Value
+from classready.devices import Snmp
 from classready.observation import Reason
 from tests.support import asking
 

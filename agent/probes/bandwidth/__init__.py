@@ -24,10 +24,10 @@ from agent.probes.bandwidth.meter import Meter
 from agent.probes.bandwidth.passive import Sample
 from agent.probes.contract import LONGEST_S, Context, Probe
 from agent.probes.tools import Tools
-from agent.settings import BandwidthTarget
 from classready.bandwidth.decider import TEST_RATIO
 from classready.observation import Bandwidth, Outcome, Reason, clean_text
 from classready.settings import read_secret
+from classready.targets import BandwidthTarget
 
 UNDECIDED_MAX = 2
 """So many UDP tests in a row that decide nothing, and TCP is asked."""

@@ -11,7 +11,6 @@ from typing import Final, Literal, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.settings import BandwidthTarget
 from classready.bandwidth import pacing, windows
 from classready.bandwidth.decider import TEST_RATIO, Mode, Result, start_ratio
 from classready.bandwidth.packets import (
@@ -30,6 +29,7 @@ from classready.bandwidth.packets import (
     unseal,
 )
 from classready.observation import Bandwidth, Outcome, Reason, clean_text
+from classready.targets import BandwidthTarget
 from classready.units import MBYTE, bps_to_mbps
 
 MAX_SECONDS: Final = 3.0

@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 from agent.probes.bandwidth import learned
 from agent.probes.bandwidth.learned import Learned
 from agent.probes.contract import Context, Span
-from agent.settings import BandwidthTarget, HourSpan
 from classready.bandwidth import streams
 from classready.bandwidth.decider import QUICK_MAX_BUCKET_BYTES, QUICK_MAX_BYTES
 from classready.observation import Reason
+from classready.targets import BandwidthTarget, HourSpan
 from classready.units import MBYTE, bps_to_bytes_per_s, bps_to_mbps
 
 LEAST_BYTES: Final = MBYTE

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from agent.settings import BandwidthTarget
 from classready.bandwidth import windows
 from classready.codec import UNDECODABLE, encode
+from classready.targets import BandwidthTarget
 from classready.units import MBYTE
 
 FILE: Final = "bandwidth.json"

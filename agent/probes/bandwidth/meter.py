@@ -16,9 +16,9 @@ import structlog
 from agent import snmp
 from agent.probes.bandwidth.passive import Sample
 from agent.probes.tools import Tools
-from agent.settings import BandwidthTarget, TargetSettings, UplinkPort
 from agent.snmp import SnmpError, Value
 from classready.observation import clean_text
+from classready.targets import BandwidthTarget, TargetSettings, UplinkPort
 from classready.units import COUNTED_OVERHEAD_BYTES, MBIT
 
 KEEP_S: Final = 7_200.0

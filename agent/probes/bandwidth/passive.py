@@ -14,9 +14,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from agent.settings import BandwidthTarget
 from classready.bandwidth.decider import BUCKET_BYTES
 from classready.observation import Bandwidth, Outcome, clean_text
+from classready.targets import BandwidthTarget
 from classready.units import bps, bps_to_mbps
 
 SHORTEST_S: Final = 9.0

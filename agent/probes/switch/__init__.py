@@ -14,9 +14,9 @@ from agent.probes.contract import Context, Probe, deadline_s, patience_s
 from agent.probes.switch.poll import Found, Memory, poll_switch
 from agent.probes.switch.sightings import Sightings
 from agent.probes.tools import Tools
-from agent.settings import SwitchTarget
 from agent.snmp import SnmpError
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment, clean_text
+from classready.targets import SwitchTarget
 
 RECOGNISED = "uplink"
 """What the trunk on the way out is called where the settings name none: the same whichever port it is today."""

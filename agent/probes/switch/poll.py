@@ -14,10 +14,10 @@ from agent.probes.switch.mib import Reading
 from agent.probes.switch.names import Names
 from agent.probes.switch.place import Asked, Place, Sighting, View
 from agent.probes.switch.sightings import Sightings, key
-from agent.settings import SwitchTarget
 from agent.snmp import Device, SnmpError
 from classready.ids import canonical_mac
 from classready.observation import Reason
+from classready.targets import SwitchTarget
 
 KNOWN_FOR_S = 600.0
 """For so long names are not searched for, only looked at where they were: ifIndex may move whenever a switch restarts.

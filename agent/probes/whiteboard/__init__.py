@@ -16,9 +16,9 @@ from agent.probes.contract import Context, Probe, deadline_s, patience_s, settle
 from agent.probes.icmp import Unanswered, echo, resolve
 from agent.probes.tools import Tools
 from agent.probes.whiteboard.panel import Heard
-from agent.settings import WhiteboardTarget
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Observation, Outcome, Reason, clean_text
+from classready.targets import WhiteboardTarget
 from classready.units import bps_to_mbps
 
 SYS_DESCR = "1.3.6.1.2.1.1.1.0"

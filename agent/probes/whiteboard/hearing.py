@@ -23,9 +23,11 @@ from agent.probes.tools import Tools
 from agent.probes.whiteboard import discovery, profile
 from agent.probes.whiteboard.announced import Announced
 from agent.probes.whiteboard.panel import FRESH_INTERVALS, Heard, Message, Panel, hear
-from agent.settings import AgentSettings, Broker, Mqtt, Profile, WhiteboardTarget
+from agent.settings import AgentSettings
+from classready.devices import Broker, Mqtt, Profile
 from classready.mqtt import Client
 from classready.settings import read_secret
+from classready.targets import WhiteboardTarget
 from classready.tasks import asked_to_end
 
 RECONNECT_MAX_S = 60.0

@@ -2,8 +2,8 @@
 
 from agent.probes.whiteboard.panel import Availability, Panel, Source, Switch
 from agent.probes.whiteboard.values import at, steps
-from agent.settings import Profile, Switching
-from agent.settings import Source as Place
+from classready.devices import Profile, Switching
+from classready.devices import Source as Place
 
 HOME_ASSISTANT = "homeassistant"
 """Stands for the profile that a device makes itself, by what it announces."""
