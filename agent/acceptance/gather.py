@@ -20,9 +20,10 @@ from agent.once import Ask, asking
 from agent.probes import Table
 from agent.probes.bandwidth import gate
 from agent.probes.contract import Context
-from agent.settings import AgentSettings, BandwidthTarget, SwitchTarget, TargetSettings
+from agent.settings import AgentSettings
 from classready.observation import Observation, Outcome, Reason
 from classready.report import Directives, Thetas
+from classready.targets import BandwidthTarget, SwitchTarget, TargetSettings
 
 PROBES_S = 900.0
 """For all that loads no line: a hundred silent targets, sixteen at a time, each with its deadline of 30 s."""

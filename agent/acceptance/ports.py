@@ -7,9 +7,9 @@ from agent import snmp
 from agent.acceptance.sheet import Switch, SwitchPort
 from agent.probes.contract import silent
 from agent.probes.switch import mib, names
-from agent.settings import SwitchTarget
 from agent.snmp import SnmpError
 from classready.observation import clean_text
+from classready.targets import SwitchTarget
 
 SYS_DESCR = "1.3.6.1.2.1.1.1.0"
 ONE_S = 60.0

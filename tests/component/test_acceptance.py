@@ -24,11 +24,12 @@ from agent.doctor.run import Check
 from agent.findings import Finding
 from agent.probes import PROBES
 from agent.probes.contract import forgetful
-from agent.settings import AgentSettings, BandwidthTarget, HttpLink, SpoolSettings, SwitchTarget, WhiteboardTarget
+from agent.settings import AgentSettings, HttpLink, SpoolSettings
 from agent.spool import FILE_NAME, Spool
 from bench.demo.snmp_devices import Devices, Switch, Whiteboard
 from classready.codec import encode
 from classready.observation import Bandwidth, Device, Outcome, Port, Reason
+from classready.targets import BandwidthTarget, SwitchTarget, WhiteboardTarget
 from collector import responder
 from collector.settings import Responder
 from tests.support.bandwidth_ends import DIRECTIVES
