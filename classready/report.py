@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
+from classready.box import Box
 from classready.forms import checked_apart
 from classready.ids import BootId, GatewayId, SpoolId, TargetName
 from classready.measuring import SettingsVersion
@@ -57,6 +58,7 @@ class Envelope(Struct, frozen=True, kw_only=True, gc=False):
 
     ``boot_id`` is the sender's present boot: records of an earlier boot cannot be dated by ``sent_monotonic_s``.
     ``settings``: None = a gateway that knows no settings from the bureau.
+    ``box``: None = an agent that does not say.
     """
 
     schema_version: Annotated[int, Meta(ge=1, le=2**31 - 1)] = SCHEMA_VERSION
@@ -70,6 +72,7 @@ class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     spool_records: Count | None = None
     dropped: Annotated[dict[ReasonCode, Count], Meta(max_length=32)] = {}
     settings: SettingsReport | None = None
+    box: Box | None = None
 
 
 class Report(Envelope, frozen=True, kw_only=True):

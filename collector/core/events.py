@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from classready.box import Box
 from classready.observation import Observation
 from collector.core.roster import Hours, SchoolRoster
 from collector.core.subject import Subject
@@ -32,6 +33,9 @@ class Heard(Struct, frozen=True, kw_only=True, gc=False):
     clock_skew_s: float | None = None
     spool_records: int | None = None
     agent_version: str = ""
+    dropped_records: int = 0
+    """Of its present spool, ever."""
+    box: Box | None = None
 
 
 class Resumed(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from classready.box import Box
 from classready.observation import Bandwidth, Device, Http, Outcome, Ping, Port, SeenBy, Segment
 from collector.core.words import DeviceStateName, Direction, Source
 
@@ -177,8 +178,8 @@ class PathState(Leg, frozen=True, kw_only=True):
 class GatewayState(Struct, frozen=True, kw_only=True, gc=False):
     """``last_committed_at`` is the collector's clock: silence is judged by it, never by the gateway's.
 
-    It, the skew and the depth of the spool are clocks and counters: they change with every report and are stored when
-    something else is.
+    It, the skew, the depth of the spool and what was dropped are clocks and counters: they change with every report
+    and are stored when something else is.
     """
 
     first_committed_at: float
@@ -188,3 +189,5 @@ class GatewayState(Struct, frozen=True, kw_only=True, gc=False):
     spool_records: int | None = None
     agent_version: str = ""
     silent: bool = False
+    dropped_records: int = 0
+    box: Box | None = None

@@ -61,6 +61,7 @@ def _is_same_gateway(was: GatewayState, now: GatewayState) -> bool:
         and was.report_interval_s == now.report_interval_s
         and was.agent_version == now.agent_version
         and was.silent is now.silent
+        and was.box == now.box
     )
 
 

@@ -77,6 +77,8 @@ def _heard(report: Report, received_at: float) -> Heard:
         clock_skew_s=None if report.sent_at is None else report.sent_at - received_at,
         spool_records=report.spool_records,
         agent_version=report.agent_version,
+        dropped_records=min(sum(report.dropped.values()), _COUNT_MAX),
+        box=report.box,
     )
 
 

@@ -100,6 +100,21 @@ def test_shortest_report() -> None:
     assert (report.schema_version, report.records, report.dropped, report.boot_id) == (1, (), {}, None)
 
 
+def test_box() -> None:
+    """What a gateway says of its box is kept; what a later one says of it as well harms nothing."""
+    written = _json("report-box")["box"]
+    written.pop("of_a_later_version")
+    report = decode_report((GOLDEN / "report-box.json").read_bytes()).report
+    assert _holds(msgspec.to_builtins(report.box), written)
+
+
+def test_recorded_of_the_first_release() -> None:
+    """What an agent of 0.1.0 sent, byte by byte, is a report with a record, and says nothing of its box."""
+    decoded = decode_report((GOLDEN / "report-recorded-of-0.1.0.json").read_bytes())
+    assert (decoded.report.agent_version, decoded.report.box) == ("0.1.0", None)
+    assert [record.sequence for record in decoded.records] == [1]
+
+
 def test_every_golden_file_is_used() -> None:
     """No file lies there untested: its name begins with a type, and records name a kind."""
     for path in GOLDEN.glob("*.json"):

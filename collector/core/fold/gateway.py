@@ -15,6 +15,8 @@ def hear(folded: Folded, event: Heard) -> None:
         clock_skew_s=event.clock_skew_s,
         spool_records=event.spool_records,
         agent_version=event.agent_version,
+        dropped_records=event.dropped_records,
+        box=event.box,
     )
     folded.hear(event.gateway, heard)
     # how old its evidence may be is counted in its intervals, so another interval makes evidence stale or fresh again

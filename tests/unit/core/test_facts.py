@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from classready.box import Box
 from classready.observation import Outcome, Ping, Reason
 from collector.core.evidence import (
     BandwidthTest,
@@ -127,7 +128,8 @@ KEPT: dict[str, Any] = {
 }
 FACTS: dict[str, list[dict[str, Any]]] = {
     "gateways": [
-        {"first_committed_at": MONDAY + 1}, {"report_interval_s": 30.0}, {"agent_version": "2"}, {"silent": True}
+        {"first_committed_at": MONDAY + 1}, {"report_interval_s": 30.0}, {"agent_version": "2"}, {"silent": True},
+        {"box": Box(release="0.2.0-a")},
     ],
     "uplinks": [{"failing_since": MONDAY}, {"beyond": "metro"}, {"source": "self_test"}, {"direction": "up"}],
     "paths": [{"tests": (TEST,)}, {"classroom": "r2"}, {"last_unmeasured_reason": "clock"}],
@@ -154,7 +156,9 @@ FACTS: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 CLOCKS: dict[str, list[dict[str, Any]]] = {
-    "gateways": [{"last_committed_at": MONDAY + 60}, {"clock_skew_s": 1.0}, {"spool_records": 9}],
+    "gateways": [
+        {"last_committed_at": MONDAY + 60}, {"clock_skew_s": 1.0}, {"spool_records": 9}, {"dropped_records": 9},
+    ],
     "uplinks": [{"told_at": MONDAY}],
     "paths": [{"told_at": MONDAY}],
     "switches": [LATER],
