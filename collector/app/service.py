@@ -282,6 +282,7 @@ async def _start(service: Service, configuration: Configuration) -> None:
     try:
         await service.engine.enrolment.load()
         await service.engine.devices.load()
+        await service.engine.upgrades.load()
         await service.apply(configuration)
     except CommitFailedError as error:
         if (damage := service.engine.damage) is not None:
@@ -340,6 +341,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.bureau.run()
     yield engine.objections.run()
     yield engine.losses.run()
+    yield engine.upgrades.run()
     if (file := store_file(service.configuration)) is not None:
         yield keeping.watch(file, engine, settings.store_check_every_s)
         yield keeping.show_set_aside(file, service.open_questions)

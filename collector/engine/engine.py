@@ -28,7 +28,10 @@ from collector.engine.registry import Registry
 from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force, tell_faults
 from collector.engine.timekeeping import Timekeeper
 from collector.engine.twins import Twins
+from collector.engine.upgrades import Upgrades
 from collector.engine.writing import Writer
+from collector.fleet.sight import sightings
+from collector.fleet.staging import Seen
 from collector.roster import Roster
 from collector.settings import Receiver
 from collector.store import outbox
@@ -73,6 +76,7 @@ class Engine:
         self.enrolment = Enrolment(self._writer)
         self.devices = Devices(self._writer)
         self.configuring = Configuring(lambda: self._registry.roster, self.devices)
+        self.upgrades = Upgrades(self._writer, self._sightings, self._time.now)
         self._committer.on_change.append(self.objections.noticed)
         self.losses = Losses(self._writer, self._held)
         self._intake = Intake(self._queue, self._committer, self.objections.of, self.configuring)
@@ -129,6 +133,10 @@ class Engine:
             if school and (known := school.state.gateways.get(gateway)):
                 return known.spool_records
         return None
+
+    def _sightings(self) -> list[Seen]:
+        listed = ((entry.id, entry.schools) for entry in self.roster.gateways.values())
+        return list(sightings(listed, self.schools))
 
     def on_change(self, callback: Changed) -> None:
         self._committer.on_change.append(callback)

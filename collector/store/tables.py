@@ -238,3 +238,17 @@ device = Table(
     Column("confirmed_by", Text, nullable=False),
     Column("confirmed_at", Double, nullable=False),
 )
+
+upgrade_plan = Table(
+    "upgrade_plan",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("plan", Text, nullable=False),
+)
+
+upgrade_mark = Table(
+    "upgrade_mark",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("mark", Text, nullable=False),
+)
