@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from collector.cli import config_option, fail, settings_problems
+from collector.cli import config_option, fail, operator, settings_problems
+from collector.fleet_command import fleet
 from collector.roster_command import roster
 
 if TYPE_CHECKING:
@@ -27,17 +28,6 @@ Examples:
 """
 
 
-def _operator() -> str:
-    """Who typed it: behind sudo, whoever sat there before."""
-    import getpass
-    import os
-
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="classready")
 def main() -> None:
@@ -48,6 +38,7 @@ def main() -> None:
 
 
 main.add_command(roster)
+main.add_command(fleet)
 
 
 @main.command()
@@ -176,7 +167,7 @@ def object_(subject: str, config: Path, by: str, note: str) -> None:
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Slips to hand out: .html or .csv.")
 @click.option("--list", "show", is_flag=True, help="Which codes there are: by whom, when, used when and from where.")
 @click.option("--revoke", metavar="SCHOOL|GATEWAY", help="Take back its codes and tokens, at once.")
-@click.option("--by", default=_operator, help="Who does this, for the record; default: the user.")
+@click.option("--by", default=operator, help="Who does this, for the record; default: the user.")
 @click.option("--json", "as_json", is_flag=True, help="The API's own answer, for scripts.")
 @click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of the slips; default: that of the settings.")
 def enroll(config: Path, **options: Any) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 import classready
-from collector import enrol_api, objections_api, records_api
+from collector import enrol_api, fleet_api, objections_api, records_api
 from collector.core.bureau.words import Acknowledged
 from collector.query import (
     BY_MAX_CHARACTERS,
@@ -182,6 +182,7 @@ def _openapi() -> dict[str, Any]:
             *records_api.DESCRIBED,
             *objections_api.DESCRIBED,
             *enrol_api.DESCRIBED,
+            *fleet_api.DESCRIBED,
         ],
         ref_template="#/components/schemas/{name}",
     )
@@ -215,7 +216,10 @@ def _openapi() -> dict[str, Any]:
             **_incident_paths(incidents, incident, acknowledge, error),
             **records_api.described(others[0], others[1], error),
             **objections_api.described(others[2], others[3], others[4], error),
-            **enrol_api.described(dict(zip(enrol_api.DESCRIBED, others[5:], strict=True)), error),
+            **enrol_api.described(dict(zip(enrol_api.DESCRIBED, others[5:], strict=False)), error),
+            **fleet_api.described(
+                dict(zip(fleet_api.DESCRIBED, others[-len(fleet_api.DESCRIBED) :], strict=True)), error
+            ),
         },
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }

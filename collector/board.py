@@ -15,6 +15,7 @@ import jinja2
 from aiohttp import web
 
 import classready
+from collector import fleet_api
 from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, School
 from collector.query import Mistake, wanted_records
@@ -34,6 +35,7 @@ REFRESH_S = 30
 PAGE_SIZE = 100
 CLOSED_SHOWN_MAX = 50
 OBJECTIONS_SHOWN_MAX = 50
+FLEET_FILTERS = ("office", "trouble")
 RECORD_FILTERS = ("office", "school", "state", "from", "until")
 SHARE_MIN_PERCENT = 1.0
 """A part of a bar is never thinner: one room of thirty thousand must not be invisible."""
@@ -97,6 +99,7 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
         web.get("/incidents", incidents),
         web.get("/incidents/{incident}", incident),
         *_record_routes(bureau, page),
+        *_fleet_routes(bureau, page),
         web.get("/office/{office}", office),
         web.get("/school/{school}", school),
         web.static("/static", HERE / "static"),
@@ -115,6 +118,26 @@ def _record_routes(
             return await csv_answer(bureau, request.query)
 
     return [web.get("/rectifications", records), web.get("/rectifications.csv", as_csv)]
+
+
+def _fleet_routes(
+    bureau: Bureau, page: Callable[[web.Request, str, Mapping[str, Any]], web.Response]
+) -> list[web.RouteDef]:
+    async def fleet(request: web.Request) -> web.Response:
+        with _asked_well():
+            found = await fleet_api.chosen(bureau, request.query, _language(bureau, request))
+        paged = _paged("gateways", found.rows, request)
+        rows = fleet_api.shown(bureau, paged["gateways"], _language(bureau, request))
+        kept = {name: request.query[name] for name in FLEET_FILTERS if name in request.query}
+        content = {"found": found, "trouble": kept.get("trouble"), "kept": urlencode(kept), "gateways": rows}
+        names = {"offices": sorted(bureau.names().offices.items()), "skew": fleet_api.skew_text}
+        return page(request, "fleet.html", {**paged, **content, **names})
+
+    async def as_csv(request: web.Request) -> web.Response:
+        with _asked_well():
+            return await fleet_api.csv_answer(bureau, request.query)
+
+    return [web.get("/fleet", fleet), web.get("/fleet.csv", as_csv)]
 
 
 @contextmanager

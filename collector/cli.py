@@ -1,5 +1,7 @@
 """What all commands have in common: where the settings are, and how a command says that something is wrong."""
 
+import getpass
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,3 +39,11 @@ def settings_problems() -> Iterator[None]:
 def fail(text: str) -> NoReturn:
     click.echo(text, err=True)
     sys.exit(EXIT_FINDING)
+
+
+def operator() -> str:
+    """Who typed it: behind sudo, whoever sat there before."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

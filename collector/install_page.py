@@ -13,15 +13,14 @@ from aiohttp import web
 
 from collector.enrol_api import Desk
 from collector.enrol_page import own_url
+from collector.releases import held, listed_file
 
 INSTALL_PATH: Final = "/install"
 CA_PATH: Final = "/install/ca.pem"
 BUNDLE_PATH: Final = "/install/bundle/{file:.+}"
-SUMS: Final = "SHA256SUMS"
-SUMS_MAX_BYTES: Final = 1_048_576
+RELEASE_PATH: Final = "/install/release/{version}/{file:.+}"
 _TEMPLATE = (Path(__file__).parent / "templates" / "install.sh").read_text("utf-8")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
-_LINE = re.compile(r"[0-9a-f]{64} [ *](.+)")
 _FRESH = {"Cache-Control": "no-cache"}
 """Kept by whoever likes, and asked for again by its ETag: a bundle that is replaced must not be mixed with the old."""
 
@@ -43,22 +42,24 @@ def routes(desk: Desk, bundle: Path | None, ca_file: Path | None) -> list[web.Ro
     async def part(request: web.Request) -> web.StreamResponse:
         if bundle is None:
             raise web.HTTPNotFound(text="this collector has no bundle: set enrolment.bundle_dir\n")
-        found = await asyncio.to_thread(listed_file, bundle, request.match_info["file"])
-        if found is None:
-            raise web.HTTPNotFound(text="not in the bundle\n")
-        return web.FileResponse(found, headers=_FRESH)
+        return await _file(bundle, request.match_info["file"])
 
-    return [web.get(INSTALL_PATH, script), web.get(CA_PATH, authority), web.get(BUNDLE_PATH, part)]
+    async def part_of_release(request: web.Request) -> web.StreamResponse:
+        folder = (await asyncio.to_thread(held, bundle)).get(request.match_info["version"])
+        if folder is None:
+            raise web.HTTPNotFound(text="this collector does not have that release\n")
+        return await _file(folder, request.match_info["file"])
+
+    return [
+        web.get(INSTALL_PATH, script),
+        web.get(CA_PATH, authority),
+        web.get(BUNDLE_PATH, part),
+        web.get(RELEASE_PATH, part_of_release),
+    ]
 
 
-def listed_file(bundle: Path, name: str) -> Path | None:
-    """Return the file of that name, if ``SHA256SUMS`` has it and it lies in ``bundle``; None else."""
-    try:
-        folder = bundle.resolve(strict=True)
-        with (folder / SUMS).open(encoding="utf-8") as sums:
-            lines = sums.read(SUMS_MAX_BYTES).splitlines()
-        names = {match[1] for line in lines if (match := _LINE.fullmatch(line))} | {SUMS, f"{SUMS}.sig"}
-        found = (folder / name).resolve(strict=True)
-    except (OSError, ValueError):
-        return None
-    return found if name in names and found.is_relative_to(folder) and found.is_file() else None
+async def _file(bundle: Path, name: str) -> web.StreamResponse:
+    found = await asyncio.to_thread(listed_file, bundle, name)
+    if found is None:
+        raise web.HTTPNotFound(text="not in the bundle\n")
+    return web.FileResponse(found, headers=_FRESH)

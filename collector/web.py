@@ -166,7 +166,7 @@ _OPEN = frozenset(
 
 
 def _kind(path: str) -> str | None:
-    if path in _OPEN or path.startswith("/install/bundle/"):
+    if path in _OPEN or path.startswith(("/install/bundle/", "/install/release/")):
         return None
     first = path.partition("/")[2].partition("/")[0]
     return {"metrics": "metrics", "sd": "metrics", "api": "api", "alertmanager": "alertmanager"}.get(first, "board")

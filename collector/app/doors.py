@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -10,8 +11,9 @@ from aiohttp import web
 from classready.codec import encode
 from classready.hosts import is_loopback
 from classready.settings import SettingsError, resolve
-from collector import ack_page, api, enrol_api, enrol_page, install_page, relay
+from collector import ack_page, api, enrol_api, enrol_page, fleet_api, install_page, relay
 from collector import web as pages
+from collector.app.gateways import fleet
 from collector.app.listening import refuse_odd_targets
 from collector.engine import CommitFailedError
 from collector.ingest import http as http_door
@@ -46,6 +48,7 @@ def application(service: "Service", outbox: Outbox, store: Store) -> web.Applica
         records=_records(store),
         files=service.open_questions.shown,
         objections=_objections(service, store),
+        fleet=fleet(engine, _bundle(service)),
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
@@ -55,6 +58,7 @@ def application(service: "Service", outbox: Outbox, store: Store) -> web.Applica
     application.add_routes([web.post(RELOAD_PATH, partial(_reload, service))])
     desk = _desk(service)
     application.add_routes([*enrol_api.routes(desk), *enrol_page.routes(desk), *_install_routes(service, desk)])
+    application.add_routes(fleet_api.routes(bureau, engine.upgrades.order))
     application.add_routes(api.routes(bureau))
     application.add_routes(ack_page.routes(bureau, service.ack_key, behind_proxy=settings.listen.behind_proxy))
     if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
@@ -99,8 +103,12 @@ def _desk(service: "Service") -> enrol_api.Desk:
 
 def _install_routes(service: "Service", desk: enrol_api.Desk) -> list[web.RouteDef]:
     path, given = service.configuration.path, service.configuration.settings.enrolment
-    bundle = resolve(path, given.bundle_dir) if given.bundle_dir else None
-    return install_page.routes(desk, bundle, resolve(path, given.ca_file) if given.ca_file else None)
+    return install_page.routes(desk, _bundle(service), resolve(path, given.ca_file) if given.ca_file else None)
+
+
+def _bundle(service: "Service") -> Path | None:
+    given = service.configuration.settings.enrolment.bundle_dir
+    return resolve(service.configuration.path, given) if given else None
 
 
 def _objections(service: "Service", store: Store) -> Objections:

@@ -1,7 +1,7 @@
 """Where pages and API get what they show."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from collector.core.bureau import words
@@ -12,6 +12,7 @@ from collector.core.state import School
 from collector.store.objections import NewObjection
 from collector.store.records import Counts, Page, Wanted
 from collector.text import Language, Names
+from collector.views.fleet import Fleet
 from collector.views.kept import Kept
 from collector.views.notes import Files
 from collector.views.refused import Refusals, nothing_refused
@@ -104,3 +105,4 @@ class Bureau:
     records: Records = Records()
     files: Callable[[], Files] = Files
     objections: Objections = Objections()
+    fleet: Fleet = field(default_factory=Fleet)

@@ -16,7 +16,7 @@ from functools import partial
 import pytest
 
 from collector.app.enrolling import sheet, span_s
-from collector.install_page import listed_file
+from collector.releases import listed_file
 from tests.support.chains import make, pem, showing
 from tests.support.collecting import ROSTER, Collector, body, pings, write_roster
 from tests.support.mosquitto import free_port

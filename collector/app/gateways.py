@@ -1,0 +1,61 @@
+"""Everything that the parts of the collector know of each gateway, put together."""
+
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from collector import releases
+from collector.engine import Engine
+from collector.fleet.sight import heard, office_of
+from collector.fleet.trouble import Enrolment, Sight
+from collector.roster.files import GatewayEntry
+from collector.store.enrolment import Token
+from collector.views.fleet import Fleet, Upgrading
+
+
+def fleet(engine: Engine, bundle: Path | None) -> Fleet:
+    """``bundle``: what new boxes are installed from."""
+
+    def upgrading() -> Upgrading:
+        return Upgrading(engine.upgrades.plan, engine.upgrades.marks, tuple(releases.held(bundle)))
+
+    return Fleet(sights=lambda: sights(engine), upgrading=upgrading)
+
+
+def sights(engine: Engine) -> list[Sight]:
+    """Look at every gateway of the roster. Needs no turn: what it reads is replaced, never changed."""
+    schools, marks = engine.schools, engine.upgrades.marks
+    tokens = _of_tokens(engine.enrolment.tokens)
+    now = time.time()
+    with_code = {code.gateway for code in engine.enrolment.codes() if code.is_open(now)}
+    return [
+        Sight(
+            gateway=entry.id,
+            schools=entry.schools,
+            office=office_of(entry.schools, schools),
+            state=heard(entry.id, entry.schools, schools),
+            enrolment=_enrolment(entry, tokens, with_code),
+            mark=marks.get(entry.id),
+        )
+        for entry in engine.roster.gateways.values()
+    ]
+
+
+def _of_tokens(tokens: Mapping[str, Token]) -> dict[str, Enrolment]:
+    """Gateway -> whether one of its tokens is good, or the last was taken back."""
+    found: dict[str, Enrolment] = {}
+    for token in list(tokens.values()):
+        if token.ended_at is None:
+            found[token.gateway] = "enrolled"
+        elif token.ended_by == "revoked":
+            found.setdefault(token.gateway, "revoked")
+    return found
+
+
+def _enrolment(entry: GatewayEntry, tokens: Mapping[str, Enrolment], with_code: Collection[str]) -> Enrolment:
+    if entry.token_sha256:
+        return "by_hand"
+    known = tokens.get(entry.id)
+    if known != "enrolled" and entry.id in with_code:
+        return "code_open"
+    return known or "none"
