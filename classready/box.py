@@ -4,10 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from classready.measuring import ReleaseVersion
 from classready.observation import UnixTime
 
-ReleaseName = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}\Z")]
-"""As the bundle's VERSION has it: ``0.2.0-abcdef12``."""
 Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
 
 
@@ -17,7 +16,7 @@ class Upgrade(Struct, frozen=True, kw_only=True, gc=False):
     ``state``: waiting, fetching, installing, done, refused, rolled_back, failed; others may come.
     """
 
-    version: ReleaseName
+    version: ReleaseVersion
     asked_at: UnixTime | None = None
     state: Word
     reason: Word | None = None
@@ -26,7 +25,7 @@ class Upgrade(Struct, frozen=True, kw_only=True, gc=False):
 class Box(Struct, frozen=True, kw_only=True, gc=False):
     """Only what seldom changes: the collector stores it whenever it does. None = not known."""
 
-    release: ReleaseName | None = None
+    release: ReleaseVersion | None = None
     """None = not installed from a bundle."""
     certificate_expires_at: UnixTime | None = None
     """The earliest end of the certificates that the collector or broker showed."""

@@ -70,9 +70,12 @@ class Discovery(Strict, frozen=True, kw_only=True):
 
 
 class Release(Struct, frozen=True, kw_only=True):
-    """Which release the gateway should run."""
+    """Which release the gateway should run. ``asked_at``: when that was offered to it; another one = try again."""
 
     version: ReleaseVersion
+    asked_at: UnixTime | None = None
+    url: str | None = None
+    """Folder of the release, for a gateway whose link has no address; null = `/install/release/VERSION` there."""
 
 
 class Document(Struct, frozen=True, kw_only=True):

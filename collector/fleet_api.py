@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from classready.box import ReleaseName
 from classready.ids import OfficeId
+from classready.measuring import ReleaseVersion
 from collector.engine.upgrades import Act, Order, OrderError
 from collector.fleet.trouble import Trouble
 from collector.query import (
@@ -57,7 +57,7 @@ class OrderUpgrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """``canary``, ``percent``: who gets it first, and how many of all others after that; left out = as it was."""
 
     act: Literal["start", "pause", "resume", "abort", "retry"] = "start"
-    version: ReleaseName | None = None
+    version: ReleaseVersion | None = None
     canary: OfficeId | None = None
     percent: Annotated[int, Meta(ge=0, le=100)] | None = None
     by: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from collector import releases
 from collector.engine import Engine
 from collector.fleet.sight import heard, office_of
-from collector.fleet.trouble import Enrolment, Sight
+from collector.fleet.trouble import Enrolment, SettingsSeen, Sight
 from collector.roster.files import GatewayEntry
 from collector.store.enrolment import Token
 from collector.views.fleet import Fleet, Upgrading
@@ -36,9 +36,21 @@ def sights(engine: Engine) -> list[Sight]:
             state=heard(entry.id, entry.schools, schools),
             enrolment=_enrolment(entry, tokens, with_code),
             mark=marks.get(entry.id),
+            settings=_settings(engine, entry.id),
         )
         for entry in engine.roster.gateways.values()
     ]
+
+
+def _settings(engine: Engine, gateway: str) -> SettingsSeen | None:
+    """None = it said nothing of settings since this collector started, or knows none."""
+    said = engine.configuring.said(gateway)
+    if said is None:
+        return None
+    refused = said.report.refused
+    wanted = engine.configuring.version(gateway)
+    is_refused = refused is not None and refused.version == wanted
+    return SettingsSeen(said.report.version, wanted, refused.problems if refused and is_refused else None)
 
 
 def _of_tokens(tokens: Mapping[str, Token]) -> dict[str, Enrolment]:

@@ -77,6 +77,7 @@ class Engine:
         self.devices = Devices(self._writer)
         self.configuring = Configuring(lambda: self._registry.roster, self.devices)
         self.upgrades = Upgrades(self._writer, self._sightings, self._time.now)
+        self.configuring.release = self.upgrades.release
         self._committer.on_change.append(self.objections.noticed)
         self.losses = Losses(self._writer, self._held)
         self._intake = Intake(self._queue, self._committer, self.objections.of, self.configuring)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import structlog
 from msgspec.structs import replace
 
+from classready.measuring import Release
 from collector.engine.errors import CommitFailedError
 from collector.engine.writing import Writer
 from collector.fleet.staging import Mark, Plan, Seen, decide, is_wanted
@@ -37,13 +38,6 @@ class Order(NamedTuple):
     percent: int | None = None
 
 
-class Wanted(NamedTuple):
-    """The release that a gateway should run; ``asked_at`` differs whenever it is asked for anew."""
-
-    version: str
-    asked_at: float
-
-
 class Upgrades:
     """``seen`` says what there is to be seen of every gateway of the roster."""
 
@@ -54,14 +48,16 @@ class Upgrades:
         self._busy = asyncio.Lock()
         self.plan: Plan | None = None
         self.marks: Mapping[str, Mark] = {}
-        self.revision = 0
-        """Grows whenever what is wanted of a gateway may differ from before."""
+        self.url: str | None = None
+        """The collector's own address, for boxes that report to a broker; None = not known."""
 
-    def wanted(self, gateway: str) -> Wanted | None:
+    def release(self, gateway: str) -> Release | None:
+        """Return what ``gateway`` should run, for its settings document; None = what it runs."""
         mark = self.marks.get(gateway)
         if self.plan is None or mark is None or not is_wanted(self.plan, mark):
             return None
-        return Wanted(self.plan.version, mark.offered_at)
+        url = f"{self.url}/install/release/{self.plan.version}" if self.url else None
+        return Release(version=self.plan.version, asked_at=mark.offered_at, url=url)
 
     async def load(self) -> None:
         """Read what the store has, before anything else is done.
@@ -125,7 +121,6 @@ class Upgrades:
 
     def _keep(self, plan: Plan | None, marks: Mapping[str, Mark]) -> None:
         self.plan, self.marks = plan, marks
-        self.revision += 1
 
 
 def _started(before: Plan | None, order: Order, now: float) -> Plan:

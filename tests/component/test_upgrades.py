@@ -6,7 +6,8 @@ import pytest
 
 from classready.box import Box, Upgrade
 from classready.codec import decode_report
-from collector.engine.upgrades import Order, OrderError, Wanted
+from classready.measuring import Release
+from collector.engine.upgrades import Order, OrderError
 from collector.store.tables import audit, upgrade_mark
 from tests.support.collecting import NOW, SPOOL, FakeClock, report
 from tests.support.engines import rows, running
@@ -54,16 +55,17 @@ async def test_from_the_canaries_to_all(folder):
     async with running(folder) as (engine, store, clock):
         await fleet_heard(engine, clock)
         await engine.upgrades.order(START)
-        assert engine.upgrades.wanted("gw-one") is None, "nobody looked yet"
+        assert engine.upgrades.release("gw-one") is None, "nobody looked yet"
         await engine.upgrades.look()
-        first = {g for g in engine.roster.gateways if engine.upgrades.wanted(g)}
+        first = {g for g in engine.roster.gateways if engine.upgrades.release(g)}
         assert first == {"gw-one", "gw-two"}
-        assert engine.upgrades.wanted("gw-one") == Wanted(NEW, clock.now)
+        assert engine.upgrades.release("gw-one") == Release(version=NEW, asked_at=clock.now)
+        assert engine.configuring.of("gw-one").release == engine.upgrades.release("gw-one")
         for gateway in ("gw-one", "gw-two"):
-            assert engine.upgrades.wanted("gw-nine") is None
+            assert engine.upgrades.release("gw-nine") is None
             await arrive(engine, clock, gateway)
         await engine.upgrades.look()
-        assert engine.upgrades.wanted("gw-nine") is not None
+        assert engine.upgrades.release("gw-nine") is not None
         said = [(row.actor, row.detail) for row in await rows(store, audit) if row.action == "fleet_upgrade"]
         assert said == [("王", f"{NEW} start, canary 511402, 100 %")]
 
@@ -82,7 +84,7 @@ async def test_a_restart_goes_on(folder):
         assert (engine.upgrades.plan, engine.upgrades.marks) == before
         await engine.upgrades.look()
         assert engine.upgrades.marks == before[1]
-        assert engine.upgrades.wanted("gw-two") == Wanted(NEW, before[1]["gw-two"].offered_at)
+        assert engine.upgrades.release("gw-two") == Release(version=NEW, asked_at=before[1]["gw-two"].offered_at)
 
 
 async def test_rolled_back_halts_until_somebody_goes_on(folder):
@@ -96,13 +98,13 @@ async def test_rolled_back_halts_until_somebody_goes_on(folder):
         await hear(engine, clock, "gw-one", told=told)
         await engine.upgrades.look()
         assert engine.upgrades.plan.state == "halted"
-        assert not any(engine.upgrades.wanted(g) for g in engine.roster.gateways)
+        assert not any(engine.upgrades.release(g) for g in engine.roster.gateways)
         await engine.upgrades.order(Order("resume", "王"))
         await engine.upgrades.look()
-        assert (engine.upgrades.wanted("gw-one"), engine.upgrades.wanted("gw-two") is None) == (None, False)
+        assert (engine.upgrades.release("gw-one"), engine.upgrades.release("gw-two") is None) == (None, False)
         await engine.upgrades.order(Order("retry", "王"))
         await engine.upgrades.look()
-        assert engine.upgrades.wanted("gw-one").asked_at > asked_at
+        assert engine.upgrades.release("gw-one").asked_at > asked_at
         assert len(await rows(store, upgrade_mark)) == 2
 
 
@@ -114,11 +116,11 @@ async def test_abort_and_another_release(folder):
         await engine.upgrades.look()
         await engine.upgrades.order(Order("abort", "王"))
         await engine.upgrades.look()
-        assert not any(engine.upgrades.wanted(g) for g in engine.roster.gateways)
+        assert not any(engine.upgrades.release(g) for g in engine.roster.gateways)
         await engine.upgrades.order(Order("start", "王", "0.3.0-cccccccc", None, 100))
         assert await rows(store, upgrade_mark) == []
         await engine.upgrades.look()
-        assert {engine.upgrades.wanted(g).version for g in engine.roster.gateways} == {"0.3.0-cccccccc"}
+        assert {engine.upgrades.release(g).version for g in engine.roster.gateways} == {"0.3.0-cccccccc"}
 
 
 async def test_percent_is_changed_while_it_goes_on(folder):
@@ -164,4 +166,4 @@ async def test_an_agent_of_the_first_release(folder):
         assert ack.committed == ((1, 1),)
         await engine.upgrades.order(Order("start", "王", NEW, None, 100))
         await engine.upgrades.look()
-        assert engine.upgrades.wanted("gw-one") is None
+        assert engine.upgrades.release("gw-one") is None
