@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from classready.forms import checked_apart
-from classready.ids import ClassroomRef, TargetName
+from classready.ids import ClassroomRef, DeviceAddress, Host, TargetName
 
 NonNegative = Annotated[float, Meta(ge=0, le=1e15)]
 """Seconds, bit/s: bounded, so that sums and products stay finite."""
@@ -57,6 +57,40 @@ FactName = Annotated[
         description="one line of text without control characters, 1 to 40",
     ),
 ]
+
+
+PortLabel = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        pattern=ONE_LINE,
+        examples=["三年级2班 大屏"],
+        description="one line of text without control characters, at most 64",
+    ),
+]
+
+NetworkText = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9A-Fa-f:.]{2,39}/[0-9]{1,3}\Z",
+        examples=["192.168.1.0/24"],
+        description="a network with the length of its prefix",
+    ),
+]
+
+CommunityDigest = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{16}\Z",
+        examples=["efa1f375d76194fa"],
+        description="the first 16 hexadecimal digits of a community's SHA-256",
+    ),
+]
+"""Says which of the communities it was given opened a device, and not the community."""
+
+FOUND_PORTS_MAX = 256
+"""Of one switch; a report has room for about as many."""
+FOUND_NETWORKS_MAX = 16
 
 
 class Outcome(StrEnum):
@@ -243,9 +277,41 @@ class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):
     windows: WindowSummary | None = None
 
 
-Observation = Ping | Http | Port | Segment | Device | Bandwidth
+class FoundPort(Struct, frozen=True, kw_only=True, gc=False):
+    """A port of a switch that was found."""
 
-KINDS: dict[str, type[Observation]] = {cls.KIND: cls for cls in (Ping, Http, Port, Segment, Device, Bandwidth)}
+    name: InterfaceName
+    label: PortLabel | None = None
+    """What somebody wrote on it (ifAlias), else how its LLDP neighbour calls itself."""
+    up: bool | None = None
+    trunk: bool | None = None
+    """Whether it is a way to further switches or to the gateway: then no room stands behind it."""
+
+
+@checked_apart
+class Found(ObservationBase, frozen=True, kw_only=True, tag="found"):
+    """What a search of the gateway's own networks found at one address; as ``sweep``, how the search itself went."""
+
+    KIND: ClassVar[str] = "found"
+
+    what: Literal["switch", "device", "printer", "sweep"]
+    host: Host | None = None
+    name: Text | None = None
+    description: Text | None = None
+    mac: DeviceAddress | None = None
+    community_digest: CommunityDigest | None = None
+    ports: Annotated[tuple[FoundPort, ...], Meta(max_length=FOUND_PORTS_MAX)] | None = None
+    ports_left_out_count: Count | None = None
+    switch: Host | None = None
+    if_name: InterfaceName | None = None
+    networks: Annotated[tuple[NetworkText, ...], Meta(max_length=FOUND_NETWORKS_MAX)] | None = None
+    address_count: Count | None = None
+    answer_count: Count | None = None
+
+
+Observation = Ping | Http | Port | Segment | Device | Bandwidth | Found
+
+KINDS: dict[str, type[Observation]] = {cls.KIND: cls for cls in (Ping, Http, Port, Segment, Device, Bandwidth, Found)}
 
 
 def clean_text(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from classready.observation import Bandwidth, Device, Http, Observation, Ping, Port, Segment
+from classready.observation import Bandwidth, Device, Found, Http, Observation, Ping, Port, Segment
 from collector.core.evidence import SegmentReading
 from collector.core.policy import Policy
 from collector.core.state import SchoolState
@@ -39,7 +39,7 @@ class Name(NamedTuple):
 def names_in(gateway: str, observation: Observation) -> tuple[Name, ...]:
     """What would take a place in the state of a school; rooms have a cap of their own."""
     match observation:
-        case Device() | Port(switch=None):  # nearly all of a report, so they come first
+        case Device() | Port(switch=None) | Found():  # nearly all of a report, so they come first
             return ()
         case Port(switch=name):
             return (Name("switch", gateway, f"{gateway}/{name}"),)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from classready.observation import Bandwidth, Device, Http, Ping, Port, Segment
+from classready.observation import Bandwidth, Device, Found, Http, Ping, Port, Segment
 from collector.core import alerts, fold, meanwhile
 from collector.core.ageing import let_age
 from collector.core.concern import look_again
@@ -92,6 +92,8 @@ def _evidence_key(event: Observed) -> object:
             return type(seen), event.gateway, name
         case Bandwidth(target=name, direction=direction):
             return Bandwidth, event.gateway, name, direction
+        case Found(what=what, host=host):
+            return Found, event.gateway, what, host
 
 
 def _round(

@@ -24,6 +24,8 @@ from classready.observation import (
     KINDS,
     Bandwidth,
     Device,
+    Found,
+    FoundPort,
     Http,
     Observation,
     Outcome,
@@ -122,6 +124,28 @@ STRATEGIES: dict[type[Observation], st.SearchStrategy[Observation]] = {
         direction=st.sampled_from([None, "down", "up"]),
         at_least_bps=numbers,
         loss_ratio=st.none() | st.floats(0, 1),
+        **common,
+    ),
+    Found: st.builds(
+        Found,
+        what=st.sampled_from(["switch", "device", "printer", "sweep"]),
+        host=st.none() | st.ip_addresses().map(str),
+        name=st.none() | st.text().map(clean_text),
+        mac=st.none() | st.from_regex(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", fullmatch=True),
+        ports=st.none()
+        | st.lists(
+            st.builds(
+                FoundPort,
+                name=interfaces,
+                label=st.none() | st.text().map(lambda text: clean_text(text)[:64]),
+                up=flags,
+                trunk=flags,
+            ),
+            max_size=4,
+        ).map(tuple),
+        if_name=st.none() | interfaces,
+        networks=st.none() | st.lists(st.ip_addresses(v=4).map(lambda each: f"{each}/24"), max_size=3).map(tuple),
+        address_count=counts,
         **common,
     ),
 }

@@ -12,15 +12,21 @@ from msgspec import Meta, Struct, inspect
 
 from classready import forms
 from classready.codec import DecodedReport, decode_one_by_one, decode_report, encode
-from classready.ids import BootId, ClassroomRef, TargetName
+from classready.ids import BootId, ClassroomRef, DeviceAddress, Host, TargetName
 from classready.observation import (
+    FOUND_NETWORKS_MAX,
+    FOUND_PORTS_MAX,
     KINDS,
     SWITCHES_MAX,
     Bandwidth,
+    CommunityDigest,
     Device,
     FactName,
+    Found,
+    FoundPort,
     Http,
     InterfaceName,
+    NetworkText,
     Ping,
     Port,
     Segment,
@@ -46,6 +52,15 @@ FORMS: dict[tuple[type[Struct], str], Any] = {
     (Bandwidth, "target"): TargetName,
     (Bandwidth, "classroom"): ClassroomRef | None,
     (Bandwidth, "beyond"): TargetName | None,
+    (Found, "host"): Host | None,
+    (Found, "name"): Text | None,
+    (Found, "description"): Text | None,
+    (Found, "mac"): DeviceAddress | None,
+    (Found, "community_digest"): CommunityDigest | None,
+    (Found, "ports"): Annotated[tuple[FoundPort, ...], Meta(max_length=FOUND_PORTS_MAX)] | None,
+    (Found, "switch"): Host | None,
+    (Found, "if_name"): InterfaceName | None,
+    (Found, "networks"): Annotated[tuple[NetworkText, ...], Meta(max_length=FOUND_NETWORKS_MAX)] | None,
 }
 """docs/wire.md: every text of a record, and what it may be."""
 
@@ -80,7 +95,9 @@ fine = st.sampled_from(["a", "型号"])
 facts = st.dictionaries(texts, fine, max_size=3) | st.dictionaries(fine, texts, max_size=3)
 facts |= st.integers(15, 18).map(lambda n: {str(i): "a" for i in range(n)})
 switches = st.lists(texts, max_size=4) | st.integers(63, 66).map(lambda n: ["a"] * n)
-values = {"facts": facts, "switches": switches}
+ports = st.lists(st.fixed_dictionaries({"name": texts | fine}, optional={"label": texts}), max_size=3)
+networks = st.lists(texts | st.sampled_from(["10.0.0.0/24", "fd00::/120"]), max_size=3)
+values = {"facts": facts, "switches": switches, "ports": ports, "networks": networks}
 usual = {BootId: "a1", ClassroomRef: "r1", TargetName: "page", InterfaceName: "eth0"}
 
 
@@ -95,6 +112,8 @@ def written_records(draw: st.DrawFn) -> dict[str, Any]:
 
 def _record(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:
     observation = {name: usual[form] for (cls, name), form in FORMS.items() if cls is kind and form in usual}
+    if kind is Found:
+        observation["what"] = "device"
     observation |= {"kind": kind.KIND, **given}
     boot_id = observation.pop("boot_id", "a1")
     return {"sequence": 1, "boot_id": boot_id, "monotonic_s": 1, "observation": observation}
@@ -128,7 +147,12 @@ def test_texts_have_the_fate_that_their_patterns_say(written: list[dict[str, Any
         assert encode(TWIN.decode(encode(record))) == encode(record)
 
 
-BAD = {"facts": [{"a": "a", "b": "b\n"}, {"a": "a", "b\n": "b"}], "switches": [["a", "b\n"], ["b\n", "a"]]}
+BAD: dict[str, list[Any]] = {
+    "facts": [{"a": "a", "b": "b\n"}, {"a": "a", "b\n": "b"}],
+    "switches": [["a", "b\n"], ["b\n", "a"]],
+    "ports": [[{"name": "a"}, {"name": "b\n"}], [{"name": "a", "label": "b\n"}]],
+    "networks": [["10.0.0.0/24", "b\n"]],
+}
 
 
 @pytest.mark.parametrize(("cls", "name"), FORMS)

@@ -10,6 +10,7 @@ from classready.observation import KINDS, Observation, Outcome, Reason, clean_te
 SUBJECTS = {"ping": "target", "http": "target", "port": "classroom", "segment": "name"} | {
     "device": "classroom",
     "bandwidth": "target",
+    "found": "what",
 }
 
 

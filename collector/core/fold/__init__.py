@@ -1,6 +1,6 @@
 """Putting events into a school: one file a family of evidence."""
 
-from classready.observation import Bandwidth, Device, Http, Ping, Port, Segment
+from classready.observation import Bandwidth, Device, Found, Http, Ping, Port, Segment
 from collector.core.events import Observed
 from collector.core.fold import device, link, path, platform
 from collector.core.folded import Folded
@@ -26,3 +26,5 @@ def observe(folded: Folded, event: Observed) -> None:
             platform.ping(folded, event, seen)
         case Segment():
             path.segment(folded, event, seen)
+        case Found():
+            pass  # nobody said yet what it is: it judges nothing
