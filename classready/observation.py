@@ -277,7 +277,7 @@ class Bandwidth(ObservationBase, frozen=True, kw_only=True, tag="bandwidth"):
     windows: WindowSummary | None = None
 
 
-class FoundPort(Struct, frozen=True, kw_only=True, gc=False):
+class FoundPort(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A port of a switch that was found."""
 
     name: InterfaceName
@@ -289,8 +289,11 @@ class FoundPort(Struct, frozen=True, kw_only=True, gc=False):
 
 
 @checked_apart
-class Found(ObservationBase, frozen=True, kw_only=True, tag="found"):
-    """What a search of the gateway's own networks found at one address; as ``sweep``, how the search itself went."""
+class Found(ObservationBase, frozen=True, kw_only=True, tag="found", omit_defaults=True):
+    """What a search of the gateway's own networks found at one address; as ``sweep``, how the search itself went.
+
+    There may be a thousand at once, of most of which little is known: what is not is left out.
+    """
 
     KIND: ClassVar[str] = "found"
 

@@ -1,6 +1,6 @@
 """Drafts become durable, then true, then known: in this order, and one after the other."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from collector.core.state import School
 from collector.engine import metrics, transaction
@@ -25,6 +25,8 @@ class Committer:
         self.time = time
         self.on_change: list[Changed] = []
         self.on_news = on_news
+        self.on_found: Callable[[Collection[str]], None] = _nobody_cares
+        """Called after a commit with the gateways that found something."""
         self.refusals = Refusals()
         self.slept_at: float | None = None
         """Since when the clock went on without us, as long as no life was begun anew."""
@@ -89,3 +91,9 @@ class Committer:
                 callback(changed, draft.now)
         if draft.news:
             self.on_news()
+        if draft.found:
+            self.on_found({each.gateway for each in draft.found})
+
+
+def _nobody_cares(_gateways: Collection[str]) -> None:
+    """Nothing to be told."""

@@ -16,6 +16,7 @@ from collector.core.state import School
 from collector.core.step import Step, leave, step
 from collector.engine.metrics import STEP_BUGS
 from collector.roster import Roster
+from collector.store.found import Sighting
 from collector.store.history import BandwidthResult
 from collector.store.ledgers import Ledger, Spool
 
@@ -62,6 +63,7 @@ class Draft:
         self.given_up: list[tuple[str, str, int]] = []
         """(gateway, what, how many) of what a gateway has too much of."""
         self.bandwidth_results: list[BandwidthResult] = []
+        self.found: list[Sighting] = []
         self.tally: Counter[Metric] = Counter()
         self.delays_s: list[float] = []
 
@@ -84,7 +86,7 @@ class Draft:
     @property
     def has_rows(self) -> bool:
         """Whether there is anything to write besides states."""
-        rows = (self.news, self.transitions, self.bandwidth_results, self.applied)
+        rows = (self.news, self.transitions, self.bandwidth_results, self.found, self.applied)
         return any(rows) or bool(self.changed_ledgers)
 
     def feed(self, told: Mapping[str, Sequence[Event]]) -> bool:

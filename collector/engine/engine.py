@@ -18,6 +18,7 @@ from collector.engine.configuring import Configuring
 from collector.engine.devices import Devices
 from collector.engine.enrolment import Enrolment
 from collector.engine.errors import CommitFailedError, TwinError
+from collector.engine.finds import Finds
 from collector.engine.intake import Intake
 from collector.engine.losses import Losses
 from collector.engine.objections import Objections
@@ -78,6 +79,8 @@ class Engine:
         self.configuring = Configuring(lambda: self._registry.roster, self.devices)
         self.upgrades = Upgrades(self._writer, self._sightings, self._time.now)
         self.configuring.release = self.upgrades.release
+        self.finds = Finds(self._writer)
+        self._committer.on_found = self.finds.noticed
         self._committer.on_change.append(self.objections.noticed)
         self.losses = Losses(self._writer, self._held)
         self._intake = Intake(self._queue, self._committer, self.objections.of, self.configuring)

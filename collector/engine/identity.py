@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from classready.ids import split_classroom_ref
-from classready.observation import Bandwidth, Device, Observation, Port
+from classready.observation import Bandwidth, Device, Found, Observation, Port
 from collector.core.inventory import CappedKind, Kind, Name, count, facts_bytes, is_known, limit, names_in
 from collector.core.policy import Policy
 from collector.core.state import School
@@ -13,10 +13,16 @@ _OF_A_ROOM = (Port, Device, Bandwidth)
 
 
 class Route(NamedTuple):
-    """The schools that a record is about: all of its gateway's, or the one of whose ``classroom`` it tells."""
+    """The schools that a record is about: all of its gateway's, or the one of whose ``classroom`` it tells.
+
+    None for what a search found: nobody said yet what it is, so no school is told of it.
+    """
 
     schools: tuple[str, ...]
     classroom: str | None
+
+
+_OF_NO_SCHOOL = Route((), None)
 
 
 class RefusedError(Exception):
@@ -53,6 +59,8 @@ class Router:
         Raises:
             RefusedError: a foreign school, or more of something than the policy allows one gateway to name.
         """
+        if isinstance(observation, Found):
+            return _OF_NO_SCHOOL
         ref = observation.classroom if isinstance(observation, _OF_A_ROOM) else None
         found = self._everywhere if ref is None else self._rooms.get(ref) or self._room(ref)
         if isinstance(observation, Device):

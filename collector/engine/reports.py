@@ -8,13 +8,14 @@ import msgspec
 from msgspec import Struct
 
 from classready.codec import DecodedReport, ranges
-from classready.observation import Bandwidth, Observation
+from classready.observation import Bandwidth, Found, Observation
 from classready.report import Ack, Record, Rejected, Report
 from collector.core.events import Event, Heard, Observed
 from collector.engine import metrics
 from collector.engine.dating import Dated, date_records
 from collector.engine.draft import Draft
 from collector.engine.identity import RefusedError, Router
+from collector.store.found import Sighting
 from collector.store.history import BandwidthResult
 from collector.store.ledgers import Ledger, Spool, common, contains, union, with_gaps_closed
 
@@ -165,8 +166,11 @@ def _keep(draft: Draft, report: Report, applied: Sequence[_Routed]) -> None:
             draft.delays_s.append(max(0.0, draft.now - dated.observed_at))
         elif dated.quality == "estimated":
             estimated += 1
-        if isinstance(each.record.observation, Bandwidth):
-            draft.bandwidth_results.append(_result(report, each.record, each.record.observation, dated.observed_at))
+        seen = each.record.observation
+        if isinstance(seen, Bandwidth):
+            draft.bandwidth_results.append(_result(report, each.record, seen, dated.observed_at))
+        elif isinstance(seen, Found) and (seen.what == "sweep" or seen.host):
+            draft.found.append(Sighting(gateway=report.gateway, seen=seen, observed_at=dated.observed_at))
     draft.tally[metrics.RECORDS_UNDATABLE] += undatable
     draft.tally[metrics.RECORDS_ESTIMATED] += estimated
     draft.tally[metrics.RECORDS_LATE] += late

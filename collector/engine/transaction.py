@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collector.core.state import School, SchoolState
 from collector.engine import metrics
 from collector.engine.draft import Draft
-from collector.store import alert_changes, history, ledgers, lives, states
+from collector.store import alert_changes, found, history, ledgers, lives, states
 from collector.store.ledgers import Ledger
 
 
@@ -56,6 +56,7 @@ async def write(
     await _write_ledgers(connection, draft)
     await history.add_transitions(connection, draft.transitions)
     await history.add_bandwidth_results(connection, draft.bandwidth_results)
+    await found.keep(connection, draft.found)
     await alert_changes.append(connection, draft.news, draft.now)
     if draft.born is not None:
         await lives.begin(connection, *draft.born)

@@ -252,3 +252,24 @@ upgrade_mark = Table(
     Column("gateway", String(40), primary_key=True),
     Column("mark", Text, nullable=False),
 )
+
+found = Table(
+    "found",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("host", String(253), primary_key=True),
+    Column("what", String(8), nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("first_seen_at", Double, nullable=False),
+    Column("observed_at", Double, nullable=False),
+    Column("ignored_at", Double),
+    Column("ignored_by", Text),
+)
+
+found_asked = Table(
+    "found_asked",
+    metadata,
+    Column("gateway", String(40), primary_key=True),
+    Column("asked_at", Double, nullable=False),
+    Column("asked_by", Text, nullable=False),
+)

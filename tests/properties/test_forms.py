@@ -73,6 +73,7 @@ def _twin(cls: type[Struct], **others: Any) -> type[Struct]:
         [(f.name, types[f.name]) if f.required else (f.name, types[f.name], f.default) for f in _fields(cls)],
         tag_field=cls.__struct_config__.tag_field,
         tag=cls.__struct_config__.tag,
+        omit_defaults=cls.__struct_config__.omit_defaults,
         kw_only=True,
     )
 
