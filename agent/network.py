@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import re
 import socket
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ _ROUTES = Path("/proc/thread-self/net/route")
 _NET = Path("/sys/class/net")
 _COMPLETE = 0x2
 _NO_MAC = "00:00:00:00:00:00"
+_INTERNAL = re.compile(r"docker|virbr|veth|cni|flannel|cali|lxc|tun|tap|wg|ppp|zt|br-[0-9a-f]{12}$")
+"""Interfaces by the names that their programs give them; OpenWrt's ``br-lan`` is a LAN."""
+_ALL_BITS = 31
 
 
 def interface_towards(host: Host, port: int) -> str | None:
@@ -53,6 +57,30 @@ def default_routers(interface: str, path: Path = _ROUTES) -> list[str]:
     # Destination (1) and mask (7) are 0: a default route. Numbers are hexadecimal, in the byte order of this machine.
     gateways = (int(row[2], 16) for row in rows if row[0] == interface and row[1] == row[7] == "00000000")
     return [str(ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))) for gateway in gateways if gateway]
+
+
+def attached(path: Path = _ROUTES) -> list[ipaddress.IPv4Network]:
+    """IPv4 networks in which this machine itself stands, those between its own containers and of tunnels left out.
+
+    Blocking.
+    """
+    try:
+        rows = [line.split() for line in path.read_text().splitlines()[1:]]
+    except OSError:
+        return []
+    # Without a gateway (2) the route is a link's own network; one of a single address leads to one neighbour.
+    links = [(row[0], _number(row[1]), _number(row[7])) for row in rows if int(row[2], 16) == 0 and int(row[7], 16)]
+    networks = {
+        ipaddress.IPv4Network((destination, str(ipaddress.IPv4Address(mask))), strict=False)
+        for interface, destination, mask in links
+        if not _INTERNAL.match(interface)
+    }
+    return sorted(network for network in networks if network.prefixlen < _ALL_BITS)
+
+
+def _number(hexadecimal: str) -> int:
+    """An address or mask as /proc has it: hexadecimal, in the byte order of this machine."""
+    return int.from_bytes(int(hexadecimal, 16).to_bytes(4, sys.byteorder), "big")
 
 
 def arp(path: Path = _ARP) -> dict[str, str]:

@@ -24,6 +24,7 @@ class Port(Struct, frozen=True, kw_only=True):
     state: str
     trunk: str | None
     """Why it is one."""
+    up: bool | None = None
 
 
 class Switch(Struct, frozen=True, kw_only=True):
@@ -32,6 +33,7 @@ class Switch(Struct, frozen=True, kw_only=True):
     address: Host
     system: System
     ports: list[Port]
+    mac: str | None = None
     way: int | None = None
     """ifIndex of the trunk on the way out."""
     behind: Mapping[str, int] = {}
@@ -64,7 +66,7 @@ async def _switch(
     answer: Answer, switch_macs: Mapping[Host, str], wanted: Collection[str], session: snmp.Session
 ) -> Switch:
     assert answer.system is not None
-    switch = Switch(address=answer.address, system=answer.system, ports=[])
+    switch = Switch(address=answer.address, system=answer.system, ports=[], mac=switch_macs.get(answer.address))
     device = session.device(answer.address, answer.system.access)
     others = [mac for host, mac in switch_macs.items() if host != answer.address]
     try:
@@ -91,9 +93,10 @@ async def _with_ports(
         Port(
             index=index,
             name=named.name(index),
-            label=clean_text(snmp.text(aliases.get(f"{mib.IF_ALIAS}.{index}")) or "") or _neighbour(neighbours, index),
+            label=_written(aliases.get(f"{mib.IF_ALIAS}.{index}"), named.name(index)) or _neighbour(neighbours, index),
             state=str(readings[index]),
             trunk=trunks.get(index),
+            up=readings[index].oper_up,
         )
         for index in indexes
     ]
@@ -105,6 +108,12 @@ async def _with_ports(
         way=place.way_out(fdb, neighbours, trunks, ways_out),
         behind={mac: index for mac, index in places.items() if index is not None},
     )
+
+
+def _written(alias: snmp.Value | None, name: str) -> str:
+    """What somebody wrote on a port; some switches write its own name there, with or without a word behind it."""
+    text = clean_text(snmp.text(alias) or "")
+    return "" if text in {name, f"{name} Interface"} else text
 
 
 def _neighbour(neighbours: Mapping[int, lldp.Neighbour], index: int) -> str:
