@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from classready.lookalikes import to_plain
 
-Why = Literal["id", "class", "number", "none", "several", "other_device"]
-"""By what a room was found; or why there is none."""
+Why = Literal["id", "class", "number", "port", "name", "none", "several", "other_device", "rivals", "taken"]
+"""By what a room was found; or why there is none. ``port``, ``name``: of a device, by where it hangs, by what it calls
+itself; ``rivals``: others may as well be what is looked for in that room; ``taken``: it has one already."""
 
 TEXT_MAX_CHARACTERS = 200
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import structlog
 
+from collector.core.proposals import Sight
 from collector.engine.writing import Writer
 from collector.store import found, history
-from collector.store.found import FoundRow
 
 Act = Literal["ignore", "heed"]
 
@@ -51,7 +51,7 @@ class Finds:
         """When somebody last asked ``gateway`` to look again."""
         return self._asked_at.get(gateway)
 
-    async def of(self, gateways: Collection[str]) -> Mapping[str, list[FoundRow]]:
+    async def of(self, gateways: Collection[str]) -> Mapping[str, list[Sight]]:
         """Gateway -> what it found. Raises ``CommitFailedError``."""
         async with self._writer.read() as connection:
             return await found.of(connection, gateways)

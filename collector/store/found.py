@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.observation import Found
+from collector.core.proposals import Sight
 from collector.store.tables import found, found_asked
 
 SWITCHES_PER_GATEWAY_MAX = 128
@@ -39,18 +40,6 @@ class Sighting(Struct, frozen=True, kw_only=True):
     @property
     def host(self) -> str:
         return SWEEP_HOST if self.seen.what == "sweep" else self.seen.host or ""
-
-
-class FoundRow(Struct, frozen=True, kw_only=True):
-    """``ignored_at``: when somebody said that it is not to be assigned; None = nobody did."""
-
-    gateway: str
-    host: str
-    seen: Found
-    first_seen_at: float
-    observed_at: float
-    ignored_at: float | None = None
-    ignored_by: str | None = None
 
 
 async def keep(connection: AsyncConnection, sightings: Sequence[Sighting]) -> None:
@@ -91,9 +80,9 @@ async def forget(connection: AsyncConnection, gateway: str, hosts: Collection[st
         await connection.execute(delete(found).where(_column.gateway == gateway, _column.host.in_(some)))
 
 
-async def of(connection: AsyncConnection, gateways: Collection[str]) -> dict[str, list[FoundRow]]:
+async def of(connection: AsyncConnection, gateways: Collection[str]) -> dict[str, list[Sight]]:
     """Gateway -> its rows, in the order of their addresses as text."""
-    rows: dict[str, list[FoundRow]] = {}
+    rows: dict[str, list[Sight]] = {}
     for some in _some(gateways):
         statement = select(found).where(_column.gateway.in_(some)).order_by(_column.gateway, _column.host)
         for row in await connection.execute(statement):
@@ -152,6 +141,6 @@ def _short(seen: Found) -> Found:
     return msgspec.structs.replace(seen, elapsed_s=None, ports=ports)
 
 
-def _read(row: dict[str, object]) -> FoundRow:
+def _read(row: dict[str, object]) -> Sight:
     del row["what"]
-    return FoundRow(**{**row, "seen": _decode(str(row["seen"]))})  # type: ignore[arg-type]
+    return Sight(**{**row, "seen": _decode(str(row["seen"]))})  # type: ignore[arg-type]
