@@ -65,6 +65,9 @@ class Discovery(Strict, frozen=True, kw_only=True):
     """SNMP v2c communities to try."""
     rate_per_s: Annotated[float, Meta(ge=1, le=200)] = 20.0
     """Addresses begun in a second."""
+    in_lessons: bool = True
+    """A search sends about three small packets to each address, which no lesson feels; false = not in lessons. During
+    examinations never."""
     again_at: UnixTime | None = None
     """When somebody at the bureau last asked to look again; not for templates."""
 

@@ -3,6 +3,7 @@
 Normative text: docs/wire.md. Every field but the first of a kind may be None, which means "not known", never 0.
 """
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -315,6 +316,11 @@ class Found(ObservationBase, frozen=True, kw_only=True, tag="found", omit_defaul
 Observation = Ping | Http | Port | Segment | Device | Bandwidth | Found
 
 KINDS: dict[str, type[Observation]] = {cls.KIND: cls for cls in (Ping, Http, Port, Segment, Device, Bandwidth, Found)}
+
+
+def community_digest(community: str) -> str:
+    """Say which community is meant, and to nobody who does not know it what it is."""
+    return hashlib.sha256(community.encode()).hexdigest()[:16]
 
 
 def clean_text(text: str) -> str:

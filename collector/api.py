@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 import classready
-from collector import enrol_api, fleet_api, objections_api, records_api
+from collector import enrol_api, fleet_api, found_api, objections_api, records_api
 from collector.core.bureau.words import Acknowledged
 from collector.query import (
     BY_MAX_CHARACTERS,
@@ -88,6 +88,7 @@ def routes(bureau: Bureau) -> list[web.RouteDef]:
         web.post("/api/v1/incidents/{incident}/acknowledge", answering(take)),
         *records_api.routes(bureau),
         *objections_api.routes(bureau),
+        *found_api.routes(bureau),
         web.get("/api/v1/openapi.json", openapi),
         web.get("/api/{rest:.*}", answering(nothing)),
     ]
@@ -183,6 +184,7 @@ def _openapi() -> dict[str, Any]:
             *objections_api.DESCRIBED,
             *enrol_api.DESCRIBED,
             *fleet_api.DESCRIBED,
+            *found_api.DESCRIBED,
         ],
         ref_template="#/components/schemas/{name}",
     )
@@ -218,7 +220,10 @@ def _openapi() -> dict[str, Any]:
             **objections_api.described(others[2], others[3], others[4], error),
             **enrol_api.described(dict(zip(enrol_api.DESCRIBED, others[5:], strict=False)), error),
             **fleet_api.described(
-                dict(zip(fleet_api.DESCRIBED, others[-len(fleet_api.DESCRIBED) :], strict=True)), error
+                dict(zip(fleet_api.DESCRIBED, others[5 + len(enrol_api.DESCRIBED) :], strict=False)), error
+            ),
+            **found_api.described(
+                dict(zip(found_api.DESCRIBED, others[-len(found_api.DESCRIBED) :], strict=True)), error
             ),
         },
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},

@@ -4,7 +4,7 @@ Pages are rendered on the server, escape everything, and say all they have to sa
 takes over the refresh.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,11 @@ import jinja2
 from aiohttp import web
 
 import classready
-from collector import fleet_api
+from collector import fleet_api, found_page
 from collector.core.roster import Classroom
 from collector.core.state import ClassroomState, School
-from collector.query import Mistake, wanted_records
+from collector.finding import OpenCounts
+from collector.query import STORE_AWAY, Mistake, wanted_records
 from collector.records_api import csv_answer
 from collector.store.transaction import StoreAwayError
 from collector.text import LANGUAGES, Language, ago, duration, machine_time, moment, rate, say
@@ -53,8 +54,12 @@ _templates = jinja2.Environment(
 )
 
 
-def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRouteDef]:
-    """``is_well`` says whether what happens still reaches the pages: if not, each says so, with status 503."""
+def routes(bureau: Bureau, is_well: Callable[[], bool], key: bytes) -> list[web.AbstractRouteDef]:
+    """``is_well`` says whether what happens still reaches the pages: if not, each says so, with status 503.
+
+    ``key``: the collector's own secret, by which forms are known to come from its pages.
+    """
+    counts = OpenCounts(bureau)
 
     def page(request: web.Request, template: str, content: Mapping[str, Any], status: int = 200) -> web.Response:
         well = is_well()
@@ -70,14 +75,18 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
         office_id = request.match_info["office"]
         if office_id not in bureau.names().offices:
             return page(request, "missing.html", {}, status=404)
-        return page(request, "office.html", _office(bureau, office_id, request))
+        content = _office(bureau, office_id, request)
+        waiting = await _waiting(counts, [school.school for school in content["schools"]])
+        return page(request, "office.html", {**content, "found": waiting})
 
     async def school(request: web.Request) -> web.Response:
         found = bureau.schools().get(request.match_info["school"])
         if found is None:
             return page(request, "missing.html", {}, status=404)
         said = await _objections_by_room(bureau, request, found)
-        return page(request, "school.html", {**_school(bureau, found, request), "objections": said})
+        content = {**_school(bureau, found, request), "objections": said}
+        waiting = await _waiting(counts, [found.roster.school])
+        return page(request, "school.html", {**content, "found": waiting.get(found.roster.school)})
 
     async def incidents(request: web.Request) -> web.Response:
         with _store_answers():
@@ -102,8 +111,17 @@ def routes(bureau: Bureau, is_well: Callable[[], bool]) -> list[web.AbstractRout
         *_fleet_routes(bureau, page),
         web.get("/office/{office}", office),
         web.get("/school/{school}", school),
+        *found_page.routes(bureau, key, page),
         web.static("/static", HERE / "static"),
     ]
+
+
+async def _waiting(counts: OpenCounts, schools: Iterable[str]) -> dict[str, int]:
+    """School -> what its gateways found and nobody assigned. A store that is away takes no page from anybody."""
+    try:
+        return await counts.of_schools(schools)
+    except STORE_AWAY:
+        return {}
 
 
 def _record_routes(

@@ -62,21 +62,21 @@ def json_answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=_encode(value), status=status, content_type="application/json", charset="utf-8")
 
 
-async def read_json(request: web.Request, kind: type[Asked], what: str) -> Asked:
+async def read_json(request: web.Request, kind: type[Asked], what: str, max_bytes: int = BODY_MAX_BYTES) -> Asked:
     """Read what a person sends; ``what`` it should be, for the answer if it is not.
 
     A page elsewhere can have a browser send a form, but no JSON.
     """
     if request.content_type != "application/json":
         raise Mistake(415, "send application/json")
-    body = await read_body(request)
+    body = await read_body(request, max_bytes)
     try:
         return msgspec.json.decode(body, type=kind)
     except UNDECODABLE as error:
         raise Mistake(400, f"no {what}: {error or 'nested too deep'}") from None
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, max_bytes: int = BODY_MAX_BYTES) -> bytes:
     """Read to the end, however many packets it comes in, but for a body that is too long.
 
     Raises:
@@ -86,8 +86,8 @@ async def read_body(request: web.Request) -> bytes:
     try:
         async for chunk in request.content.iter_any():
             body += chunk
-            if len(body) > BODY_MAX_BYTES:
-                raise Mistake(413, f"more than {BODY_MAX_BYTES} bytes")
+            if len(body) > max_bytes:
+                raise Mistake(413, f"more than {max_bytes} bytes")
     except web.RequestPayloadError:
         raise Mistake(400, "the body is not coded as its head says") from None
     return bytes(body)

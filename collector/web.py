@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -13,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import Counter
 
 from collector import board
-from collector.ack_links import ACK_PATH
+from collector.ack_links import ACK_PATH, KEY_BYTES
 from collector.exposition import END_OF_OPENMETRICS, Exposition
 from collector.exposition.negotiation import OPENMETRICS, TEXT, wants_gzip, wants_openmetrics
 from collector.exposition.pieces import Piece, gzipped, plain
@@ -39,11 +40,16 @@ _AUTH_FAILURES = Counter(
 )
 
 
-def routes(bureau: Bureau, exposition: Exposition, ready: Callable[[], bool]) -> list[web.AbstractRouteDef]:
-    """``ready`` says whether reports can be accepted and committed."""
+def routes(
+    bureau: Bureau, exposition: Exposition, ready: Callable[[], bool], key: bytes | None = None
+) -> list[web.AbstractRouteDef]:
+    """``ready`` says whether reports can be accepted and committed.
+
+    ``key``: the collector's own secret, by which forms are known to come from its pages; None = they are until it ends.
+    """
     return [
         *_metrics_routes(bureau, exposition),
-        *board.routes(bureau, ready),
+        *board.routes(bureau, ready, key or secrets.token_bytes(KEY_BYTES)),
         web.get("/healthz", _alive),
         web.get("/readyz", partial(_ready, ready)),
     ]

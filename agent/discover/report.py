@@ -4,7 +4,6 @@ Pure. Devices call themselves what they like, and there may be thousands: every 
 every list.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -24,6 +23,7 @@ from classready.observation import (
     Outcome,
     Reason,
     clean_text,
+    community_digest,
 )
 
 FOUND_MAX = 1_024
@@ -44,11 +44,6 @@ class Search(Struct, frozen=True, kw_only=True):
     may_ping: bool
     left_out: str = ""
     elapsed_s: float
-
-
-def digest(community: str) -> str:
-    """Names one of the communities that were given, and says to nobody else which."""
-    return hashlib.sha256(community.encode()).hexdigest()[:16]
 
 
 def observations(search: Search) -> list[Found]:
@@ -101,7 +96,7 @@ def _named(found: Found, system: System) -> Found:
         found,
         name=system.name[:_NAME_MAX].strip() or None,
         description=system.description[:_DESCRIPTION_MAX].strip() or None,
-        community_digest=digest(system.access.community),
+        community_digest=community_digest(system.access.community),
     )
 
 

@@ -18,7 +18,7 @@ from agent.clock import Clock, Reading
 from agent.discover import addresses, discover
 from agent.discover.order import Places, is_done, note_done, places
 from agent.discover.report import Search, checked, observations
-from agent.settings import Snmp
+from classready.devices import Snmp
 from classready.hosts import is_own
 from classready.measuring import Discovery
 from classready.observation import Found

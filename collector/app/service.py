@@ -284,6 +284,7 @@ async def _start(service: Service, configuration: Configuration) -> None:
         await service.engine.devices.load()
         await service.engine.upgrades.load()
         service.engine.upgrades.url = configuration.settings.listen.public_url
+        await service.engine.finds.load()
         await service.apply(configuration)
     except CommitFailedError as error:
         if (damage := service.engine.damage) is not None:

@@ -80,6 +80,7 @@ class Engine:
         self.upgrades = Upgrades(self._writer, self._sightings, self._time.now)
         self.configuring.release = self.upgrades.release
         self.finds = Finds(self._writer)
+        self.configuring.again_at = self.finds.asked_at
         self._committer.on_found = self.finds.noticed
         self._committer.on_change.append(self.objections.noticed)
         self.losses = Losses(self._writer, self._held)

@@ -6,10 +6,20 @@ from math import floor
 
 from classready.units import MBIT, MBYTE
 from collector.core.state import Interval
-from collector.text import board, chat, enrol, evidence, fleet, grafana, units, verdicts
+from collector.text import board, chat, enrol, evidence, fleet, found, grafana, units, verdicts
 from collector.text.languages import LANGUAGES, Language, Texts
 
-TABLES = (verdicts.TEXTS, evidence.TEXTS, units.TEXTS, chat.TEXTS, board.TEXTS, grafana.TEXTS, enrol.TEXTS, fleet.TEXTS)
+TABLES = (
+    verdicts.TEXTS,
+    evidence.TEXTS,
+    units.TEXTS,
+    chat.TEXTS,
+    board.TEXTS,
+    grafana.TEXTS,
+    enrol.TEXTS,
+    fleet.TEXTS,
+    found.TEXTS,
+)
 MESSAGES: Texts = {message_id: texts for table in TABLES for message_id, texts in table.items()}
 
 

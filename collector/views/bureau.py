@@ -13,6 +13,7 @@ from collector.store.objections import NewObjection
 from collector.store.records import Counts, Page, Wanted
 from collector.text import Language, Names
 from collector.views.fleet import Fleet
+from collector.views.found import Finds
 from collector.views.kept import Kept
 from collector.views.notes import Files
 from collector.views.refused import Refusals, nothing_refused
@@ -106,3 +107,4 @@ class Bureau:
     files: Callable[[], Files] = Files
     objections: Objections = Objections()
     fleet: Fleet = field(default_factory=Fleet)
+    finds: Finds = field(default_factory=Finds)

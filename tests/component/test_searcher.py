@@ -12,10 +12,9 @@ import pytest
 
 from agent.clock import Clock
 from agent.discover import searcher
-from agent.discover.report import digest
 from agent.discover.searcher import Searcher
 from classready.measuring import Discovery
-from classready.observation import Found, Outcome
+from classready.observation import Found, Outcome, community_digest
 from classready.report import Directives, Record
 from tests.support.namespaces import Namespace, join, namespaces
 
@@ -100,7 +99,12 @@ def test_it_finds_its_own_network(school: Namespace, tmp_path: Path) -> None:
 
     sweep, sw, board = at_work(school, tmp_path, scene).found
     assert (sweep.networks, sweep.address_count, sweep.answer_count) == (("10.98.0.0/27",), 29, 2)
-    assert (sw.what, sw.host, sw.name, sw.community_digest) == ("switch", "10.98.0.2", "<b>sw</b>", digest("school"))
+    assert (sw.what, sw.host, sw.name, sw.community_digest) == (
+        "switch",
+        "10.98.0.2",
+        "<b>sw</b>",
+        community_digest("school"),
+    )
     assert sw.ports is not None
     labels = {port.name: (port.label, port.trunk) for port in sw.ports}
     assert labels["GE0/0/1"] == ("3-2班大屏", False)

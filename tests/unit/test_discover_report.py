@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.discover.inspect import Device, Port, Switch
-from agent.discover.report import FOUND_MAX, PORTS_MAX_BYTES, Search, checked, digest, observations
+from agent.discover.report import FOUND_MAX, PORTS_MAX_BYTES, Search, checked, observations
 from agent.discover.sweep import System
-from agent.settings import Snmp
 from classready.codec import encode
-from classready.observation import FOUND_PORTS_MAX, Found, FoundPort, Outcome, Reason, clean_text
+from classready.devices import Snmp
+from classready.observation import FOUND_PORTS_MAX, Found, FoundPort, Outcome, Reason, clean_text, community_digest
 
 
 def system(name: str = "sw-core", **changes: object) -> System:
@@ -42,7 +42,7 @@ def test_a_school() -> None:
         FoundPort(name="GE0/0/1", label="3-2班 大屏", up=True, trunk=False),
         FoundPort(name="GE0/0/24", label="core", up=True, trunk=True),
     )
-    assert sw.community_digest == digest("读者")
+    assert sw.community_digest == community_digest("读者")
     assert "读者" not in encode(sw).decode()
     assert (first.what, first.host, first.switch, first.if_name) == ("device", "192.168.1.31", "192.168.1.2", "GE0/0/1")
     assert (second.what, second.host, second.switch, second.if_name) == ("printer", "192.168.1.9", None, None)

@@ -1,0 +1,159 @@
+"""What was found in the networks of some schools, put together and acted upon: for the page, the table and the API."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from classready.observation import community_digest
+from collector.configuring.words import Device
+from collector.core.confirming import Choice, Problem, confirm
+from collector.core.placing import Room
+from collector.core.proposals import Proposals, Target, propose, rooms_of
+from collector.core.roster import SchoolRoster
+from collector.text import Language, say
+from collector.views import Bureau
+from collector.views.found import FoundGatewayView, shown_found
+
+
+class Refused(Exception):  # noqa: N818 - what a person said, not an error of ours
+    """Nothing was changed, for each of these reasons."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Found(Struct, frozen=True):
+    """Of some gateways, by their names."""
+
+    proposals: Mapping[str, Proposals]
+    rooms: Mapping[str, Sequence[Room]]
+    schools: Mapping[str, Sequence[SchoolRoster]]
+
+
+def gateways_of(bureau: Bureau, schools: Iterable[str]) -> list[str]:
+    """The gateways that serve ``schools``."""
+    known = bureau.schools()
+    served = (known[school].roster.gateways for school in schools if school in known)
+    return sorted({gateway for gateways in served for gateway in gateways})
+
+
+async def look(bureau: Bureau, gateways: Collection[str]) -> Found:
+    """What was found by ``gateways``, with proposals. Raises what the store raises."""
+    sights = await bureau.finds.of(gateways)
+    schools = _schools(bureau, gateways)
+    proposals = {
+        gateway: propose(gateway, served, sights.get(gateway, ()), bureau.finds.targets(gateway))
+        for gateway, served in schools.items()
+    }
+    return Found(proposals, {gateway: rooms_of(served) for gateway, served in schools.items()}, schools)
+
+
+def _schools(bureau: Bureau, gateways: Collection[str]) -> dict[str, list[SchoolRoster]]:
+    served: dict[str, list[SchoolRoster]] = {gateway: [] for gateway in gateways}
+    for school in bureau.schools().values():
+        for gateway in school.roster.gateways:
+            if gateway in served:
+                served[gateway].append(school.roster)
+    return served
+
+
+def shown(bureau: Bureau, found: Found, language: Language) -> list[FoundGatewayView]:
+    return [
+        shown_found(
+            proposals,
+            [school.school for school in found.schools[gateway]],
+            bureau.finds,
+            found.rooms[gateway],
+            language,
+        )
+        for gateway, proposals in sorted(found.proposals.items())
+    ]
+
+
+# --- acts -----------------------------------------------------------------------------------------------------------
+
+
+async def confirm_all(bureau: Bureau, choices: Sequence[Choice], by: str, language: Language) -> int:
+    """Have gateways measure what ``choices`` say; all of it, or nothing. Return how many.
+
+    Raises:
+        Refused: somebody's mistakes.
+        CommitFailedError, StoreAwayError: nothing was changed.
+    """
+    gateways = {choice.gateway for choice in choices}
+    found = await look(bureau, gateways)
+    listed = {gateway: each for gateway, each in found.proposals.items() if found.schools[gateway]}
+    made = confirm(choices, listed, found.rooms, _communities(bureau, gateways))
+    if made.problems:
+        raise Refused([problem_text(problem, language) for problem in made.problems])
+    now = bureau.clock()
+    devices = [_device(gateway, target, by, now) for gateway, target in made.targets]
+    try:
+        await bureau.finds.put(devices, now)
+    except ValueError as error:  # the engine's own look at what it is given
+        raise Refused([say("found.fault.refused", language, what=error)]) from None
+    return len(devices)
+
+
+def _device(gateway: str, target: Target, by: str, now: float) -> Device:
+    return Device(gateway=gateway, name=str(target["name"]), target=target, confirmed_by=by, confirmed_at=now)
+
+
+def _communities(bureau: Bureau, gateways: Iterable[str]) -> dict[str, str]:
+    given = {each for gateway in gateways for each in bureau.finds.communities(gateway) or ()}
+    return {community_digest(community): community for community in given}
+
+
+def problem_text(problem: Problem, language: Language) -> str:
+    return say(f"found.fault.{problem.fault}", language, host=problem.choice.host, what=problem.what)
+
+
+async def release(bureau: Bureau, names: Mapping[str, Collection[str]], by: str) -> int:
+    """Have gateways measure these confirmed targets no more. Return how many.
+
+    Raises:
+        CommitFailedError: not all were released; those that were stay so.
+    """
+    count = 0
+    for gateway, given in names.items():
+        own = [device.name for device in bureau.finds.devices(gateway) if device.name in given]
+        if own:
+            await bureau.finds.remove(gateway, own, bureau.clock(), by)
+            count += len(own)
+    return count
+
+
+# --- counts ---------------------------------------------------------------------------------------------------------
+
+
+class _Counted(NamedTuple):
+    revision: int
+    targets: Sequence[Target]
+    schools: Sequence[SchoolRoster]
+    open_count: int
+
+
+class OpenCounts:
+    """How many of each gateway wait to be assigned; only what changed since is counted again."""
+
+    def __init__(self, bureau: Bureau) -> None:
+        self._bureau = bureau
+        self._known: dict[str, _Counted] = {}
+
+    async def of(self, gateways: Collection[str]) -> dict[str, int]:
+        """Gateway -> count. Raises what the store raises."""
+        finds, schools = self._bureau.finds, _schools(self._bureau, gateways)
+        fresh = {g: (finds.revision(g), finds.targets(g), schools[g]) for g in gateways}
+        stale = [g for g in gateways if g not in self._known or self._known[g][:3] != fresh[g]]
+        if stale:
+            found = await look(self._bureau, stale)
+            self._known |= {g: _Counted(*fresh[g], found.proposals[g].open_count) for g in stale}
+        return {gateway: self._known[gateway].open_count for gateway in gateways}
+
+    async def of_schools(self, schools: Iterable[str]) -> dict[str, int]:
+        """School -> how many wait at the gateways that serve it."""
+        own = {school: gateways_of(self._bureau, [school]) for school in schools}
+        counts = await self.of({gateway for gateways in own.values() for gateway in gateways})
+        return {school: sum(counts[gateway] for gateway in gateways) for school, gateways in own.items()}
