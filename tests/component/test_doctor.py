@@ -126,7 +126,9 @@ async def test_the_broker(tmp_path, monkeypatch):
         link = MqttLink(host=broker.host, port=broker.port, tls=False, password_file=password_file)
         right = results(await way.collector(settings(link)))
         pids.append(7)
-        log = broker.log
+        async with asyncio.timeout(10):
+            while "gw-one disconnected" not in (log := broker.log):
+                await asyncio.sleep(0.01)
         busy = results(await way.collector(settings(link, page=LocalPage(port=free_port()))))
         assert "gw-one" not in broker.log.removeprefix(log)
         pids.clear()
