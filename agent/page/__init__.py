@@ -13,24 +13,25 @@ from agent.page.look import Running, health, look
 from agent.settings import LocalPage
 from agent.words import Language
 from classready.codec import encode
-from classready.hosts import is_loopback
 
 __all__ = ["Running", "keep_serving"]
 
 LOOPBACK = "127.0.0.1"
+_WITH_LOOPBACK = {LOOPBACK, "localhost", "0.0.0.0"}  # noqa: S104 - looked for, not bound
+"""Hosts that stand for it, too. ``::`` does not: asyncio opens it for IPv6 alone."""
 SPOOL_PATIENCE_S = 5.0
 """A disk that hangs must not look like a page that hangs."""
 
 
 async def keep_serving(listen: LocalPage, running: Running) -> None:
-    """Serve until cancelled, on loopback in any case: the installer asks there."""
+    """Serve until cancelled, on 127.0.0.1 in any case: the installer asks there."""
     pages: dict[str, Page] = {
         "/": partial(_front, running),
         "/page.css": _style,
         "/healthz": partial(_healthz, running),
     }
     answerer = Answerer(pages, listen.names)
-    hosts = [listen.host] if is_loopback(listen.host) or listen.host == "0.0.0.0" else [LOOPBACK, listen.host]  # noqa: S104
+    hosts = [listen.host] if listen.host in _WITH_LOOPBACK else [LOOPBACK, listen.host]
     async with asyncio.TaskGroup() as group:
         for host in hosts:
             group.create_task(answerer.serve(host, listen.port), name=f"page {host}")

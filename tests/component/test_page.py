@@ -136,6 +136,16 @@ async def test_health_is_what_the_installer_waits_for(tmp_path):
         assert abs(after["last_ack_at"] - time.time()) < 30
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1", "0.0.0.0", "::"])
+async def test_it_is_served_where_the_installer_asks(tmp_path, host):
+    """Wherever else it is shown: where it is not, a release that does not report passes the installer's gate."""
+    async with serving(tmp_path, LocalPage(host=host, port=free_port())) as (port, _, _):
+        assert status(await ask(port, get("/healthz"))) == 200
+        if host not in {"0.0.0.0", "::"}:
+            name = f"[{host}]" if ":" in host else host
+            assert status(await ask(port, get("/healthz", host=name), host)) == 200
+
+
 async def test_the_page_shows_answers_problems_and_no_more(tmp_path):
     """Chinese, or English where asked for; what devices say is escaped; no secret and no file of one."""
     async with serving(tmp_path) as (port, _link, running):
