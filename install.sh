@@ -49,7 +49,7 @@ All is checked before anything is changed. It can be killed at any time, and run
   4 another run is going on              12 the collector refused the enrolment
   5 no systemd                           13 the collector was not reached
   6 no Python that fits                  14 the new release did not get well: the one before runs again
-  7 not enough space                     15 it does not get well, and there is none before it
+  7 not enough space, or read-only       15 it does not get well, and there is none before it
 TEXT
 }
 
@@ -118,13 +118,17 @@ check_options() {
   [ $keep_data = no ] || [ "$action" = uninstall ] || die $USAGE "--keep-data goes with --uninstall" "--keep-data 只能与 --uninstall 同用"
   [ -z "$enroll" ] || [ -z "$token_file" ] || die $USAGE "--enroll or --token-file, not both" "--enroll 与 --token-file 只能选一个"
   [ "$role" = agent ] || [ -z "$enroll$token_file" ] || die $USAGE "only an agent has a token" "只有 agent 才需要令牌"
-  for given in "$ca_file" "$key"; do
-    [ -z "$given" ] || [ -s "$given" ] || die $USAGE "empty or missing: $given" "文件不存在或为空：$given"
-  done
+  case $enroll in *[!][A-Za-z0-9.:/_~%-]*) die $USAGE "--enroll: not an address: $enroll" "--enroll 的地址有误：$enroll" ;; esac
+  must_be_pem "$ca_file" CERTIFICATE
+  must_be_pem "$key" "PUBLIC KEY"
   if [ -n "$root" ]; then
     [ -d "$root" ] || die $USAGE "--root: no such directory: $root" "--root：目录不存在：$root"
     root=$(cd "$root" && pwd) systemd=no
   fi
+}
+
+must_be_pem() {
+  [ -z "$1" ] || grep -qs -e "^-----BEGIN $2-----" "$1" || die $USAGE "empty or missing, or no $2 in PEM: $1" "文件不存在、为空,或不是 PEM 格式($2)：$1"
 }
 
 places() {
@@ -160,7 +164,11 @@ find_bundle() {
   bundle=${offline:-$(dirname "$0")}
   if [ -f "$bundle" ]; then
     scratch=$(mktemp -d)
-    tar -xzf "$bundle" -C "$scratch" 2>/dev/null || die $DAMAGED "$bundle is not a whole .tar.gz; copy it again" "$bundle 不是完整的 .tar.gz,请重新复制"
+    if ! tar -xzf "$bundle" -C "$scratch" 2>/dev/null; then
+      tar -tzf "$bundle" >/dev/null 2>&1 || die $DAMAGED "$bundle is not a whole .tar.gz; copy it again" "$bundle 不是完整的 .tar.gz,请重新复制"
+      die $NO_SPACE "no room in ${scratch%/*} to unpack $bundle; set TMPDIR to a folder that has some" \
+        "${scratch%/*} 的空间不足以解开 $bundle,请把 TMPDIR 设为空间充足的目录"
+    fi
     for bundle in "$scratch"/*; do :; done
   fi
   [ -d "$bundle" ] || die $USAGE "--offline: no such bundle: $bundle" "--offline：找不到安装包：$bundle"
@@ -202,6 +210,19 @@ check_space() {
     die $NO_SPACE "only $((free_kib / 1024)) MiB free in $place, $need_mib are needed" "$place 只剩 $((free_kib / 1024)) MiB,需要 $need_mib MiB"
 }
 
+# A card that fails is made read-only by the kernel, in the middle of its life; some systems are from the beginning.
+check_writable() {
+  for place in "$prefix" "$etc" "$unit" "$root/usr/local/bin"; do
+    while [ ! -d "$place" ]; do place=$(dirname "$place"); done
+    ! is_read_only "$place" || die $NO_SPACE "$place is on a disk that cannot be written (read-only): does it fail? See: dmesg" \
+      "$place 所在的磁盘为只读,无法写入。磁盘可能有故障,请查看：dmesg"
+  done
+}
+
+is_read_only() {
+  awk -v at="$(df -P "$1" | awk 'NR == 2 { print $6 }')" '$2 == at { ro = $4 ~ /^ro(,|$)/ } END { exit !ro }' /proc/mounts
+}
+
 check_signature() {
   trusted=${key:-$etc/bundle.pub}
   [ -s "$trusted" ] || trusted=$bundle/bundle.pub
@@ -224,7 +245,11 @@ any_python() {
   return 1
 }
 
+# A link may lead elsewhere a moment later, and a pipe is never read to its end: a bundle has files and folders.
 check_sums() {
+  odd=$(cd "$bundle" && find . ! -type d ! -type f | head -n 1)
+  [ -z "$odd" ] || die $DAMAGED "neither a file nor a folder, so not signed: ${odd#./} is in the bundle; nothing was changed" \
+    "安装包中有既不是文件也不是文件夹的内容：${odd#./}。没有做任何改动。"
   wrong=$(cd "$bundle" && sha256sum --check --strict --quiet --ignore-missing SHA256SUMS 2>/dev/null | head -n 1) || true
   [ -z "$wrong" ] || die $DAMAGED "a file is not what was signed: ${wrong%%:*}; nothing was changed. Copy the bundle again." \
     "文件与签名不符：${wrong%%:*}。没有做任何改动,请重新复制安装包。"
@@ -295,10 +320,8 @@ build() {
   fill || die $UNFIT "the bundle does not fit this machine or its Python ($python); what ran before still runs" \
     "安装包与本机或其 Python($python)不符,原来运行的版本不受影响"
   rm -f "$new"/bin/[aA]ctivate* "$new/own.lock" # an environment to run, not to work in
-  # What pip wrote names the folder it was written in.
-  for script in "$new"/bin/*; do
-    [ -L "$script" ] || sed -i "1s|^#!$new/|#!$release/|" "$script"
-  done
+  # What pip wrote names the folder it was written in, on a second line where that has a space or is long.
+  "$python" -I -c "$MOVED" "$new" "$release"
   cp -R "$bundle/systemd" "$bundle/VERSION" "$bundle/BUILT_AT" "$bundle/sbom.cdx.json" "$bundle/docs" "$bundle/install.sh" "$new"
   "$new/bin/python" -I -m "$module" --help >/dev/null
   sync -f "$new" 2>/dev/null || sync
@@ -306,15 +329,16 @@ build() {
   umask 077
 }
 
-fill() {
+fill() (
   own=$(cd "$bundle/wheels" && echo classready-*.whl)
   grep -F "  wheels/$own" "$bundle/SHA256SUMS" | while read -r sum _; do
     echo "classready==$(echo "$own" | cut -d - -f 2) --hash=sha256:$sum"
   done >"$new/own.lock"
+  cd "$new" # the present folder may be gone
   PIP_CONFIG_FILE=/dev/null "$new/bin/python" -I "$(echo "$bundle"/wheels/pip-*.whl)/pip" --isolated --quiet --no-cache-dir \
     --disable-pip-version-check install --no-index --find-links "$bundle/wheels" --only-binary :all: --no-deps \
     --no-warn-script-location --require-hashes --requirement "$bundle/$lock.lock" --requirement "$new/own.lock"
-}
+)
 
 bring_python() {
   runtime=$prefix/python/$(sha256sum "$brought" | cut -c 1-16)
@@ -351,7 +375,7 @@ put() {
   cp "$2" "$3.new"
   chmod "$1" "$3.new"
   mark
-  mv "$3.new" "$3"
+  mv -T "$3.new" "$3"
 }
 
 # From the first change to the end of the health gate `pending` says that what runs may not be what is installed; in it is
@@ -372,7 +396,7 @@ install_settings() {
   if [ -n "$token_file" ] && [ "$secret" != "$(cat "$etc/secrets/token" 2>/dev/null)" ]; then
     printf '%s\n' "$secret" >"$etc/secrets/.token.new"
     mark
-    mv "$etc/secrets/.token.new" "$etc/secrets/token"
+    mv -T "$etc/secrets/.token.new" "$etc/secrets/token"
   fi
   [ -e "$settings" ] || put 644 "$bundle/configs/$example" "$settings"
 }
@@ -385,7 +409,7 @@ enroll_box() {
     answered=$?
   case $answered in
     0) ;;
-    "$CLOCK" | "$REFUSED" | "$UNREACHED") explained=yes && exit $answered ;;
+    "$USAGE" | "$CLOCK" | "$REFUSED" | "$UNREACHED") explained=yes && exit $answered ;;
     *) exit $answered ;;
   esac
 }
@@ -507,6 +531,7 @@ do_install() {
   check_signature
   check_sums
   find_python
+  check_writable
   check_space
   read_secrets
   [ $check_only = no ] || { say "all checks hold; nothing was changed" "检查全部通过,没有做任何改动" && return; }
@@ -600,6 +625,19 @@ base = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 one, two = times(s, base), add(point(signature[:32]), times(k, point(der[12:])))
 sys.exit(s >= L or (one[0] * two[2] - two[0] * one[2]) % P != 0 or (one[1] * two[2] - two[1] * one[2]) % P != 0)
 '
+  MOVED='
+import os, sys
+new, release = (name.encode() + b"/bin/" for name in sys.argv[1:])
+for entry in os.scandir(new):
+    if entry.is_file(follow_symlinks=False):
+        with open(entry.path, "rb+") as file:
+            text = file.read()
+            head, rest = text[:1024], text[1024:]
+            if text.startswith(b"#!") and new in head:
+                file.seek(0)
+                file.truncate()
+                file.write(head.replace(new, release, 1) + rest)
+'
   # Prints whether the collector has acknowledged a report since the given time; "none" where there is no page.
   HEALTH='
 import json, sys, urllib.error, urllib.request
@@ -615,7 +653,7 @@ except Exception:
 '
   # Asks for name and token, and writes them; the code comes on standard input.
   ENROLL='
-import json, os, platform, re, secrets, socket, ssl, sys, time, urllib.error, urllib.request
+import http.client, json, os, platform, re, secrets, socket, ssl, sys, time, urllib.error, urllib.request
 url, etc, template, language, version, ca_file = sys.argv[1:]
 def end(code, english, chinese):
     sys.stderr.write("install.sh: " + (chinese if language.startswith("zh") else english) + "\n")
@@ -633,21 +671,29 @@ if not os.path.exists(attempt_file):
     keep(attempt_file, secrets.token_hex(16), 0o600)
 attempt = open(attempt_file, encoding="utf-8").read()
 box = {"name": socket.gethostname(), "arch": platform.machine(), "version": version, "clock": time.time(), "attempt": attempt}
-asked = urllib.request.Request(url + "/api/v1/enroll", json.dumps({"code": sys.stdin.read(), **box}).encode(),
-    {"Content-Type": "application/json", "Accept-Language": "zh" if language.startswith("zh") else "en"})
-tls = ssl.create_default_context(cafile=ca_file or None)
+fields = {"Content-Type": "application/json", "Accept-Language": "zh" if language.startswith("zh") else "en"}
+said = json.dumps({"code": sys.stdin.read(), **box}).encode()
+try:
+    tls = ssl.create_default_context(cafile=ca_file or None)
+except OSError as error:
+    end(2, f"no certificate can be read in {ca_file}: {error}", f"无法读取证书 {ca_file}：{error}")
 tls.minimum_version = ssl.TLSVersion.TLSv1_2
 opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=tls))
 try:
-    with opener.open(asked, timeout=30) as answer:
+    with opener.open(urllib.request.Request(url + "/api/v1/enroll", said, fields), timeout=30) as answer:
         given = json.loads(answer.read(65536))
-    gateway, token = str(given["gateway"]), str(given["token"])
+    gateway, token = given["gateway"], given["token"]
+    if not re.fullmatch("[a-z0-9][a-z0-9-]{2,39}", gateway) or not re.fullmatch("[!-~]{1,4096}", token):
+        raise ValueError("neither name nor token")
 except urllib.error.HTTPError as error:
     try:
         said = json.loads(error.read(65536))
-        why = str(said.get("error") or "")[:300]
-    except (ValueError, AttributeError):
+        why = "".join(c if c.isprintable() else " " for c in str(said.get("error") or ""))[:300]
+    except Exception:
         why = ""
+    if error.code >= 500:
+        end(13, f"the collector at {url} does not work at the moment ({error.code}); the code is still good: {why}",
+            f"采集服务 {url} 暂时不可用({error.code}),登记码仍然有效：{why}")
     end(8 if error.code == 422 else 12, f"the collector refused the enrolment ({error.code}): {why}", f"采集服务拒绝了登记({error.code})：{why}")
 except urllib.error.URLError as error:
     reason = error.reason
@@ -655,8 +701,12 @@ except urllib.error.URLError as error:
         now = time.strftime("%Y-%m-%d")
         end(8, f"the certificate of the collector is not valid at {now}, the date of this box: check the clock, or tell the bureau",
             f"按本机日期 {now},采集服务的证书无效：请检查时钟,或联系教育局")
-    end(13, f"the collector at {url} was not reached: {reason}", f"连不上采集服务 {url}：{reason}")
-except (OSError, ValueError, KeyError, TypeError) as error:
+    proxy = urllib.request.getproxies().get(url.partition(":")[0], "").rpartition("@")[2]
+    by = (f" (by the proxy {proxy})", f"(经代理 {proxy})") if proxy else ("", "")
+    end(13, f"the collector at {url} was not reached{by[0]}: {reason}", f"连不上采集服务 {url}{by[1]}：{reason}")
+except (TimeoutError, ConnectionError, http.client.IncompleteRead) as error:
+    end(13, f"the collector at {url} did not answer to the end: {error!r}", f"采集服务 {url} 没有完整应答：{error!r}")
+except Exception as error:
     end(13, f"what answers at {url} is not the collector: {error!r}", f"{url} 的应答不是采集服务：{error!r}")
 text = open(template, encoding="utf-8").read().replace("\"@GATEWAY@\"", json.dumps(gateway))
 text = text.replace("\"@URL@\"", json.dumps(str(given.get("collector_url") or url)))

@@ -128,6 +128,11 @@ def test_two_at_once(bundle: Path, root: Path) -> None:
         pytest.param(["--root", "/nonexistent"], "no such directory", id="root"),
         pytest.param(["--token-file", "/nonexistent"], "no such file", id="token-file"),
         pytest.param(["--key", "/nonexistent"], "empty or missing", id="key"),
+        pytest.param(["--key", "/etc"], "no PUBLIC KEY in PEM: /etc", id="key-folder"),
+        pytest.param(["--ca-file", "/etc"], "no CERTIFICATE in PEM: /etc", id="ca-folder"),
+        pytest.param(["--ca-file", "/etc/passwd"], "no CERTIFICATE in PEM: /etc/passwd", id="ca-of-another-kind"),
+        pytest.param(["--enroll", "http://127.0.0.1:1@evil.example"], "not an address", id="user-in-address"),
+        pytest.param(["--enroll", "https://a b"], "not an address", id="space-in-address"),
         pytest.param(["--offline", "/nonexistent"], "no such bundle", id="offline"),
         pytest.param(["--role", "teacher"], "agent, collector or responder", id="role"),
         pytest.param(["--health-s", "soon"], "a number of seconds", id="health"),
@@ -204,6 +209,32 @@ def test_life_of_an_installation(bundle: Path, installed: Path, tmp_path: Path) 
     (state / "spool.db").touch()
     assert install(bundle, installed, "--uninstall").returncode == 0
     assert set(tree(installed)) == before
+
+
+def test_wherever_it_stands_and_whoever_runs_it(bundle: Path, tmp_path: Path) -> None:
+    """A place with a space, longer than a kernel reads behind #!; a folder that is gone; no HOME; a umask that hides
+    nothing: its commands run, and nobody else may write anything or read a secret.
+    """
+    root = box(tmp_path / f"the & box|{'x' * 140}")
+    script = f'cd "$1" && rmdir "$1" && umask 000 && printf {SECRET} | sh "$2" --root "$3" --python "$4" --token-file -'
+    (tmp_path / "gone").mkdir()
+    words = [tmp_path / "gone", bundle / "install.sh", root, sys.executable]
+    plain = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *words], capture_output=True, text=True, timeout=120, check=False, env=plain
+    )
+    assert done.returncode == 0, done.stderr
+    command = root / "opt/classready/agent/current/bin/classready-agent"
+    assert subprocess.run([command, "check"], timeout=30, check=False).returncode == 0
+    assert not [p for p in root.rglob("*") if not p.is_symlink() and mode(p) & 0o002]
+    assert mode(root / "etc/classready/secrets") == 0o700
+
+
+def test_a_token_that_is_a_folder_is_no_success(bundle: Path, tmp_path: Path) -> None:
+    """A file moved onto a folder lands inside it."""
+    root = box(tmp_path / "box")
+    (root / "etc/classready/secrets/token").mkdir(parents=True)
+    assert install(bundle, root, "--token-file", "-", typed=SECRET).returncode == 1
 
 
 @pytest.mark.servers("shellcheck")

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -107,6 +108,12 @@ def test_enrolment(bundle: Path, root: Path) -> None:
         pytest.param(200, {"gateway": "gw"}, 13, id="no-token"),
         pytest.param(200, b"<html>a portal", 13, id="portal"),
         pytest.param(200, ["gw"], 13, id="list"),
+        pytest.param(200, b"[" * 60_000, 13, id="deep"),
+        pytest.param(403, b"[" * 60_000, 12, id="refused-deep"),
+        pytest.param(502, b"<html>nginx", 13, id="proxy-alone"),
+        pytest.param(403, {"error": "\x1b[31mred\nsecond line"}, 12, id="control-characters"),
+        pytest.param(200, {"token": SECRET, "gateway": '../../x"\n'}, 13, id="odd-name"),
+        pytest.param(200, {"gateway": "gw-1", "token": "two\nlines"}, 13, id="odd-token"),
     ],
 )
 def test_refused_enrolment(bundle: Path, root: Path, code: int, said: object, expected: int) -> None:
@@ -115,13 +122,39 @@ def test_refused_enrolment(bundle: Path, root: Path, code: int, said: object, ex
         done = install(bundle, root, "--enroll", url, typed=CODE)
     assert (done.returncode, done.stderr.count("\n")) == (expected, 1), done.stderr
     assert CODE not in done.stderr
-    assert isinstance(said, bytes | list) or "gateway" in said or said["error"] in done.stderr  # type: ignore[attr-defined]
+    assert "\x1b" not in done.stderr
+    if isinstance(said, dict) and "error" in said:
+        assert said["error"].replace("\x1b", " ").replace("\n", " ") in done.stderr
     assert not (root / "etc/classready/secrets/token").exists()
     tried = _Desk.asked[0]["attempt"]
     with _desk(200, {"gateway": "gw-1", "token": SECRET}) as url:
         assert install(bundle, root, "--enroll", url, typed=CODE).returncode == 0
     assert _Desk.asked[0]["attempt"] == tried, "if the answer was lost, the code is still good for this box"
     assert [path.name for path in (root / "etc/classready/secrets").iterdir()] == ["token"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_another_service_at_that_address(bundle: Path, root: Path, said: bytes) -> None:
+    """One sentence, and no traceback of ours."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        done = install(bundle, root, "--enroll", f"http://127.0.0.1:{port}", typed=CODE)
+    assert (done.returncode, done.stderr.count("\n")) == (13, 1), done.stderr
 
 
 def test_no_network(bundle: Path, root: Path) -> None:

@@ -64,7 +64,7 @@ def _resign(bundle: Path) -> None:
         pytest.param(_append("SHA256SUMS.sig"), 11, "not signed by the key", id="signature"),
         pytest.param(_resign, 11, "not signed by the key", id="other-key"),
         pytest.param(lambda b: (b / "wheels/evil-1-py3-none-any.whl").touch(), 10, "not signed is in", id="added"),
-        pytest.param(lambda b: (b / "wheels/link").symlink_to("/etc/passwd"), 10, "not signed is in", id="link"),
+        pytest.param(lambda b: (b / "wheels/link").symlink_to("/etc/passwd"), 10, "signed: wheels/link", id="link"),
         pytest.param(lambda b: (b / "SHA256SUMS.sig").unlink(), 10, "SHA256SUMS.sig is missing", id="unsigned"),
         pytest.param(lambda b: (b / "BUILT_AT").write_text(""), 10, "BUILT_AT is missing", id="empty-file"),
     ],
@@ -79,6 +79,50 @@ def test_what_was_tampered_with_changes_nothing(  # noqa: PLR0917 - a table
     done = install(mine, root)
     assert (done.returncode, text in done.stderr) == (code, True), done.stderr
     assert done.stderr.count("\n") == 1
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("instead", ["link", "pipe"])
+def test_what_is_no_file_is_refused_before_it_is_read(bundle: Path, root: Path, tmp_path: Path, instead: str) -> None:
+    """In the place of a signed file: what a link leads to may be another thing after it was verified."""
+    mine = _copy(bundle, tmp_path)
+    part = mine / "LICENSE"
+    if instead == "link":
+        part.rename(tmp_path / "elsewhere")
+        part.symlink_to(tmp_path / "elsewhere")
+    else:
+        part.unlink()
+        os.mkfifo(part)
+    before = tree(root)
+    done = install(mine, root)
+    assert (done.returncode, "so not signed: LICENSE" in done.stderr) == (10, True), done.stderr
+    assert tree(root) == before
+
+
+def test_no_room_to_unpack(bundle: Path, root: Path, tmp_path: Path) -> None:
+    """The archive is whole: to copy it again would not help. One that is not whole is told as that."""
+    path = path_with(tmp_path / "bin", tar='[ "$1" = -tzf ] && exec /bin/tar "$@"; exit 2')
+    packed = bundle.with_name(f"{bundle.name}.tar.gz")
+    done = install(bundle, root, "--offline", packed, PATH=path)
+    assert (done.returncode, "set TMPDIR" in done.stderr) == (7, True), done.stderr
+    torn = tmp_path / "torn.tar.gz"
+    torn.write_bytes(packed.read_bytes()[:-1_000])
+    assert install(bundle, root, "--offline", torn).returncode == 10
+
+
+@pytest.mark.servers("unshare")
+@pytest.mark.parametrize("place", ["etc", "opt", "usr"])
+def test_a_disk_that_cannot_be_written(bundle: Path, root: Path, tmp_path: Path, place: str) -> None:
+    """As the kernel leaves a card that fails: said before anything is built."""
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec sh "$@"'
+    command = ["unshare", "-rm", "sh", "-c", script, root / place, bundle / "install.sh", "--root", root]
+    before = tree(root)
+    done = subprocess.run(
+        [*command, "--python", sys.executable], capture_output=True, text=True, timeout=60, check=False
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(done.stderr)
+    assert (done.returncode, "read-only" in done.stderr) == (7, True), done.stderr
     assert tree(root) == before
 
 
