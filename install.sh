@@ -38,7 +38,7 @@ What goes where (ROLE is agent, collector or responder):
   /usr/local/bin/classready-agent, -collector     link to the command
   /etc/classready/                                settings: written once, never overwritten; bundle.pub: the key trusted
   /etc/classready/secrets/                        readable by root only
-  /etc/systemd/system/classready-ROLE.service     the service
+  /etc/systemd/system/classready-ROLE.service     the service; for an agent classready-acceptance.timer, too
   /var/lib/classready-agent/                      records that wait to be sent
 
 All is checked before anything is changed. It can be killed at any time, and run again.
@@ -134,9 +134,12 @@ must_be_pem() {
 places() {
   home=$root/opt/classready prefix=$root/opt/classready/$role etc=$root/etc/classready
   service=classready-$role.service
-  unit=$root/etc/systemd/system/$service
+  units=$root/etc/systemd/system
+  unit=$units/$service
+  beside=''
   command=classready-agent module=agent settings=$etc/agent.yml example=agent.example.yml lock=agent need_mib=100
   case $role in
+    agent) beside="classready-acceptance.service classready-acceptance.timer" ;;
     collector) command=classready-collector module=collector settings=$etc/collector.yml example=collector.example.yml lock=collector need_mib=300 ;;
     responder) command=classready-collector module=collector settings=$etc/responder.conf example=responder.example.conf lock=collector need_mib=300 ;;
   esac
@@ -160,6 +163,8 @@ check_systemd() {
       "本机没有运行 systemd。加上 --no-systemd 可以安装,并会告诉您要运行的命令"
 }
 
+in_systemd() { for each in $beside; do echo "systemd/$each"; done; }
+
 find_bundle() {
   bundle=${offline:-$(dirname "$0")}
   if [ -f "$bundle" ]; then
@@ -173,7 +178,7 @@ find_bundle() {
   fi
   [ -d "$bundle" ] || die $USAGE "--offline: no such bundle: $bundle" "--offline：找不到安装包：$bundle"
   bundle=$(cd "$bundle" && pwd)
-  for part in SHA256SUMS SHA256SUMS.sig bundle.pub VERSION BUILT_AT PLATFORMS PYTHONS pip.lock $lock.lock systemd/$service; do
+  for part in SHA256SUMS SHA256SUMS.sig bundle.pub VERSION BUILT_AT PLATFORMS PYTHONS pip.lock $lock.lock systemd/$service $(in_systemd); do
     [ -s "$bundle/$part" ] || die $DAMAGED "$part is missing in $bundle: no bundle for this role, or an incomplete copy" \
       "$bundle 中缺少 $part：安装包不含此角色,或没有复制完整"
   done
@@ -423,13 +428,27 @@ is_configured() {
   esac
 }
 
+# The service of a release, and the units that it wants beside it; those that the release does not have go.
+put_units() {
+  put 644 "$1/systemd/$service" "$unit"
+  for each in $beside; do
+    if [ -e "$1/systemd/$each" ]; then put 644 "$1/systemd/$each" "$units/$each"; else remove_unit "$each"; fi
+  done
+}
+
+remove_unit() {
+  [ -e "$units/$1" ] || return 0
+  if [ $systemd = yes ] && [ -d /run/systemd/system ]; then systemctl --quiet stop "$1"; fi
+  rm -f "$units/$1" "$units/$1.new" "$root/var/lib/systemd/timers/stamp-$1"
+}
+
 switch_to() {
   if [ "$(links_to current)" != "$1" ]; then
     mark
     [ -z "$(links_to current)" ] || point previous "$(links_to current)"
     point current "$1"
   fi
-  put 644 "$1/systemd/$service" "$unit"
+  put_units "$1"
   if [ "$(readlink "$root/usr/local/bin/$command" 2>/dev/null || true)" != "$prefix/current/bin/$command" ]; then
     mkdir -p "$root/usr/local/bin"
     ln -sfn "$prefix/current/bin/$command" "$root/usr/local/bin/$command"
@@ -495,7 +514,7 @@ roll_back() {
   older=$(cat "$prefix/pending")
   point current "$before"
   if [ -d "$older" ]; then point previous "$older"; else rm -f "$prefix/previous"; fi
-  put 644 "$before/systemd/$service" "$unit"
+  put_units "$before"
   restart || die $UNHEALTHY "neither the new release nor the one before starts; see: journalctl -u ${service%.service}" \
     "新旧两个版本都无法启动。请查看：journalctl -u ${service%.service}"
   rm -rf "$prefix/pending" "$release"
@@ -567,6 +586,7 @@ do_uninstall() {
   if [ $systemd = yes ] && [ -e "$unit" ] && [ -d /run/systemd/system ]; then
     systemctl --quiet disable --now "$service"
   fi
+  for each in $beside; do remove_unit "$each"; done
   rm -f "$unit" "$unit.new"
   case $(readlink "$root/usr/local/bin/$command" 2>/dev/null || true) in "$prefix"/*) rm -f "$root/usr/local/bin/$command" ;; esac
   rm -rf "$prefix"

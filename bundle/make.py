@@ -19,7 +19,13 @@ from bundle.sbom import sbom
 
 PIP_LOCK = Path(__file__).parent / "pip.lock"
 COPIED = {
-    "agent": ("systemd/classready-agent.service", "configs/agent.example.yml", "configs/agent.enrolled.yml"),
+    "agent": (
+        "systemd/classready-agent.service",
+        "systemd/classready-acceptance.service",
+        "systemd/classready-acceptance.timer",
+        "configs/agent.example.yml",
+        "configs/agent.enrolled.yml",
+    ),
     "collector": (
         "systemd/classready-collector.service",
         "systemd/classready-responder.service",

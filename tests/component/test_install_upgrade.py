@@ -165,6 +165,17 @@ def test_back_by_hand(machine: Machine) -> None:
         assert _runs(machine) == expected
 
 
+def test_back_to_a_release_without_the_months_sheet(machine: Machine) -> None:
+    """Units that the release before has not go with the one that brought them, and come with it."""
+    older, units = f"{RELEASES}/previous/systemd", "/etc/systemd/system"
+    machine.bash(f"mkdir apart; mv {older}/classready-acceptance.* apart")
+    assert _install(machine, "well-2", "--rollback")[0] == 0
+    assert machine.bash(f"cd {units}; ls -d classready-*").split() == ["classready-agent.service"]
+    assert _install(machine, "well-2", "--rollback")[0] == 0
+    assert "classready-acceptance.timer" in machine.bash(f"ls {units}").split()
+    machine.bash(f"mv apart/* {older}")
+
+
 @pytest.mark.parametrize(
     ("kind", "says"), [("deaf", "did not get well"), ("broken", "did not get well"), ("choosy", "refuses")]
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNITS = {"agent": 14, "collector": 12, "responder": 12}
+UNITS = {"agent": 14, "acceptance": 14, "collector": 12, "responder": 12}
 """Highest exposure allowed, in tenths, as ``systemd-analyze security`` counts it."""
 
 
@@ -36,6 +36,36 @@ def test_verify(program: str, tmp_path: Path) -> None:
     copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", _unit(program).read_text(), flags=re.MULTILINE))
     done = _run("systemd-analyze", "verify", copy)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.servers("systemd-analyze")
+def test_the_month_has_one_sheet() -> None:
+    """The agent starts the timer and stops it; its moments are the first Tuesdays' noon, in allowed hours."""
+    timer = (ROOT / "systemd" / "classready-acceptance.timer").read_text()
+    assert "Wants=classready-acceptance.timer\n" in _unit("agent").read_text()
+    assert "PartOf=classready-agent.service\n" in timer
+    (when,) = re.findall(r"^OnCalendar=(.*)$", timer, re.MULTILINE)
+    command = ("systemd-analyze", "calendar", "--base-time=2026-12-02", "--iterations=3", when)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"TZ": "UTC"}, timeout=60)
+    assert re.findall(r"Tue (\S+ \S+) UTC", done.stdout) == [
+        "2027-01-05 04:05:00",
+        "2027-02-02 04:05:00",
+        "2027-03-02 04:05:00",
+    ]
+    assert re.search(r"^RandomizedDelaySec=45min$", timer, re.MULTILINE)
+
+
+def test_acceptance_is_as_hardened_as_the_agent() -> None:
+    """One sandbox, one user, one state directory; what differs is how it starts."""
+    ours, theirs = (_sandbox(_unit(program).read_text()) for program in ("acceptance", "agent"))
+    assert ours - theirs == {"User=classready-agent", "SyslogIdentifier=classready-acceptance"}
+    assert theirs - ours == {"SyslogIdentifier=classready-agent"}
+    assert "SuccessExitStatus=1" in _unit("acceptance").read_text().splitlines()
+
+
+def _sandbox(unit: str) -> set[str]:
+    settings = unit[unit.index("DynamicUser=") :].partition("[Install]")[0].splitlines()
+    return {line for line in settings if line and not line.startswith("#")}
 
 
 @pytest.mark.parametrize("program", ["agent", "collector"])
