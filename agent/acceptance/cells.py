@@ -164,9 +164,10 @@ def unbound(port: SwitchPort, language: Language) -> str:
 
 def check(found: Finding, language: Language) -> tuple[Cell, ...]:
     remedy = found.remedy(language) if found.result != "ok" else ""
+    seen = found.seen(language)
     return (
         Cell(say(language, f"result.{found.result}"), tone=_TONES[found.result]),
         Cell(say(language, f"check.{found.check}")),
-        Cell(found.subject),
-        Cell(found.seen(language), say(language, "sheet.step", text=remedy) if remedy else ""),
+        Cell("" if found.subject in seen else found.subject),
+        Cell(seen, say(language, "sheet.step", text=remedy) if remedy else ""),
     )

@@ -51,7 +51,7 @@ def _sheet(settings: AgentSettings, gathered: Gathered, school: str, before: She
     now_s = time.time()
     local = datetime.fromtimestamp(now_s, ZoneInfo(settings.timezone))
     made = Sheet(
-        number=f"{settings.gateway}-{local:%Y%m%d-%H%M%S}",
+        number=kept.free_number(Path(settings.state_dir), f"{settings.gateway}-{local:%Y%m%d-%H%M%S}"),
         gateway=settings.gateway,
         school=clean_text(school)[:SCHOOL_MAX_CHARACTERS] or (before.school if before else ""),
         agent_version=__version__,

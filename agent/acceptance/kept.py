@@ -1,6 +1,8 @@
 """Sheets on disk: beside the spool, which is never touched, and where somebody wants a copy."""
 
+import itertools
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,10 +35,18 @@ def last(state_dir: Path, gateway: str) -> Sheet | None:
 
 def _numbers(folder: Path, gateway: str) -> list[Path]:
     """Oldest first, by the date in the name: a copied file keeps it."""
+    ours = re.compile(rf"{re.escape(gateway)}-\d{{8}}-\d{{6}}(-\d+)?\.json")
     try:
-        return sorted(path for path in folder.glob(f"{gateway}-*.json") if path.is_file())
+        found = [path for path in folder.iterdir() if ours.fullmatch(path.name) and path.is_file()]
     except OSError:
         return []
+    return sorted(found, key=lambda path: path.stem)
+
+
+def free_number(state_dir: Path, wanted: str) -> str:
+    """``wanted``, or the next one like it: a sheet that was signed is never written over."""
+    others = (f"{wanted}-{count}" for count in itertools.count(2))
+    return next(n for n in itertools.chain([wanted], others) if not (state_dir / FOLDER / f"{n}.json").exists())
 
 
 def keep(state_dir: Path, gateway: str, number: str, files: Mapping[str, bytes]) -> Path:

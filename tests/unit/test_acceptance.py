@@ -321,15 +321,27 @@ def test_the_last_ones_are_kept(tmp_path):
     """The oldest go with all their files; those of another gateway, and what else lies there, are nobody's business."""
     (tmp_path / "acceptance").mkdir()
     (tmp_path / "acceptance" / "notes.txt").write_text("mine")
-    keep(tmp_path, "20250101-000000", replace(SHEET, gateway="gw-other"))
+    for gateway in ("gw-other", "gw-dongpo-01-2"):
+        keep(tmp_path, "20250101-000000", replace(SHEET, gateway=gateway))
     for i in range(kept.KEPT_COUNT + 2):
         keep(tmp_path, f"20260101-{i:06}")
-    names = sorted(path.name for path in (tmp_path / "acceptance").glob("gw-dongpo-01-*"))
+    names = sorted(path.name for path in (tmp_path / "acceptance").glob("gw-dongpo-01-2026*"))
     assert len(names) == 3 * kept.KEPT_COUNT
     assert names[0].startswith("gw-dongpo-01-20260101-000002")
     assert (tmp_path / "acceptance" / "notes.txt").exists()
     assert (tmp_path / "acceptance" / "gw-other-20250101-000000.json").exists()
+    assert (tmp_path / "acceptance" / "gw-dongpo-01-2-20250101-000000.json").exists()
     assert kept.last(tmp_path, "gw-dongpo-01").number == f"gw-dongpo-01-20260101-{kept.KEPT_COUNT + 1:06}"
+
+
+def test_two_in_one_second_are_two(tmp_path):
+    """A sheet that was signed is never written over; the later one is the last."""
+    numbers = []
+    for _ in range(3):
+        numbers.append(kept.free_number(tmp_path, "gw-dongpo-01-20260101-000000"))
+        keep(tmp_path, numbers[-1].removeprefix("gw-dongpo-01-"))
+    assert numbers == [f"gw-dongpo-01-20260101-000000{end}" for end in ("", "-2", "-3")]
+    assert kept.last(tmp_path, "gw-dongpo-01").number == numbers[-1]
 
 
 @pytest.mark.parametrize(
