@@ -59,7 +59,7 @@ def routes(bureau: Bureau, is_well: Callable[[], bool], key: bytes) -> list[web.
 
     ``key``: the collector's own secret, by which forms are known to come from its pages.
     """
-    counts = OpenCounts(bureau)
+    counts = OpenCounts(bureau.finds, bureau.schools)
 
     def page(request: web.Request, template: str, content: Mapping[str, Any], status: int = 200) -> web.Response:
         well = is_well()

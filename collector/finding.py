@@ -1,6 +1,8 @@
 """What was found in the networks of some schools, put together and acted upon: for the page, the table and the API."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -11,9 +13,17 @@ from collector.core.confirming import Choice, Problem, confirm
 from collector.core.placing import Room
 from collector.core.proposals import Proposals, Target, propose, rooms_of
 from collector.core.roster import SchoolRoster
+from collector.core.state import School
+from collector.engine import CommitFailedError
 from collector.text import Language, say
 from collector.views import Bureau
-from collector.views.found import FoundGatewayView, shown_found
+from collector.views.found import Finds, FoundGatewayView, shown_found
+
+COUNTED_AT_ONCE = 100
+PAUSE_S = 0.1
+COUNT_EVERY_S = 15.0
+
+Schools = Callable[[], Mapping[str, School]]
 
 
 class Refused(Exception):  # noqa: N818 - what a person said, not an error of ours
@@ -32,27 +42,27 @@ class Found(Struct, frozen=True):
     schools: Mapping[str, Sequence[SchoolRoster]]
 
 
-def gateways_of(bureau: Bureau, schools: Iterable[str]) -> list[str]:
-    """The gateways that serve ``schools``."""
-    known = bureau.schools()
+def gateways_of(known: Mapping[str, School], schools: Iterable[str]) -> list[str]:
+    """The gateways that serve ``schools``, of those that are ``known``."""
     served = (known[school].roster.gateways for school in schools if school in known)
     return sorted({gateway for gateways in served for gateway in gateways})
 
 
-async def look(bureau: Bureau, gateways: Collection[str]) -> Found:
+async def look(finds: Finds, schools: Mapping[str, School], gateways: Collection[str]) -> Found:
     """What was found by ``gateways``, with proposals. Raises what the store raises."""
-    sights = await bureau.finds.of(gateways)
-    schools = _schools(bureau, gateways)
+    sights = await finds.of(gateways)
+    served = _served(schools, gateways)
     proposals = {
-        gateway: propose(gateway, served, sights.get(gateway, ()), bureau.finds.targets(gateway))
-        for gateway, served in schools.items()
+        gateway: propose(gateway, own, sights.get(gateway, ()), finds.targets(gateway))
+        for gateway, own in served.items()
     }
-    return Found(proposals, {gateway: rooms_of(served) for gateway, served in schools.items()}, schools)
+    return Found(proposals, {gateway: rooms_of(own) for gateway, own in served.items()}, served)
 
 
-def _schools(bureau: Bureau, gateways: Collection[str]) -> dict[str, list[SchoolRoster]]:
+def _served(schools: Mapping[str, School], gateways: Collection[str]) -> dict[str, list[SchoolRoster]]:
+    """Gateway -> the schools that it serves."""
     served: dict[str, list[SchoolRoster]] = {gateway: [] for gateway in gateways}
-    for school in bureau.schools().values():
+    for school in schools.values():
         for gateway in school.roster.gateways:
             if gateway in served:
                 served[gateway].append(school.roster)
@@ -83,7 +93,7 @@ async def confirm_all(bureau: Bureau, choices: Sequence[Choice], by: str, langua
         CommitFailedError, StoreAwayError: nothing was changed.
     """
     gateways = {choice.gateway for choice in choices}
-    found = await look(bureau, gateways)
+    found = await look(bureau.finds, bureau.schools(), gateways)
     listed = {gateway: each for gateway, each in found.proposals.items() if found.schools[gateway]}
     made = confirm(choices, listed, found.rooms, _communities(bureau, gateways))
     if made.problems:
@@ -130,7 +140,7 @@ async def release(bureau: Bureau, names: Mapping[str, Collection[str]], by: str)
 
 class _Counted(NamedTuple):
     revision: int
-    targets: Sequence[Target]
+    version: str | None
     schools: Sequence[SchoolRoster]
     open_count: int
 
@@ -138,22 +148,38 @@ class _Counted(NamedTuple):
 class OpenCounts:
     """How many of each gateway wait to be assigned; only what changed since is counted again."""
 
-    def __init__(self, bureau: Bureau) -> None:
-        self._bureau = bureau
+    def __init__(self, finds: Finds, schools: Schools) -> None:
+        self._finds, self._schools = finds, schools
         self._known: dict[str, _Counted] = {}
+
+    def known(self, gateway: str) -> int | None:
+        """As it was counted last; None = not yet."""
+        counted = self._known.get(gateway)
+        return counted.open_count if counted else None
 
     async def of(self, gateways: Collection[str]) -> dict[str, int]:
         """Gateway -> count. Raises what the store raises."""
-        finds, schools = self._bureau.finds, _schools(self._bureau, gateways)
-        fresh = {g: (finds.revision(g), finds.targets(g), schools[g]) for g in gateways}
+        served = _served(self._schools(), gateways)
+        fresh = {g: (self._finds.revision(g), self._finds.version(g), served[g]) for g in gateways}
         stale = [g for g in gateways if g not in self._known or self._known[g][:3] != fresh[g]]
         if stale:
-            found = await look(self._bureau, stale)
+            found = await look(self._finds, self._schools(), stale)
             self._known |= {g: _Counted(*fresh[g], found.proposals[g].open_count) for g in stale}
         return {gateway: self._known[gateway].open_count for gateway in gateways}
 
     async def of_schools(self, schools: Iterable[str]) -> dict[str, int]:
         """School -> how many wait at the gateways that serve it."""
-        own = {school: gateways_of(self._bureau, [school]) for school in schools}
+        own = {school: gateways_of(self._schools(), [school]) for school in schools}
         counts = await self.of({gateway for gateways in own.values() for gateway in gateways})
         return {school: sum(counts[gateway] for gateway in gateways) for school, gateways in own.items()}
+
+    async def run(self) -> None:
+        """Count what changed, some gateways at a time, until cancelled: the fleet shows what is known."""
+        while True:
+            gateways = sorted({gateway for each in self._schools().values() for gateway in each.roster.gateways})
+            self._known = {gateway: counted for gateway, counted in self._known.items() if gateway in set(gateways)}
+            for some in range(0, len(gateways), COUNTED_AT_ONCE):
+                with suppress(CommitFailedError):
+                    await self.of(gateways[some : some + COUNTED_AT_ONCE])
+                await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(COUNT_EVERY_S)

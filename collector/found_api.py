@@ -124,14 +124,14 @@ def _gateways(bureau: Bureau, query: Mapping[str, str]) -> list[str]:
     if school is not None and school not in bureau.schools():
         raise Mistake(404, "no such school in the roster")
     wanted = [school] if school is not None else [each.school for each in bureau.kept().schools(office)]
-    return gateways_of(bureau, wanted)
+    return gateways_of(bureau.schools(), wanted)
 
 
 async def _several(bureau: Bureau, query: Mapping[str, str]) -> FoundList:
     language, (offset, limit) = language_of(bureau, query), window(query)
     gateways = _gateways(bureau, query)
     end = offset + limit
-    found = await look(bureau, gateways[offset:end])
+    found = await look(bureau.finds, bureau.schools(), gateways[offset:end])
     return FoundList(
         total=len(gateways),
         offset=offset,
@@ -143,7 +143,7 @@ async def _several(bureau: Bureau, query: Mapping[str, str]) -> FoundList:
 async def csv_answer(bureau: Bureau, gateways: list[str], query: Mapping[str, str]) -> web.Response:
     """The table of what these gateways found. Raises what the store raises."""
     language = language_of(bureau, query)
-    views = shown(bureau, await look(bureau, gateways), language)
+    views = shown(bureau, await look(bureau.finds, bureau.schools(), gateways), language)
     names = {school: known.roster.name for school, known in bureau.schools().items() if known.roster.name}
     return web.Response(
         body=found_csv.table(views, names, language).encode(),

@@ -144,7 +144,7 @@ class _Desk:
         if school is None:
             return self._render(request, "missing.html", {}, 404)
         try:
-            found = await look(self._bureau, self._gateways(request))
+            found = await look(self._bureau.finds, self._bureau.schools(), self._gateways(request))
         except query.STORE_AWAY:
             raise web.HTTPServiceUnavailable from None
         names, roster = self._bureau.names(), school.roster
@@ -167,7 +167,7 @@ class _Desk:
         return response
 
     def _gateways(self, request: web.Request) -> list[str]:
-        return gateways_of(self._bureau, [request.match_info["school"]])
+        return gateways_of(self._bureau.schools(), [request.match_info["school"]])
 
     def _language(self, request: web.Request) -> Language:
         asked = request.query.get("lang")

@@ -1,7 +1,7 @@
 """What the collector answers over HTTP, each door with what it needs of the service."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,7 @@ from collector import ack_page, api, enrol_api, enrol_page, fleet_api, install_p
 from collector import web as pages
 from collector.app.gateways import fleet
 from collector.app.listening import refuse_odd_targets
-from collector.core.proposals import Target
-from collector.engine import CommitFailedError, Engine
+from collector.engine import CommitFailedError
 from collector.ingest import http as http_door
 from collector.ingest import settings as settings_door
 from collector.outbox import Outbox
@@ -26,7 +25,6 @@ from collector.store.records import Counts, Page, Wanted
 from collector.store.transaction import reading
 from collector.views import Bureau, Incidents, Objections, Records
 from collector.views.bureau import Rows
-from collector.views.found import Finds
 
 if TYPE_CHECKING:
     from collector.app.service import Service
@@ -50,8 +48,8 @@ def application(service: "Service", outbox: Outbox, store: Store) -> web.Applica
         records=_records(store),
         files=service.open_questions.shown,
         objections=_objections(service, store),
-        fleet=fleet(engine, _bundle(service)),
-        finds=finds_of(engine),
+        fleet=fleet(engine, _bundle(service), service.open_counts.known),
+        finds=service.finds,
     )
     tokens = {kind: secrets.get(f"listen.tokens.{kind}_file") for kind in ("metrics", "api", "board", "alertmanager")}
     application = web.Application(middlewares=[refuse_odd_targets, pages.require_tokens(**tokens)])
@@ -121,32 +119,6 @@ def _objections(service: "Service", store: Store) -> Objections:
 
     taken = service.engine.objections
     return Objections(take=taken.take, page=page, waiting=taken.of)
-
-
-def finds_of(engine: Engine) -> Finds:
-    """What gateways found, and what may be done about it, at work in ``engine``."""
-
-    def targets(gateway: str) -> Sequence[Target]:
-        document = engine.configuring.of(gateway)
-        return document.targets if document else ()
-
-    def communities(gateway: str) -> Sequence[str] | None:
-        document = engine.configuring.of(gateway)
-        return document.discovery.communities if document and document.discovery else None
-
-    return Finds(
-        of=engine.finds.of,
-        revision=engine.finds.revision,
-        targets=targets,
-        devices=engine.devices.of,
-        communities=communities,
-        asked_at=engine.finds.asked_at,
-        put=engine.devices.put,
-        remove=engine.devices.remove,
-        ignore=partial(engine.finds.say, "ignore"),
-        heed=partial(engine.finds.say, "heed"),
-        ask_again=engine.finds.ask_again,
-    )
 
 
 def _records(store: Store) -> Records:

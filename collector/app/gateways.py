@@ -1,7 +1,7 @@
 """Everything that the parts of the collector know of each gateway, put together."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from collector import releases
@@ -13,16 +13,16 @@ from collector.store.enrolment import Token
 from collector.views.fleet import Fleet, Upgrading
 
 
-def fleet(engine: Engine, bundle: Path | None) -> Fleet:
-    """``bundle``: what new boxes are installed from."""
+def fleet(engine: Engine, bundle: Path | None, found_count: Callable[[str], int | None]) -> Fleet:
+    """``bundle``: what new boxes are installed from; ``found_count``: how much of a gateway nobody assigned."""
 
     def upgrading() -> Upgrading:
         return Upgrading(engine.upgrades.plan, engine.upgrades.marks, tuple(releases.held(bundle)))
 
-    return Fleet(sights=lambda: sights(engine), upgrading=upgrading)
+    return Fleet(sights=lambda: sights(engine, found_count), upgrading=upgrading)
 
 
-def sights(engine: Engine) -> list[Sight]:
+def sights(engine: Engine, found_count: Callable[[str], int | None]) -> list[Sight]:
     """Look at every gateway of the roster. Needs no turn: what it reads is replaced, never changed."""
     schools, marks = engine.schools, engine.upgrades.marks
     tokens = _of_tokens(engine.enrolment.tokens)
@@ -37,6 +37,7 @@ def sights(engine: Engine) -> list[Sight]:
             enrolment=_enrolment(entry, tokens, with_code),
             mark=marks.get(entry.id),
             settings=_settings(engine, entry.id),
+            found_count=found_count(entry.id),
         )
         for entry in engine.roster.gateways.values()
     ]

@@ -18,6 +18,7 @@ from classready.systemd import feed_watchdog, notify
 from collector import ack_links, responder
 from collector.app import keeping
 from collector.app.doors import application
+from collector.app.finds import finds_of
 from collector.app.heartbeat import beat, what_is_wrong
 from collector.app.listening import listening
 from collector.app.loading import Configuration, load_to_run, state_folder, store_address, store_file
@@ -29,6 +30,7 @@ from collector.engine import CommitFailedError, Engine
 from collector.engine.pace import Pace
 from collector.engine.rostering import InForce
 from collector.exposition import Exposition
+from collector.finding import OpenCounts
 from collector.ingest import mqtt as mqtt_door
 from collector.ingest.gate import Gate
 from collector.notify import notifiers
@@ -102,6 +104,8 @@ class Service:
         self.engine.on_change(self._expose)
         self.engine.on_change(self.kept.take)
         self.gate = Gate()
+        self.finds = finds_of(self.engine)
+        self.open_counts = OpenCounts(self.finds, lambda: self.engine.schools)
         self.ack_key = ack_links.keep_key(state_folder(configuration.path))
         self.open_questions = OpenQuestions()
         self._reloading = asyncio.Lock()
@@ -343,6 +347,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.bureau.run()
     yield engine.objections.run()
     yield engine.losses.run()
+    yield service.open_counts.run()
     yield engine.upgrades.run()
     if (file := store_file(service.configuration)) is not None:
         yield keeping.watch(file, engine, settings.store_check_every_s)

@@ -108,7 +108,7 @@ def propose(
     waiting = [sight for sight in left if sight.ignored_at is None]
     devices = [sight for sight in waiting if sight.seen.what != "switch"]
     switches = _switches([sight for sight in waiting if sight.seen.what == "switch"], devices, rooms, told)
-    placed = _devices(devices, switches, rooms, told)
+    placed = _devices(devices, switches, known, rooms, told)
     return Proposals(
         gateway=gateway,
         sweep=next((sight for sight in sights if sight.seen.what == "sweep"), None),
@@ -182,6 +182,7 @@ def _of_port(port: FoundPort, rooms: Sequence[Room]) -> Placed:
 def _devices(
     sights: Sequence[Sight],
     switches: Sequence[SwitchProposal],
+    known: Mapping[str, Sight],
     rooms: Sequence[Room],
     told: Sequence[Target],
 ) -> list[DeviceProposal]:
@@ -189,7 +190,9 @@ def _devices(
     by_port = {(each.sight.host, port.port.name): port.placed for each in switches for port in each.ports}
     for target in told:
         if target.get("kind") == "switch":
-            bound = target.get("ports", {})
+            host, bound = str(target.get("host")), target.get("ports", {})
+            labelled = known[host].seen.ports if host in known else None
+            by_port |= {(host, port.name): _of_port(port, rooms) for port in labelled or ()}
             by_port |= {(str(target["host"]), name): Placed(room, "port", (room,)) for name, room in bound.items()}
     placed = {sight.host: _of_device(sight, by_port, rooms) for sight in sights}
     # one that speaks is more likely the board than a computer that only answers pings

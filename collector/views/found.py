@@ -101,12 +101,14 @@ async def _nobody_acts(*_about: object) -> None:
 class Finds:
     """Where it comes from, and what people may do about it; each act has returned when it is durable.
 
+    ``revision`` and ``version``: other ones whenever a gateway found something else, or is told something else;
     ``targets``: all that a gateway is told to measure; ``devices``: those of them that somebody confirmed;
     ``communities``: that its searches are given; None = it may not search.
     """
 
     of: Callable[[Collection[str]], Awaitable[Mapping[str, list[Sight]]]] = _nothing_found
     revision: Callable[[str], int] = lambda _gateway: 0
+    version: Callable[[str], str | None] = lambda _gateway: None
     targets: Callable[[str], Sequence[Target]] = lambda _gateway: ()
     devices: Callable[[str], Sequence[Device]] = lambda _gateway: ()
     communities: Callable[[str], Sequence[str] | None] = lambda _gateway: None
@@ -230,8 +232,11 @@ def _assigned(found: Sequence[Assigned], confirmed: Mapping[str, Device]) -> Ite
 
 
 def why_text(placed: Placed, names: Mapping[str, str], language: Language) -> str:
+    """Say by what the room is proposed, with its name in front; or why none is."""
     rooms = say("record.separator", language).join(_named(room, names) for room in placed.candidates)
-    return say(f"found.why.{placed.why}", language, rooms=rooms)
+    text = say(f"found.why.{placed.why}", language, rooms=rooms)
+    name = names.get(placed.room or "")
+    return f"{name} · {text}" if name else text
 
 
 def _named(room: str, names: Mapping[str, str]) -> str:

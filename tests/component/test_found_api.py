@@ -82,7 +82,7 @@ async def test_what_waits_and_what_is_proposed(tmp_path):
         assert (await listed(client, "school=s3"))["total"] == 1
         assert (await listed(client, "office=other"))["total"] == 0
         english = (await listed(client, "school=s1&lang=en"))["gateways"][0]["switches"][0]["ports"][0]["text"]
-        assert english == "its label has the room's id"
+        assert english == "三年级1班 · its label has the room's id"
         async with client.get(f"{PATH}?school=none") as response:
             assert response.status == 404
 

@@ -1,11 +1,15 @@
 """发现待分配 on a real engine: shown, confirmed by one click, ignored, released; nothing is done by half."""
 
+import asyncio
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
 from classready.observation import Found, FoundPort
+from collector.app.finds import finds_of
+from collector.finding import OpenCounts
 from tests.support.finding import SCHOOL, client_of, school, switch, tell
 
 PATH = "/school/s1/found"
@@ -181,6 +185,31 @@ async def test_it_is_linked_and_counted_on_the_board(tmp_path):
         await post(client, form_of(await get(client)))
         assert "台待分配</b>" not in await get(client, "/school/s1")
         assert "/school/s1/found" not in await get(client, "/office/511402")
+
+
+async def test_it_is_counted_for_the_fleet(tmp_path):
+    """In the background, of all gateways; what changed is counted again, and nothing else is read."""
+    async with school(tmp_path) as (engine, clock, client):
+        asked, finds = [], finds_of(engine)
+
+        def reading(gateways):
+            asked.append(gateways)
+            return engine.finds.of(gateways)
+
+        counts = OpenCounts(replace(finds, of=reading), lambda: engine.schools)
+        assert counts.known("gw-one") is None
+        counting = asyncio.create_task(counts.run())
+        async with asyncio.timeout(20):
+            while (counts.known("gw-one"), counts.known("gw-two")) != (3, 0):
+                await asyncio.sleep(0.02)
+        counting.cancel()
+        await post(client, form_of(await get(client)))
+        assert await counts.of(["gw-one"]) == {"gw-one": 0}
+        await tell(engine, clock, [switch(host="10.0.0.9")], first=50)
+        assert await counts.of(["gw-one"]) == {"gw-one": 1}
+        asked.clear()
+        assert await counts.of(["gw-one"]) == {"gw-one": 1}
+        assert asked == []
 
 
 async def test_a_school_without_a_search_and_one_that_is_none(tmp_path):

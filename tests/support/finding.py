@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from classready.observation import Found, FoundPort, Outcome, community_digest
 from collector import api
 from collector import web as pages
-from collector.app.doors import finds_of
+from collector.app.finds import finds_of
 from collector.configuring.words import Template
 from collector.engine import Engine
 from collector.exposition import Exposition

@@ -129,6 +129,16 @@ def test_what_is_measured_is_assigned_and_its_rooms_are_taken() -> None:
     assert found.names == {"sw1", "b", "p"}
 
 
+def test_a_label_of_an_assigned_switch_still_speaks() -> None:
+    """A port that nobody bound has its label: of the board behind it a person should know what it may be."""
+    bound = {"kind": "switch", "name": "sw1", "host": "10.0.0.2", "ports": {"GE1": "b2-303"}}
+    found = proposed(
+        switch("b2-301", "b2-302", "监控"), behind("10.0.0.32", 2), behind("10.0.0.33", 3), targets=(bound,)
+    )
+    assert boards(found) == {"10.0.0.32": ("b2-302", "port")}
+    assert [each.placed.why for each in found.others] == ["other_device"]
+
+
 def test_a_device_with_another_address_is_not_there_twice() -> None:
     """Of one MAC the address that was seen last."""
     mac = "a4:5d:36:00:11:22"
