@@ -41,6 +41,8 @@ def doubts(target: TargetSettings, valid_s: float) -> Found:
 
 
 def _link_problems(settings: AgentSettings) -> Found:
+    if (settings.link.cert_file is None) != (settings.link.key_file is None):
+        yield "link", "cert_file and key_file go together: one of them is missing"
     match settings.link:
         case HttpLink(url=url):
             try:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from agent import checks
-from agent.settings import LIVE_INTERVALS, AgentSettings
+from agent.settings import LIVE_INTERVALS, AgentSettings, HttpLink, MqttLink
 from classready.settings import Problem, SettingsError, load_with_lines, read_secret, resolve
 
 
@@ -21,7 +21,7 @@ def load_settings(file: Path) -> AgentSettings:
     """
     loaded = load_with_lines(file, AgentSettings)
     settings: AgentSettings = _with_absolute_paths(loaded.value, file.absolute())
-    found = (*checks.problems(settings), *_file_problems(settings))
+    found = (*checks.problems(settings), *_file_problems(settings), *_own_certificate_problems(settings.link))
     if problems := sorted((loaded.problem(path, text) for path, text in found), key=lambda p: p.line):
         raise SettingsError(problems)
     return settings
@@ -57,7 +57,7 @@ def _with_absolute_paths(value: Any, base: Path) -> Any:
 def _file_problems(settings: AgentSettings) -> checks.Found:
     for path, file in files(settings, ""):
         name = path.rpartition(".")[2]
-        if name == "metrics_file":
+        if name == "metrics_file" or path in {"link.cert_file", "link.key_file"}:
             continue
         try:
             _ = ssl.create_default_context(cafile=file) if name == "ca_file" else read_secret(Path(file))
@@ -65,6 +65,19 @@ def _file_problems(settings: AgentSettings) -> checks.Found:
             yield path, f"{file} holds no certificate in PEM form"
         except OSError as error:
             yield path, f"{file} cannot be used: {error.strerror or error} (one line of text, mode 0600)"
+
+
+def _own_certificate_problems(link: HttpLink | MqttLink) -> checks.Found:
+    if link.cert_file is None or link.key_file is None:
+        return
+    try:
+        read_secret(Path(link.key_file))
+        # Without a password of ours OpenSSL would ask whoever sits at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(link.cert_file, link.key_file, password="")
+    except ssl.SSLError:
+        yield "link.cert_file", f"{link.cert_file} and key_file are no certificate and its key (PEM, no password)"
+    except OSError as error:
+        yield "link.cert_file", f"cert_file or key_file cannot be used: {error.strerror or error} (key: mode 0600)"
 
 
 def files(value: Any, path: str) -> checks.Found:

@@ -25,6 +25,10 @@ class HttpLink(Strict, frozen=True, kw_only=True, tag_field="kind", tag="http"):
     """File with this gateway's bearer token, one line, not readable by everybody."""
     ca_file: str | None = None
     """PEM file of the certificate authority to trust; null = those of the system."""
+    cert_file: str | None = None
+    """PEM file of a certificate of this gateway's own, where one is asked for; null = none."""
+    key_file: str | None = None
+    """PEM file of its private key, not readable by everybody."""
     timeout_s: Seconds = 15.0
     """How long one report may take."""
 
@@ -42,6 +46,10 @@ class MqttLink(Strict, frozen=True, kw_only=True, tag_field="kind", tag="mqtt"):
     """PEM file of the certificate authority to trust; null = those of the system."""
     tls: bool = True
     """`false` is refused off loopback."""
+    cert_file: str | None = None
+    """PEM file of a certificate of this gateway's own, where one is asked for; null = none."""
+    key_file: str | None = None
+    """PEM file of its private key, not readable by everybody."""
     timeout_s: Seconds = 15.0
     """How long connecting, or publishing one report, may take."""
 

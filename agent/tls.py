@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import dial
+from agent.settings import HttpLink, MqttLink
 from classready.observation import error_text
 
 if TYPE_CHECKING:
@@ -57,6 +58,20 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
 def _trusting(ca_file: str | None, *_state: int) -> ssl.SSLContext:
     """Loading takes 20 ms of everybody's time, so it is done once for each file that it was."""
     return ssl.create_default_context(cafile=ca_file)
+
+
+def of_link(link: HttpLink | MqttLink) -> ssl.SSLContext:
+    """What a link trusts, and what it shows of its own where that is asked for.
+
+    Raises:
+        OSError: a file cannot be read, or holds not what it should.
+    """
+    if link.cert_file is None:
+        return trusting(link.ca_file)
+    context = ssl.create_default_context(cafile=link.ca_file)
+    # see ``loading``: a key with a password was refused
+    context.load_cert_chain(link.cert_file, link.key_file, password="")
+    return context
 
 
 def server_name(host: str) -> str:

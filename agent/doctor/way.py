@@ -84,7 +84,7 @@ def local_clock(offset_s: float | None = None) -> Finding:
 
 async def _http(link: HttpLink) -> tuple[list[Finding], float | None]:
     url = urls.split(link.url.rstrip("/") + REPORTS_PATH)
-    trust = tls.trusting(link.ca_file) if url.tls else None
+    trust = tls.of_link(link) if url.tls else None
     found, streams = await _opened(url.host, url.port, trust, public=link.ca_file is None)
     if streams is None:
         return found, None
@@ -121,7 +121,7 @@ def _offset_s(answer: http1.Answer) -> float | None:
 
 
 async def _mqtt(link: MqttLink, settings: AgentSettings) -> list[Finding]:
-    trust = ssl.create_default_context(cafile=link.ca_file) if link.tls else None
+    trust = tls.of_link(link) if link.tls else None
     found, streams = await _opened(link.host, link.port, trust, public=link.ca_file is None)
     if streams is None:
         return found

@@ -60,7 +60,7 @@ _DENIALS = frozenset({"revoked", "twin"})
 class HttpReports:
     def __init__(self, settings: HttpLink, url: urls.Url, fields: Mapping[str, str]) -> None:
         self._url, self._fields, self._timeout_s = url, fields, settings.timeout_s
-        self._trust = tls.trusting(settings.ca_file) if url.tls else None
+        self._trust = tls.of_link(settings) if url.tls else None
         self._streams: tuple[StreamReader, StreamWriter] | None = None
         self._used_s = 0.0
         self._ca_file = settings.ca_file

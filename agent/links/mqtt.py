@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import hashlib
 import random
-import ssl
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import aiomqtt
 import structlog
 
-from agent import clock
+from agent import clock, tls
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import MqttLink
 from classready import topics
@@ -38,6 +37,7 @@ REFUSAL_OUTCOMES: dict[str, Outcome] = {
     "size": TooLarge(),
     **dict.fromkeys(("depth", "json", "schema", "internal"), Refused()),
     "twin": Keep(why="twin"),
+    "revoked": Keep(why="revoked"),
 }
 """As the HTTP link takes the statuses that go with them. Any other reason says nothing of the records."""
 
@@ -90,7 +90,7 @@ class MqttReports:
         self._settings, self._gateway, self._report_interval_s = settings, gateway, report_interval_s
         self._presence = Presence(online=True, agent_version=agent_version)
         self._password = read_secret(Path(settings.password_file))
-        self._tls = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
+        self._tls = tls.of_link(settings) if settings.tls else None
         self._client: _Client | None = None
         self._connected = asyncio.Event()
         self._arrived: asyncio.Queue[Ack | Refusal] = asyncio.Queue()
