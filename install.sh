@@ -705,6 +705,8 @@ try:
     gateway, token = given["gateway"], given["token"]
     if not re.fullmatch("[a-z0-9][a-z0-9-]{2,39}", gateway) or not re.fullmatch("[!-~]{1,4096}", token):
         raise ValueError("neither name nor token")
+    link = dict(given.get("link") or {})
+    port = int(link.get("port") or 0)
 except urllib.error.HTTPError as error:
     try:
         said = json.loads(error.read(65536))
@@ -732,6 +734,14 @@ text = open(template, encoding="utf-8").read().replace("\"@GATEWAY@\"", json.dum
 text = text.replace("\"@URL@\"", json.dumps(str(given.get("collector_url") or url)))
 if ca_file:
     text = text.replace("# ca_file:", "ca_file:")
+if link.get("kind") == "mqtt":
+    lines = ["kind: mqtt", "host: " + json.dumps(str(link.get("host"))), "port: " + str(port), "password_file: secrets/token"]
+    if link.get("ca"):
+        keep(etc + "/secrets/broker-ca.pem", str(link["ca"]), 0o644)
+        lines.append("ca_file: secrets/broker-ca.pem")
+    before, _, rest = text.partition("link:\n")
+    after = re.sub(r"\A(  .*\n)+", "", rest)
+    text = before + "link:\n" + "".join("  " + line + "\n" for line in lines) + after
 settings = etc + "/agent.yml"
 if os.path.exists(settings):
     present = open(settings, encoding="utf-8").read()

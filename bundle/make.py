@@ -28,6 +28,7 @@ COPIED = {
     ),
     "collector": (
         "systemd/classready-collector.service",
+        "systemd/classready-broker.service",
         "systemd/classready-responder.service",
         "configs/collector.example.yml",
         "configs/responder.example.conf",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from collector.broker_command import broker_config, broker_sync
 from collector.cli import config_option, fail, operator, settings_problems
 from collector.fleet_command import fleet
 from collector.roster_command import roster
@@ -37,8 +38,8 @@ def main() -> None:
     """
 
 
-main.add_command(roster)
-main.add_command(fleet)
+for _command in (roster, fleet, broker_config, broker_sync):
+    main.add_command(_command)
 
 
 @main.command()

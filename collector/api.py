@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 import classready
-from collector import enrol_api, fleet_api, found_api, objections_api, records_api
+from collector import broker_api, enrol_api, fleet_api, found_api, objections_api, records_api
 from collector.core.bureau.words import Acknowledged
 from collector.query import (
     BY_MAX_CHARACTERS,
@@ -171,6 +171,9 @@ def checked(asked: Acknowledge) -> Acknowledge:
     )
 
 
+_DESCRIBED = (*enrol_api.DESCRIBED, *broker_api.DESCRIBED, *fleet_api.DESCRIBED, *found_api.DESCRIBED)
+
+
 def _openapi() -> dict[str, Any]:
     (schools, school, incidents, incident, acknowledge, error, *others), components = msgspec.json.schema_components(
         [
@@ -182,12 +185,11 @@ def _openapi() -> dict[str, Any]:
             ApiError,
             *records_api.DESCRIBED,
             *objections_api.DESCRIBED,
-            *enrol_api.DESCRIBED,
-            *fleet_api.DESCRIBED,
-            *found_api.DESCRIBED,
+            *_DESCRIBED,
         ],
         ref_template="#/components/schemas/{name}",
     )
+    described = dict(zip(_DESCRIBED, others[-len(_DESCRIBED) :], strict=True))
     school_id = {"name": "school", "in": "path", "required": True, "schema": {"type": "string"}}
     mistakes = {"400": response("A wrong parameter.", error), "404": response("Not in the roster.", error)}
     return {
@@ -218,13 +220,10 @@ def _openapi() -> dict[str, Any]:
             **_incident_paths(incidents, incident, acknowledge, error),
             **records_api.described(others[0], others[1], error),
             **objections_api.described(others[2], others[3], others[4], error),
-            **enrol_api.described(dict(zip(enrol_api.DESCRIBED, others[5:], strict=False)), error),
-            **fleet_api.described(
-                dict(zip(fleet_api.DESCRIBED, others[5 + len(enrol_api.DESCRIBED) :], strict=False)), error
-            ),
-            **found_api.described(
-                dict(zip(found_api.DESCRIBED, others[-len(found_api.DESCRIBED) :], strict=True)), error
-            ),
+            **enrol_api.described(described, error),
+            **broker_api.described(described, error),
+            **fleet_api.described(described, error),
+            **found_api.described(described, error),
         },
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }

@@ -39,7 +39,7 @@ CodeState = Literal["open", "used", "expired", "revoked"]
 class Desk(Struct, frozen=True, kw_only=True):
     """What enrolment needs of the collector. ``admit`` has gateways that enrolled, or no longer may, come into force.
 
-    ``url``: the collector's own address as boxes reach it; None = as they asked for it.
+    ``url``: the collector's own address as boxes reach it; None = as they asked for it. ``broker``: where they report.
     """
 
     engine: Engine
@@ -49,6 +49,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     url: str | None = None
     is_https: bool = False
     behind_proxy: bool = False
+    broker: "MqttLinkSettings | None" = None
 
 
 class MakeCodes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,11 +129,18 @@ class Enroll(Struct, frozen=True, kw_only=True):
     attempt: Annotated[str, Meta(min_length=32, max_length=64)] | None = None
 
 
-class LinkSettings(Struct, frozen=True, kw_only=True):
+class HttpLinkSettings(Struct, frozen=True, kw_only=True, tag_field="kind", tag="http"):
     """The `link` of agent.yml."""
 
-    kind: Literal["http"] = "http"
     url: str
+
+
+class MqttLinkSettings(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mqtt"):
+    """The `link` of agent.yml. The password is the token. ``ca``: whom to trust, in PEM; null = the box's own list."""
+
+    host: str
+    port: int
+    ca: str | None
 
 
 class EnrolledSchool(Struct, frozen=True, kw_only=True):
@@ -146,7 +154,7 @@ class EnrollAnswer(Struct, frozen=True, kw_only=True):
     gateway: str
     token: str
     collector_url: str
-    link: LinkSettings
+    link: HttpLinkSettings | MqttLinkSettings
     schools: tuple[EnrolledSchool, ...]
 
 

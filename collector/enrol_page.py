@@ -15,7 +15,7 @@ from collector import query
 from collector.engine import CommitFailedError, EnrolmentRefusedError
 from collector.engine.enrolment import Claim, Enrolled
 from collector.engine.errors import EnrolmentRefusal
-from collector.enrol_api import ENROLL_PATH, Desk, Enroll, EnrollAnswer, EnrolledSchool, EnrollRefusal, LinkSettings
+from collector.enrol_api import ENROLL_PATH, Desk, Enroll, EnrollAnswer, EnrolledSchool, EnrollRefusal, HttpLinkSettings
 from collector.responder.allowance import REFILL_RATIO, Allowances
 from collector.responder.leases import line_of
 from collector.text import LANGUAGES, Language, duration, say
@@ -119,7 +119,7 @@ class _Door:
             gateway=done.gateway,
             token=done.token,
             collector_url=url,
-            link=LinkSettings(url=url),
+            link=self._desk.broker or HttpLinkSettings(url=url),
             schools=tuple(EnrolledSchool(school=name, name=roster.schools[name].name) for name in schools),
         )
 

@@ -270,6 +270,17 @@ def route_of(receiver: Receiver) -> Route:
     return Route(offices=receiver.offices, hubs=receiver.hubs, schools=receiver.schools, least=receiver.least)
 
 
+class EnrolmentBroker(_Strict, frozen=True, kw_only=True):
+    """The broker as boxes reach it. Who may connect there, `classready-collector broker-sync` tells it."""
+
+    host: Host
+    """Its name in the schools' networks."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
+    """Always with TLS."""
+    ca_file: str | None = None
+    """PEM file of the authority that signed its certificate; null = `enrolment.ca_file`, if that is given."""
+
+
 class Enrolment(_Strict, frozen=True, kw_only=True):
     """What a school's box is installed from by one line, and what it trusts."""
 
@@ -277,6 +288,8 @@ class Enrolment(_Strict, frozen=True, kw_only=True):
     """Folder with the bundle and its SHA256SUMS, for /install; null = a box must have the bundle already."""
     ca_file: str | None = None
     """PEM file of the bureau's own certificate authority, for boxes to trust; null = one that every system knows."""
+    broker: EnrolmentBroker | None = None
+    """Boxes that enrol report over MQTT to it, which needs `mqtt`; null = over HTTP."""
 
 
 class CollectorSettings(_Strict, frozen=True, kw_only=True):

@@ -18,7 +18,15 @@ class NoAnswerError(Exception):
     """The collector does not run, or did not say what was asked; the text is for people."""
 
 
-def ask(path: Path, settings: CollectorSettings, resource: str, *, method: str = "GET", body: Any = None) -> Any:
+def ask(  # noqa: PLR0913 - what a request has
+    path: Path,
+    settings: CollectorSettings,
+    resource: str,
+    *,
+    method: str = "GET",
+    body: Any = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
     """Return the JSON that the running collector gives for ``resource``; ``body`` is sent as JSON.
 
     Raises:
@@ -35,7 +43,7 @@ def ask(path: Path, settings: CollectorSettings, resource: str, *, method: str =
         if data is not None:
             headers["Content-Type"] = "application/json"
         request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https by construction
-        with _opener(path, listen).open(request, timeout=TIMEOUT_S) as answer:
+        with _opener(path, listen).open(request, timeout=timeout_s) as answer:
             return json.load(answer)
     except HTTPError as error:
         raise NoAnswerError(_complaint(error)) from None

@@ -11,7 +11,7 @@ from aiohttp import web
 from classready.codec import encode
 from classready.hosts import is_loopback
 from classready.settings import SettingsError, resolve
-from collector import ack_page, api, enrol_api, enrol_page, fleet_api, install_page, relay
+from collector import ack_page, api, broker_api, enrol_api, enrol_page, fleet_api, install_page, relay
 from collector import web as pages
 from collector.app.gateways import fleet
 from collector.app.listening import refuse_odd_targets
@@ -60,6 +60,7 @@ def application(service: "Service", outbox: Outbox, store: Store) -> web.Applica
     desk = _desk(service)
     application.add_routes([*enrol_api.routes(desk), *enrol_page.routes(desk), *_install_routes(service, desk)])
     application.add_routes(fleet_api.routes(bureau, engine.upgrades.order))
+    application.add_routes(broker_api.routes(engine.accounts, time.time, is_used=settings.mqtt is not None))
     application.add_routes(api.routes(bureau))
     application.add_routes(ack_page.routes(bureau, service.ack_key, behind_proxy=settings.listen.behind_proxy))
     if tokens["alertmanager"] or (is_loopback(settings.listen.host) and not settings.listen.behind_proxy):
@@ -99,6 +100,7 @@ def _desk(service: "Service") -> enrol_api.Desk:
         url=settings.listen.public_url,
         is_https=settings.listen.tls is not None or settings.listen.behind_proxy,
         behind_proxy=settings.listen.behind_proxy,
+        broker=service.configuration.enrolment_broker,
     )
 
 

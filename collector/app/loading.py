@@ -22,6 +22,7 @@ from classready.settings import (
     read_secret,
     resolve,
 )
+from collector.app.enrolment_checks import enrolment_broker
 from collector.app.notes import guessed, written
 from collector.app.receiver_checks import (
     escalation_problems,
@@ -30,6 +31,7 @@ from collector.app.receiver_checks import (
     line_problems,
     login_problems,
 )
+from collector.enrol_api import MqttLinkSettings
 from collector.roster import Roster, load_roster
 from collector.roster.calendar_checks import calendar_problems
 from collector.roster.maintenance_checks import unknown_subjects, window_problems
@@ -54,6 +56,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     mqtt_tls: ssl.SSLContext | None
     receiver_tls: Mapping[str, ssl.SSLContext] = {}
     """Receiver -> whom it trusts, for those that mail."""
+    enrolment_broker: MqttLinkSettings | None = None
+    """Where boxes that enrol report; None = over HTTP."""
 
 
 class Receivers(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,8 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     problems += calendar_problems(loaded, "calendar", settings.calendar)
     problems += window_problems(loaded, settings.maintenance)
     problems += _store_problems(loaded, state_folder(path))
+    broker, of_broker = enrolment_broker(path, loaded)
+    problems += of_broker
     secrets = _collect(problems, loaded, _secret_files(settings), lambda file: _read_secret(resolve(path, file)))
     problems += [*line_problems(loaded, secrets), *key_problems(loaded, secrets), *login_problems(loaded)]
     receiver_tls = _mail_tls(path, loaded, problems)
@@ -125,6 +131,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
         tls=tls.get("listen.tls"),
         mqtt_tls=mqtt_tls.get("mqtt.ca_file"),
         receiver_tls=receiver_tls,
+        enrolment_broker=broker,
     )
 
 

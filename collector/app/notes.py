@@ -28,11 +28,13 @@ class OpenQuestions:
         self.files = Files()
         self.alarms: tuple[Note, ...] = ()
         """What is wrong with the collector's own files, before all that settings leave open."""
+        self.broker: tuple[Note, ...] = ()
+        """What the broker does not know."""
         self._asked: tuple[Path, CollectorSettings, Roster] | None = None
         self._is_asked = asyncio.Event()
 
     def shown(self) -> Files:
-        return replace(self.files, notes=(*self.alarms, *self.files.notes))
+        return replace(self.files, notes=(*self.alarms, *self.broker, *self.files.notes))
 
     def look_at(self, path: Path, settings: CollectorSettings, roster: Roster) -> None:
         """These are in force now, or a day has begun."""

@@ -17,6 +17,7 @@ from classready.settings import SettingsError
 from classready.systemd import feed_watchdog, notify
 from collector import ack_links, responder
 from collector.app import keeping
+from collector.app.broker_watch import show_behind
 from collector.app.doors import application
 from collector.app.finds import finds_of
 from collector.app.heartbeat import beat, what_is_wrong
@@ -110,6 +111,8 @@ class Service:
         self.open_questions = OpenQuestions()
         self._reloading = asyncio.Lock()
         self._applying = asyncio.Lock()
+        self._admitting = asyncio.Lock()
+        self._next_admission: asyncio.Task[None] | None = None
         self._given: InForce | None = None
         """By the files: what enrolled stands beside it."""
 
@@ -166,10 +169,18 @@ class Service:
     async def admit(self) -> None:
         """Have gateways that enrolled report, and those that no longer may report no more.
 
-        The token is durable: where the store is away now, that comes with the next look at the calendar.
+        Whoever comes while others are admitted shares the pass that begins after them: it looks at every school. The
+        token is durable: where the store is away now, that comes with the next look at the calendar.
         """
-        with suppress(CommitFailedError):
-            await self._put_in_force()
+        if self._next_admission is None:
+            self._next_admission = asyncio.create_task(self._admit(), name="admission")
+        await asyncio.shield(self._next_admission)
+
+    async def _admit(self) -> None:
+        async with self._admitting:
+            self._next_admission = None
+            with suppress(CommitFailedError):
+                await self._put_in_force()
 
     async def _put_in_force(self, new: InForce | None = None) -> None:
         """``new``: by the files; None = as it was, and only who enrolled is looked at again."""
@@ -364,6 +375,8 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     if settings.responder:
         key = secrets.get("responder.key_file")
         yield responder.serve(settings.responder, key.encode() if key else None)
+    if settings.enrolment.broker:
+        yield show_behind(engine.accounts, service.open_questions)
     if settings.mqtt:
         password, tls = secrets["mqtt.password_file"], service.configuration.mqtt_tls
         yield mqtt_door.run(settings.mqtt, password, tls, engine, time.time, gate=service.gate)

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from classready.codec import DecodedReport
 from classready.report import Ack
+from collector.broker.accounts import Accounts
 from collector.core.policy import Policy
 from collector.core.roster import Hours
 from collector.core.state import School
@@ -82,6 +83,9 @@ class Engine:
         self.finds = Finds(self._writer)
         self.configuring.again_at = self.finds.asked_at
         self._committer.on_found = self.finds.noticed
+        self.accounts = Accounts(
+            lambda: self._registry.roster, lambda: self.enrolment.tokens, lambda: self.enrolment.revision
+        )
         self._committer.on_change.append(self.objections.noticed)
         self.losses = Losses(self._writer, self._held)
         self._intake = Intake(self._queue, self._committer, self.objections.of, self.configuring)

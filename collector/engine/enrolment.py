@@ -12,6 +12,7 @@ from typing import NamedTuple
 import structlog
 from msgspec.structs import replace
 
+from collector.broker.passwords import TOKEN_ITERATIONS, verifier
 from collector.engine.errors import EnrolmentRefusedError
 from collector.engine.writing import Writer
 from collector.roster import Roster
@@ -83,6 +84,8 @@ class Enrolment:
         self._codes: dict[str, Code] = {}
         self._tokens: dict[str, Token] = {}
         self.revision = 0
+        self._unused: dict[str, Token] = {}
+        self._unused_at = -1
 
     @property
     def tokens(self) -> Mapping[str, Token]:
@@ -95,6 +98,13 @@ class Enrolment:
     def gateways(self) -> list[tuple[str, str]]:
         """Return (gateway, school) of every token that is good."""
         return [(token.gateway, token.school) for token in self._tokens.values() if token.ended_at is None]
+
+    def unused(self, gateway: str) -> Token | None:
+        """Return the token of ``gateway`` that it has not come with yet."""
+        if self._unused_at != self.revision:
+            idle = (t for t in self._tokens.values() if t.ended_at is None and t.used_at is None)
+            self._unused, self._unused_at = {t.gateway: t for t in idle}, self.revision
+        return self._unused.get(gateway)
 
     async def load(self) -> None:
         """Read what the store has, before anything else is done.
@@ -140,7 +150,13 @@ class Enrolment:
         async with self._busy:
             code = self._permitted(digest, claim, roster, now)
             text = secrets.token_urlsafe(_TOKEN_BYTES)
-            token = Token(token_sha256=digest_of(text), gateway=code.gateway, school=code.school, made_at=now)
+            token = Token(
+                token_sha256=digest_of(text),
+                gateway=code.gateway,
+                school=code.school,
+                made_at=now,
+                mqtt_verifier=verifier(text, TOKEN_ITERATIONS),
+            )
             idle = [t for t in self._live_tokens({code.gateway}) if t.used_at is None]
             used = await self._write_use(code, claim, token, idle, now)
             self._keep([used], [*(replace(t, ended_at=now, ended_by="replaced") for t in idle), token])

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import aiomqtt
 import structlog
@@ -25,6 +26,7 @@ from classready import topics
 from classready.codec import DecodedReport, MalformedReport, decode_presence
 from classready.report import Ack, Refusal
 from classready.tasks import asked_to_end
+from collector.broker.accounts import RevokedError
 from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFullError, TwinError, UnknownGatewayError
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
 from collector.ingest.answers import Answers, refusal_of
@@ -37,6 +39,8 @@ RECEIVE_MAXIMUM = 200
 PACKET_MAX_BYTES = 65_536
 """As in the shipped broker: a report with its topic, and no more is held of any message."""
 RETRY_S = 1.0
+ON_ITS_WAY_S = 10.0
+"""So long what was sent over a connection that the broker has ended may still be on its way to us."""
 RECONNECT_S = (0.5, 3.0)
 
 CONNECTED = Gauge("classready_collector_mqtt_connected", "1 while connected to the broker and subscribed, else 0.")
@@ -44,6 +48,7 @@ RECONNECTS = Counter("classready_collector_mqtt_reconnects", "Connections to the
 
 _REASONS: dict[type[Exception], str] = {
     UnknownGatewayError: "unknown_agent",
+    RevokedError: "revoked",
     TwinError: "twin",
     NotAppliedError: "internal",
 }
@@ -210,16 +215,29 @@ class _Door:
         """
         try:
             async with self._gate.turn(gateway, self._clock()):
-                return await self._submit(gateway, decode_from(gateway, body))
+                self._engine.accounts.check(gateway)
+                ack = await self._submit(gateway, decode_from(gateway, body))
+                await self._note_use(gateway)
+                return ack
         except MalformedReport as error:
             reason, detail = error.reason, str(error)
         except ForeignReportError:
             reason, detail = "identity", ""
-        except (UnknownGatewayError, TwinError, NotAppliedError) as error:
+        except (UnknownGatewayError, RevokedError, TwinError, NotAppliedError) as error:
             reason, detail = _REASONS[type(error)], ""
             MESSAGES_REJECTED.labels(reason).inc()
         _log.warning("report_refused", gateway=gateway, reason=reason, detail=detail[:200])
         return refusal_of(body, reason, detail)
+
+    async def _note_use(self, gateway: str) -> None:
+        """Here nobody sees a token. What comes once the broker knows no older one came with the newest."""
+        token = self._engine.enrolment.unused(gateway)
+        if token is None or token.mqtt_verifier is None:
+            return
+        taken_at = self._engine.accounts.taken_at(gateway, token.mqtt_verifier)
+        if taken_at is not None and self._clock() - taken_at >= ON_ITS_WAY_S:
+            with suppress(CommitFailedError):
+                await self._engine.enrolment.note_use(token.token_sha256, self._clock())
 
     async def _submit(self, gateway: str, decoded: DecodedReport) -> Ack:
         while True:

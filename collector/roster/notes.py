@@ -12,6 +12,7 @@ Word = Literal[
     "make_up_unsaid", "year_unknown", "window_over", "exemption_over",
     "office_unheard", "digest_unheard", "escalation_unheard", "receiver_idle",
     "store_set_aside",
+    "broker_behind",
 ]  # fmt: skip
 
 

@@ -34,7 +34,10 @@ class Code(Struct, frozen=True, kw_only=True):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """``school``: the one whose code it was given for. ``used_at``: when its gateway first came with it."""
+    """``school``: the one whose code it was given for. ``used_at``: when its gateway first came with it.
+
+    ``mqtt_verifier``: what the broker knows it by; None = it was made by a release that had no such thing.
+    """
 
     token_sha256: str
     gateway: str
@@ -43,6 +46,7 @@ class Token(Struct, frozen=True, kw_only=True):
     used_at: float | None = None
     ended_at: float | None = None
     ended_by: Ended | None = None
+    mqtt_verifier: str | None = None
 
 
 async def codes(connection: AsyncConnection) -> list[Code]:

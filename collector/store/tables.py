@@ -227,6 +227,7 @@ gateway_token = Table(
     Column("used_at", Double),
     Column("ended_at", Double),
     Column("ended_by", String(16)),
+    Column("mqtt_verifier", String(200)),
 )
 
 device = Table(

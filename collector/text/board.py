@@ -29,6 +29,16 @@ TEXTS: Texts = {
         "数据库文件损坏，{at} 已改名保存，未删内容；现用最近的备份或空库，其间结果可能缺失。请检查磁盘，再移走该文件",
         "A damaged store, renamed at {at}; a backup or an empty one replaces it. Look at the disk, then move it away",
     ),
+    "note.broker_behind": (
+        (
+            "有 {count} 个网关的登记或撤销还没有送到 MQTT 服务器:新登记的连不上,已撤销的可能还连着。"
+            "请查看 systemctl status classready-broker"
+        ),
+        (
+            "The broker does not know {count} gateways as they are: who enrolled cannot connect, who was taken back "
+            "may still be in. See systemctl status classready-broker"
+        ),
+    ),
     "note.make_up_unsaid": (
         (
             "{day}({weekday})调休上课,没有写明上星期几的课:没有这一天课表的学校按 08:00-17:00 上课计算。"

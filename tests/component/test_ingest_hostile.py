@@ -178,6 +178,7 @@ class Buggy:
 
     def __init__(self, engine, failure: Exception) -> None:
         self._engine, self._failure, self.roster = engine, failure, engine.roster
+        self.accounts, self.enrolment = engine.accounts, engine.enrolment
         self.asked_count = 0
 
     async def submit(self, gateway, *arguments):

@@ -132,6 +132,7 @@ class Reluctant:
 
     def __init__(self, engine, failures: int) -> None:
         self._engine, self.failures, self.roster = engine, failures, engine.roster
+        self.accounts, self.enrolment = engine.accounts, engine.enrolment
 
     async def submit(self, *arguments):
         if self.failures:

@@ -13,7 +13,10 @@ from typing import ClassVar
 
 import pytest
 
+from agent.loading import load_settings
+from agent.settings import MqttLink
 from tests.support.bundle import new_key, small_bundle
+from tests.support.chains import make, pem
 from tests.support.installing import box, install, mode
 
 SECRET = "canary-7f3a"
@@ -98,9 +101,25 @@ def test_enrolment(bundle: Path, root: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_enrolment_over_mqtt(bundle: Path, root: Path, tmp_path: Path) -> None:
+    """The answer says where the broker is and whom to trust: the settings are good as they are written."""
+    ca = pem(tmp_path / "ca.pem", make("bureau")).read_text()
+    link = {"kind": "mqtt", "host": "broker.example", "port": 18_883, "ca": ca}
+    with _desk(200, {"gateway": "gw-1", "token": SECRET, "collector_url": "https://c.example", "link": link}) as url:
+        done = install(bundle, root, "--enroll", url, typed=CODE)
+    assert done.returncode == 0, done.stderr
+    etc = root / "etc/classready"
+    read = load_settings(etc / "agent.yml").link
+    assert isinstance(read, MqttLink)
+    assert (read.host, read.port, read.password_file) == ("broker.example", 18_883, str(etc / "secrets/token"))
+    assert Path(str(read.ca_file)).read_text() == ca
+    (etc / "secrets/broker-ca.pem").unlink()
+
+
 @pytest.mark.parametrize(
     ("code", "said", "expected"),
     [
+        pytest.param(200, {"gateway": "gw", "token": "x", "link": ["mqtt"]}, 13, id="odd-link"),
         pytest.param(409, {"error": "the code was used already", "reason": "used"}, 12, id="used"),
         pytest.param(410, {"error": "expired", "reason": "expired"}, 12, id="expired"),
         pytest.param(422, {"error": "the clock is off", "reason": "clock"}, 8, id="clock"),

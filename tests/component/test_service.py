@@ -1,5 +1,6 @@
 """What the running service knows of names and zones, for everybody who tells people something."""
 
+import asyncio
 import re
 from collections import Counter
 from pathlib import Path
@@ -110,3 +111,29 @@ async def test_what_files_leave_open_or_get_wrong_is_kept_for_the_board(tmp_path
         settings.write_text(good)
         await service.reload()
         assert service.open_questions.files.refused == ()
+
+
+async def test_many_that_enrol_at_once_share_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes during a pass is admitted by the next one, which begins after them: of 50, two passes."""
+    configuration = load_configuration(Collector(tmp_path).settings)
+    async with opened(tmp_path) as store:
+        service = Service(configuration, store)
+        came, admitted, passes = set(), set(), 0
+
+        async def put_in_force() -> None:
+            nonlocal passes
+            passes += 1
+            seen = set(came)
+            await asyncio.sleep(0.01)
+            admitted.update(seen)
+
+        async def enrol(number: int) -> None:
+            came.add(number)
+            await service.admit()
+            assert number in admitted
+
+        monkeypatch.setattr(service, "_put_in_force", put_in_force)
+        first = asyncio.create_task(enrol(0))
+        await asyncio.sleep(0.005)
+        await asyncio.gather(first, *map(enrol, range(1, 50)))
+    assert passes == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNITS = {"agent": 14, "acceptance": 14, "collector": 12, "responder": 12}
+UNITS = {"agent": 14, "acceptance": 14, "broker": 12, "collector": 12, "responder": 12}
 """Highest exposure allowed, in tenths, as ``systemd-analyze security`` counts it."""
 
 
@@ -76,6 +76,19 @@ def test_contract(program: str) -> None:
     assert f"ExecStart=/opt/classready/{program}/current/bin/classready-{program} run -c {settings_file}" in lines
     assert {"Type=notify", "Restart=always", "RestartPreventExitStatus=78", "WatchdogSec=120s"} <= set(lines)
     assert not [line for line in lines if line.startswith("IPAddress")], "an address list would block the platforms"
+
+
+def test_broker_contract() -> None:
+    """The broker's own user, by a command that there is, is handed the API's token as the settings name it."""
+    text = _unit("broker").read_text()
+    (start,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    assert start == (
+        "/opt/classready/collector/current/bin/classready-collector broker-sync -c /etc/classready/collector.yml"
+    )
+    assert {"User=mosquitto", "Restart=always", "RestartPreventExitStatus=78"} <= set(text.splitlines())
+    assert re.findall(r"^LoadCredential=(\S+)$", text, re.MULTILINE) == [
+        "secrets_api-token:/etc/classready/secrets/api-token"
+    ]
 
 
 def test_responder_contract() -> None:

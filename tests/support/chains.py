@@ -83,6 +83,12 @@ def pem(file: Path, *made: Made) -> Path:
     return file
 
 
+def key_pem(file: Path, made: Made) -> Path:
+    file.write_bytes(made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file.chmod(0o600)
+    return file
+
+
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 

@@ -111,6 +111,7 @@ def adapted(text: str, port: int, folder: Path) -> str:
         "tls_version": "",
         "password_file": f"password_file {folder / 'passwords'}",
         "acl_file": f"acl_file {folder / 'acl'}",
+        "pid_file": f"pid_file {folder / 'pid'}",
         "persistence_location": f"persistence_location {folder}/",
     }
     return "\n".join(replaced.get(line.split(" ")[0], line) for line in text.splitlines()) + "\n"

@@ -250,6 +250,7 @@ async def test_openapi_describes_what_is_served(client: Client) -> None:
         "/api/v1/found/release",
         "/api/v1/found/again",
         "/api/v1/enroll",
+        "/api/v1/broker/accounts",
         "/api/v1/enrolments",
         "/api/v1/enrolments/revoke",
         "/api/v1/fleet",
