@@ -2,16 +2,15 @@
 
 import itertools
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from agent import sheets
 from agent.acceptance.sheet import FORMAT, MAX_BYTES, Sheet
 
-FOLDER = "acceptance"
 KEPT_COUNT = 24
 """Two years of months."""
 _SUFFIXES = (".json", ".html", ".txt")
@@ -21,7 +20,7 @@ _log = structlog.get_logger()
 
 def last(state_dir: Path, gateway: str) -> Sheet | None:
     """The newest sheet of this gateway that can be read; None where there is none."""
-    for path in reversed(_numbers(state_dir / FOLDER, gateway)):
+    for path in reversed(sheets.kept(state_dir, gateway, ".json")):
         try:
             with path.open("rb") as file:
                 sheet = msgspec.json.decode(file.read(MAX_BYTES), type=Sheet)
@@ -33,20 +32,10 @@ def last(state_dir: Path, gateway: str) -> Sheet | None:
     return None
 
 
-def _numbers(folder: Path, gateway: str) -> list[Path]:
-    """Oldest first, by the date in the name: a copied file keeps it."""
-    ours = re.compile(rf"{re.escape(gateway)}-\d{{8}}-\d{{6}}(-\d+)?\.json")
-    try:
-        found = [path for path in folder.iterdir() if ours.fullmatch(path.name) and path.is_file()]
-    except OSError:
-        return []
-    return sorted(found, key=lambda path: path.stem)
-
-
 def free_number(state_dir: Path, wanted: str) -> str:
     """``wanted``, or the next one like it: a sheet that was signed is never written over."""
     others = (f"{wanted}-{count}" for count in itertools.count(2))
-    return next(n for n in itertools.chain([wanted], others) if not (state_dir / FOLDER / f"{n}.json").exists())
+    return next(n for n in itertools.chain([wanted], others) if not (state_dir / sheets.FOLDER / f"{n}.json").exists())
 
 
 def keep(state_dir: Path, gateway: str, number: str, files: Mapping[str, bytes]) -> Path:
@@ -55,10 +44,10 @@ def keep(state_dir: Path, gateway: str, number: str, files: Mapping[str, bytes])
     Raises:
         OSError: they cannot be written.
     """
-    folder = state_dir / FOLDER
+    folder = state_dir / sheets.FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write(folder, number, files)
-    for old in _numbers(folder, gateway)[:-KEPT_COUNT]:
+    for old in sheets.kept(state_dir, gateway, ".json")[:-KEPT_COUNT]:
         for suffix in _SUFFIXES:
             old.with_suffix(suffix).unlink(missing_ok=True)
     _belongs_to_the_service(state_dir, folder)

@@ -1,12 +1,16 @@
 """The agent's own page, for the person beside the gateway: read-only, on loopback, and in the LAN only where asked for.
 
-``/`` shows what is measured and what is wrong, ``/healthz`` tells the installer how the agent is.
+``/`` shows what is measured and what is wrong, ``/acceptance`` the last acceptance sheet, ``/healthz`` tells the
+installer how the agent is.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
+from agent import sheets
 from agent.page import html
 from agent.page.answerer import Answerer, Page, Response
 from agent.page.look import Running, health, look
@@ -28,6 +32,7 @@ async def keep_serving(listen: LocalPage, running: Running) -> None:
     pages: dict[str, Page] = {
         "/": partial(_front, running),
         "/page.css": _style,
+        "/acceptance": partial(_sheet, running),
         "/healthz": partial(_healthz, running),
     }
     answerer = Answerer(pages, listen.names)
@@ -50,6 +55,21 @@ async def _front(running: Running, query: Mapping[str, str]) -> Response:
 
 async def _style(_query: Mapping[str, str]) -> Response:
     return Response(200, html.STYLE.encode(), "text/css; charset=utf-8")
+
+
+async def _sheet(running: Running, _query: Mapping[str, str]) -> Response:
+    """As it was written, for whoever prints it: it brings its own style, and needs nothing else."""
+    body = await asyncio.to_thread(_last_sheet, Path(running.settings.state_dir), running.settings.gateway)
+    if body is None:
+        return Response(404, b"no sheet has been made here yet: sudo classready-agent acceptance\n")
+    return Response(200, body, "text/html; charset=utf-8", "default-src 'none'; style-src 'unsafe-inline'")
+
+
+def _last_sheet(state_dir: Path, gateway: str) -> bytes | None:
+    for path in sheets.kept(state_dir, gateway, ".html")[-1:]:
+        with contextlib.suppress(OSError):
+            return path.read_bytes()
+    return None
 
 
 async def _healthz(running: Running, _query: Mapping[str, str]) -> Response:

@@ -25,11 +25,11 @@ BIND_AGAIN_S = 30.0
 
 _SAFE = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_ALONE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -45,9 +45,12 @@ _log = structlog.get_logger()
 
 
 class Response(Struct, frozen=True):
+    """``sources``: from where a browser may take what belongs to the page, and what it may do (``default-src`` ...)."""
+
     status: int
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
+    sources: str = "default-src 'self'"
 
 
 Page = Callable[[Mapping[str, str]], Awaitable[Response]]
@@ -172,6 +175,7 @@ def _rendered(response: Response) -> bytes:
         "Content-Type": response.content_type,
         "Content-Length": str(len(response.body)),
         "Connection": "close",
+        "Content-Security-Policy": f"{response.sources}; {_ALONE}",
         **_SAFE,
         **({"Allow": "GET"} if response.status == 405 else {}),
     }

@@ -55,9 +55,16 @@ def render(look: Look, settings: AgentSettings, path: str, language: Language) -
             _problems(look.problems, language),
             f"<h2>{say(language, 'page.report')}</h2><dl>{''.join(_facts(look, path, language))}</dl>",
             _targets(look, language),
+            _sheet(look.sheet, language),
             f"<footer>{say(language, 'page.footer')}</footer></body></html>\n",
         )
     )
+
+
+def _sheet(number: str | None, language: Language) -> str:
+    if number is None:
+        return ""
+    return f'<p><a href="/acceptance">{escape(say(language, "page.sheet", number=number))}</a></p>'
 
 
 def _problems(problems: Iterable[Finding], language: Language) -> str:

@@ -1,12 +1,13 @@
 """What the running agent knows of itself, gathered when somebody asks: nothing is done for the page in between."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from agent import findings
+from agent import findings, sheets
 from agent.clock import FLOOR_S, Clock
 from agent.courier import Courier
 from agent.findings import Finding
@@ -52,6 +53,8 @@ class Look(Struct, frozen=True, kw_only=True):
     read_at: float | None
     sights: Sequence[Sight]
     problems: Sequence[Finding]
+    sheet: str | None
+    """Number of the last acceptance sheet."""
 
 
 async def health(running: Running) -> Health:
@@ -67,7 +70,13 @@ async def look(running: Running) -> Look:
         read_at=running.numbers.get("classready_agent_config_last_reload_success_timestamp_seconds"),
         sights=running.runner.sights(),
         problems=_problems(running, held),
+        sheet=await asyncio.to_thread(_sheet, running.settings),
     )
+
+
+def _sheet(settings: AgentSettings) -> str | None:
+    found = sheets.kept(Path(settings.state_dir), settings.gateway, ".html")
+    return found[-1].stem if found else None
 
 
 def _health(running: Running, held: Statistics) -> Health:

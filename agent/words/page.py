@@ -30,6 +30,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "page.oldest": ("{count} 条,最早的 {when}", "{count}, the oldest from {when}"),
     "page.spool_none": ("0 条", "0"),
     "page.spool_count": ("{count} 条", "{count}"),
+    "page.sheet": ("最近的验收单:{number}", "The last acceptance sheet: {number}"),
     "page.footer": (
         "只读页面。想知道怎么处理,请在本机运行 classready-agent doctor。",
         "This page only shows. For more, run on this gateway: classready-agent doctor",

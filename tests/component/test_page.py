@@ -6,8 +6,10 @@ import json
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from agent import page
+from agent.acceptance import document, html, kept
 from agent.clock import Clock
 from agent.courier import Courier
 from agent.links import Acked, Keep
@@ -24,6 +26,7 @@ from classready.report import Ack
 from classready.targets import HttpTarget, PingTarget
 from tests.support.chromium import chromium
 from tests.support.mosquitto import free_port
+from tests.support.sheets import SHEET
 
 TARGETS = (
     PingTarget(name="router", host="10.9.8.7"),
@@ -70,7 +73,7 @@ async def serving(folder, listen=None):
     )
     running = page.Running(
         path=folder / "agent.yml",
-        settings=SETTINGS,
+        settings=replace(SETTINGS, state_dir=str(folder)),
         runner=runner,
         courier=courier,
         spool=spool,
@@ -182,6 +185,30 @@ async def test_in_a_real_browser(tmp_path):
             assert "no permission on this gateway" in await browser.evaluate("document.body.innerText")
             await browser.evaluate("document.querySelector('header a').click()")
             await browser.wait("document.documentElement?.lang === 'zh-CN'")
+
+
+@pytest.mark.servers("chromium")
+async def test_the_last_sheet_is_shown_as_it_was_printed(tmp_path):
+    """Linked where there is one; with its own style, which it brings along, and under a policy that runs nothing."""
+    async with serving(tmp_path) as (port, _link, _running):
+        assert status(await ask(port, get("/acceptance"))) == 404
+        assert b"/acceptance" not in await ask(port, get())
+        shown = document.document(SHEET, "0" * 64, "zh")
+        for number in ("gw-1-20260101-120000", "gw-1-20260201-120000", "gw-1-2-20270101-120000"):
+            page = html.render(replace(shown, number=number)).encode()
+            kept.keep(
+                tmp_path, "gw-1", number, {".html": page.replace(b"<h1>", b"<script>document.title=1</script><h1>")}
+            )
+        (tmp_path / "acceptance" / "gw-1-20270101-120000.html").mkdir()
+        assert "最近的验收单:gw-1-20260201-120000" in (await ask(port, get())).decode()
+        async with chromium(tmp_path) as browser:
+            await browser.open(f"http://localhost:{port}/")
+            await browser.evaluate("document.querySelector('a[href=\"/acceptance\"]').click()")
+            await browser.wait("location.pathname === '/acceptance' && document.querySelector('footer')")
+            assert "gw-1-20260201-120000" in await browser.evaluate("document.title")
+            assert (
+                await browser.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"
+            )
 
 
 @pytest.mark.parametrize(
