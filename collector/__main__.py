@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from classready.terminal import Program
 from collector.broker_command import broker_config, broker_sync
 from collector.cli import config_option, fail, operator, settings_problems
 from collector.fleet_command import fleet
@@ -29,7 +30,7 @@ Examples:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="classready")
 def main() -> None:
     """Judge what the agents observe: which classrooms are ready, and why not.

@@ -19,7 +19,7 @@ from classready.report import Thetas
 
 FORMAT = 1
 MAX_BYTES = 4_000_000
-"""Of a kept sheet: a gateway of 500 rooms takes a tenth of it."""
+"""Of a kept sheet: a gateway of 500 rooms takes a fifth of it."""
 
 TARGET_CHECKS = frozenset({"ping", "http", "switch", "whiteboard", "bandwidth"})
 """Checks that are targets of agent.yml: what is not measured there is missing from the sheet."""

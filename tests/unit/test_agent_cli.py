@@ -79,6 +79,24 @@ def test_help_teaches_and_is_quick():
     assert "classready-agent acceptance" in text
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("agent", "acceptance", "--help"),
+        ("agent", "doctor", "--lang", "zh", "-c", "nowhere.yml"),
+        ("collector", "check", "-c", "没有.yml"),
+    ],
+    ids=" ".join,
+)
+def test_a_terminal_that_cannot_show_chinese(command):
+    """Escapes, and no traceback."""
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    args = [sys.executable, "-m", *command]
+    done = subprocess.run(args, check=False, capture_output=True, cwd=REPOSITORY, env=environment, timeout=60)
+    assert b"Traceback" not in done.stderr, done.stderr
+    assert rb"\u" in done.stdout + done.stderr
+
+
 def test_help_imports_nothing_heavy():
     """What makes a start slow is imported by the command that needs it."""
     code = "import sys, agent.__main__; print(*sys.modules)"
