@@ -76,6 +76,7 @@ def test_what_was_seen_otherwise_is_a_change(now, expected):
         board("b2-301", facts={"firmware": "HiteVision 3.2.1", "temperature_c": "55", "uptime_s": "7"}),
         line(outcome=Outcome.UNMEASURED, reason=Reason.PEER_BUSY),
         line(outcome=Outcome.PASS, at_least_bps=95.5 * MBIT, estimate_bps=200.0 * MBIT),
+        line(outcome=Outcome.PASS, at_most_bps=97.0 * MBIT),
         Segment(name="sw1:uplink", outcome=Outcome.NO_ANSWER, reason=Reason.TIMEOUT),
     ],
 )
@@ -353,6 +354,7 @@ def test_a_sheet_that_cannot_be_read_is_passed_over(tmp_path, content):
     folder = keep(tmp_path, "20260101-000000")
     (folder / "gw-dongpo-01-20260201-000000.json").write_bytes(content)
     (folder / "gw-dongpo-01-20260301-000000.json").mkdir()
+    (folder / "gw-dongpo-01-20260401-000000.json.new").write_bytes(sheets.packed(replace(SHEET, number="half")))
     assert kept.last(tmp_path, "gw-dongpo-01").number == "gw-dongpo-01-20260101-000000"
     assert kept.last(tmp_path / "nowhere", "gw-dongpo-01") is None
 
