@@ -36,7 +36,7 @@ parse() {
         ;;
       -h | --help) usage && exit 0 ;;
       -*) usage >&2 && exit 2 ;;
-      *) code=$1 ;;
+      *) code=$code$1 ;; # typed in groups with spaces between them, it is still one code
     esac
     shift
   done
@@ -63,12 +63,18 @@ trust() {
       "证书与登记单上的不一致：请停止安装并联系教育局"
 }
 
-# Again where it stopped: a rural line breaks in the middle of a file.
+# Again where it stopped: a rural line breaks in the middle of a file. 23: curl could not write what it got (curl(1)).
 fetch() {
   mkdir -p "$(dirname "$bundle/$1")"
+  failed=0
   curl -fsS ${ca_sha256:+--cacert "$folder/ca.pem"} --retry 5 --retry-delay 2 --connect-timeout 15 -C - \
-    -o "$bundle/$1" "$url/install/bundle/$1" ||
-    die 13 "the collector at $url did not give $1" "没能从采集服务 $url 取得 $1"
+    -o "$bundle/$1" "$url/install/bundle/$1" || failed=$?
+  case $failed in
+    0) ;;
+    23) die 7 "no room in ${folder%/*} for what is fetched; set TMPDIR to a folder that has some" \
+      "${folder%/*} 的空间不足,无法保存下载的文件,请把 TMPDIR 设为空间充足的目录" ;;
+    *) die 13 "the collector at $url did not give $1" "没能从采集服务 $url 取得 $1" ;;
+  esac
 }
 
 # Wheels and Pythons have the machine that they are for in their names.

@@ -19,6 +19,7 @@ from collector.app.enrolling import sheet, span_s
 from collector.releases import listed_file
 from tests.support.chains import make, pem, showing
 from tests.support.collecting import ROSTER, Collector, body, pings, write_roster
+from tests.support.installing import path_with
 from tests.support.mosquitto import free_port
 from tests.unit.test_collector_cli import call
 
@@ -146,6 +147,22 @@ def test_a_bundle_that_is_not_whole_starts_nothing(collector, tmp_path, changed,
     found, said, called = typed(line, tmp_path, LANG="zh_CN.UTF-8")
     assert (found, called) == (status, None), said
     assert sentence in said.splitlines()[-1]
+
+
+def test_a_code_typed_in_groups_is_one(collector, tmp_path):
+    """With spaces, as it is read out on the telephone: the last group alone would be a wrong code."""
+    line = f"curl -fsS {collector.url}/install | sh -s -- AAAA BBBB CCCC DDDD"
+    status, said, called = typed(line, tmp_path)
+    assert (status, "stdin: AAAABBBBCCCCDDDD" in called.splitlines()) == (0, True), said
+
+
+def test_no_room_for_the_bundle(collector, tmp_path):
+    """The collector gave it; what lacks is here."""
+    path = path_with(tmp_path / "bin", curl='case "$*" in */bundle/*) exit 23 ;; esac; PATH=${PATH#*:} exec curl "$@"')
+    line = f"curl -fsS {collector.url}/install | sh -s -- AAAA-BBBB-CCCC-DDDD"
+    status, said, called = typed(line, tmp_path, PATH=path, TMPDIR=str(tmp_path))
+    assert (status, called) == (7, None), said
+    assert f"no room in {tmp_path} for what is fetched" in said.splitlines()[-1]
 
 
 def test_a_script_that_was_cut_does_nothing(collector):
