@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from classready.units import MBYTE
+from collector.store import claim
 from collector.store.files import is_damage, lock_of
 from collector.store.transaction import StoreAwayError, StoreDamagedError, plain
 
@@ -93,7 +94,8 @@ async def open_store(url: URL, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> St
         StoreAwayError: the disk or the server does not let us; the words are for whoever runs the machine.
     """
     try:
-        return Store(await _open_writer(url, answer_timeout_s), _open_reader(url, answer_timeout_s))
+        name = claim.new_name()
+        return Store(await _open_writer(url, answer_timeout_s, name), _open_reader(url, answer_timeout_s, name))
     except (DBAPIError, OSError) as error:
         if isinstance(error, DBAPIError) and is_damage(error.orig):
             raise StoreDamagedError(plain(error)) from error
@@ -116,33 +118,37 @@ async def close_store(store: Store) -> None:
     await store.writer.dispose()
 
 
-async def _open_writer(url: URL, answer_timeout_s: float) -> AsyncEngine:
-    if url.get_backend_name() != "sqlite":
-        await _upgrade_server(url)
-        return create_async_engine(url, pool_size=1, max_overflow=0, **_of_a_server(answer_timeout_s))
-    writer = create_async_engine(url, pool_size=1, max_overflow=0)
-    event.listen(writer.sync_engine, "connect", _prepare_writer)
+async def _open_writer(url: URL, answer_timeout_s: float, name: str) -> AsyncEngine:
+    is_file = url.get_backend_name() == "sqlite"
+    if not is_file:
+        await _upgrade_server(url, name)
+    more = {} if is_file else _of_a_server(answer_timeout_s, name)
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, **more)
+    event.listen(writer.sync_engine, "connect", _prepare_writer if is_file else claim.take)
     try:
         async with writer.begin() as connection:
-            await connection.run_sync(upgrade)
+            if is_file:
+                await connection.run_sync(upgrade)
     except BaseException:
         await writer.dispose()
         raise
     return writer
 
 
-async def _upgrade_server(url: URL) -> None:
-    migrator = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_TIMEOUT_S})
+async def _upgrade_server(url: URL, name: str) -> None:
+    arguments = {"timeout": CONNECT_TIMEOUT_S, "server_settings": {"application_name": name}}
+    migrator = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
+    event.listen(migrator.sync_engine, "connect", claim.take)
     async with migrator.begin() as connection:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
         await connection.run_sync(upgrade)
 
 
-def _open_reader(url: URL, answer_timeout_s: float) -> AsyncEngine:
+def _open_reader(url: URL, answer_timeout_s: float, name: str) -> AsyncEngine:
     """Open connections that cannot write. The writer must have opened the store before."""
     if url.get_backend_name() != "sqlite":
         return create_async_engine(
-            url, execution_options={"postgresql_readonly": True}, **_of_a_server(answer_timeout_s)
+            url, execution_options={"postgresql_readonly": True}, **_of_a_server(answer_timeout_s, name)
         )
     read_only = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
     # SQLite begins no transaction to read: to roll one back would be a hop to the connection's thread for nothing
@@ -151,14 +157,14 @@ def _open_reader(url: URL, answer_timeout_s: float) -> AsyncEngine:
     return reader
 
 
-def _of_a_server(answer_timeout_s: float) -> dict[str, Any]:
+def _of_a_server(answer_timeout_s: float, name: str) -> dict[str, Any]:
     return {
         "pool_pre_ping": True,  # a connection that died while nobody used it is replaced unseen
         "connect_args": {
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": answer_timeout_s,
             # as durable as SQLite's FULL, whatever the server's default: an ack lets a gateway delete its record
-            "server_settings": {"application_name": "classready-collector", "synchronous_commit": "on"},
+            "server_settings": {"application_name": name, "synchronous_commit": "on", **claim.KEEPALIVE_S},
         },
     }
 
