@@ -14,6 +14,7 @@ from agent.links import Acked, Keep, Link, Outcome, Refused, TooLarge
 from agent.metrics import Metrics
 from agent.settings import AgentSettings
 from agent.spool import Batch, Lane, Spool
+from agent.spread import AWAY_MAX_S, start_span_s
 from classready import __version__
 from classready.codec import encode_report
 from classready.report import REPORT_INTERVAL_MIN_S, REPORT_MAX_BYTES, Ack, Directives, Report
@@ -26,10 +27,9 @@ RECORDS_MAX_BYTES = REPORT_MAX_BYTES - 2_000
 BACKLOG_PER_S = 5.0
 BACKOFF_MIN_S = 1.0
 BACKOFF_MAX_S = 300.0
-BACKOFF_INTERVALS = 5
+"""Whatever the collector asks for."""
+BACKOFF_INTERVALS = 2
 """Backoff stops growing at this many report intervals."""
-START_SPREAD_RATIO = 0.2
-"""First reports are spread over this part of the interval: a county's gateways get their power back together."""
 REFUSALS_BEFORE_ASIDE = 3
 
 _log = structlog.get_logger()
@@ -40,7 +40,7 @@ def backoff_s(failure_count: int, report_interval_s: float, retry_after_s: float
 
     Full jitter over an exponentially growing span; never below what the collector asked for, never above 5 minutes.
     """
-    ceiling_s = min(BACKOFF_MAX_S, max(BACKOFF_MIN_S, BACKOFF_INTERVALS * report_interval_s))
+    ceiling_s = min(AWAY_MAX_S, max(BACKOFF_MIN_S, BACKOFF_INTERVALS * report_interval_s))
     span_s = min(ceiling_s, BACKOFF_MIN_S * 2.0 ** min(failure_count, 20))
     return min(BACKOFF_MAX_S, max(0.1 + jitter * (span_s - 0.1), retry_after_s or 0.0))
 
@@ -89,8 +89,7 @@ class Courier:
     async def run(self) -> None:
         """Report every interval; sooner for the first record and in a hurry, later while the way is closed."""
         interval_s = self._settings.report_interval_s
-        # After a power cut a whole county starts at one moment: spread, or the collector meets all of them at once.
-        await asyncio.sleep(random.uniform(0, START_SPREAD_RATIO) * interval_s)  # noqa: S311 - spread only
+        await asyncio.sleep(random.uniform(0, start_span_s(interval_s, self._clock.now_s())))  # noqa: S311 - spread only
         failure_count = 0
         while not asked_to_end():
             # Never longer than the announced interval, by which the collector tells silence; a little shorter, so that

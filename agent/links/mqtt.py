@@ -18,6 +18,7 @@ import structlog
 from agent import clock, tls
 from agent.links import Acked, Keep, Outcome, Refused, TooLarge
 from agent.settings import MqttLink
+from agent.spread import RETURN_MAX_S, return_span_s
 from classready import topics
 from classready.codec import MalformedReport, decode_answer, encode
 from classready.mqtt import Client
@@ -42,8 +43,6 @@ REFUSAL_OUTCOMES: dict[str, Outcome] = {
 """As the HTTP link takes the statuses that go with them. Any other reason says nothing of the records."""
 
 KEEPALIVE_S = 60
-RECONNECT_MAX_S = 60.0
-"""So long a broker that comes back has for a county's gateways: 2,000 of them are 33 connections a second."""
 STEADY_S = 60.0
 """A shorter connection does not make the next attempt come sooner: two gateways with one name must not spin."""
 
@@ -63,11 +62,10 @@ class _Client(Client):
 def reconnect_span_s(attempt: int, report_interval_s: float) -> float:
     """Return the longest wait before connecting again; ``attempt`` counts those after which nothing lasted, from 0.
 
-    The first wait already spreads whoever lost the same broker at the same moment, over a fifth of the interval. Nobody
-    is away for long beside the time between two of its reports.
+    The first wait already spreads whoever lost the same broker at the same moment.
     """
-    first_s = max(1.0, report_interval_s / 5)
-    return min(RECONNECT_MAX_S, max(first_s, 5 * report_interval_s), first_s * 2.0**attempt)
+    first_s = return_span_s(report_interval_s)
+    return min(RETURN_MAX_S, max(first_s, 5 * report_interval_s), first_s * 2.0**attempt)
 
 
 @contextlib.asynccontextmanager
@@ -92,12 +90,14 @@ class MqttReports:
         self._password = read_secret(Path(settings.password_file))
         self._tls = tls.of_link(settings) if settings.tls else None
         self._client: _Client | None = None
-        self._connected = asyncio.Event()
+        self._wanted, self._connected = asyncio.Event(), asyncio.Event()
         self._arrived: asyncio.Queue[Ack | Refusal] = asyncio.Queue()
         self._unread: list[Ack] = []
         self.trouble = ""
 
     async def keep_connected(self) -> None:
+        """Connect for the first report, and not before: first reports are spread, and so are first connections."""
+        await self._wanted.wait()
         attempt = 0
         while not asked_to_end():
             began_s = asyncio.get_running_loop().time()
@@ -162,6 +162,7 @@ class MqttReports:
 
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:
         """Each wait looks at the one deadline anew, so that none can go on for ever because another one ate it."""
+        self._wanted.set()
         until_s = asyncio.get_running_loop().time() + self._settings.timeout_s
         try:
             async with asyncio.timeout_at(until_s):

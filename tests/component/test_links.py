@@ -283,6 +283,18 @@ async def test_mqtt_a_refusal_of_another_report_says_nothing(broker):
 
 
 @pytest.mark.servers("mosquitto", "mosquitto_passwd")
+async def test_mqtt_connects_for_the_first_report(broker):
+    """First reports are spread over the time after a county's power cut, and with them the first connections."""
+    async with (
+        collector(broker, lambda _n: [ACK]) as seen,
+        open_link(mqtt_settings(broker), "gw-1", "0.1.0", 1.0) as link,
+    ):
+        await asyncio.sleep(0.5)  # many times as long as connecting takes
+        assert not seen
+        assert await link.send(b"{}", (1, 2)) == Acked(acks=(ACK,))
+
+
+@pytest.mark.servers("mosquitto", "mosquitto_passwd")
 async def test_mqtt_last_will_tells_of_a_crash(broker):
     """A gateway that vanishes is announced by the broker."""
     from agent.links.mqtt import MqttReports
@@ -290,11 +302,13 @@ async def test_mqtt_last_will_tells_of_a_crash(broker):
     async with collector(broker, lambda _n: []) as seen:
         link = MqttReports(mqtt_settings(broker), "gw-1", "0.1.0", 1.0)
         task = asyncio.create_task(link.keep_connected())
+        sending = asyncio.create_task(link.send(b"{}", (1,)))
         try:
-            await until(lambda: len(seen) == 1)
+            await until(lambda: len(seen) == 2)
             link._client._client.socket().shutdown(socket.SHUT_RDWR)
-            await until(lambda: any(not decode_presence(m.payload).online for m in seen))
+            await until(lambda: any(b'"online":false' in m.payload for m in seen))
         finally:
+            await end(sending)
             await end(task)
 
 

@@ -84,6 +84,7 @@ async def test_a_deadline_that_comes_with_the_puback(broker):
     settings = MqttLink(host=broker.host, port=broker.port, tls=False, password_file=password_file, timeout_s=1.0)
     async with collector(broker) as silent, open_link(settings, "gw-1", "0.1.0", 1.0) as link:
         await silent.subscribe(topics.UP_SUBSCRIPTION, qos=1)
+        assert await link.send(b"{}", (1,)) == Keep(why="timeout")
         await until(link._connected.is_set)
         broker.pause()
         sending = asyncio.create_task(link.send(b"{}", (1,)))

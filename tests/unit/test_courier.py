@@ -19,6 +19,7 @@ from agent.links import Acked, Keep, Refused, TooLarge
 from agent.metrics import Metrics
 from agent.settings import AgentSettings, HttpLink, SpoolSettings
 from agent.spool import FILE_NAME, Spool
+from agent.spread import AWAY_MAX_S
 from classready.codec import decode_report, ranges
 from classready.report import REPORT_MAX_BYTES, Ack, Directives, Rejected
 from tests.support.records import ping_record
@@ -286,7 +287,7 @@ async def test_records_of_memory_and_disk_both_arrive(tmp_path):
 
 async def test_run_reports_at_once_and_again_after_failures(tmp_path, monkeypatch):
     """The first record is reported without waiting for the interval, and a failure is tried again."""
-    monkeypatch.setattr(courier_module, "START_SPREAD_RATIO", 0.0)
+    monkeypatch.setattr(courier_module, "start_span_s", lambda *_: 0.0)
     monkeypatch.setattr(courier_module, "BACKOFF_MIN_S", 0.1)
     answers = [Keep(why="timeout"), Keep(why="timeout")]
     collector = Collector(lambda _: answers.pop() if answers else None)
@@ -305,7 +306,7 @@ async def test_run_reports_at_once_and_again_after_failures(tmp_path, monkeypatc
 
 async def test_a_hurried_report_does_not_wait_for_the_interval(tmp_path, monkeypatch):
     """What a verdict hangs on travels at once, also when it arrives while a report is on its way."""
-    monkeypatch.setattr(courier_module, "START_SPREAD_RATIO", 0.0)
+    monkeypatch.setattr(courier_module, "start_span_s", lambda *_: 0.0)
     collector = Collector()
     async with carrying(tmp_path, collector) as (courier, spool):
         await append(spool, 1)
@@ -325,9 +326,9 @@ async def test_a_hurried_report_does_not_wait_for_the_interval(tmp_path, monkeyp
 
 @given(st.integers(1, 10_000), st.floats(0.1, 3_600), st.none() | st.floats(0, 1e12), st.floats(0, 1))
 def test_backoff_is_bounded_and_never_zero(failure_count, interval_s, retry_after_s, jitter):
-    """No herd, no storm, and never longer than five minutes, whatever the collector asks for."""
+    """No herd, no storm, back within two minutes, and within five whatever the collector asks for."""
     wait_s = backoff_s(failure_count, interval_s, retry_after_s, jitter)
-    assert 0.1 <= wait_s <= BACKOFF_MAX_S
+    assert 0.1 <= wait_s <= (BACKOFF_MAX_S if retry_after_s else AWAY_MAX_S)
     if retry_after_s is not None:
         assert wait_s >= min(retry_after_s, BACKOFF_MAX_S)
 

@@ -1,22 +1,70 @@
-"""How a county's gateways come back to a broker that was away: spread, soon, and never spinning."""
+"""How a county's gateways come back to what was away: spread, soon, and never spinning."""
+
+import random
+from collections import Counter
 
 import pytest
 
-from agent.links.mqtt import RECONNECT_MAX_S, reconnect_span_s
+from agent.courier import backoff_s
+from agent.links.mqtt import reconnect_span_s
+from agent.spread import AWAY_MAX_S, JUST_BOOTED_S, RETURN_MAX_S, start_span_s
+
+GATEWAYS = 2_000
+PEAK_PER_S = 100
 
 
 @pytest.mark.parametrize(
     ("attempt", "report_interval_s", "span_s"),
     [
-        pytest.param(0, 300.0, 60.0, id="the first time over a minute: 2,000 of them are 33 a second"),
+        pytest.param(0, 300.0, 60.0, id="the first time over a minute"),
         pytest.param(3, 300.0, 60.0, id="and never over more"),
-        pytest.param(0, 60.0, 12.0, id="over a fifth of the interval"),
-        pytest.param(1, 60.0, 24.0, id="twice as long the second time"),
-        pytest.param(9, 60.0, RECONNECT_MAX_S, id="never over more than a minute"),
+        pytest.param(0, 60.0, 30.0, id="over half of the interval"),
+        pytest.param(1, 60.0, RETURN_MAX_S, id="twice as long the second time"),
+        pytest.param(9, 60.0, RETURN_MAX_S, id="never over more than a minute"),
         pytest.param(0, 0.1, 1.0, id="a second at least"),
         pytest.param(9, 2.0, 10.0, id="who reports often is back within five intervals"),
         pytest.param(9, 0.1, 1.0, id="a demo never waits longer than at first"),
     ],
 )
 def test_how_long_the_longest_waits(attempt: int, report_interval_s: float, span_s: float) -> None:
+    """To a broker."""
     assert reconnect_span_s(attempt, report_interval_s) == pytest.approx(span_s)
+
+
+@pytest.mark.parametrize(
+    ("uptime_s", "span_s"),
+    [
+        pytest.param(0.0, 30.0, id="a box that has just got its power back"),
+        pytest.param(JUST_BOOTED_S, 12.0, id="a program that was started again"),
+    ],
+)
+def test_first_reports(uptime_s: float, span_s: float) -> None:
+    """A power cut is a county's, an upgrade one box's."""
+    assert start_span_s(60.0, uptime_s) == pytest.approx(span_s)
+
+
+@pytest.mark.parametrize("report_interval_s", [60.0, 300.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_county_that_comes_back_is_no_herd(report_interval_s: float, seed: int) -> None:
+    """2,000 at once, after their power, their broker or their collector: at most 100 a second, all within 120 s."""
+    dice = random.Random(seed)
+    spans_s = {
+        "power": start_span_s(report_interval_s, 30.0),
+        "broker that was restarted": reconnect_span_s(0, report_interval_s),
+        "broker that was away for long": reconnect_span_s(9, report_interval_s),
+    }
+    for what, span_s in spans_s.items():
+        seconds = Counter(int(dice.uniform(0.1, span_s)) for _ in range(GATEWAYS))
+        assert max(seconds.values()) <= PEAK_PER_S, what
+    back_s = [tried_again_s(dice, report_interval_s) for _ in range(GATEWAYS)]
+    assert max(Counter(map(int, back_s)).values()) <= PEAK_PER_S
+    assert max(*spans_s.values(), *back_s) <= AWAY_MAX_S
+
+
+def tried_again_s(dice: random.Random, report_interval_s: float, outage_s: float = 3_600.0) -> float:
+    """How long after the end of the collector's outage a gateway comes again, which tried all the time."""
+    now_s = failure_count = 0
+    while now_s < outage_s:
+        failure_count += 1
+        now_s += backoff_s(failure_count, report_interval_s, None, dice.random())
+    return now_s - outage_s
