@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from agent.settings import AgentSettings
     from classready.targets import TargetSettings
+
+T = TypeVar("T")
 
 DEFAULT_CONFIG = "/etc/classready/agent.yml"
 EXIT_FINDING = 1
@@ -56,15 +58,17 @@ def run(config: Path) -> None:
     """Probe and report until stopped. SIGHUP loads the settings again."""
     import asyncio
 
-    settings = _load(config)
+    from agent.inforce import InForce
+
+    in_force = _checked(lambda: InForce(config))
     from agent import app
     from agent.probes import PROBES
     from agent.spool import SpoolInUseError
     from classready import logs
 
-    logs.configure(level=settings.log_level)
+    logs.configure(level=in_force.settings.log_level)
     try:
-        asyncio.run(app.run(config, settings, PROBES))
+        asyncio.run(app.run(in_force, PROBES))
     except* SpoolInUseError as found:
         raise click.ClickException(str(found.exceptions[0])) from None
 
@@ -229,10 +233,15 @@ def _steps(*, err: bool) -> "Callable[[str], None]":
 
 def _load(config: Path) -> "AgentSettings":
     from agent.loading import load_settings
+
+    return _checked(lambda: load_settings(config))
+
+
+def _checked(read: "Callable[[], T]") -> "T":
     from classready.settings import SettingsError
 
     try:
-        return load_settings(config)
+        return read()
     except SettingsError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)

@@ -5,7 +5,7 @@ Each check yields the path of an entry and what is wrong with it.
 
 import ipaddress
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from agent.probes.contract import deadline_s
@@ -24,7 +24,7 @@ ARP_DEADLINE_S = 20.0
 
 def problems(settings: AgentSettings) -> Found:
     """What forbids to run with ``settings``."""
-    for check in (_link_problems, _name_problems, _timezone_problems, _device_problems):
+    for check in (_link_problems, _timezone_problems, _device_problems):
         yield from check(settings)
 
 
@@ -58,9 +58,10 @@ def _link_problems(settings: AgentSettings) -> Found:
             yield "link.tls", "without TLS the password could be read by everybody on the way; remove this line"
 
 
-def _name_problems(settings: AgentSettings) -> Found:
+def names_twice(targets: Sequence[TargetSettings]) -> Found:
+    """Within one file: a later file may replace a target by its name."""
     first: dict[str, int] = {}
-    for i, target in enumerate(settings.targets):
+    for i, target in enumerate(targets):
         if target.name in first:
             yield f"targets[{i}].name", f"{target.name!r} is already the name of targets[{first[target.name]}]"
         first.setdefault(target.name, i)

@@ -1,7 +1,6 @@
 """Carries records from the spool to the collector: live ones first, then the backlog, each until it is acknowledged."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable
 from typing import NamedTuple, assert_never
@@ -9,6 +8,7 @@ from typing import NamedTuple, assert_never
 import msgspec
 import structlog
 
+from agent.bureau import Bureau
 from agent.clock import Clock
 from agent.links import Acked, Keep, Link, Outcome, Refused, TooLarge
 from agent.metrics import Metrics
@@ -16,7 +16,7 @@ from agent.settings import AgentSettings
 from agent.spool import Batch, Lane, Spool
 from agent.spread import AWAY_MAX_S, start_span_s
 from classready import __version__
-from classready.codec import encode_report
+from classready.codec import encode, encode_report
 from classready.report import REPORT_INTERVAL_MIN_S, REPORT_MAX_BYTES, Ack, Directives, Report
 from classready.tasks import asked_to_end
 
@@ -69,9 +69,13 @@ class Courier:
         clock: Clock,
         metrics: Metrics,
         on_directives: OnDirectives,
+        bureau: Bureau | None = None,
     ) -> None:
         self._settings, self._spool, self._link = settings, spool, link
         self._clock, self._metrics, self._on_directives = clock, metrics, on_directives
+        self._bureau = bureau or Bureau()
+        self._settings_version: str | None = None
+        """Of the settings that the bureau has, as its last ack said."""
         self._taken_at_s = 0.0
         self._acked_count = 0
         self._passed_count = 0
@@ -88,10 +92,11 @@ class Courier:
 
     async def run(self) -> None:
         """Report every interval; sooner for the first record and in a hurry, later while the way is closed."""
-        interval_s = self._settings.report_interval_s
-        await asyncio.sleep(random.uniform(0, start_span_s(interval_s, self._clock.now_s())))  # noqa: S311 - spread only
+        span_s = start_span_s(self._settings.report_interval_s, self._clock.now_s())
+        await asyncio.sleep(random.uniform(0, span_s))  # noqa: S311 - spread only
         failure_count = 0
         while not asked_to_end():
+            interval_s = self._settings.report_interval_s
             # Never longer than the announced interval, by which the collector tells silence; a little shorter, so that
             # gateways that fell into step drift apart.
             next_s = self._clock.now_s() + random.uniform(0.9, 1.0) * interval_s  # noqa: S311
@@ -110,17 +115,32 @@ class Courier:
                 )
                 await asyncio.sleep(wait_s)
             else:
+                await self._fetch()
                 await self._rest(next_s - self._clock.now_s())
+
+    def follow(self, settings: AgentSettings) -> None:
+        """Go by other settings from the next report on: its interval, not its link."""
+        self._settings = settings
+
+    async def _fetch(self) -> None:
+        """Ask for the bureau's settings where there are others than those that were applied or refused."""
+        if self._bureau.wants(self._settings_version):
+            body = await self._link.fetch(self._bureau.report().version)
+            if body is not None:
+                self._bureau.hear(body)
 
     def hurry(self) -> None:
         """Report soon: a verdict hangs on what was just observed (a bandwidth test; there are a few a day)."""
         self._hurried.set()
 
     async def _rest(self, seconds: float) -> None:
-        news = self._hurried if self._spool.appended.is_set() else self._spool.appended
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, seconds)):
-                await news.wait()
+        first = () if self._spool.appended.is_set() else (self._spool.appended,)
+        waits = [asyncio.create_task(news.wait()) for news in (self._hurried, *first)]
+        try:
+            await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def report(self, *, until_s: float) -> Keep | None:
         """Send what is live, then backlog until ``until_s``, or an empty report; return why it stopped early."""
@@ -150,7 +170,8 @@ class Courier:
 
     async def _take(self, lane: Lane) -> Batch | None:
         self._taken_at_s = self._clock.now_s()
-        return await self._spool.take(lane, self._taken_at_s, RECORDS_MAX_BYTES)
+        room_bytes = RECORDS_MAX_BYTES - len(encode(self._bureau.report()))
+        return await self._spool.take(lane, self._taken_at_s, room_bytes)
 
     async def _deliver(self, batch: Batch) -> Keep | None:
         """Send a batch, in smaller pieces where that is asked for. A Keep ends the round."""
@@ -192,6 +213,7 @@ class Courier:
             sent_at=reading.wall_s,
             spool_records=batch.held_count,
             dropped=batch.dropped,
+            settings=self._bureau.report(),
         )
         body = encode_report(report, (record for _, record in batch.records))
         too_large = len(body) > REPORT_MAX_BYTES
@@ -217,6 +239,7 @@ class Courier:
             reasons = sorted({refusal.reason for refusal in ack.rejected})
             _log.warning("records_rejected", count=len(ack.rejected), reasons=reasons)
         if ack.directives is not None:
+            self._settings_version = ack.directives.settings_version
             self._on_directives(ack.directives, self._taken_at_s)
         if (ack.committed or ack.rejected) and not await self._spool.settle(ack.spool_id, ack.committed, ack.rejected):
             self._stuck = True

@@ -1,7 +1,10 @@
-"""Reads agent.yml: paths made absolute, checked with the files they name. What contradicts itself, ``checks`` finds."""
+"""Reads the box's own files: paths made absolute, checked with the files they name. What contradicts itself, ``checks``
+finds.
+"""
 
 import os
 import ssl
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +12,97 @@ import msgspec
 from msgspec import Struct
 
 from agent import checks
-from agent.settings import LIVE_INTERVALS, AgentSettings, HttpLink, MqttLink
-from classready.settings import Problem, SettingsError, load_with_lines, read_secret, resolve
+from agent.bureau import recall
+from agent.layers import BUREAU, Combined, combine
+from agent.settings import LIVE_INTERVALS, AgentSettings, BoxSettings, HttpLink, MqttLink
+from classready.measuring import Document
+from classready.settings import Loaded, Problem, SettingsError, load_with_lines, read_secret, resolve
+
+FOLDER = "agent.d"
+FOLDER_MAX_FILES = 64
 
 
-def load_settings(file: Path) -> AgentSettings:
-    """Read agent.yml with every path in it made absolute.
+class Files(Struct, frozen=True, kw_only=True):
+    """agent.yml, and the files of ``agent.d`` beside it, by their names: later ones win."""
+
+    path: Path
+    agent_yml: Loaded
+    agent_d: Sequence[Loaded]
+
+    @property
+    def state_dir(self) -> Path:
+        settings: AgentSettings = _with_absolute_paths(self.agent_yml.value, self.path.absolute())
+        return Path(settings.state_dir)
+
+    @property
+    def all(self) -> Sequence[Loaded]:
+        return (self.agent_yml, *self.agent_d)
+
+
+def read_files(path: Path) -> Files:
+    """Read agent.yml and agent.d/*.yml, each by itself.
 
     Raises:
-        SettingsError: with every problem of the file, or every problem across its entries.
+        SettingsError: with every problem of every file.
     """
-    loaded = load_with_lines(file, AgentSettings)
-    settings: AgentSettings = _with_absolute_paths(loaded.value, file.absolute())
-    found = (*checks.problems(settings), *_file_problems(settings), *_own_certificate_problems(settings.link))
-    if problems := sorted((loaded.problem(path, text) for path, text in found), key=lambda p: p.line):
+    loaded: list[Loaded] = []
+    problems: list[Problem] = []
+    parts = sorted((path.parent / FOLDER).glob("*.yml"))
+    if len(parts) > FOLDER_MAX_FILES:
+        raise SettingsError([Problem(str(path.parent / FOLDER), 1, "", f"more than {FOLDER_MAX_FILES} files")])
+    for file in (path, *parts):
+        try:
+            loaded.append(load_with_lines(file, AgentSettings if file == path else BoxSettings))
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
         raise SettingsError(problems)
+    return Files(path=path, agent_yml=loaded[0], agent_d=tuple(loaded[1:]))
+
+
+def put_together(files: Files, document: Document | None = None) -> AgentSettings:
+    """Lay ``files`` over what the bureau says; every path made absolute.
+
+    Raises:
+        SettingsError: with every problem across their entries.
+    """
+    try:
+        combined = combine(files.agent_yml, files.agent_d, document)
+    except msgspec.ValidationError as error:
+        raise SettingsError([Problem(BUREAU, 1, "", str(error))]) from None
+    settings: AgentSettings = _with_absolute_paths(combined.settings, files.path.absolute())
+    found = (*checks.problems(settings), *_file_problems(settings), *_own_certificate_problems(settings.link), *_strays(combined))
+    problems = [combined.problem(path, text) for path, text in found]
+    problems += [each.problem(at, text) for each in files.all for at, text in checks.names_twice(each.value.targets)]
+    if problems:
+        raise SettingsError(sorted(problems, key=lambda p: (p.file, p.line)))
     return settings
 
 
+def load_settings(file: Path) -> AgentSettings:
+    """Read what is in force here: the box's files over what the bureau said last, where the two go together.
+
+    Raises:
+        SettingsError: with every problem of the files, or every problem across their entries.
+    """
+    files = read_files(file)
+    kept = recall(files.state_dir)
+    if kept is not None:
+        try:
+            return put_together(files, kept)
+        except SettingsError:
+            pass  # the agent says what is wrong with it; it goes on without
+    return put_together(files)
+
+
 def advice(path: Path) -> list[Problem]:
-    """What is allowed in agent.yml and may still be a mistake."""
-    loaded = load_with_lines(path, AgentSettings)
-    valid_s = LIVE_INTERVALS * loaded.value.report_interval_s
+    """What is allowed in the box's files and may still be a mistake."""
+    files = read_files(path)
+    valid_s = LIVE_INTERVALS * put_together(files).report_interval_s
     return [
-        loaded.problem(f"targets[{i}]{field}", text)
-        for i, target in enumerate(loaded.value.targets)
+        file.problem(f"targets[{i}]{field}", text)
+        for file in files.all
+        for i, target in enumerate(file.value.targets)
         for field, text in checks.doubts(target, valid_s)
     ]
 
@@ -78,6 +147,22 @@ def _own_certificate_problems(link: HttpLink | MqttLink) -> checks.Found:
         yield "link.cert_file", f"{link.cert_file} and key_file are no certificate and its key (PEM, no password)"
     except OSError as error:
         yield "link.cert_file", f"cert_file or key_file cannot be used: {error.strerror or error} (key: mode 0600)"
+
+
+def _strays(combined: Combined) -> Iterator[tuple[str, str]]:
+    """Files that the bureau names must lie beside agent.yml: nobody elsewhere says what of a box is read."""
+    for i, (target, (file, _)) in enumerate(zip(combined.settings.targets, combined.target_from, strict=True)):
+        if file is None:
+            yield from _outside(files(target, f"targets[{i}]"))
+    for name, file in combined.setting_from.items():
+        if file is None:
+            yield from _outside(files(getattr(combined.settings, name), name))
+
+
+def _outside(named: checks.Found) -> checks.Found:
+    for path, file in named:
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            yield path, "must be below the folder of agent.yml, like secrets/community"
 
 
 def files(value: Any, path: str) -> checks.Found:

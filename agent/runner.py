@@ -9,19 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from agent import schedule
 from agent.clock import Clock, Reading
 from agent.metrics import Metrics
 from agent.probes.contract import Context, Probe
+from agent.progress import Progress, Sight
 from agent.settings import AgentSettings
 from classready import forms
 from classready.codec import encode
 from classready.observation import Observation, Outcome, Reason, clean_text
 from classready.report import Directives, Record
-from classready.targets import Target
 
 Append = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -70,34 +69,6 @@ def _finish(observation: Observation, elapsed_s: float) -> Observation:
     return decoded
 
 
-class Sight(Struct, frozen=True, kw_only=True):
-    """What a target showed last. ``observed_s``: when that was asked, on the boot clock; None = not yet."""
-
-    target: Target
-    kind: str
-    running: bool
-    observed_s: float | None
-    observations: Sequence[Observation]
-
-
-class _Progress:
-    """Where one probe stands. Times are on the boot clock; ``wake`` ends its waiting."""
-
-    def __init__(self, probe: Probe, due_s: float) -> None:
-        self.probe, self.due_s = probe, due_s
-        self.wake = asyncio.Event()
-        self.started_s: float | None = None
-        self.finished_s: float | None = None
-        self.running = False
-        self.inconclusive = False
-        self.silent = False
-        """Nobody answered the last time: the next one may take all its time, too."""
-        self.waits_for_hours = False
-        """What it put off, it may do only at its next opening."""
-        self.last: tuple[float | None, Sequence[Observation]] = (None, ())
-        """When it was last asked, and what it showed."""
-
-
 class Runner:
     """One loop per probe; at most ``concurrency`` of them, and one that loads the line, run at a time.
 
@@ -115,8 +86,9 @@ class Runner:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._silent_slots = asyncio.Semaphore(settings.concurrency)
         self._one_load = asyncio.Lock()
-        self._stopping = False
-        self._progress = {probe.target.name: _Progress(probe, self._first_due_s(probe)) for probe in probes}
+        self._stopping, self._stopped = False, asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._progress = {probe.target.name: Progress(probe, self._first_due_s(probe)) for probe in probes}
 
     def _phase(self, probe: Probe) -> float:
         return schedule.phase(self._settings.gateway, probe.target.name)
@@ -127,15 +99,51 @@ class Runner:
     async def run(self) -> None:
         """Probe until ``stop``; then finish what is running."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             for progress in self._progress.values():
-                group.create_task(self._keep_observing(progress), name=progress.probe.target.name)
+                self._begin(progress)
+            await self._stopped.wait()
+
+    def _begin(self, progress: Progress) -> None:
+        if self._group is not None and not self._stopping:
+            self._group.create_task(self._keep_observing(progress), name=progress.probe.target.name)
+
+    def exchange(self, settings: AgentSettings, probes: Sequence[Probe]) -> None:
+        """Go by other settings: a probe that was there goes on as it was, one that is not is begun no more.
+
+        What runs, finishes, and its record is kept.
+        """
+        if settings.concurrency != self._settings.concurrency:
+            # Who holds a slot gives it back where it was taken from.
+            self._slots = asyncio.Semaphore(settings.concurrency)
+            self._silent_slots = asyncio.Semaphore(settings.concurrency)
+        self._settings, before = settings, self._progress
+        self._progress = {}
+        for probe in probes:
+            name = probe.target.name
+            old = before.get(name)
+            stays = old is not None and old.probe is probe
+            self._progress[name] = old if old and stays else self._successor(probe, old)
+        for name, old in before.items():
+            if self._progress.get(name) is not old:
+                old.ended = True
+                old.wake.set()
+        for progress in self._progress.values():
+            if progress not in before.values():
+                self._begin(progress)
+
+    def _successor(self, probe: Probe, old: Progress | None) -> Progress:
+        """Whoever takes the place of another one begins no later than that would have."""
+        first_s = self._first_due_s(probe)
+        return Progress(probe, first_s if old is None else min(first_s, old.due_s))
 
     def stop(self) -> None:
         self._stopping = True
+        self._stopped.set()
         for progress in self._progress.values():
             progress.wake.set()
 
-    async def _keep_observing(self, progress: _Progress) -> None:
+    async def _keep_observing(self, progress: Progress) -> None:
         while True:
             await self._wait(progress)
             # The turn comes first, so that a load that waits for another one never holds a slot.
@@ -144,18 +152,18 @@ class Runner:
             # A target that is silent takes all of its deadline: with slots of their own, dead ones delay only each
             # other.
             async with turn, slots:
-                if self._stopping:
+                if self._stopping or progress.ended:
                     return
                 await self._observe_once(progress)
             self._plan(progress)
 
-    async def _wait(self, progress: _Progress) -> None:
+    async def _wait(self, progress: Progress) -> None:
         while not progress.wake.is_set() and (left_s := progress.due_s - self._clock.now_s()) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, WAIT_MAX_S)):
                     await progress.wake.wait()
 
-    async def _observe_once(self, progress: _Progress) -> None:
+    async def _observe_once(self, progress: Progress) -> None:
         reading = self._clock.read()
         progress.wake.clear()
         progress.running, progress.started_s = True, reading.monotonic_s
@@ -203,7 +211,7 @@ class Runner:
         if observations and observations[0].reason == "deadline":
             self._metrics.add("classready_agent_probe_timeouts_total", observations[0].KIND)
 
-    def _plan(self, progress: _Progress) -> None:
+    def _plan(self, progress: Progress) -> None:
         assert progress.started_s is not None
         interval_s, now_s = progress.probe.target.interval_s, self._clock.now_s()
         progress.due_s = schedule.next_start(progress.started_s, now_s, interval_s, self._phase(progress.probe))
@@ -237,7 +245,7 @@ class Runner:
             if progress.probe.needs_directives and progress.started_s is not None:
                 progress.wake.set()
 
-    def _may_retest(self, progress: _Progress, asked_at_s: float) -> bool:
+    def _may_retest(self, progress: Progress, asked_at_s: float) -> bool:
         """Run again only if the collector asked with the last result in hand, or that result is on its way for long.
 
         What waits for its hours has a moment in them already.
@@ -253,30 +261,20 @@ class Runner:
 
     def hurry(self, target: str) -> None:
         """Probe ``target`` now, unless it was probed just before: a device may send many traps at once."""
-        progress = self._progress[target]
+        progress = self._progress.get(target)
+        if progress is None:
+            return
         if progress.started_s is None or self._clock.now_s() - progress.started_s > HURRY_AGAIN_S:
             progress.wake.set()
 
     def sights(self) -> list[Sight]:
-        return [_sight(progress) for progress in self._progress.values()]
+        return [progress.sight() for progress in self._progress.values()]
 
     def is_stalled(self) -> bool:
         """Say whether some target is long overdue or runs far beyond its deadline: a fault of ours."""
         now_s = self._clock.now_s()
-        return any(now_s > _latest_s(progress) + STALLED_S for progress in self._progress.values())
+        return any(now_s > progress.latest_s() + STALLED_S for progress in self._progress.values())
 
 
 def _nobody_waits() -> None:
     """Nothing to be told."""
-
-
-def _sight(progress: _Progress) -> Sight:
-    target, (observed_s, observations) = progress.probe.target, progress.last
-    kind = str(type(target).__struct_config__.tag)
-    return Sight(target=target, kind=kind, running=progress.running, observed_s=observed_s, observations=observations)
-
-
-def _latest_s(progress: _Progress) -> float:
-    if progress.running and progress.started_s is not None:
-        return progress.started_s + progress.probe.deadline_s
-    return progress.due_s

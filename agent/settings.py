@@ -74,16 +74,21 @@ class LocalPage(Strict, frozen=True, kw_only=True):
     """Names under which browsers ask for it; without one, by its address. A name that is not here is refused."""
 
 
-class AgentSettings(Measuring, frozen=True, kw_only=True):
-    gateway: GatewayId
-    """Who this is, as listed in the roster; also the MQTT user name and client id."""
-    link: HttpLink | MqttLink
-    """How reports travel."""
+class BoxSettings(Measuring, frozen=True, kw_only=True):
+    """Settings for this box alone: what a file of `agent.d` may say."""
+
     page: LocalPage | None = LocalPage()
     """Where this gateway shows itself; null = nowhere, and `install.sh` cannot see whether an upgrade works."""
-    state_dir: str = "state"
-    """Holds the spool, the last directives and the bureau's settings; under systemd, $STATE_DIRECTORY wins."""
     spool: SpoolSettings = SpoolSettings()
     """Bounds of the records that wait to be acknowledged."""
     metrics_file: str | None = None
     """Where to write the agent's own metrics for a node exporter's textfile collector; null = nowhere."""
+
+
+class AgentSettings(BoxSettings, frozen=True, kw_only=True):
+    gateway: GatewayId
+    """Who this is, as listed in the roster; also the MQTT user name and client id."""
+    link: HttpLink | MqttLink
+    """How reports travel."""
+    state_dir: str = "state"
+    """Holds the spool, the last directives and the bureau's settings; under systemd, $STATE_DIRECTORY wins."""

@@ -56,7 +56,7 @@ class Measuring(Strict, frozen=True, kw_only=True):
     """Least severe events that are logged."""
 
 
-class Discovery(Strict, frozen=True, kw_only=True):
+class Discovery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Looking around in the school's own networks for devices that nobody assigned yet, gently."""
 
     networks: Annotated[tuple[Network, ...], Meta(max_length=16)] | None = None

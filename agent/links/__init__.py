@@ -43,6 +43,13 @@ class Link(Protocol):
         """Send one encoded report and wait for the collector's own answer about ``sequences``. Never raises."""
         ...
 
+    async def fetch(self, known: str | None) -> bytes | None:
+        """Ask for the settings document; None = none came, or only the version that is ``known``. Never raises.
+
+        Not while a report is under way.
+        """
+        ...
+
 
 def open_link(
     settings: HttpLink | MqttLink, gateway: str, agent_version: str, report_interval_s: float

@@ -1,4 +1,4 @@
-"""Reports over ``POST /api/v1/reports``, answered by the collector after its commit."""
+"""Reports over ``POST /api/v1/reports``, answered by the collector after its commit; settings by GET beside it."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from agent import clock, dial, http1, tls, urls
@@ -21,8 +22,12 @@ from classready.report import REPORT_MAX_BYTES
 from classready.settings import read_secret
 
 REPORTS_PATH = "/api/v1/reports"
+SETTINGS_PATH = "/api/v1/settings"
 IDLE_MAX_S = 15.0
 """After so long a connection is not used again: NAT and firewalls forget it without a word, and a report would hang."""
+
+
+_log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
@@ -38,10 +43,9 @@ async def connect(settings: HttpLink, agent_version: str) -> AsyncIterator["Http
         raise OSError(errno.EINVAL, "not one line of text", settings.token_file)
     fields = {
         "Authorization": f"Bearer {token}",
-        "Content-Type": "application/json",
         "User-Agent": f"classready-agent/{agent_version}",
     }
-    link = HttpReports(settings, urls.split(settings.url.rstrip("/") + REPORTS_PATH), fields)
+    link = HttpReports(settings, urls.split(settings.url.rstrip("/") + "/"), fields)
     try:
         yield link
     finally:
@@ -70,7 +74,7 @@ class HttpReports:
         self.trouble = ""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return _outcome(await self._exchange(body))
+                return _outcome(await self._exchange(self._report(body)))
         except TimeoutError:
             return Keep(why="timeout")
         except dial.Unreached as error:
@@ -82,6 +86,25 @@ class HttpReports:
         except (OSError, http1.NotHttp) as error:
             self.trouble = error_text(error)
             return Keep(why="disconnected")
+
+    async def fetch(self, known: str | None) -> bytes | None:
+        fields = {**self._fields, **({"If-None-Match": f'"{known}"'} if known else {})}
+        request = http1.request("GET", self._url.authority, self._url.path + SETTINGS_PATH[1:], fields)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._exchange(request)
+        except (OSError, TimeoutError, dial.Unreached, http1.NotHttp) as error:
+            _log.warning("settings_not_fetched", error=error_text(error))
+            return None
+        if answer.status == 200 and not answer.broken:
+            return bytes(answer.body)
+        if answer.status != 304:
+            _log.warning("settings_not_fetched", status=answer.status, broken=answer.broken)
+        return None
+
+    def _report(self, body: bytes) -> bytes:
+        fields = {**self._fields, "Content-Type": "application/json", "Content-Length": str(len(body))}
+        return http1.request("POST", self._url.authority, self._url.path + REPORTS_PATH[1:], fields, body)
 
     async def _refusal(self, error: ssl.SSLError) -> str:
         """A clock before the release of this program explains every refused date, and is all there is to mend."""
@@ -102,14 +125,14 @@ class HttpReports:
             self._streams[1].transport.abort()
         self._streams = None
 
-    async def _exchange(self, body: bytes) -> http1.Answer:
+    async def _exchange(self, request: bytes) -> http1.Answer:
         """A kept connection may have ended unseen, also with a 408; reports may be sent twice, so they are."""
         if streams := self._kept():
             with contextlib.suppress(OSError, http1.NotHttp):
-                answer = await self._post(*streams, body)
+                answer = await self._ask(*streams, request)
                 if answer.status != 408:
                     return answer
-        return await self._post(*await self._open(), body)
+        return await self._ask(*await self._open(), request)
 
     def _kept(self) -> tuple[StreamReader, StreamWriter] | None:
         return self._streams if asyncio.get_running_loop().time() - self._used_s < IDLE_MAX_S else None
@@ -123,13 +146,12 @@ class HttpReports:
             sock=sock, limit=http1.HEAD_MAX_BYTES, ssl=self._trust, server_hostname=name
         )
 
-    async def _post(self, reader: StreamReader, writer: StreamWriter, body: bytes) -> http1.Answer:
+    async def _ask(self, reader: StreamReader, writer: StreamWriter, request: bytes) -> http1.Answer:
         """Send and read; the connection is kept only behind an answer that leaves no doubt where it ended."""
         self._streams = reader, writer
         answer = http1.Answer()
         try:
-            fields = {**self._fields, "Content-Length": str(len(body))}
-            writer.write(http1.request("POST", self._url.authority, self._url.path, fields, body))
+            writer.write(request)
             await http1.read_head(reader, answer)
             await http1.read_body(reader, answer, REPORT_MAX_BYTES + 1)
         finally:

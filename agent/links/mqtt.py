@@ -93,6 +93,7 @@ class MqttReports:
         self._wanted, self._connected = asyncio.Event(), asyncio.Event()
         self._arrived: asyncio.Queue[Ack | Refusal] = asyncio.Queue()
         self._unread: list[Ack] = []
+        self._document: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
         self.trouble = ""
 
     async def keep_connected(self) -> None:
@@ -135,14 +136,14 @@ class MqttReports:
         async with self._new_client() as client:
             try:
                 # First, or the answer to the first report finds nobody.
-                await client.subscribe(topics.down(self._gateway, "ack"), qos=1)
+                await client.subscribe([(topics.down(self._gateway, "ack"), 1), (self._config_topic, 1)])
                 await self._say(client, online=True)
                 self._client = client
                 self._connected.set()
                 self.trouble = ""
                 _log.info("mqtt_connected", host=self._settings.host, port=self._settings.port)
                 async for message in client.messages:
-                    self._receive(message.payload)
+                    self._receive(str(message.topic), message.payload)
             except asyncio.CancelledError:
                 with contextlib.suppress(aiomqtt.MqttError):
                     await self._say(client, online=False)
@@ -154,7 +155,12 @@ class MqttReports:
         presence = Presence(online=online, agent_version=self._presence.agent_version)
         await client.publish(topics.up(self._gateway, "presence"), encode(presence), qos=1, timeout=2)
 
-    def _receive(self, payload: Any) -> None:
+    def _receive(self, topic: str, payload: Any) -> None:
+        if topic == self._config_topic:
+            if self._document.full():
+                self._document.get_nowait()
+            self._document.put_nowait(bytes(payload or b""))
+            return
         try:
             self._arrived.put_nowait(decode_answer(bytes(payload)))
         except (MalformedReport, TypeError) as error:
@@ -175,6 +181,24 @@ class MqttReports:
             return Keep(why="timeout" if self._connected.is_set() else "disconnected")
         except aiomqtt.MqttError:
             return Keep(why="disconnected")
+
+    async def fetch(self, known: str | None) -> bytes | None:  # noqa: ARG002 - a broker carries no conditions
+        while not self._document.empty():  # the answer to an earlier question
+            self._document.get_nowait()
+        client = self._client
+        if client is None or not self._connected.is_set():
+            return None
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                await client.publish(topics.up(self._gateway, "ask"), b"{}", qos=1)
+                return await self._document.get()
+        except (TimeoutError, aiomqtt.MqttError) as error:
+            _log.warning("settings_not_fetched", error=str(error) or "no answer")
+            return None
+
+    @property
+    def _config_topic(self) -> str:
+        return topics.down(self._gateway, "config")
 
     async def _publish(self, body: bytes, until_s: float) -> Outcome | None:
         client = self._client

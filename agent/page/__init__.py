@@ -6,7 +6,7 @@ installer how the agent is.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ SPOOL_PATIENCE_S = 5.0
 """A disk that hangs must not look like a page that hangs."""
 
 
-async def keep_serving(listen: LocalPage, running: Running) -> None:
+async def keep_serving(listen: LocalPage, running: Callable[[], Running]) -> None:
     """Serve until cancelled, on 127.0.0.1 in any case: the installer asks there."""
     pages: dict[str, Page] = {
         "/": partial(_front, running),
@@ -42,7 +42,8 @@ async def keep_serving(listen: LocalPage, running: Running) -> None:
             group.create_task(answerer.serve(host, listen.port), name=f"page {host}")
 
 
-async def _front(running: Running, query: Mapping[str, str]) -> Response:
+async def _front(seen: Callable[[], Running], query: Mapping[str, str]) -> Response:
+    running = seen()
     try:
         async with asyncio.timeout(SPOOL_PATIENCE_S):
             found = await look(running)
@@ -57,8 +58,9 @@ async def _style(_query: Mapping[str, str]) -> Response:
     return Response(200, html.STYLE.encode(), "text/css; charset=utf-8")
 
 
-async def _sheet(running: Running, _query: Mapping[str, str]) -> Response:
+async def _sheet(seen: Callable[[], Running], _query: Mapping[str, str]) -> Response:
     """As it was written, for whoever prints it: it brings its own style, and needs nothing else."""
+    running = seen()
     body = await asyncio.to_thread(_last_sheet, Path(running.settings.state_dir), running.settings.gateway)
     if body is None:
         return Response(404, b"no sheet has been made here yet: sudo classready-agent acceptance\n")
@@ -72,10 +74,10 @@ def _last_sheet(state_dir: Path, gateway: str) -> bytes | None:
     return None
 
 
-async def _healthz(running: Running, _query: Mapping[str, str]) -> Response:
+async def _healthz(seen: Callable[[], Running], _query: Mapping[str, str]) -> Response:
     try:
         async with asyncio.timeout(SPOOL_PATIENCE_S):
-            found = await health(running)
+            found = await health(seen())
     except TimeoutError:
         return _stuck()
     return Response(200, encode(found) + b"\n", "application/json")

@@ -7,7 +7,7 @@ from html import escape
 
 from agent.findings import Finding
 from agent.page.look import Look
-from agent.runner import Sight
+from agent.progress import Sight
 from agent.settings import AgentSettings
 from agent.words import Language, say, span
 from classready.observation import Observation

@@ -8,11 +8,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from agent import findings, sheets
+from agent.bureau import Bureau
 from agent.clock import FLOOR_S, Clock
 from agent.courier import Courier
 from agent.findings import Finding
 from agent.metrics import Metrics
-from agent.runner import Runner, Sight
+from agent.progress import Sight
+from agent.runner import Runner
 from agent.settings import AgentSettings
 from agent.spool import Spool, Statistics
 from classready import __version__
@@ -31,6 +33,7 @@ class Running(Struct, frozen=True, kw_only=True):
     spool: Spool
     clock: Clock
     numbers: Metrics
+    bureau: Bureau
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -101,6 +104,9 @@ def _problems(running: Running, held: Statistics) -> list[Finding]:
     ]
     if numbers.get("classready_agent_config_last_reload_successful") == 0:
         found.append(Finding(check="settings", result="failed", code="reload_refused"))
+    if (refused := running.bureau.refused) is not None:
+        values = {"problem": refused.problems[0] if refused.problems else ""}
+        found.append(Finding(check="settings", result="failed", code="bureau_refused", values=values))
     found += [lack for sight in running.runner.sights() if (lack := _lack(sight)) is not None]
     return [finding for finding in found if finding.result in {"warning", "failed"}][:PROBLEMS_MAX_COUNT]
 

@@ -47,6 +47,10 @@ class Spool:
             raise
         return cls(thread, store)
 
+    async def follow(self, *, live_s: float) -> None:
+        """Records younger than ``live_s`` travel before all others from now on."""
+        await self._call(lambda: self._store.follow(live_s))
+
     async def _call(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 

@@ -98,6 +98,9 @@ class Store:
             return None
         return file
 
+    def follow(self, live_s: float) -> None:
+        self._live_s = live_s
+
     def _file(self, *, check: bool = False) -> File:
         max_age_s = self._settings.max_age_days * 86_400
         room = Room(self._path, self._settings.max_bytes)

@@ -109,6 +109,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "以服务方式运行(systemctl restart classready-agent),服务带有所需权限",
         "run it as the service (systemctl restart classready-agent), which has the permission it needs",
     ),
+    "bureau_refused.seen": (
+        "教育局下发的设置没有采用,仍按原来的设置运行。原因(原文):{problem}",
+        "settings from the bureau were refused, those before are in force: {problem}",
+    ),
+    "bureau_refused.remedy": (
+        "告诉教育局;原因若指向本机的 agent.yml 或 agent.d,改好后 systemctl reload classready-agent",
+        "tell the bureau; where the reason is in agent.yml or agent.d, mend it, then systemctl reload classready-agent",
+    ),
     "reload_refused.seen": (
         "设置文件改过,但有错,现在还用旧的设置",
         "the settings file was changed and has errors: the old settings still hold",

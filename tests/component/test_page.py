@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from agent import page
 from agent.acceptance import document, html, kept
+from agent.bureau import Bureau
 from agent.clock import Clock
 from agent.courier import Courier
 from agent.links import Acked, Keep
@@ -79,9 +80,10 @@ async def serving(folder, listen=None):
         spool=spool,
         clock=clock,
         numbers=numbers,
+        bureau=Bureau(),
     )
     listen = listen or LocalPage(port=free_port())
-    task = asyncio.create_task(page.keep_serving(listen, running))
+    task = asyncio.create_task(page.keep_serving(listen, lambda: running))
     try:
         yield listen.port, link, running
     finally:

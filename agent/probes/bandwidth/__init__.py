@@ -40,7 +40,7 @@ def make(target: BandwidthTarget, tools: Tools) -> Probe:
     """A test that is repeated quickly still has its full time; only one moves bytes at a time."""
     return Probe(
         target=target,
-        observe=_Line(target, tools.share(meter.of_session), tools.now_s).observe,
+        observe=_Line(target, tools.share(meter.of_session, meter.read_by), tools.now_s).observe,
         unmeasured=partial(unmeasured, target),
         deadline_s=target.deadline_s or LONGEST_S,
         loads_line=True,

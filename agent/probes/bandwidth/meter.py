@@ -16,6 +16,7 @@ import structlog
 from agent import snmp
 from agent.probes.bandwidth.passive import Sample
 from agent.probes.tools import Tools
+from agent.settings import AgentSettings
 from agent.snmp import SnmpError, Value
 from classready.observation import clean_text
 from classready.targets import BandwidthTarget, TargetSettings, UplinkPort
@@ -56,6 +57,11 @@ def of_session(tools: Tools) -> "Meter":
     meter = Meter(tools.settings.targets, tools.now_s, tools.snmp)
     tools.services["meter"] = meter.run
     return meter
+
+
+def read_by(settings: AgentSettings) -> object:
+    """What of ``settings`` a meter is made of."""
+    return [(target.name, source_of(target)) for target in settings.targets if source_of(target) is not None]
 
 
 class Meter:

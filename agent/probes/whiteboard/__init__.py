@@ -74,9 +74,12 @@ def make(target: WhiteboardTarget, tools: Tools) -> Probe:
     hear: Hear = deaf
     settle: Callable[[], Awaitable[None]] = settled
     if target.mqtt is not None:
-        from agent.probes.whiteboard.hearing import of_session  # the MQTT library is imported only where it is needed
+        from agent.probes.whiteboard.hearing import (  # the MQTT library is imported only where it is needed
+            heard_by,
+            of_session,
+        )
 
-        hearing = tools.share(of_session)
+        hearing = tools.share(of_session, heard_by)
         if hearing is not None:
             hear = partial(hearing.hear, target)
             settle = partial(hearing.until_heard, target, LISTEN_S)

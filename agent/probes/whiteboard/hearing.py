@@ -296,5 +296,11 @@ def of_session(tools: Tools) -> Hearing | None:
 
 def hearing(settings: AgentSettings, numbers: Metrics) -> Hearing | None:
     """A listener for what ``settings`` name; None where there is nothing to listen to."""
+    broker, boards, profiles = heard_by(settings)
+    return Hearing(broker, boards, profiles, numbers) if broker and boards else None
+
+
+def heard_by(settings: AgentSettings) -> tuple[Broker | None, list[WhiteboardTarget], dict[str, Profile]]:
+    """What of ``settings`` a listener is made of."""
     boards = [t for t in settings.targets if isinstance(t, WhiteboardTarget) and t.mqtt is not None]
-    return Hearing(settings.broker, boards, settings.profiles, numbers) if settings.broker and boards else None
+    return settings.broker, boards, settings.profiles
