@@ -71,7 +71,12 @@ def put_together(files: Files, document: Document | None = None) -> AgentSetting
     except msgspec.ValidationError as error:
         raise SettingsError([Problem(BUREAU, 1, "", str(error))]) from None
     settings: AgentSettings = _with_absolute_paths(combined.settings, files.path.absolute())
-    found = (*checks.problems(settings), *_file_problems(settings), *_own_certificate_problems(settings.link), *_strays(combined))
+    found = (
+        *checks.problems(settings),
+        *_file_problems(settings),
+        *_own_certificate_problems(settings.link),
+        *_strays(combined),
+    )
     problems = [combined.problem(path, text) for path, text in found]
     problems += [each.problem(at, text) for each in files.all for at, text in checks.names_twice(each.value.targets)]
     if problems:

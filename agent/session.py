@@ -22,6 +22,7 @@ from agent.runner import Runner
 from agent.settings import LIVE_INTERVALS, AgentSettings
 from agent.spool import Spool
 from classready import __version__
+from classready.measuring import Discovery
 from classready.report import Directives
 from classready.systemd import feed_watchdog
 
@@ -172,6 +173,9 @@ def _parts(session: Session) -> dict[str, Part]:
         parts["traps"] = Part(
             (settings.traps, senders), Receiver(settings.traps, crew.workshop.probes, crew.runner.hurry).run
         )
+    order = crew.bureau.document.discovery if crew.bureau.document else None
+    if order is not None:
+        parts["searcher"] = Part(order, functools.partial(_search, settings, crew, order))
     if settings.page is not None:
         from agent import page
 
@@ -182,6 +186,14 @@ def _parts(session: Session) -> dict[str, Part]:
         writing = functools.partial(textfile.keep_writing, settings, crew.spool, crew.clock, crew.numbers)
         parts["metrics"] = Part((settings.metrics_file, settings.report_interval_s), writing)
     return parts
+
+
+async def _search(settings: AgentSettings, crew: Crew, order: Discovery) -> None:
+    from agent.discover.searcher import Searcher
+
+    searcher = Searcher(crew.clock, crew.spool.append, Path(settings.state_dir), lambda: crew.runner.directives)
+    searcher.allow(order)
+    await searcher.run()
 
 
 def _seen(session: Session) -> Any:
