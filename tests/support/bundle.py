@@ -32,15 +32,19 @@ def new_key(folder: Path, name: str = "key.pem") -> Path:
     return key
 
 
-def whole_bundle(folder: Path, roles: tuple[str, ...] = ("agent",)) -> Path:
-    """The real programs, with all that they need."""
+def whole_bundle(folder: Path, roles: tuple[str, ...] = ("agent",), also: tuple[str, ...] = ()) -> Path:
+    """The real programs, with all that they need; what else is in it makes another release of it, by the same key."""
     lent = folder / "lent"
-    lent.mkdir()
+    lent.mkdir(exist_ok=True)
     for role in roles:
         names = [line.split("==")[0] for line in wheels.lock_of(role).splitlines() if "==" in line]
         _lock(lent / f"{role}.lock", [_repacked(name, lent) for name in names])
     _lock(lent / "pip.lock", [_repacked("pip", lent)])
-    return make.make(new_key(folder), folder, make.Choice(roles, (MACHINE,), (PYTHON,), lent))
+    key = folder / "key.pem"
+    if not key.exists():
+        new_key(folder)
+    with mock.patch.object(make, "ALWAYS", make.ALWAYS + also):
+        return make.make(key, folder, make.Choice(roles, (MACHINE,), (PYTHON,), lent))
 
 
 def small_bundle(folder: Path, key: Path, behaviour: str = "well", **choice: object) -> Path:

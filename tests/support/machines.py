@@ -30,17 +30,13 @@ chmod 755 /usr/local/bin/systemctl
 """
 
 
-class Machine:
-    """``folder`` is where commands begin, and is shared with the test."""
+class Inside:
+    """Commands in the namespaces of a process; ``folder`` is where they begin, and is shared with the test."""
 
-    def __init__(self, namespace: Namespace, folder: Path, scratch: Path) -> None:
+    def __init__(self, folder: Path, holder: "subprocess.Popen[bytes]", pid: int) -> None:
         self.folder = folder
-        command = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._holder = subprocess.Popen(namespace.command(*command, "sleep", "infinity"))
-        self._inside = _child_of(self._holder.pid)
-        scratch.mkdir()
-        names = {"scratch": str(scratch), "python": sys.executable, "systemctl": str(SYSTEMCTL)}
-        self.bash(_SETUP.replace("{own}", " ".join(_OWN)), **names)
+        self._holder = holder
+        self._pid = pid
 
     def bash(self, script: str, typed: str = "", **environment: str) -> str:
         """Run ``script`` until its first failing command, with ``typed`` at its input; return what it prints.
@@ -48,14 +44,14 @@ class Machine:
         Raises:
             AssertionError: it failed; with all that was printed.
         """
-        inside = ["nsenter", "--target", str(self._inside), "--mount", "--net", "--pid", f"--wd={self.folder}"]
+        inside = ["nsenter", "--target", str(self._pid), "--mount", "--net", "--pid"]
         names = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
         }
         done = subprocess.run(
-            [*inside, "bash", "-euo", "pipefail", "-c", script],
+            [*inside, "bash", "-euo", "pipefail", "-c", f"cd '{self.folder}'\n{script}"],
             input=typed,
             env=names | environment,
             stdout=subprocess.PIPE,
@@ -72,10 +68,23 @@ class Machine:
         self._holder.wait(timeout=10)
 
 
-def _child_of(pid: int) -> int:
+class Machine(Inside):
+    """One on which a stand-in for ``systemctl`` starts what units name."""
+
+    def __init__(self, namespace: Namespace, folder: Path, scratch: Path) -> None:
+        command = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        holder = subprocess.Popen(namespace.command(*command, "sleep", "infinity"))
+        super().__init__(folder, holder, child_of(holder.pid, "sleep"))
+        scratch.mkdir()
+        names = {"scratch": str(scratch), "python": sys.executable, "systemctl": str(SYSTEMCTL)}
+        self.bash(_SETUP.replace("{own}", " ".join(_OWN)), **names)
+
+
+def child_of(pid: int, program: str) -> int:
+    """Wait until ``pid`` has a child that runs ``program``."""
     until_s = time.monotonic() + 20
     path = Path(f"/proc/{pid}/task/{pid}/children")
-    while not (children := path.read_text().split()) or _program(children[0]) != "sleep":
+    while not (children := path.read_text().split()) or _program(children[0]) != program:
         assert time.monotonic() < until_s
         time.sleep(0.01)
     return int(children[0])
