@@ -17,7 +17,7 @@ from tests.support.namespaces import join, namespaces
 
 pytestmark = [
     pytest.mark.netns,
-    pytest.mark.servers("systemctl", "openssl", "curl", "unshare", "nsenter"),
+    pytest.mark.servers("systemd-analyze", "openssl", "curl", "unshare", "nsenter"),
 ]
 COLLECTOR, GATEWAY = "10.79.0.1", "10.79.0.2"
 AGENT, JUDGE, RESPONDER = (f"classready-{role}" for role in ("agent", "collector", "responder"))
@@ -43,7 +43,9 @@ install -d -m 700 /etc/classready/secrets
 cd /etc/classready
 openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=classready.example.org \
   -addext subjectAltName=DNS:classready.example.org -keyout secrets/server.key -out secrets/server.crt 2>&1
-for name in metrics-token api-token board-password; do (umask 077; head -c 32 /dev/urandom | base64 > secrets/$name); done
+umask 077
+for name in metrics-token api-token board-password; do head -c 32 /dev/urandom | base64 > secrets/$name; done
+umask 022
 install -m 644 secrets/server.crt ca.pem
 cp -r "$OLDPWD/roster" .
 cat > collector.yml
