@@ -131,6 +131,8 @@ def check(file: Path) -> None:
     Raises:
         BackupError
     """
+    if file.exists() and not file.is_file():  # SQLite waits for ever at a pipe
+        raise BackupError(f"{file} is no file")
     try:
         if (found := damage(file)) is not None:
             raise BackupError(f"{file} is damaged: {found}")
@@ -222,6 +224,10 @@ def restore(store: Path, backup: Path, why: str) -> Restored:
         finish(store)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{store}: {getattr(error, 'strerror', None) or error}") from error
+    finally:
+        for left in (part, Path(f"{part}-journal")):  # on a full disk, what was copied until then
+            with suppress(OSError):
+                left.unlink()
     return Restored(
         backup=str(backup),
         store=str(store),

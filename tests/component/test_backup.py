@@ -123,8 +123,11 @@ def test_what_is_no_backup_is_refused(collector, tmp_path):
     ):
         with closing(sqlite3.connect(file)) as db, db:
             db.execute(statement)
+    os.mkfifo(tmp_path / "pipe")
     was = store.read_bytes()
     for file, word in (
+        (tmp_path / "pipe", "no file"),
+        (tmp_path, "no file"),
         (cut, "damaged"),
         (garbage, "damaged"),
         (later, "newer release"),
@@ -140,11 +143,34 @@ def test_what_is_no_backup_is_refused(collector, tmp_path):
     assert not list(tmp_path.glob("collector.db.*-*"))
 
 
+def test_a_restore_that_finds_no_room_gives_back_what_it_took(collector, tmp_path):
+    """A limit of the process stands for the disk's end; the store stays, and the collector has its room."""
+    collector.start()
+    assert report(collector, 1) == 200
+    assert collector.stop() == 0
+    backup.make(store_of(collector), good := tmp_path / "good.db")
+    was = store_of(collector).read_bytes()
+    command = [sys.executable, "-m", "collector", "restore", good, "-c", collector.settings]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 20; exec "$@"', "sh", *command], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert store_of(collector).read_bytes() == was
+    assert not list(tmp_path.glob("collector.db.re*"))
+
+
 def test_a_backup_replaces_backups_alone(collector, tmp_path):
     collector.start()
     store, letter = store_of(collector), tmp_path / "letter.txt"
     letter.write_text("dear school")
-    for target, word in ((letter, "stays as it is"), (store, "itself"), (Path("/dev/full/x.db"), "Not a directory")):
+    os.mkfifo(tmp_path / "pipe")
+    pipe = (tmp_path / "pipe", "no file")
+    for target, word in (
+        pipe,
+        (letter, "stays as it is"),
+        (store, "itself"),
+        (Path("/dev/full/x.db"), "Not a directory"),
+    ):
         with pytest.raises(backing_up.BackupError, match=word):
             backing_up.back_up(collector.settings, target, None)
     assert letter.read_text() == "dear school"
