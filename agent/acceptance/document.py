@@ -166,5 +166,5 @@ def _changes(sheet: Sheet, language: Language) -> Table:
 def changed(change: Change, language: Language) -> str:
     values = dict(change.values)
     if "check" in values:
-        values["check"] = say(language, f"check.{values['check']}")
+        values["check"] = f"{say(language, 'check.' + values['check'])} {change.subject}".rstrip()
     return say(language, f"change.{change.code}", subject=change.subject, **values)

@@ -121,8 +121,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Digest (SHA-256): {digest}. To compare: sha256sum {number}.json, or number and digest of two copies.",
     ),
     "change.version": ("探针版本由 {was} 变为 {now}", "the agent's version was {was} and is {now}"),
-    "change.check_worse": ("{check} {subject}:上次正常,这次不正常", "{check} {subject}: was ok, and is not"),
-    "change.check_better": ("{check} {subject}:上次不正常,这次正常", "{check} {subject}: was not ok, and is"),
+    "change.check_worse": ("{check}:上次正常,这次不正常", "{check}: was ok, and is not"),
+    "change.check_better": ("{check}:上次不正常,这次正常", "{check}: was not ok, and is"),
     "change.line_worse": ("线路 {subject}:上次够用,这次不够", "line {subject}: was enough, and is not"),
     "change.line_better": ("线路 {subject}:上次不够,这次够用", "line {subject}: was not enough, and is"),
     "change.line_slower": (

@@ -128,6 +128,13 @@ def test_checks(was, now, expected):
     assert changed(*of) == expected
 
 
+@pytest.mark.parametrize(("subject", "words"), [("", "时间:上次"), ("c:443", "时间 c:443:上次")])
+def test_checks_are_named(subject, words):
+    assert document.changed(Change(code="check_worse", subject=subject, values={"check": "clock"}), "zh").startswith(
+        words
+    )
+
+
 def test_a_release_and_a_room_that_went():
     gone = tuple(seen for seen in SHEET.observations if getattr(seen, "classroom", None) != "b2-303")
     assert changed(SHEET, otherwise(agent_version="0.2.0", observations=gone)) == [
