@@ -7,9 +7,10 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ SCHOOLS_PER_REQUEST = 60
 """Of the longest names, what the API reads of a request."""
 BYTE_ORDER_MARK = "\ufeff"
 SHEET_SUFFIXES = (".html", ".csv")
+_ADDRESS = re.compile(r"(https://|http://127\.0\.0\.1(?=[:/]|\Z))[][A-Za-z0-9.:/_~%-]*\Z")
+"""What install.sh takes: without TLS anybody on the way could put another script in the place of ours."""
 _UNITS_S = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 Row = Mapping[str, Any]
@@ -77,9 +80,12 @@ def _make(path: Path, settings: CollectorSettings, order: Order) -> Iterator[str
         "valid_s": span_s(order.valid_for),
         "by": order.by,
     }
-    codes = made(path, settings, asked, order.schools, url)
-    if order.sheet:
-        _write(order.sheet, sheet(codes, order.sheet.suffix, order.lang or settings.language))
+    if not _ADDRESS.match(url):
+        raise ValueError(f"boxes take an address that begins with https://, and this is {url!r}: say --url")
+    with _private(order.sheet) if order.sheet else nullcontext() as opened:
+        codes = made(path, settings, asked, order.schools, url)
+        if order.sheet and opened:
+            opened.write(sheet(codes, order.sheet.suffix, order.lang or settings.language))
     yield from [_json(codes)] if order.as_json else made_lines(codes)
     if order.sheet and not order.as_json:
         yield f"# {order.sheet}: {len(codes)} slips"
@@ -93,10 +99,22 @@ def _own_url(listen: Listen) -> str:
     return f"{'https' if listen.tls else 'http'}://{host}:{listen.port}"
 
 
-def _write(file: Path, text: str) -> None:
-    """Whoever may not enrol a box must not read it."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
-        opened.write(text)
+@contextmanager
+def _private(file: Path) -> Iterator[TextIO]:
+    """Open what takes the place of ``file`` at the end: whoever may not enrol a box must not read it.
+
+    It is opened before codes are made: they take the place of those of the slips that were handed out.
+    """
+    if file.is_dir():
+        raise ValueError(f"--sheet: {file} is a folder")
+    new = file.with_name(f"{file.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+            yield opened
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _json(value: Any) -> str:

@@ -213,6 +213,33 @@ def test_only_what_the_sums_list_is_served(collector):
     assert get("/install", Host="x$(id)")[0] == 400
 
 
+def test_a_sheet_that_others_could_read_is_replaced(collector, tmp_path):
+    """Not written into; and where none can be written no code is made, which would end those of slips handed out."""
+    slips = tmp_path / "slips.csv"
+    slips.write_text("of last year")
+    slips.chmod(0o644)
+    with slips.open() as reading:
+        enroll(collector, "s3", "--sheet", str(slips))
+        assert reading.read() == "of last year"
+    assert (stat.S_IMODE(slips.stat().st_mode), list(tmp_path.iterdir())) == (0o600, [slips])
+    before = enroll(collector, "--list")
+    (tmp_path / "folder.csv").mkdir()
+    for place in (tmp_path / "folder.csv", tmp_path / "none" / "slips.csv"):
+        assert call("enroll", "-c", collector.settings, "s3", "--sheet", str(place)).exit_code != 0
+    assert enroll(collector, "--list") == before
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["classready.example", "http://classready.example", "http://127.0.0.1.evil.example", "https://a b", "https://a'b",
+     "https://u@a", "http://[::1]:9711", "file:///etc", ""],
+)  # fmt: skip
+def test_a_line_leads_to_https_alone(collector, address):
+    """curl takes a bare name for http://, where anybody on the way could put another script in the place of ours."""
+    done = call("enroll", "-c", collector.settings, "s3", "--url", address)
+    assert (done.exit_code, "sudo sh" in done.output) == (0 if not address else 2, not address), done.output
+
+
 def test_from_the_command_to_a_report_and_back(collector, tmp_path):
     """Codes, slips, a restart, a rotation, a revocation, and no secret where others can read."""
     sheets = tmp_path / "slips.html", tmp_path / "slips.csv"
