@@ -31,6 +31,7 @@ BACKOFF_MAX_S = 300.0
 BACKOFF_INTERVALS = 2
 """Backoff stops growing at this many report intervals."""
 REFUSALS_BEFORE_ASIDE = 3
+RENUMBER_EVERY_S = 60.0
 
 _log = structlog.get_logger()
 
@@ -86,6 +87,7 @@ class Courier:
         self.detail = ""
         """The same for people, as far as the link knows."""
         self._hurried = asyncio.Event()
+        self._renumber_from_s = 0.0
         self._suspects: list[_Suspect] = []
         self._refusals: dict[tuple[str, int], list[int]] = {}
         """What had got through at each refusal of a record that is refused round after round."""
@@ -229,6 +231,8 @@ class Courier:
             self._clock.compare(acked.collector_s)
         for ack in acked.acks:
             await self._apply(ack)
+        if any(ack.renumber and ack.spool_id == batch.spool_id for ack in acked.acks):
+            return await self._renumber(batch.spool_id)
         if batch.records and not any(_names(ack, batch) for ack in acked.acks):
             return Keep(why="not_acknowledged")
         self._passed_count += bool(batch.records)
@@ -243,6 +247,16 @@ class Courier:
             self._on_directives(ack.directives, self._taken_at_s)
         if (ack.committed or ack.rejected) and not await self._spool.settle(ack.spool_id, ack.committed, ack.rejected):
             self._stuck = True
+
+    async def _renumber(self, spool_id: str) -> Keep | None:
+        """The numbers of this spool are another's as well: its disk was copied, or set back. Not again and again."""
+        now_s = self._clock.now_s()
+        if now_s < self._renumber_from_s or not await self._spool.renumber(spool_id):
+            return Keep(why="not_acknowledged")
+        self._renumber_from_s = now_s + RENUMBER_EVERY_S
+        _log.warning("spool_renumbered", before=spool_id)
+        self.hurry()
+        return None
 
     async def _judge_suspects(self) -> Keep | None:
         """Blame a record only while others get through; else it is the collector, or what stands before it."""

@@ -111,6 +111,7 @@ class Ack(Struct, frozen=True, kw_only=True, gc=False):
     """Names exactly what is durable: closed ranges of sequences, and records that will never be accepted.
 
     ``sent_at`` is the collector's clock: over MQTT the only evidence of the right time that a box without NTP gets.
+    ``renumber``: under numbers that were sent other records are settled; what is still held needs another ``spool_id``.
     """
 
     spool_id: SpoolId
@@ -118,6 +119,7 @@ class Ack(Struct, frozen=True, kw_only=True, gc=False):
     rejected: tuple[Rejected, ...] = ()
     sent_at: UnixTime | None = None
     directives: Directives | None = None
+    renumber: bool = False
 
 
 class Refusal(Struct, frozen=True, kw_only=True, gc=False):

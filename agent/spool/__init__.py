@@ -74,6 +74,10 @@ class Spool:
     async def set_aside(self, spool_id: str, sequence: int, reason: str) -> bool:
         return await self._call(lambda: self._store.on(spool_id, lambda file: file.set_aside(sequence, reason)))
 
+    async def renumber(self, spool_id: str) -> bool:
+        """Have what the spool of that identity holds travel under another one; False = it could not be written."""
+        return await self._call(lambda: self._store.on(spool_id, lambda file: file.renumber()))
+
     @property
     def degraded(self) -> bool:
         """Whether records go to memory only, as far as is known at this moment."""

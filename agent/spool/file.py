@@ -234,6 +234,17 @@ class File:
         most = (max(self._max_bytes, LEAST_BYTES) // ASIDE_PART, ASIDE_MAX_ROWS)
         self._table.set_aside(sequence, reason, group, most)
 
+    def renumber(self) -> None:
+        """Go on under another identity with all that is held: the numbers of this one are also another spool's."""
+        before = self._table.spool_id
+        try:
+            with self._table.transaction():
+                self._table.renumber()
+        except BaseException:
+            self._table.spool_id = before
+            raise
+        self.on_its_way = NOTHING
+
     def is_moved(self) -> bool:
         """Say whether the files are no longer where they were opened: what is written now ends with the process."""
         return files.places(self._path) != self._places

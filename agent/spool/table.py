@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import uuid
 from collections.abc import Generator, Iterator, Sequence
 
 import msgspec
@@ -170,6 +171,15 @@ class Table:
             f"SELECT max(sequence) FROM ({held} WINDOW newest AS (ORDER BY sequence DESC)) WHERE bytes > ? OR rows > ?"  # noqa: S608
         )
         self._db.execute(f"DELETE FROM aside WHERE sequence <= ({oldest})", most)  # noqa: S608 - ours
+
+    def renumber(self) -> None:
+        """Take another identity; what was declared under the one before is not declared again."""
+        self.spool_id = uuid.uuid4().hex
+        self._db.execute("UPDATE identity SET spool_id = ?", [self.spool_id])
+        self._db.execute("DELETE FROM counter WHERE name LIKE 'dropped.%'")
+        heads = [(n, name) for n, name in seal.head(self.spool_id, self.last_sequence())]
+        self._db.execute("DELETE FROM sqlite_sequence WHERE name IN ('sealed', 'seal')")
+        self._db.executemany("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", heads)
 
     def empty_log(self) -> None:
         """So that what follows is written over the log's begin, and not behind its end."""

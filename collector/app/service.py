@@ -24,6 +24,7 @@ from collector.app.heartbeat import beat, what_is_wrong
 from collector.app.listening import listening
 from collector.app.loading import Configuration, load_to_run, state_folder, store_address, store_file
 from collector.app.notes import OpenQuestions
+from collector.app.twin_notices import tell_of_twins
 from collector.core.bureau.standing import standing
 from collector.core.bureau.words import Notice
 from collector.core.state import School
@@ -358,6 +359,7 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
     yield engine.bureau.run()
     yield engine.objections.run()
     yield engine.losses.run()
+    yield tell_of_twins(engine, settings, service.names, outbox.wake)
     yield service.open_counts.run()
     yield engine.upgrades.run()
     if (file := store_file(service.configuration)) is not None:

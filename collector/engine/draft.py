@@ -14,6 +14,7 @@ from collector.core.facts import is_news
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.core.step import Step, leave, step
+from collector.engine.claims import Prints
 from collector.engine.metrics import STEP_BUGS
 from collector.roster import Roster
 from collector.store.found import Sighting
@@ -64,6 +65,7 @@ class Draft:
         """(gateway, what, how many) of what a gateway has too much of."""
         self.bandwidth_results: list[BandwidthResult] = []
         self.found: list[Sighting] = []
+        self.prints = Prints()
         self.tally: Counter[Metric] = Counter()
         self.delays_s: list[float] = []
 

@@ -29,14 +29,14 @@ from collector.engine.refusals import Refused
 from collector.engine.registry import Registry
 from collector.engine.rostering import BEFORE_ALL, InForce, draft_farewell, put_in_force, tell_faults
 from collector.engine.timekeeping import Timekeeper
-from collector.engine.twins import Twins
+from collector.engine.twins import KNOWN_S, Twins
 from collector.engine.upgrades import Upgrades
 from collector.engine.writing import Writer
 from collector.fleet.sight import sightings
 from collector.fleet.staging import Seen
 from collector.roster import Roster
 from collector.settings import Receiver
-from collector.store import outbox
+from collector.store import history, outbox
 from collector.store.database import Store
 
 ANSWER_MAX_S = 30.0
@@ -161,12 +161,35 @@ class Engine:
         report = decoded.report
         if not self._twins.admits(gateway, report.boot_id, report.sent_monotonic_s, received_at):
             raise TwinError(gateway)
+        self._twins.note_spool(gateway, report.spool_id, received_at)
         answer = self._queue.put(gateway, decoded, received_at)
         patience = asyncio.get_running_loop().call_later(ANSWER_MAX_S, give_up, answer)
         try:
-            return await answer
+            ack = await answer
         finally:
             patience.cancel()
+        if ack.renumber:
+            self._twins.asked_to_leave(gateway, report.spool_id, received_at)
+        return ack
+
+    def twins(self) -> set[str]:
+        """Gateways of which two machines were found of late."""
+        return self._twins.found(self._time.now())
+
+    async def queue_words_once(self, words: Mapping[str, str], action: str, detail: str) -> bool:
+        """As ``queue_words``, unless it was done within ``KNOWN_S``; audited. False = it was.
+
+        Raises:
+            CommitFailedError: nothing was queued.
+        """
+        now = self._time.now()
+        async with self._writer.exclusive() as connection:
+            if await history.has_audit(connection, action, detail, now - KNOWN_S):
+                return False
+            await history.add_audit(connection, now, "collector", action, detail)
+            if words:
+                await outbox.add_words(connection, words, now)
+        return True
 
     async def queue_words(self, words: Mapping[str, str]) -> None:
         """Queue messages that are no notices of the bureau: receiver -> words.
@@ -262,6 +285,7 @@ class Engine:
             self._committer.announce(draft, gone)
             self._committer.refusals.forget_others(roster.gateways)
             self._twins.forget_others(roster.gateways)
+            self._intake.prints.forget_others(roster.gateways)
             self.configuring.forget_others(roster.gateways)
             with suppress(CommitFailedError):
                 await (self._wake() if is_start else self._clockwork.tick())

@@ -9,6 +9,7 @@ from classready.report import Ack, Directives
 from collector.core.directives import directives
 from collector.core.objection import Objection
 from collector.engine import metrics
+from collector.engine.claims import Prints
 from collector.engine.committing import Committer
 from collector.engine.configuring import Configuring
 from collector.engine.errors import CommitFailedError, NotAppliedError, UnknownGatewayError
@@ -37,6 +38,7 @@ class Intake:
         self._configuring = configuring
         self._registry = committer.registry
         self._spools = Spools(committer.writer)
+        self.prints = Prints()
 
     async def run(self) -> None:
         """Commit what waits, many reports at a time, until cancelled."""
@@ -81,6 +83,7 @@ class Intake:
             draft = self._committer.draft()
             draft.ledgers = {spool: (ledger, ledger) for spool, ledger in known.items()}
             draft.refused_before = refused
+            draft.prints = self.prints
             pace = Pace()
             for waiting in batch:
                 done.append(waiting)

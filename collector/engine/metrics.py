@@ -28,6 +28,10 @@ RECORDS_DECLARED_DROPPED = Counter(
 RECORDS_LOST_UNEXPLAINED = Counter(
     "classready_collector_records_lost_unexplained", "Records that are lost, and that no agent says it dropped."
 )
+NUMBERS_TAKEN = Counter(
+    "classready_collector_records_renumbered",
+    "Records that came under a number of another record (a copied or restored spool) and were sent back for another.",
+)
 LEDGER_GAPS_CLOSED = Counter(
     "classready_collector_ledger_gaps_closed", "Reports with which the oldest gaps of their spool were closed."
 )

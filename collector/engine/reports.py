@@ -12,6 +12,7 @@ from classready.observation import Bandwidth, Found, Observation
 from classready.report import Ack, Record, Rejected, Report
 from collector.core.events import Event, Heard, Observed
 from collector.engine import metrics
+from collector.engine.claims import taken, with_claims
 from collector.engine.dating import Dated, date_records
 from collector.engine.draft import Draft
 from collector.engine.identity import RefusedError, Router
@@ -29,6 +30,7 @@ def apply_report(draft: Draft, decoded: DecodedReport, schools: tuple[str, ...],
     known = (draft.ledgers[spool][1] if spool in draft.ledgers else None) or Ledger()
     refused = draft.refused_before.setdefault(spool, {})
     sent = sorted(set(sequences(decoded)))
+    foreign = taken(decoded.records, known, draft.prints.of(spool)) if sent and sent[0] <= _last(known) else set()
     new = _what_is_new(decoded, sent, known, refused)
     applied: set[int] = set()
     refusals: list[Rejected] = []
@@ -36,9 +38,11 @@ def apply_report(draft: Draft, decoded: DecodedReport, schools: tuple[str, ...],
         applied, refusals = _apply_records(draft, report, new.records, schools, received_at)
     applied |= new.unknown_kinds
     refusals += new.malformed
-    _enter(draft, report, known, applied, refusals)
-    _count(draft, decoded, applied, new, refusals)
-    return _answer(spool, sent, draft.ledgers[spool][1], refused, known.closed_through)
+    _enter(draft, report, known, applied, refusals, records=new.records)
+    _count(draft, decoded, applied, new, refusals, foreign_count=len(foreign))
+    own = [n for n in sent if n not in foreign] if foreign else sent
+    ack = _answer(spool, own, draft.ledgers[spool][1], refused, known.closed_through)
+    return msgspec.structs.replace(ack, renumber=True) if foreign else ack
 
 
 class _New(NamedTuple):
@@ -52,8 +56,7 @@ class _New(NamedTuple):
 
 
 def _what_is_new(decoded: DecodedReport, sent: Sequence[int], known: Ledger, refused: Mapping[int, str]) -> _New:
-    last_settled = known.ranges[-1][1] if known.ranges else 0
-    if sent and sent[0] > last_settled and not refused and len(sent) == _count_of(decoded):
+    if sent and sent[0] > _last(known) and not refused and len(sent) == _count_of(decoded):
         return _New(decoded.records, set(decoded.unknown_kinds), list(decoded.rejected), closed_count=0)
     taken: set[int] = set()
 
@@ -69,6 +72,11 @@ def _what_is_new(decoded: DecodedReport, sent: Sequence[int], known: Ledger, ref
         malformed=[r for r in decoded.rejected if is_new(r.sequence)],
         closed_count=len({n for n in sent if n <= known.closed_through and n not in refused}),
     )
+
+
+def _last(known: Ledger) -> int:
+    """The last sequence that is settled; 0 = none is."""
+    return known.ranges[-1][1] if known.ranges else 0
 
 
 def _heard(report: Report, received_at: float) -> Heard:
@@ -186,8 +194,18 @@ def _result(report: Report, record: Record, seen: Bandwidth, observed_at: float)
     )
 
 
-def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refusals: list[Rejected]) -> None:
+def _enter(  # noqa: PLR0913 - what is in a report
+    draft: Draft,
+    report: Report,
+    known: Ledger,
+    applied: set[int],
+    refusals: list[Rejected],
+    *,
+    records: Sequence[Record],
+) -> None:
+    """``records``: those that were new, applied or refused."""
     spool = (report.gateway, report.spool_id)
+    draft.prints.keep(spool, records)
     stored = draft.ledgers[spool][0] if spool in draft.ledgers else None
     drops = _drops(report.dropped)
     after = Ledger(
@@ -199,6 +217,7 @@ def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refus
         declared_drops={
             r: max(drops.get(r, 0), known.declared_drops.get(r, 0)) for r in {*drops, *known.declared_drops}
         },
+        boots=with_claims(known.boots, records),
     )
     after = with_gaps_closed(after, draft.policy.ranges_per_spool_max)
     draft.ledgers[spool] = (stored, after)
@@ -211,14 +230,19 @@ def _enter(draft: Draft, report: Report, known: Ledger, applied: set[int], refus
         draft.tally[metrics.RECORDS_DECLARED_DROPPED.labels(reason)] += count - known.declared_drops.get(reason, 0)
 
 
-def _count(draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, refusals: list[Rejected]) -> None:
+def _count(  # noqa: PLR0913 - what is in a report
+    draft: Draft, decoded: DecodedReport, applied: set[int], new: _New, refusals: list[Rejected], *, foreign_count: int
+) -> None:
     sent = _count_of(decoded)
     entered = len(applied) + len(refusals)
     draft.tally[metrics.MESSAGES_ACCEPTED] += 1
-    draft.tally[metrics.MESSAGES_DUPLICATE] += sent > 0 and entered == 0
+    draft.tally[metrics.MESSAGES_DUPLICATE] += sent > foreign_count and entered == 0
     draft.tally[metrics.RECORDS_ACCEPTED] += len(applied)
     draft.tally[metrics.RECORDS_UNKNOWN_KIND] += len(new.unknown_kinds)
-    draft.tally[metrics.RECORDS_DUPLICATE] += sent - entered - new.closed_count
+    draft.tally[metrics.RECORDS_DUPLICATE] += sent - entered - new.closed_count - foreign_count
+    if foreign_count:
+        draft.tally[metrics.NUMBERS_TAKEN] += foreign_count
+        draft.given_up.append((decoded.report.gateway, "numbers", foreign_count))
     if decoded.nameless_count:
         draft.tally[metrics.RECORDS_REJECTED.labels("nameless")] += decoded.nameless_count
     if new.closed_count:

@@ -4,6 +4,11 @@ Each sees another school, so what both tell would come and go with every report;
 the records of one bear the numbers of the other's and would be taken for repetitions. A boot of a machine that goes on
 after another one was heard can only be a second machine. The one that was heard first stays, the other is refused and
 keeps what it has.
+
+Copies that share a boot (containers, a suspended machine) show otherwise: whoever was told to leave a spool, because
+its numbers bear other records, leaves it (see ``claims``). A spool that is heard again after that is a second
+machine's. Both are kept then, and it is told. A disk that was set back, by a restore or a power cut, leaves its spool
+as well, and nobody is heard there any more: that is no copy.
 """
 
 from collections.abc import Iterable
@@ -23,6 +28,8 @@ QUIET_S: Final = 3_600.0
 KNOWN_S: Final = 7 * 86_400.0
 """For so long after a twin was heard it is known that there are two: both may have been switched off over night."""
 BOOTS_MAX: Final = 8
+ON_ITS_WAY_S: Final = 2.0
+"""After its agent was heard elsewhere, something sent before may still come under the spool that was left."""
 
 _log = structlog.get_logger()
 
@@ -39,11 +46,44 @@ class _Gateway(Struct):
     told: Refused | None = None
 
 
+class _Left(Struct):
+    """A spool that was to be left at ``asked_at``, and since when its gateway was heard under another one."""
+
+    spool_id: str
+    asked_at: float
+    left_at: float | None = None
+
+
 class Twins:
     """In memory alone: after a restart of the collector a few reports show it anew."""
 
     def __init__(self) -> None:
         self._by_gateway: dict[str, _Gateway] = {}
+        self._left: dict[str, _Left] = {}
+        self._copies: dict[str, Refused] = {}
+
+    def asked_to_leave(self, gateway: str, spool_id: str, now: float) -> None:
+        """Under numbers of this spool other records were settled, and its agent was told so."""
+        known = self._left.get(gateway)
+        if known is None or known.spool_id != spool_id:
+            self._left[gateway] = _Left(spool_id, now)
+
+    def note_spool(self, gateway: str, spool_id: str, now: float) -> None:
+        """Look whether a spool that was left is heard again."""
+        left = self._left.get(gateway)
+        if left is None:
+            return
+        if spool_id != left.spool_id:
+            left.left_at = now if left.left_at is None else left.left_at
+        elif left.left_at is not None and now - left.left_at > ON_ITS_WAY_S:
+            told = self._copies.get(gateway) or Refused("copy", 0, now, now)
+            if told.refused_count == 0:
+                _log.warning("gateway_copied", gateway=gateway)
+            self._copies[gateway] = told._replace(refused_count=told.refused_count + 1, last_at=now)
+
+    def found(self, now: float) -> set[str]:
+        """Gateways of which there is something to tell."""
+        return {name for name in {*self._by_gateway, *self._copies} if self.of(name, now)}
 
     def admits(self, gateway: str, boot_id: str | None, sent_monotonic_s: float, now: float) -> bool:
         """Whether a report is the gateway's own; None = an agent of which nobody can tell."""
@@ -63,13 +103,15 @@ class Twins:
     def of(self, gateway: str, now: float) -> list[Refused]:
         """What there is to tell of ``gateway``."""
         known = self._by_gateway.get(gateway)
-        if known is None or known.told is None or now - known.told.last_at >= KNOWN_S:
-            return []
-        return [known.told]
+        told = known.told if known and known.told else self._copies.get(gateway)
+        return [told] if told and now - told.last_at < KNOWN_S else []
 
     def forget_others(self, gateways: Iterable[str]) -> None:
         """Keep those of the roster."""
-        self._by_gateway = {name: self._by_gateway[name] for name in gateways if name in self._by_gateway}
+        kept = set(gateways)
+        self._by_gateway = {name: known for name, known in self._by_gateway.items() if name in kept}
+        self._left = {name: left for name, left in self._left.items() if name in kept}
+        self._copies = {name: told for name, told in self._copies.items() if name in kept}
 
     def _takes(self, gateway: str, known: _Gateway, boot_id: str, sent_monotonic_s: float, now: float) -> bool:
         """One that is not the present boot: a restart, something held back on its way, or a second machine."""

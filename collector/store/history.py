@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,6 +49,12 @@ async def add_bandwidth_results(connection: AsyncConnection, results: Sequence[B
 
 def _json(windows: WindowSummary | None) -> str | None:
     return None if windows is None else msgspec.json.encode(windows).decode()
+
+
+async def has_audit(connection: AsyncConnection, action: str, detail: str, since: float) -> bool:
+    """Whether that was noted at ``since`` or later."""
+    noted = select(audit.c.id).where(audit.c.action == action, audit.c.detail == detail, audit.c.at >= since).limit(1)
+    return (await connection.execute(noted)).first() is not None
 
 
 async def add_audit(connection: AsyncConnection, at: float, actor: str, action: str, detail: str) -> None:

@@ -20,11 +20,14 @@ GAPPED_MAX = 5_000
 """A spool has gaps while a backlog is on its way, and after losses."""
 
 Ranges = tuple[tuple[int, int], ...]
+Boots = tuple[tuple[str, Ranges], ...]
+"""Boot id -> what it made, in the order in which they were heard."""
 Spool = tuple[str, str]
 """(gateway, spool_id)."""
 
 _encode = msgspec.json.Encoder().encode
 _ranges = msgspec.json.Decoder(Ranges)
+_boots = msgspec.json.Decoder(Boots)
 _drops = msgspec.json.Decoder(dict[str, int])
 
 
@@ -42,6 +45,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """Up to here a sequence is settled, and nobody knows any more whether it ever came."""
     closed_records: int = 0
     declared_drops: Mapping[str, int] = {}
+    boots: Boots = ()
+    """Of what is settled, which boot it came from, as far as that is remembered."""
 
 
 class Gapped(NamedTuple):
@@ -67,6 +72,7 @@ def _ledger(row: Any) -> Ledger:
         closed_through=row.closed_through,
         closed_records=row.closed_records,
         declared_drops=_drops.decode(row.declared_drops),
+        boots=_boots.decode(row.boots),
     )
 
 
@@ -155,6 +161,7 @@ _VALUES: Mapping[str, Any] = {
     "closed_records": bindparam("closed"),
     "declared_drops": bindparam("drops"),
     "updated_at": bindparam("now"),
+    "boots": bindparam("boots_"),
 }
 # Built once: to put a statement together costs more than to have it done.
 _ADD = insert(ledger).values(gateway=bindparam("g"), spool_id=bindparam("s"), **_VALUES)
@@ -183,6 +190,7 @@ def _row(spool: Spool, before: Ledger, after: Ledger, now: float) -> dict[str, A
         "through": after.closed_through,
         "closed": after.closed_records,
         "drops": _encode(after.declared_drops).decode(),
+        "boots_": _encode(after.boots).decode(),
         "now": now,
     }
 

@@ -25,6 +25,7 @@ ledger = Table(
     Column("updated_at", Double, nullable=False),
     Column("closed_through", BigInteger, nullable=False),
     Column("closed_records", BigInteger, nullable=False),
+    Column("boots", Text, nullable=False),
 )
 
 ledger_rejected = Table(

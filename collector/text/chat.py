@@ -16,6 +16,24 @@ TEXTS: Texts = {
         "不是故障;如果不是本校安排的,请核对接线。",
         "Nothing is wrong; check the cabling if nobody planned this.",
     ),
+    "chat.twins": ("【网关身份重复】{office}:{school}", "[Two machines, one identity] {office}: {school}"),
+    "chat.twins_seen": (
+        "有两台机器都以网关 {gateway} 的身份上报,多半是系统盘连同令牌被复制了。已收到的记录没有丢失,也没有被覆盖。",
+        (
+            "Two machines report as gateway {gateway}: its disk was copied, probably, with its token. No record that "
+            "was received is lost or overwritten."
+        ),
+    ),
+    "chat.twins_remedy": (
+        (
+            "请教育局运行 classready-collector enroll --rotate {gateway},用得到的登记码在应保留的一台上重新登记:"
+            "新令牌启用后,原令牌作废。另一台如在别的学校,请为那所学校登记。"
+        ),
+        (
+            "Enroll the one that stays anew: the bureau runs classready-collector enroll --rotate {gateway} for a "
+            "code; the old token is over once the new one is in use. Enroll the other for the school it stands in."
+        ),
+    ),
     "chat.everywhere": ("全部区县", "All offices"),
     "chat.affected": (
         "{schools} 所学校 {classrooms} 间教室",

@@ -101,6 +101,20 @@ TEXTS: Texts = {
         "另有机器用同一身份上报(多半是复制的系统盘),已拒收 {count} 份报告,请给其中一台换新的网关名和令牌",
         "{count} reports of another machine with the same identity refused (a copied disk?): give one a name and token",
     ),
+    "refused.copy": (
+        "另有一台机器用同一身份上报(复制的系统盘、容器或快照),两台的记录分开保存,没有丢失:请给其中一台重新登记(enroll)",
+        (
+            "another machine reports with the same identity (a copied disk, container or snapshot); the records of "
+            "both are kept apart, none is lost: enroll one of them anew"
+        ),
+    ),
+    "refused.numbers": (
+        "有 {count} 条记录的编号已用过(恢复了磁盘镜像、断电后回退,或系统盘被复制),已让网关换编号重发,没有丢失",
+        (
+            "{count} records came under numbers that were used (a restored image, a power cut, or a copied disk); the "
+            "gateway sends them again under others, and none is lost"
+        ),
+    ),
     "refused.identity": (
         "拒收 {count} 条:教室不属于该网关的学校,请核对 agent.yml 的 classroom",
         "{count} records refused: their room is of no school of this gateway; check classroom in agent.yml",

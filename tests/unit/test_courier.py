@@ -341,3 +341,31 @@ async def test_the_collectors_clock_makes_ours_good(tmp_path):
     async with carrying(tmp_path, collector) as (courier, _spool):
         await courier.report(until_s=now_s())
         assert courier._clock.read().quality == "good"
+
+
+async def test_numbers_that_are_anothers(tmp_path):
+    """What is not acknowledged travels under another spool id, at once, and not again and again."""
+
+    async def carried(always):
+        def answer(decoded):
+            own = [n for n in (r.sequence for r in decoded.records) if n == 1]
+            if always or not spools:
+                spools.append(decoded.report.spool_id)
+                return Acked(acks=(Ack(spool_id=spools[-1], committed=ranges(own), renumber=True),))
+            return None
+
+        spools, link = [], Collector(answer)
+        async with carrying(tmp_path / str(always), link) as (courier, spool):
+            await spool.append([ping_record() for _ in range(3)])
+            keep = await courier.report(until_s=courier._clock.now_s() + 60)
+            again = await courier.report(until_s=courier._clock.now_s() + 60)
+            held = (await spool.statistics()).held_count
+        return keep, again, held, link.reports
+
+    keep, again, held, (first, second, *_) = await carried(always=False)
+    assert (keep, again, held) == (None, None, 0)
+    assert first.report.spool_id != second.report.spool_id
+    assert [r.sequence for r in second.records] == [2, 3], "the numbers stay"
+    keep, again, held, reports = await carried(always=True)
+    assert again == Keep(why="not_acknowledged")
+    assert (held, len({sent.report.spool_id for sent in reports})) == (2, 2)

@@ -339,3 +339,28 @@ async def test_a_directory_of_somebody_else(monkeypatch):
                 assert (spool.degraded, held.held_count, held.dropped) == (False, 2, {})
         finally:
             os.seteuid(0)
+
+
+async def test_another_identity(tmp_path):
+    """Everything is still there under the same numbers, also after a restart; drops declared before are not again."""
+    settings = SpoolSettings()
+    spool = await Spool.open(tmp_path, settings, live_s=180)
+    await spool.append([ping_record() for _ in range(3)])
+    before = await spool.heartbeat()
+    await spool.set_aside(before.spool_id, 1, "refused")
+    assert (await spool.heartbeat()).dropped == {"refused": 1}
+    assert await spool.renumber("f" * 32), "none of ours"
+    assert (await spool.heartbeat()).spool_id == before.spool_id
+    assert await spool.renumber(before.spool_id)
+    await spool.close()
+    spool = await Spool.open(tmp_path, settings, live_s=180)
+    batch = await spool.take("backlog", 1e9, 10_000)
+    assert batch.spool_id != before.spool_id
+    assert (batch.sequences, batch.dropped) == ((2, 3), {})
+    await spool.settle(before.spool_id, [(1, 9)])
+    assert (await spool.heartbeat()).held_count == 2, "an answer that was late speaks of the one before"
+    await spool.append([ping_record()])
+    await spool.close()
+    spool = await Spool.open(tmp_path, settings, live_s=180)
+    assert (await spool.take("backlog", 1e9, 10_000)).sequences == (2, 3, 4)
+    await spool.close()
