@@ -190,8 +190,6 @@ def _openapi() -> dict[str, Any]:
         ref_template="#/components/schemas/{name}",
     )
     described = dict(zip(_DESCRIBED, others[-len(_DESCRIBED) :], strict=True))
-    school_id = {"name": "school", "in": "path", "required": True, "schema": {"type": "string"}}
-    mistakes = {"400": response("A wrong parameter.", error), "404": response("Not in the roster.", error)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -201,22 +199,7 @@ def _openapi() -> dict[str, Any]:
         },
         "security": [{"token": []}],
         "paths": {
-            "/api/v1/schools": {
-                "get": {
-                    "operationId": "listSchools",
-                    "summary": "Schools with their counts",
-                    "parameters": [*PAGING, LANG],
-                    "responses": {"200": response("One page.", schools), "400": mistakes["400"]},
-                }
-            },
-            "/api/v1/schools/{school}": {
-                "get": {
-                    "operationId": "explainSchool",
-                    "summary": "One school with every verdict and what it rests on",
-                    "parameters": [school_id, LANG],
-                    "responses": {"200": response("The school.", school), **mistakes},
-                }
-            },
+            **_school_paths(schools, school, error),
             **_incident_paths(incidents, incident, acknowledge, error),
             **records_api.described(others[0], others[1], error),
             **objections_api.described(others[2], others[3], others[4], error),
@@ -226,6 +209,29 @@ def _openapi() -> dict[str, Any]:
             **found_api.described(described, error),
         },
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _school_paths(page: dict[str, Any], one: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    school_id = {"name": "school", "in": "path", "required": True, "schema": {"type": "string"}}
+    mistakes = {"400": response("A wrong parameter.", error), "404": response("Not in the roster.", error)}
+    return {
+        "/api/v1/schools": {
+            "get": {
+                "operationId": "listSchools",
+                "summary": "Schools with their counts",
+                "parameters": [*PAGING, LANG],
+                "responses": {"200": response("One page.", page), "400": mistakes["400"]},
+            }
+        },
+        "/api/v1/schools/{school}": {
+            "get": {
+                "operationId": "explainSchool",
+                "summary": "One school with every verdict and what it rests on",
+                "parameters": [school_id, LANG],
+                "responses": {"200": response("The school.", one), **mistakes},
+            }
+        },
     }
 
 

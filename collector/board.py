@@ -88,25 +88,9 @@ def routes(bureau: Bureau, is_well: Callable[[], bool], key: bytes) -> list[web.
         waiting = await _waiting(counts, [found.roster.school])
         return page(request, "school.html", {**content, "found": waiting.get(found.roster.school)})
 
-    async def incidents(request: web.Request) -> web.Response:
-        with _store_answers():
-            return page(request, "incidents.html", await _incidents(bureau, request))
-
-    async def incident(request: web.Request) -> web.Response:
-        number, language = request.match_info["incident"], _language(bureau, request)
-        with _store_answers():
-            view = await look_up(bureau.incidents, number, bureau.names(), language)
-            if view is None:
-                return page(request, "missing.html", {}, status=404)
-            found = shown_records(await bureau.records.one(view.incident), bureau.names(), language)
-            said = await _objections(bureau, request, incident=view.incident)
-        content = {"view": view, "record": next(iter(found), None), "objections": said}
-        return page(request, "incident.html", {**content, "room_name": bureau.names().classroom_name})
-
     return [
         web.get("/", offices),
-        web.get("/incidents", incidents),
-        web.get("/incidents/{incident}", incident),
+        *_incident_routes(bureau, page),
         *_record_routes(bureau, page),
         *_fleet_routes(bureau, page),
         web.get("/office/{office}", office),
@@ -122,6 +106,25 @@ async def _waiting(counts: OpenCounts, schools: Iterable[str]) -> dict[str, int]
         return await counts.of_schools(schools)
     except STORE_AWAY:
         return {}
+
+
+def _incident_routes(bureau: Bureau, page: Callable[..., web.Response]) -> list[web.RouteDef]:
+    async def incidents(request: web.Request) -> web.Response:
+        with _store_answers():
+            return page(request, "incidents.html", await _incidents(bureau, request))
+
+    async def incident(request: web.Request) -> web.Response:
+        number, language = request.match_info["incident"], _language(bureau, request)
+        with _store_answers():
+            view = await look_up(bureau.incidents, number, bureau.names(), language)
+            if view is None:
+                return page(request, "missing.html", {}, status=404)
+            found = shown_records(await bureau.records.one(view.incident), bureau.names(), language)
+            said = await _objections(bureau, request, incident=view.incident)
+        content = {"view": view, "record": next(iter(found), None), "objections": said}
+        return page(request, "incident.html", {**content, "room_name": bureau.names().classroom_name})
+
+    return [web.get("/incidents", incidents), web.get("/incidents/{incident}", incident)]
 
 
 def _record_routes(
