@@ -58,7 +58,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "清理磁盘:journalctl --vacuum-size=50M,apt-get clean",
         "make room: journalctl --vacuum-size=50M, apt-get clean",
     ),
-    "disk_unwritable.seen": ("{folder} 写不进去:{error}", "{folder} cannot be written: {error}"),
+    "disk_unwritable.seen": ("{folder} 写不进去。{error}", "{folder} cannot be written: {error}"),
     "disk_unwritable.remedy": (
         "检查磁盘是否只读或损坏:mount 和 dmesg;并用 root 运行",
         "see whether the disk is read-only or broken: mount and dmesg; run this as root",
@@ -166,7 +166,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "look at the MTU of the router and of this gateway: ip link",
     ),
     "dns_ok.seen": ("{host} → {addresses}", "{host} → {addresses}"),
-    "dns_none.seen": ("{host} 解析失败({resolver}):{error}", "{host} is not resolved (by {resolver}): {error}"),
+    "dns_none.seen": ("{host} 解析失败({resolver})。{error}", "{host} is not resolved (by {resolver}): {error}"),
     "dns_none.remedy": (
         "核对 /etc/resolv.conf 里的 DNS 服务器,换成网络中心给的地址",
         "look at the servers in /etc/resolv.conf: are they those that the network office names?",
@@ -265,6 +265,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "单独查:classready-agent probe 名称 --explain",
         "ask it alone: classready-agent probe NAME --explain",
     ),
-    "check_fault.seen": ("这一项没有查成:{error}", "this could not be checked: {error}"),
+    "check_fault.seen": ("这一项没有查成。{error}", "this could not be checked: {error}"),
     "check_fault.remedy": ("把这一行发给教育局", "send this line to the bureau"),
 }

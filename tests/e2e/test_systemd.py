@@ -21,6 +21,7 @@ pytestmark = [
 ]
 COLLECTOR, GATEWAY = "10.79.0.1", "10.79.0.2"
 AGENT, JUDGE, RESPONDER = (f"classready-{role}" for role in ("agent", "collector", "responder"))
+SHEET = "classready-acceptance"
 SCHOOL = "3251140201"
 SETTINGS = f"""\
 listen:
@@ -212,6 +213,31 @@ def test_echoes(collector: Booted, gateway: Booted) -> None:
     )
     _until("rtt", lambda: "platform_ping_rtt_seconds{" in collector.bash(METRICS), gateway)
     assert gateway.shown(AGENT, "MainPID") == pid
+
+
+def test_the_months_sheet(gateway: Booted) -> None:
+    """Its timer waits while the agent runs; made by the service, by root and by the service again, all are the agent's.
+
+    The collector answers and has said what it requires, so the sheet compares.
+    """
+    pid, folder = gateway.shown(AGENT, "MainPID"), f"/var/lib/private/{AGENT}"
+    assert gateway.shown(f"{SHEET}.timer", "ActiveState") == "active"
+    by_hand = "classready-agent acceptance --lang zh --school 苏南小学 > by-hand.txt || test $? = 1"
+    gateway.bash(f"systemctl start {SHEET}; {by_hand}; systemctl start {SHEET}; journalctl --sync")
+    owners = gateway.bash(f"stat -c %u {folder} {folder}/acceptance {folder}/acceptance/*").split()
+    assert (len(owners), len(set(owners))) == (2 + 3 * 3, 1)
+    assert (gateway.shown(AGENT, "MainPID"), gateway.shown(AGENT, "ActiveState")) == (pid, "active")
+    assert gateway.journal(SHEET).count("acceptance/") == 2
+    said = (gateway.folder / "by-hand.txt").read_text()
+    assert "下行 9" in said
+    assert "采集中心认本网关的令牌" in said
+    assert "苏南小学" in gateway.bash("curl -fsS http://127.0.0.1:9712/acceptance"), (
+        "the service's sheet has root's name"
+    )
+    gateway.bash(f"systemctl stop {AGENT}")
+    assert gateway.shown(f"{SHEET}.timer", "ActiveState") == "inactive"
+    gateway.bash(f"systemctl start {AGENT}")
+    assert gateway.shown(f"{SHEET}.timer", "ActiveState") == "active"
 
 
 def test_a_mistake_changes_nothing(gateway: Booted) -> None:
