@@ -52,10 +52,15 @@ async def look(finds: Finds, schools: Mapping[str, School], gateways: Collection
     """What was found by ``gateways``, with proposals. Raises what the store raises."""
     sights = await finds.of(gateways)
     served = _served(schools, gateways)
-    proposals = {
-        gateway: propose(gateway, own, sights.get(gateway, ()), finds.targets(gateway))
-        for gateway, own in served.items()
-    }
+    targets = {gateway: finds.targets(gateway) for gateway in served}
+
+    def proposed() -> dict[str, Proposals]:
+        return {
+            gateway: propose(gateway, own, sights.get(gateway, ()), targets[gateway]) for gateway, own in served.items()
+        }
+
+    # a gateway may have named 30,000 ports: nobody else waits for them to be read
+    proposals = await asyncio.to_thread(proposed)
     return Found(proposals, {gateway: rooms_of(own) for gateway, own in served.items()}, served)
 
 

@@ -31,6 +31,7 @@ from collector.views.found import FoundGatewayView
 PATH = "/api/v1/found"
 BODY_MAX_BYTES = 1_000_000
 DEVICES_AT_ONCE_MAX = 2_000
+GATEWAYS_IN_TABLE_MAX = 2_000
 
 
 class FoundList(Struct, frozen=True, kw_only=True):
@@ -141,7 +142,9 @@ async def _several(bureau: Bureau, query: Mapping[str, str]) -> FoundList:
 
 
 async def csv_answer(bureau: Bureau, gateways: list[str], query: Mapping[str, str]) -> web.Response:
-    """The table of what these gateways found. Raises what the store raises."""
+    """The table of what these gateways found. Raises what the store raises, and ``Mistake`` where they are too many."""
+    if len(gateways) > GATEWAYS_IN_TABLE_MAX:
+        raise Mistake(400, f"more than {GATEWAYS_IN_TABLE_MAX} gateways: name an office or a school")
     language = language_of(bureau, query)
     views = shown(bureau, await look(bureau.finds, bureau.schools(), gateways), language)
     names = {school: known.roster.name for school, known in bureau.schools().items() if known.roster.name}

@@ -19,6 +19,8 @@ from collector.text import LANGUAGES, Language, say
 from collector.views import Bureau
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+SWITCHES_SHOWN_MAX = 30
+"""Of a gateway; the table has all of them."""
 KEY_SPAN_S = 43_200
 """A form is good for half a day at least, and for a day at most."""
 
@@ -159,6 +161,7 @@ class _Desk:
             "by": said.by if said else by,
             "key": self._key_of(roster.school, self._bureau.clock()),
             "name_max": query.BY_MAX_CHARACTERS,
+            "switches_max": SWITCHES_SHOWN_MAX,
             "path": f"/school/{roster.school}/found",
             **_selection(said),
         }

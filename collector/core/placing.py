@@ -85,22 +85,54 @@ class _Read(NamedTuple):
 
 NOWHERE = Placed(None, "none")
 CANDIDATES_MAX = 8
+_ALONE_MIN_CHARACTERS = 3
+"""A single digit or letter stands in any text."""
 
 
-def place(text: str, rooms: Sequence[Room]) -> Placed:
+class Rooms:
+    """The rooms of a gateway, looked up by all that may name one: a search may bring thousands of texts."""
+
+    def __init__(self, rooms: Iterable[Room]) -> None:
+        self._by_id: dict[tuple[str, ...], list[Room]] = {}
+        self._by_class: dict[tuple[int, int], list[Room]] = {}
+        self._by_number: dict[str, list[tuple[Room, _Read, _Read]]] = {}
+        for room in rooms:
+            of_id, of_name = _read(room.id.casefold()), _read(_plain(room.name))
+            if len(of_id.tokens) > 1 or len("".join(of_id.tokens)) >= _ALONE_MIN_CHARACTERS:
+                self._by_id.setdefault(of_id.tokens, []).append(room)
+            for each in of_name.classes:
+                self._by_class.setdefault(each, []).append(room)
+            for number in of_id.numbers or of_name.numbers:
+                self._by_number.setdefault(number, []).append((room, of_id, of_name))
+        self._longest = max(map(len, self._by_id), default=0)
+
+    def place(self, text: str) -> Placed:
+        """Return the room that ``text`` means."""
+        plain = _plain(text)
+        if not plain:
+            return NOWHERE
+        if _OTHER_DEVICE.search(plain):
+            return Placed(None, "other_device")
+        said = _read(plain)
+        by_id = self._named(said.tokens)
+        by_class = [room for each in sorted(said.classes) for room in self._by_class.get(each, ())]
+        if strong := list(dict.fromkeys([*by_id, *by_class])):
+            return _one_of(strong, "id" if by_id else "class")
+        numbered = (found for number in sorted(said.numbers) for found in self._by_number.get(number, ()))
+        return _one_of(list(dict.fromkeys(room for room, *own in numbered if _may_be_there(said, *own))), "number")
+
+    def _named(self, tokens: Sequence[str]) -> list[Room]:
+        """Those whose id stands in what was said, token by token: ``b1-101`` is not ``101``, though that is in it."""
+        for length in range(min(self._longest, len(tokens)), 0, -1):
+            windows = (tuple(tokens[i : i + length]) for i in range(len(tokens) - length + 1))
+            if found := [room for window in windows for room in self._by_id.get(window, ())]:
+                return found
+        return []
+
+
+def place(text: str, rooms: Iterable[Room]) -> Placed:
     """Return the one of ``rooms`` that ``text`` means."""
-    plain = _plain(text)
-    if not plain:
-        return NOWHERE
-    if _OTHER_DEVICE.search(plain):
-        return Placed(None, "other_device")
-    said = _read(plain)
-    by_id = _longest((room, _length_within(said, room)) for room in rooms)
-    by_class = [room for room in rooms if said.classes & _of_room(room).classes]
-    strong = list(dict.fromkeys([*by_id, *by_class]))
-    if strong:
-        return _one_of(strong, "id" if by_id else "class")
-    return _one_of([room for room in rooms if _has_number(said, room)], "number")
+    return Rooms(rooms).place(text)
 
 
 def names_board(text: str) -> bool:
@@ -153,34 +185,8 @@ def _year(stage: str | None, year: int) -> int:
     return year if year > _YEARS else _STAGES.get(stage or "", 0) + year
 
 
-def _of_room(room: Room) -> _Read:
-    return _read(_plain(room.name))
-
-
-def _length_within(said: _Read, room: Room) -> int:
-    """Of how many tokens the room's id is, where they stand in what was said one after the other; else 0.
-
-    A single digit or letter stands in any text.
-    """
-    wanted = tuple(_TOKEN.findall(room.id.casefold()))
-    if len(wanted) < 2 and not (wanted and len(wanted[0]) >= 3):
-        return 0
-    places = range(len(said.tokens) - len(wanted) + 1)
-    return len(wanted) if any(said.tokens[i : i + len(wanted)] == wanted for i in places) else 0
-
-
-def _longest(measured: Iterable[tuple[Room, int]]) -> list[Room]:
-    """``b1-101`` names that room, though ``101`` stands in it, too."""
-    lengths = [(room, length) for room, length in measured if length]
-    most = max((length for _, length in lengths), default=0)
-    return [room for room, length in lengths if length == most]
-
-
-def _has_number(said: _Read, room: Room) -> bool:
-    """Whether the number of the room is in what was said, and neither says another building."""
-    of_id, of_name = _read(room.id.casefold()), _of_room(room)
-    if not said.numbers & (of_id.numbers or of_name.numbers):
-        return False
+def _may_be_there(said: _Read, of_id: _Read, of_name: _Read) -> bool:
+    """Whether what was said names no other building than the room's."""
     buildings = of_id.buildings or of_name.buildings
     if said.buildings and buildings and not said.buildings & buildings:
         return False

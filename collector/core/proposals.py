@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from classready.observation import Found, FoundPort
-from collector.core.placing import CANDIDATES_MAX, NOWHERE, Placed, Room, names_board, place
+from collector.core.placing import CANDIDATES_MAX, NOWHERE, Placed, Room, Rooms, names_board
 from collector.core.roster import SchoolRoster
 
 Target = Mapping[str, Any]
@@ -101,7 +101,7 @@ def propose(
     gateway: str, schools: Sequence[SchoolRoster], sights: Sequence[Sight], targets: Iterable[Target]
 ) -> Proposals:
     """Sort what ``gateway`` found. ``schools``: those that it serves; ``targets``: what it is told to measure."""
-    rooms, told = rooms_of(schools), list(targets)
+    rooms, told = Rooms(rooms_of(schools)), list(targets)
     known = {sight.host: sight for sight in _newest(sights) if sight.seen.what != "sweep"}
     measured = {str(target.get("host")) for target in told}
     left = [sight for sight in known.values() if sight.host not in measured]
@@ -145,7 +145,7 @@ def _by_address(host: str) -> tuple[tuple[int, ...], str]:
 
 
 def _switches(
-    sights: Sequence[Sight], devices: Sequence[Sight], rooms: Sequence[Room], told: Sequence[Target]
+    sights: Sequence[Sight], devices: Sequence[Sight], rooms: Rooms, told: Sequence[Target]
 ) -> list[SwitchProposal]:
     taken = {room for target in told if target.get("kind") == "switch" for room in target.get("ports", {}).values()}
     behind: dict[tuple[str | None, str | None], list[str]] = {}
@@ -172,8 +172,8 @@ def _switches(
     return found
 
 
-def _of_port(port: FoundPort, rooms: Sequence[Room]) -> Placed:
-    return NOWHERE if port.trunk or not port.label else place(port.label, rooms)
+def _of_port(port: FoundPort, rooms: Rooms) -> Placed:
+    return NOWHERE if port.trunk or not port.label else rooms.place(port.label)
 
 
 # --- devices --------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def _devices(
     sights: Sequence[Sight],
     switches: Sequence[SwitchProposal],
     known: Mapping[str, Sight],
-    rooms: Sequence[Room],
+    rooms: Rooms,
     told: Sequence[Target],
 ) -> list[DeviceProposal]:
     taken = {str(target["classroom"]) for target in told if target.get("kind") == "whiteboard"}
@@ -201,12 +201,12 @@ def _devices(
     return [DeviceProposal(sight=sight, placed=settled[sight.host]) for sight in sights]
 
 
-def _of_device(sight: Sight, by_port: Mapping[tuple[str, str], Placed], rooms: Sequence[Room]) -> Placed:
+def _of_device(sight: Sight, by_port: Mapping[tuple[str, str], Placed], rooms: Rooms) -> Placed:
     """By its place and by its name; where they differ nobody knows."""
     seen = sight.seen
     if seen.what == "printer":
         return Placed(None, "other_device")
-    named = place(seen.name or "", rooms)
+    named = rooms.place(seen.name or "")
     there = by_port.get((seen.switch or "", seen.if_name or ""), NOWHERE)
     if named.why == "other_device":
         return named

@@ -47,6 +47,10 @@ TEXTS: Texts = {
     "found.no_snmp_port": ("端口读不出:{problem}", "Its ports could not be read: {problem}"),
     "found.unlabelled": ("没有标注的端口({count})", "Ports without a label ({count})"),
     "found.left_out": ("另有 {count} 个端口没有列出", "{count} more ports are not listed"),
+    "found.more_switches": (
+        "还有 {count} 台交换机没有列出:先处理上面的,或用下面的表格。",
+        "{count} more switches are not listed: deal with these first, or use the table below.",
+    ),
     "found.gone": ("上次查找没有找到", "not found by the last search"),
     "found.seen": ("最近见到", "last seen"),
     "found.there": ("此处接着 {hosts}", "behind it: {hosts}"),

@@ -241,6 +241,9 @@ async def test_a_flood_is_a_page_all_the_same(tmp_path):
         assert len(text) < 3_000_000
         assert "1 台待分配" in text
         assert "其他设备(1000)" in text
+        for first in range(35):
+            await tell(engine, clock, [switch(host=f"10.9.9.{first}")], first=6_000 + first)
+        assert "还有 6 台交换机没有列出" in await get(client)
 
 
 async def test_nonsense_in_a_form(tmp_path):
