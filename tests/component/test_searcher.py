@@ -139,9 +139,20 @@ def test_an_order_is_carried_out_once_also_over_restarts(school: Namespace, tmp_
     assert at_work(school, tmp_path, after_a_restart).sweep_count == 1
 
 
-def test_it_waits_while_quiet_is_wanted(school: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never before the first directives, in examinations, or in lessons where the order says so; else in lessons."""
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search takes no time: whoever does not wait has searched before anybody looks."""
+
+    async def nobody(*_: object, **__: object) -> tuple[list[object], list[object], bool]:
+        return [], [], True
+
     monkeypatch.setattr(searcher, "LOOK_S", 0.05)
+    monkeypatch.setattr(searcher, "discover", nobody)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_it_waits_while_quiet_is_wanted(school: Namespace, tmp_path: Path) -> None:
+    """Never before the first directives, in examinations, or in lessons where the order says so; else in lessons."""
     now = time.time()
     around = ((now - 60, now + 600),)
     in_lessons = Directives(policy_version="1", quiet=around)
@@ -150,6 +161,7 @@ def test_it_waits_while_quiet_is_wanted(school: Namespace, tmp_path: Path, monke
         box.directives = None
         box.searcher.allow(Discovery(networks=("10.98.0.2/32",), in_lessons=False, **FAST))
         await asyncio.sleep(0.3)
+        assert box.sweep_count == 0
         for directives in (in_lessons, Directives(policy_version="1", quiet=around, no_load=around)):
             box.directives = directives
             await asyncio.sleep(0.3)
@@ -181,11 +193,11 @@ def test_a_search_that_examinations_begin_in_starts_anew(
     at_work(school, tmp_path, scene)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_without_a_clock_it_waits_only_for_what_depends_on_one(
     school: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A box at 1970 cannot know whether it is an examination, so it waits while any is announced."""
-    monkeypatch.setattr(searcher, "LOOK_S", 0.05)
 
     async def scene(box: Box) -> None:
         box.clock.compare(time.time() + 9_000_000)

@@ -124,6 +124,7 @@ def test_what_is_measured_is_assigned_and_its_rooms_are_taken() -> None:
         targets=(bound, panel, other),
     )
     assert [each.sight and each.sight.host for each in found.assigned] == ["10.0.0.2", None]
+    assert [each.sight.host for each in found.switches] == ["10.0.0.3"]
     assert ports(found)["GE1"] == (None, "taken")
     assert boards(found) == {"10.0.0.31": ("b2-303", "port"), "10.0.0.32": (None, "taken")}
     assert found.names == {"sw1", "b", "p"}
