@@ -6,7 +6,6 @@ in is given up and starts anew.
 """
 
 import asyncio
-import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from classready.observation import Found
 from classready.report import Directives, Record
 
 LOOK_S = 5.0
-"""Between two looks whether examinations are over."""
+"""Between two looks whether examinations have begun, or are over."""
 SNMP_TIMEOUT_S = 1.0
 AFTER_BUG_S = 3_600.0
 
@@ -35,63 +34,53 @@ _log = structlog.get_logger()
 
 
 class Searcher:
-    """One search at a time, and none without an order."""
+    """Carries out one order, however often it is begun anew."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a session has, and what a test puts in its place
         self,
+        order: Discovery,
         clock: Clock,
         append: Append,
+        *,
         state_dir: Path,
         directives: Callable[[], Directives | None],
         own: Callable[[], Sequence[ipaddress.IPv4Network]] = network.attached,
     ) -> None:
         """``directives`` are the collector's last ones; ``own``: the networks that this machine stands in."""
-        self._clock, self._append, self._state_dir = clock, append, state_dir
+        self._order, self._clock, self._append, self._state_dir = order, clock, append, state_dir
         self._directives, self._own = directives, own
-        self._order: Discovery | None = None
-        self._ordered = asyncio.Event()
-
-    def allow(self, order: Discovery | None) -> None:
-        """Search by ``order``, unless that was done already; None = search nothing."""
-        self._order = order
-        self._ordered.set()
 
     async def run(self) -> None:
-        """Search whenever there is an order that was not carried out yet, until cancelled."""
-        while True:
-            await self._ordered.wait()
-            self._ordered.clear()
-            order = self._order
-            if order is not None and not is_done(self._state_dir, order):
-                try:
-                    await self._carry_out(order)
-                except Exception:  # noqa: BLE001 - a bug here must not end what is measured
-                    _log.exception("search_failed")
-                    await asyncio.sleep(AFTER_BUG_S)
-                    self._ordered.set()
+        """Search until it was done once without being disturbed; what was done before is not done again."""
+        while not is_done(self._state_dir, self._order):
+            try:
+                if await self._carry_out():
+                    return
+            except Exception:  # noqa: BLE001 - a bug here must not end what is measured
+                _log.exception("search_failed")
+                await asyncio.sleep(AFTER_BUG_S)
 
-    async def _carry_out(self, order: Discovery) -> None:
-        """Search until it was done once without being disturbed, or another order came."""
-        while not self._ordered.is_set():
-            if self._must_wait(order):
-                await self._until_ordered(LOOK_S)
-                continue
-            reading = self._clock.read()
-            found = await self._search(order)
-            if found is not None:
-                await self._append([self._record(each, reading) for each in found])
-                note_done(self._state_dir, order)
-                _log.info("searched", found=len(found) - 1)
-                return
+    async def _carry_out(self) -> bool:
+        while self._must_wait():  # noqa: ASYNC110 - the time of day is no event
+            await asyncio.sleep(LOOK_S)
+        reading = self._clock.read()
+        found = await self._search()
+        if found is None:
+            _log.info("search_disturbed")
+            return False
+        await self._append([self._record(each, reading) for each in found])
+        note_done(self._state_dir, self._order)
+        _log.info("searched", found=len(found) - 1)
+        return True
 
-    async def _search(self, order: Discovery) -> list[Found] | None:
+    async def _search(self) -> list[Found] | None:
         """What was found; None = it was disturbed."""
-        began_s = self._clock.now_s()
+        began_s, order = self._clock.now_s(), self._order
         where: Places = places(order, await asyncio.to_thread(self._own))
         hosts = [host for host in addresses(where.networks) if not is_own(host)]
         accesses = [Snmp(community=each, timeout_s=SNMP_TIMEOUT_S, retry_count=1) for each in order.communities]
         stop = asyncio.Event()
-        watching = asyncio.create_task(self._watch(order, stop))
+        watching = asyncio.create_task(self._watch(stop))
         try:
             switches, devices, may_ping = await discover(
                 hosts, accesses, rate_per_s=order.rate_per_s, progress=_nobody_watches, stop=stop
@@ -99,7 +88,6 @@ class Searcher:
         finally:
             watching.cancel()
         if stop.is_set():
-            _log.info("search_disturbed")
             return None
         search = Search(
             networks=[str(each) for each in where.networks],
@@ -112,23 +100,18 @@ class Searcher:
         )
         return [each for each in observations(search) if checked(each)]
 
-    async def _watch(self, order: Discovery, stop: asyncio.Event) -> None:
-        """End the search when it must wait, or is not wanted any more."""
-        while not (self._ordered.is_set() or self._must_wait(order)):
-            await self._until_ordered(LOOK_S)
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """End the search when it must wait."""
+        while not self._must_wait():  # noqa: ASYNC110 - the time of day is no event
+            await asyncio.sleep(LOOK_S)
         stop.set()
 
-    async def _until_ordered(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._ordered.wait()
-
-    def _must_wait(self, order: Discovery) -> bool:
+    def _must_wait(self) -> bool:
         """Whether the bureau wants quiet now; where the time of day is not known, as long as it wants any at all."""
         directives, reading = self._directives(), self._clock.read()
         if directives is None:
             return True
-        spans = directives.no_load if order.in_lessons else directives.quiet
+        spans = directives.no_load if self._order.in_lessons else directives.quiet
         if reading.quality != "good":
             return bool(spans)
         return any(start <= reading.wall_s < end for start, end in spans)

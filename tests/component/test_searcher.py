@@ -56,7 +56,19 @@ class Box:
         self.directives: Directives | None = Directives(policy_version="1")
         self.clock = Clock("b")
         self.clock.compare(time.time())
-        self.searcher = Searcher(self.clock, self._append, folder, lambda: self.directives)
+        self._folder = folder
+        self._task: asyncio.Task[None] | None = None
+
+    def allow(self, order: Discovery | None) -> None:
+        """As a session does: another order takes the place of the one before."""
+        if self._task is not None:
+            self._task.cancel()
+        self._task = None
+        if order is not None:
+            searching = Searcher(
+                order, self.clock, self._append, state_dir=self._folder, directives=lambda: self.directives
+            )
+            self._task = asyncio.create_task(searching.run())
 
     async def _append(self, records: list[Record]) -> None:  # type: ignore[override]
         self.records += records
@@ -76,15 +88,14 @@ class Box:
 
 
 def at_work(school: Namespace, folder: Path, scene: Callable[[Box], Awaitable[None]]) -> Box:
-    """Play a scene with the searcher running, in the gateway's own network."""
+    """Play a scene in the gateway's own network."""
 
     async def play() -> Box:
         box = Box(folder)
-        task = asyncio.create_task(box.searcher.run())
         try:
             await scene(box)
         finally:
-            task.cancel()
+            box.allow(None)
         return box
 
     return school.call(asyncio.run, play())
@@ -94,7 +105,7 @@ def test_it_finds_its_own_network(school: Namespace, tmp_path: Path) -> None:
     """Switch, labels, the board's place: of the network that it stands in, without being told which."""
 
     async def scene(box: Box) -> None:
-        box.searcher.allow(Discovery(communities=("public", "school"), **FAST))
+        box.allow(Discovery(communities=("public", "school"), **FAST))
         await box.until(1)
 
     sweep, sw, board = at_work(school, tmp_path, scene).found
@@ -123,16 +134,16 @@ def test_an_order_is_carried_out_once_also_over_restarts(school: Namespace, tmp_
     order = Discovery(networks=("10.98.0.2/32",), **FAST)
 
     async def first(box: Box) -> None:
-        box.searcher.allow(order)
+        box.allow(order)
         await box.until(1)
-        box.searcher.allow(order)
+        box.allow(order)
         await asyncio.sleep(0.3)
 
     async def after_a_restart(box: Box) -> None:
-        box.searcher.allow(order)
+        box.allow(order)
         await asyncio.sleep(0.3)
         assert box.sweep_count == 0
-        box.searcher.allow(Discovery(networks=("10.98.0.2/32",), again_at=5.0, **FAST))
+        box.allow(Discovery(networks=("10.98.0.2/32",), again_at=5.0, **FAST))
         await box.until(1)
 
     assert at_work(school, tmp_path, first).sweep_count == 1
@@ -159,7 +170,7 @@ def test_it_waits_while_quiet_is_wanted(school: Namespace, tmp_path: Path) -> No
 
     async def scene(box: Box) -> None:
         box.directives = None
-        box.searcher.allow(Discovery(networks=("10.98.0.2/32",), in_lessons=False, **FAST))
+        box.allow(Discovery(networks=("10.98.0.2/32",), in_lessons=False, **FAST))
         await asyncio.sleep(0.3)
         assert box.sweep_count == 0
         for directives in (in_lessons, Directives(policy_version="1", quiet=around, no_load=around)):
@@ -167,7 +178,7 @@ def test_it_waits_while_quiet_is_wanted(school: Namespace, tmp_path: Path) -> No
             await asyncio.sleep(0.3)
             assert box.sweep_count == 0
         box.directives = in_lessons
-        box.searcher.allow(Discovery(networks=("10.98.0.2/32",), **FAST))
+        box.allow(Discovery(networks=("10.98.0.2/32",), **FAST))
         await box.until(1)
 
     at_work(school, tmp_path, scene)
@@ -180,7 +191,7 @@ def test_a_search_that_examinations_begin_in_starts_anew(
     monkeypatch.setattr(searcher, "LOOK_S", 0.05)
 
     async def scene(box: Box) -> None:
-        box.searcher.allow(Discovery(communities=("school",), rate_per_s=10.0))
+        box.allow(Discovery(communities=("school",), rate_per_s=10.0))
         await asyncio.sleep(1.0)
         now = time.time()
         box.directives = Directives(policy_version="1", no_load=((now - 1, now + 600),))
@@ -203,7 +214,7 @@ def test_without_a_clock_it_waits_only_for_what_depends_on_one(
         box.clock.compare(time.time() + 9_000_000)
         monkeypatch.setattr("agent.clock.SYNCHRONIZED_FILE", tmp_path / "never")
         box.directives = Directives(policy_version="1", no_load=((5.0, 6.0),))
-        box.searcher.allow(Discovery(networks=("10.98.0.2/32",), **FAST))
+        box.allow(Discovery(networks=("10.98.0.2/32",), **FAST))
         await asyncio.sleep(0.3)
         assert box.sweep_count == 0
         box.directives = Directives(policy_version="1")
@@ -218,12 +229,12 @@ def test_nothing_is_searched_without_an_order_or_after_it_is_taken_back(school: 
 
     async def scene(box: Box) -> None:
         await asyncio.sleep(0.2)
-        box.searcher.allow(Discovery(rate_per_s=5.0))
+        box.allow(Discovery(rate_per_s=5.0))
         await asyncio.sleep(0.3)
-        box.searcher.allow(None)
+        box.allow(None)
         await asyncio.sleep(4.0)
         assert box.found == []
-        box.searcher.allow(Discovery(networks=("8.8.8.0/24",)))
+        box.allow(Discovery(networks=("8.8.8.0/24",)))
         await box.until(1)
 
     (sweep,) = at_work(school, tmp_path, scene).found
