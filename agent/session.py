@@ -191,8 +191,13 @@ def _parts(session: Session) -> dict[str, Part]:
 async def _search(settings: AgentSettings, crew: Crew, order: Discovery) -> None:
     from agent.discover.searcher import Searcher
 
-    searcher = Searcher(crew.clock, crew.spool.append, Path(settings.state_dir), lambda: crew.runner.directives)
-    searcher.allow(order)
+    searcher = Searcher(
+        order,
+        crew.clock,
+        crew.spool.append,
+        state_dir=Path(settings.state_dir),
+        directives=lambda: crew.runner.directives,
+    )
     await searcher.run()
 
 
