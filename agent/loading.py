@@ -15,6 +15,7 @@ from agent import checks
 from agent.bureau import recall
 from agent.layers import BUREAU, Combined, combine
 from agent.settings import LIVE_INTERVALS, AgentSettings, BoxSettings, HttpLink, MqttLink
+from classready import contradictions
 from classready.measuring import Document
 from classready.settings import Loaded, Problem, SettingsError, load_with_lines, read_secret, resolve
 
@@ -78,7 +79,9 @@ def put_together(files: Files, document: Document | None = None) -> AgentSetting
         *_strays(combined),
     )
     problems = [combined.problem(path, text) for path, text in found]
-    problems += [each.problem(at, text) for each in files.all for at, text in checks.names_twice(each.value.targets)]
+    problems += [
+        each.problem(at, text) for each in files.all for at, text in contradictions.names_twice(each.value.targets)
+    ]
     if problems:
         raise SettingsError(sorted(problems, key=lambda p: (p.file, p.line)))
     return settings

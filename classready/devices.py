@@ -111,6 +111,10 @@ class Profile(Strict, frozen=True, kw_only=True):
     """For devices that speak only when they are asked."""
 
 
+HOME_ASSISTANT = "homeassistant"
+"""The profile of devices that announce themselves."""
+
+
 class Mqtt(Strict, frozen=True, kw_only=True):
     """Who the device is on the school's broker."""
 

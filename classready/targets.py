@@ -26,6 +26,8 @@ PageText = Annotated[
         description="one line of text without control characters, 2 to 200",
     ),
 ]
+LONGEST_S = 30.0
+"""No probe takes longer, unless its target sets ``deadline_s``."""
 HourSpan = tuple[ClockTime, ClockTime]
 ObjectId = Annotated[
     str,
@@ -149,6 +151,8 @@ class BandwidthTarget(Target, frozen=True, kw_only=True, tag="bandwidth"):
     """UDP and TCP."""
     key_file: str | None = None
     """Secret shared with a responder that asks for one."""
+    key: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    """Takes the place of `key_file` where the bureau sends it: `"{responder_key}"` in a template is the collector's."""
     direction: Literal["down", "up"] = "down"
     """Seen from the school; one target tests one direction."""
     mode: Literal["auto", "drain", "passive", "tcp", "iperf3"] = "auto"
@@ -168,6 +172,11 @@ class BandwidthTarget(Target, frozen=True, kw_only=True, tag="bandwidth"):
     """Whose counters show the use of the line; null = those of `interface`."""
     extra_frame_bytes: Annotated[int, Meta(ge=0, le=100)] = 0
     """What each packet occupies on the line beyond plain Ethernet: 4 for each VLAN tag, 8 for PPPoE."""
+
+
+def deadline_s(target: Target) -> float:
+    """When the runner cancels a probe of ``target``."""
+    return target.deadline_s or min(target.interval_s, LONGEST_S)
 
 
 TargetSettings = PingTarget | HttpTarget | SwitchTarget | WhiteboardTarget | BandwidthTarget

@@ -307,6 +307,8 @@ class CollectorSettings(_Strict, frozen=True, kw_only=True):
     """Whom to tell that reports are committed and messages move; null = nobody outside watches."""
     roster: str = "roster"
     """Folder with one YAML file per office."""
+    templates: str | None = None
+    """Folder with YAML files that say what gateways measure; null = each gateway's own agent.yml alone says it."""
     responder: Responder | None = Responder()
     """The far end of the agents' bandwidth tests; null = it runs elsewhere."""
     mqtt: Mqtt | None = None

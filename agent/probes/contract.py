@@ -19,7 +19,7 @@ from agent.probes.tools import Tools
 from agent.settings import AgentSettings
 from classready.observation import Observation
 from classready.report import Directives
-from classready.targets import Target
+from classready.targets import Target, deadline_s
 
 TargetT = TypeVar("TargetT", bound=Target)
 TargetT_contra = TypeVar("TargetT_contra", bound=Target, contravariant=True)
@@ -27,17 +27,9 @@ TargetT_contra = TypeVar("TargetT_contra", bound=Target, contravariant=True)
 Span = tuple[float, float]
 """From and to, in wall time."""
 
-LONGEST_S = 30.0
-"""No probe takes longer, unless its target sets ``deadline_s``."""
-
 
 def silent(_line: str) -> None:
     """The default ``explain``: nobody is watching."""
-
-
-def deadline_s(target: Target) -> float:
-    """When the runner cancels a probe of ``target``."""
-    return target.deadline_s or min(target.interval_s, LONGEST_S)
 
 
 def patience_s(target: Target) -> float:

@@ -3,7 +3,7 @@
 import os
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,8 @@ from collector.app.receiver_checks import (
     line_problems,
     login_problems,
 )
+from collector.app.template_checks import templates
+from collector.configuring.words import Template
 from collector.enrol_api import MqttLinkSettings
 from collector.roster import Roster, load_roster
 from collector.roster.calendar_checks import calendar_problems
@@ -56,6 +58,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     mqtt_tls: ssl.SSLContext | None
     receiver_tls: Mapping[str, ssl.SSLContext] = {}
     """Receiver -> whom it trusts, for those that mail."""
+    templates: Sequence[Template] = ()
+    """What gateways measure; with the responder's key in its place."""
     enrolment_broker: MqttLinkSettings | None = None
     """Where boxes that enrol report; None = over HTTP."""
 
@@ -121,6 +125,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
             "platforms": platforms_of(settings),
         }
         problems += unknown_subjects(loaded, settings.maintenance, names)
+    measured = templates(path, settings, roster, secrets.get("responder.key_file"), problems)
     if problems:
         raise SettingsError(problems)
     return Configuration(
@@ -131,6 +136,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
         tls=tls.get("listen.tls"),
         mqtt_tls=mqtt_tls.get("mqtt.ca_file"),
         receiver_tls=receiver_tls,
+        templates=measured,
         enrolment_broker=broker,
     )
 

@@ -161,6 +161,7 @@ class Service:
         )
         await self._put_in_force(InForce(roster, hours, settings.policy))
         self.configuration = configuration
+        self.engine.configuring.templates = configuration.templates
         self.exemption_ends_at = exemptions.next_end(configuration.roster, now)
         self.open_questions.look_at(configuration.path, settings, configuration.roster)
         await self._expose_by(settings)

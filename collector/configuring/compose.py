@@ -14,6 +14,8 @@ from classready.measuring import Discovery, Document, Release, document_of
 from collector.configuring.words import Audience, Device, Template
 from collector.core.roster import SchoolRoster
 
+RESPONDER_KEY = "{responder_key}"
+
 
 def document(  # noqa: PLR0913 - all that a document is made of
     gateway: str,
@@ -48,6 +50,23 @@ def layers(gateway: str, schools: Sequence[SchoolRoster], templates: Iterable[Te
     """Return those that are for ``gateway``, in the order in which they are laid over each other."""
     meant = (template for template in templates if is_for(template.audience, gateway, schools))
     return sorted(meant, key=lambda template: (_weight(template.audience), template.name))
+
+
+def with_responder_key(templates: Iterable[Template], key: str | None) -> list[Template]:
+    """Put the collector's own key where templates leave room for it; None = its responder asks for none."""
+    return [
+        msgspec.structs.replace(
+            template, targets={name: _with_key(target, key) for name, target in template.targets.items()}
+        )
+        for template in templates
+    ]
+
+
+def _with_key(target: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:
+    if target.get("key") != RESPONDER_KEY:
+        return target
+    rest = {name: value for name, value in target.items() if name != "key"}
+    return rest if key is None else {**rest, "key": key}
 
 
 def is_for(audience: Audience, gateway: str, schools: Sequence[SchoolRoster]) -> bool:

@@ -31,6 +31,7 @@ from collector.engine import CommitFailedError, Engine, NotAppliedError, QueueFu
 from collector.ingest import MESSAGES_RECEIVED, MESSAGES_REJECTED, ForeignReportError, decode_from
 from collector.ingest.answers import Answers, refusal_of
 from collector.ingest.client import Client, ignore
+from collector.ingest.documents import settings_of
 from collector.ingest.gate import STRANGER, Gate, TooOftenError
 from collector.settings import Mqtt
 
@@ -101,7 +102,7 @@ async def _subscribe(client: Client) -> None:
     CONNECTED.set(1)
 
 
-_SUBSCRIPTIONS = (topics.UP_SUBSCRIPTION, topics.PRESENCE_SUBSCRIPTION)
+_SUBSCRIPTIONS = (topics.UP_SUBSCRIPTION, topics.PRESENCE_SUBSCRIPTION, topics.ASK_SUBSCRIPTION)
 _ONLY_NEW = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
 """A report that another broker retained would make a silent gateway heard at each of our reconnects."""
 _NO_DELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -180,7 +181,7 @@ class _Door:
         self.answers = Answers()
 
     def admit(self, message: MQTTMessage) -> str | None:
-        """Return the gateway whose report this is; None = there is nothing more to do about it."""
+        """Return the gateway whose report or question this is; None = there is nothing more to do about it."""
         topic = topics.parse_up(message.topic)
         known = topic is not None and topic[0] in self._engine.roster.gateways
         admitted = self._gate.admit(topic[0] if topic and known else STRANGER, self._clock())
@@ -188,6 +189,8 @@ class _Door:
             if admitted and known:
                 _note_presence(topic[0], message.payload)
             return None
+        if topic is not None and topic[1] == "ask":
+            return topic[0] if admitted and known else None
         MESSAGES_RECEIVED.inc()
         if topic is not None and known and admitted:
             return topic[0]
@@ -200,12 +203,27 @@ class _Door:
     async def take(self, client: Client, gateway: str, message: MQTTMessage) -> None:
         """Deal with one message to its end, whatever that is: no message may end the connection of all."""
         try:
+            if message.topic == topics.up(gateway, "ask"):
+                await self._give_settings(client, gateway)
+                return
             await self.answers.send(client, gateway, await self._answer(gateway, bytes(message.payload)), message)
         except TooOftenError:
             MESSAGES_REJECTED.labels("rate").inc()  # a sender that is too fast would only be made faster by answers
         except Exception:  # noqa: BLE001 - a bug that meets one message must not meet it again and again
             _log.exception("report_set_aside", gateway=gateway, reason="internal")
             MESSAGES_REJECTED.labels("internal").inc()
+
+    async def _give_settings(self, client: Client, gateway: str) -> None:
+        """Send the settings document of ``gateway``; without one, or once it may not come any more, nothing."""
+        topic = topics.down(gateway, "config")
+        try:
+            self._engine.accounts.check(gateway)
+            async with self._gate.turn(gateway, self._clock()):
+                body = settings_of(self._engine, gateway)
+                if body is not None and len(body) <= client.room_bytes(topic):
+                    await client.hand_over(topic, body)
+        except (RevokedError, aiomqtt.MqttError) as error:
+            _log.warning("settings_not_sent", gateway=gateway, error=str(error) or type(error).__name__)
 
     async def _answer(self, gateway: str, body: bytes) -> Ack | Refusal:
         """Settle a report, or say what HTTP would say with 400, 401, 403 or 422: else it would come for ever.

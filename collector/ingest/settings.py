@@ -11,6 +11,7 @@ from aiohttp import web
 from classready.codec import encode
 from collector.engine import Engine
 from collector.ingest.credentials import Credentials, Ended
+from collector.ingest.documents import settings_of
 from collector.ingest.gate import Gate
 
 PATH = "/api/v1/settings"
@@ -35,8 +36,7 @@ def routes(engine: Engine, clock: Callable[[], float], gate: Gate) -> list[web.R
         tag = {"ETag": f'"{version}"'}
         if any(known.value in {version, "*"} for known in request.if_none_match or ()):
             return web.Response(status=304, headers=tag)
-        body = encode(engine.configuring.of(gateway))
-        return web.Response(body=body, content_type="application/json", headers=tag)
+        return web.Response(body=settings_of(engine, gateway), content_type="application/json", headers=tag)
 
     return [web.get(PATH, give)]
 

@@ -11,12 +11,12 @@ import pytest
 from agent.clock import Clock
 from agent.metrics import Metrics
 from agent.probes.contract import Context, Probe
-from agent.probes.contract import deadline_s as usual_deadline_s
 from agent.runner import Runner, observe
 from agent.settings import AgentSettings, HttpLink
 from classready.observation import Bandwidth, Outcome, Ping, Reason
 from classready.report import Directives
 from classready.targets import BandwidthTarget, PingTarget
+from classready.targets import deadline_s as usual_deadline_s
 from tests.support import probing
 
 LINK = HttpLink(url="http://127.0.0.1:1", token_file="x")

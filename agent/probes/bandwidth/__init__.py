@@ -22,12 +22,12 @@ from agent.probes.bandwidth.exchange import Test, Unfinished, connect, nothing, 
 from agent.probes.bandwidth.gate import Load, WhyNot
 from agent.probes.bandwidth.meter import Meter
 from agent.probes.bandwidth.passive import Sample
-from agent.probes.contract import LONGEST_S, Context, Probe
+from agent.probes.contract import Context, Probe
 from agent.probes.tools import Tools
 from classready.bandwidth.decider import TEST_RATIO
 from classready.observation import Bandwidth, Outcome, Reason, clean_text
 from classready.settings import read_secret
-from classready.targets import BandwidthTarget
+from classready.targets import LONGEST_S, BandwidthTarget
 
 UNDECIDED_MAX = 2
 """So many UDP tests in a row that decide nothing, and TCP is asked."""
@@ -93,7 +93,7 @@ async def _observe(target: BandwidthTarget, samples: Sequence[Sample], context: 
     if (found := by_counters(target, samples, context, thetas_bps, now_s)) is not None:
         return found
     try:
-        key = read_secret(Path(target.key_file)).encode() if target.key_file is not None else b""
+        key = (read_secret(Path(target.key_file)) if target.key_file else target.key or "").encode()
     except (OSError, UnicodeDecodeError) as error:
         return _not(target, Reason.PERMISSION, f"key_file: {error}")
     test = Test(

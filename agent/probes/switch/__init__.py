@@ -10,13 +10,13 @@ from functools import partial
 
 from msgspec.structs import asdict, replace
 
-from agent.probes.contract import Context, Probe, deadline_s, patience_s
+from agent.probes.contract import Context, Probe, patience_s
 from agent.probes.switch.poll import Found, Memory, poll_switch
 from agent.probes.switch.sightings import Sightings
 from agent.probes.tools import Tools
 from agent.snmp import SnmpError
 from classready.observation import SWITCHES_MAX, Observation, Outcome, Port, Reason, Segment, clean_text
-from classready.targets import SwitchTarget
+from classready.targets import SwitchTarget, deadline_s
 
 RECOGNISED = "uplink"
 """What the trunk on the way out is called where the settings name none: the same whichever port it is today."""

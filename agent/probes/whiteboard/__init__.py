@@ -12,13 +12,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from agent import dial, network, snmp
-from agent.probes.contract import Context, Probe, deadline_s, patience_s, settled
+from agent.probes.contract import Context, Probe, patience_s, settled
 from agent.probes.icmp import Unanswered, echo, resolve
 from agent.probes.tools import Tools
 from agent.probes.whiteboard.panel import Heard
 from agent.snmp import SnmpError, Value
 from classready.observation import Device, Observation, Outcome, Reason, clean_text
-from classready.targets import WhiteboardTarget
+from classready.targets import WhiteboardTarget, deadline_s
 from classready.units import bps_to_mbps
 
 SYS_DESCR = "1.3.6.1.2.1.1.1.0"

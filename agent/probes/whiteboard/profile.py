@@ -5,7 +5,6 @@ from agent.probes.whiteboard.values import at, steps
 from classready.devices import Profile, Switching
 from classready.devices import Source as Place
 
-HOME_ASSISTANT = "homeassistant"
 """Stands for the profile that a device makes itself, by what it announces."""
 
 
