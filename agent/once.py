@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from msgspec import Struct
+
 from agent import directives
 from agent.clock import Clock, boot_id
 from agent.metrics import Metrics
@@ -24,33 +26,36 @@ async def probe_once(
     settings: AgentSettings, table: Table, target: TargetSettings, explain: Callable[[str], None] = silent
 ) -> Sequence[Observation]:
     """Probe ``target`` now, with the directives of the last run; nothing is written."""
-    async with asking(settings, table, [target], explain) as [ask]:
+    async with asking(settings, table, [target], Asked(explain=explain)) as [ask]:
         return await ask()
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """How. ``keeps_hours``: loads wait for their hours, as those of the running agent do. ``clock_good``: somebody else
+    than a time server says that the time is right.
+    """
+
+    explain: Callable[[str], None] = silent
+    keeps_hours: bool = False
+    clock_good: bool = False
 
 
 @contextlib.asynccontextmanager
 async def asking(
-    settings: AgentSettings,
-    table: Table,
-    targets: Sequence[TargetSettings],
-    explain: Callable[[str], None] = silent,
-    *,
-    keeps_hours: bool = False,
+    settings: AgentSettings, table: Table, targets: Sequence[TargetSettings], asked: Asked | None = None
 ) -> AsyncIterator[Sequence[Ask]]:
-    """One session for ``targets``: yield, in their order, what probes each of them once.
-
-    ``keeps_hours``: whether loads wait for their hours as those of the running agent do.
-    """
+    """One session for ``targets``: yield, in their order, what probes each of them once."""
+    asked = asked or Asked()
     clock = Clock(boot_id())
     tools = Tools(settings, clock.now_s, Metrics())
     probes = make_all(table, targets, tools)
     context = Context(
         settings=settings,
         directives=directives.load(Path(settings.state_dir)),
-        clock_good=clock.read().quality == "good",
+        clock_good=asked.clock_good or clock.read().quality == "good",
         on_demand=True,
-        keeps_hours=keeps_hours,
-        explain=explain,
+        keeps_hours=asked.keeps_hours,
+        explain=asked.explain,
     )
 
     async def ask(probe: Probe) -> Sequence[Observation]:

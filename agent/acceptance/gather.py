@@ -12,11 +12,10 @@ from msgspec.structs import replace
 from agent import directives
 from agent.acceptance import ports
 from agent.acceptance.sheet import Forced, Switch
-from agent.clock import Clock, boot_id
 from agent.doctor import run
 from agent.doctor.run import Check
 from agent.findings import Finding
-from agent.once import Ask, asking
+from agent.once import Ask, Asked, asking
 from agent.probes import Table
 from agent.probes.bandwidth import gate
 from agent.probes.contract import Context
@@ -61,31 +60,42 @@ async def gather(settings: AgentSettings, table: Table, *, force: bool, listener
     With ``force`` lines are tested outside their hours, too, but not in examinations.
     """
     given = directives.load(Path(settings.state_dir))
-    clock_good = Clock(boot_id()).read().quality == "good"
     lines = [target for target in settings.targets if isinstance(target, BandwidthTarget)]
     others = [target for target in settings.targets if not isinstance(target, BandwidthTarget)]
-    forced = _forced(lines, settings, given, clock_good=clock_good) if force else None
-    if force and forced is None and _no_load(given):
-        listener.begin("no_load")
     seen: dict[str, Sequence[Observation]] = {}
-    async with asking(settings, table, [*others, *lines], keeps_hours=forced is None) as asks:
-        noting = [partial(_noted, t, ask, seen) for t, ask in zip([*others, *lines], asks, strict=True)]
-        first = [*run.of_gateway(settings), *run.of_targets(others, noting[: len(others)])]
-        last = run.of_targets(lines, noting[len(others) :])
-        listener.expect(len(first) + len(last))
-        findings = await _run(first, PROBES_S, listener)
-        switches = await _ports(others, seen, listener)
-        if lines:
-            listener.begin("lines" if forced is None else "forced_lessons" if forced.in_lessons else "forced")
-            findings += await _run(last, LINE_S * len(lines), listener)
+    async with asking(settings, table, others) as asks:
+        checks = [*run.of_gateway(settings), *run.of_targets(others, _noting(others, asks, seen))]
+        listener.expect(len(checks) + len(lines))
+        findings = await _run(checks, PROBES_S, listener)
+    switches = await _ports(others, seen, listener)
+    # By now the collector was asked what time it is: a box without a time server may know the hour by it.
+    clock_good = any(found.check == "clock" and found.result == "ok" for found in findings)
+    forced = _forced(lines, settings, given, clock_good=clock_good) if force else None
+    if lines:
+        asked = Asked(keeps_hours=forced is None, clock_good=clock_good)
+        _announce(forced, listener, in_vain=force and _no_load(given))
+        async with asking(settings, table, lines, asked) as asks:
+            findings += await _run(run.of_targets(lines, _noting(lines, asks, seen)), LINE_S * len(lines), listener)
     return Gathered(
         findings=tuple(findings),
         observations=tuple(each for target in settings.targets for each in seen.get(target.name, ())),
         switches=tuple(switches),
-        clock_good=any(found.check == "clock" and found.result == "ok" for found in findings),
+        clock_good=clock_good,
         theta=given.theta if given is not None else None,
         forced=forced,
     )
+
+
+def _announce(forced: Forced | None, listener: Listener, *, in_vain: bool) -> None:
+    if in_vain:
+        listener.begin("no_load")
+    listener.begin("lines" if forced is None else "forced_lessons" if forced.in_lessons else "forced")
+
+
+def _noting(
+    targets: Sequence[TargetSettings], asks: Sequence[Ask], seen: dict[str, Sequence[Observation]]
+) -> list[Ask]:
+    return [partial(_noted, target, ask, seen) for target, ask in zip(targets, asks, strict=True)]
 
 
 async def _run(checks: Sequence[Check], deadline_s: float, listener: Listener) -> list[Finding]:

@@ -14,12 +14,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agent import once
 from agent.acceptance import command, document, gather, html, ports
 from agent.acceptance import sheet as sheets
 from agent.acceptance.gather import Listener
 from agent.acceptance.sheet import Sheet
-from agent.clock import Reading
 from agent.doctor.run import Check
 from agent.findings import Finding
 from agent.probes import PROBES
@@ -45,7 +43,10 @@ QUIET = Listener(expect=lambda _count: None, begin=lambda _code: None, done=lamb
 
 async def _well():
     """A gateway on which nothing is wrong: what doctor looks at has tests of its own."""
-    return [Finding(check="python", result="ok", code="python_ok", values={"python": "3", "agent": "1"})]
+    return [
+        Finding(check="python", result="ok", code="python_ok", values={"python": "3", "agent": "1"}),
+        Finding(check="clock", result="ok", code="clock_ok", values={"now": "noon"}),
+    ]
 
 
 ALL_DAY = [["00:00", "24:00"]]
@@ -213,7 +214,11 @@ async def test_all_well_is_zero(tmp_path, monkeypatch, capsys):
         code = await asyncio.to_thread(command.main, settings, **options)
     assert code == 0
     sheet = msgspec.json.decode(capsys.readouterr().out, type=Sheet)
-    assert [(found.check, found.result) for found in sheet.findings] == [("python", "ok"), ("whiteboard", "ok")]
+    assert [(found.check, found.result) for found in sheet.findings] == [
+        ("python", "ok"),
+        ("clock", "ok"),
+        ("whiteboard", "ok"),
+    ]
 
 
 def _settings(folder, *targets):
@@ -232,19 +237,6 @@ async def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 # --- when lines are tested
-
-
-class GoodClock:
-    """A clock that a time server set."""
-
-    def __init__(self, _boot_id):
-        pass
-
-    now_s = staticmethod(time.monotonic)
-
-    @staticmethod
-    def read():
-        return Reading(monotonic_s=time.monotonic(), wall_s=time.time(), quality="good")
 
 
 def _elsewhen():
@@ -268,8 +260,6 @@ def _elsewhen():
 )
 async def test_lines_are_tested_in_their_hours(tmp_path, monkeypatch, hours, spans, force, tested, in_lessons):  # noqa: PLR0917
     """Outside them and in lessons only where somebody insists, which the sheet says; in examinations never."""
-    monkeypatch.setattr(once, "Clock", GoodClock)
-    monkeypatch.setattr(gather, "Clock", GoodClock)
     monkeypatch.setattr(gather.run, "of_gateway", lambda _settings: [Check("python", _well)])
     now_s = time.time()
     given = replace(DIRECTIVES, **dict.fromkeys(spans, ((now_s - 600, now_s + 3_600),)))
@@ -324,7 +314,7 @@ async def test_a_switch_that_is_away_is_waited_for_once(tmp_path, monkeypatch):
     [switch] = found.switches
     assert switch.problem
     assert [(seen.classroom, seen.outcome) for seen in found.observations] == [("r-1", Outcome.NO_ANSWER)]
-    assert [finding.result for finding in found.findings] == ["ok", "failed"]
+    assert [finding.result for finding in found.findings] == ["ok", "ok", "failed"]
 
 
 # --- on paper
