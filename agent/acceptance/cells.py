@@ -18,11 +18,15 @@ _SHOWN_FACTS = ("firmware", "version", "model", "description")
 
 
 class Cell(Struct, frozen=True):
-    """``more``: in small letters below. ``tone``: well, doubt, bad, faint; the words say the same without colours."""
+    """``more``: in small letters below. ``tone``: well, doubt, bad, faint; the words say the same without colours.
+
+    ``whole``: short words of ours, never broken; a name that somebody gave may be as long as it likes.
+    """
 
     text: str
     more: str = ""
     tone: str = ""
+    whole: bool = False
 
 
 def required(theta: Thetas | None, language: Language) -> str:
@@ -50,7 +54,7 @@ def line(seen: Bandwidth, language: Language) -> tuple[Cell, ...]:
     code, tone = _ENOUGH[verdict]
     return (
         Cell(seen.target, where),
-        Cell(say(language, f"direction.{seen.direction}") if seen.direction else ""),
+        Cell(say(language, f"direction.{seen.direction}") if seen.direction else "", whole=True),
         Cell(interval(seen, language), _cost(seen, language)),
         Cell(_theta(theta, language) if theta is not None else say(language, "sheet.unjudged")),
         Cell(say(language, code), _why(seen, language), tone),
@@ -166,8 +170,8 @@ def check(found: Finding, language: Language) -> tuple[Cell, ...]:
     remedy = found.remedy(language) if found.result != "ok" else ""
     seen = found.seen(language)
     return (
-        Cell(say(language, f"result.{found.result}"), tone=_TONES[found.result]),
-        Cell(say(language, f"check.{found.check}")),
+        Cell(say(language, f"result.{found.result}"), tone=_TONES[found.result], whole=True),
+        Cell(say(language, f"check.{found.check}"), whole=True),
         Cell("" if found.subject in seen else found.subject),
         Cell(seen, say(language, "sheet.step", text=remedy) if remedy else ""),
     )

@@ -19,7 +19,9 @@ dd { margin: 0; }
 p { margin: .2em 0; }
 table { border-collapse: collapse; width: 100%; font-size: .9em; }
 th, td { border: 1px solid #888; padding: .25em .5em; text-align: left; vertical-align: top; }
-th { background: #f0f0f0; white-space: nowrap; }
+td:first-child { min-width: 4.5em; }
+th { background: #f0f0f0; }
+th, .whole { white-space: nowrap; }
 tr, .party { break-inside: avoid; }
 thead { display: table-header-group; }
 small { display: block; font-size: .85em; }
@@ -69,9 +71,10 @@ def _table(table: Table) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    tone = f' class="{cell.tone}"' if cell.tone else ""
+    classes = " ".join(filter(None, (cell.tone, "whole" if cell.whole else "")))
+    attribute = f' class="{classes}"' if classes else ""
     more = f"<small>{_broken(cell.more)}</small>" if cell.more else ""
-    return f"<td{tone}>{_broken(cell.text)}{more}</td>"
+    return f"<td{attribute}>{_broken(cell.text)}{more}</td>"
 
 
 def _broken(text: str) -> str:

@@ -11,7 +11,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "sheet.required": ("教育局的要求", "Required by the bureau"),
     "sheet.required_line": ("下行 {down},上行 {up}", "down {down}, up {up}"),
     "sheet.required_one": ("{theta} Mbit/s", "{theta} Mbit/s"),
-    "sheet.required_none": ("不作要求", "nothing"),
+    "sheet.required_none": ("不作要求", "not required"),
     "sheet.required_unknown": (
         "尚未收到,本单不作比较",
         "not yet told: nothing is compared on this sheet",
