@@ -324,6 +324,25 @@ def test_slips_are_text_whatever_a_school_is_called():
     assert "\n'=1+1<b>&," in sheet([{**odd, "expires_at": 0.0}], ".csv", "zh").replace("\r", "")
 
 
+@pytest.mark.parametrize("given", ["folder", "nothing", "key"])
+def test_an_authority_that_cannot_be_shown_is_a_mistake(tmp_path, given):
+    """A file with the key beside the certificate, as some web servers want it, would be given to everybody."""
+    file = tmp_path / "ca.pem"
+    if given == "folder":
+        file.mkdir()
+    elif given == "nothing":
+        file.write_text("nothing")
+    else:
+        showing(tmp_path, make("Bureau"))
+        (both,) = tmp_path.glob("server-*.pem")
+        both.rename(file)
+    here = Collector(tmp_path, "enrolment: {ca_file: ca.pem}\n")
+    done = call("check", "-c", here.settings)
+    assert done.exit_code == 78
+    words = {"folder": "Is a directory", "nothing": "holds no certificate", "key": "holds a private key"}[given]
+    assert f"enrolment.ca_file: ca.pem: {words}" in done.output
+
+
 def test_spans():
     assert [span_s(text) for text in ("30m", "72h", " 3D ")] == [1_800, 259_200, 259_200]
 
@@ -341,6 +360,7 @@ def test_a_bureau_with_an_authority_of_its_own(tmp_path):
     authority, other = make("Bureau"), make("Somebody")
     server = make("127.0.0.1", authority, hosts=["127.0.0.1"])
     pem(tmp_path / "ca.crt", authority)
+    (tmp_path / "ca.crt").write_text(f"某市教育局\r\n{(tmp_path / 'ca.crt').read_text()}", "utf-8", newline="")
     showing(tmp_path, server)
     (both,) = tmp_path.glob("server-*.pem")
     both.chmod(0o600)
@@ -366,5 +386,8 @@ def test_a_bureau_with_an_authority_of_its_own(tmp_path):
         script = f"curl -fsSk {here.url}/install | sh -s -- --ca-sha256 {digest} CODE"
         status, said, called = typed(script, tmp_path / "box")
         assert (status, called) == (10, None), said
+        (tmp_path / "ca.crt").write_bytes(both.read_bytes())
+        shown = subprocess.run(["curl", "-sk", f"{here.url}/install/ca.pem"], capture_output=True, check=False).stdout
+        assert b"PRIVATE" not in shown, "a key that somebody puts there later goes to nobody"
     finally:
         here.stop()
