@@ -29,8 +29,11 @@ class Fussy:
     """An engine that does not take a report in which ``objection`` finds something: the error is its answer."""
 
     def __init__(self, engine):
-        self.engine, self.roster = engine, engine.roster
+        self.engine = engine
         self.objection = lambda _decoded: None
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
 
     async def submit(self, gateway, decoded, now):
         if error := self.objection(decoded):
