@@ -54,7 +54,7 @@ _DATE = re.compile(
 _SHORTENED = re.compile(r"\d+(\.\d+)?e\+\d+|\d+\.\d+e-?\d+|#{3,}", re.IGNORECASE)
 _ERROR = re.compile(r"#(N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA)", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"(\d{1,15})\.0+")
-_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r'＇‘’]")
+_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n'＇‘’]")
 _QUOTED_FORMULA = re.compile(r'="([^"]*)"')
 _BREAKS = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029]+")
 """Ends of lines within a cell: a name for people has one line."""
