@@ -35,6 +35,7 @@ from tests.support.lying_agents import (
 SYS_NAME = "1.3.6.1.2.1.1.5.0"
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 IF_DESCR = "1.3.6.1.2.1.2.2.1.2"
+REPLIES = int(os.environ.get("CLASSREADY_SNMP_REPLIES", "2500"))
 
 
 @pytest.fixture(autouse=True, params=[gufo_driver, pysnmp_driver], ids=["gufo", "pysnmp"])
@@ -311,14 +312,17 @@ async def test_agent_with_small_buffer(devices: Devices) -> None:
 
 @pytest.mark.parametrize("liar", [Garbling, WrongTypes])
 async def test_generated_replies(devices: Devices, liar: type[Switch], caplog: pytest.LogCaptureFixture) -> None:
-    """2,500 replies, spoiled or of any type: values or a stated reason each time, no traceback, no memory kept."""
+    """2,500 replies, spoiled or of any type: values or a stated reason each time, no traceback, no memory kept.
+
+    ``CLASSREADY_SNMP_REPLIES=10000`` makes it as many, of each kind and with each driver.
+    """
     caplog.set_level(logging.ERROR)
     host, port = await devices.add("it", liar(seed=7))
     # Every reply of wrong types is a reply: it has all the time that a busy machine may need.
     patience_s = 10.0 if liar is WrongTypes else 0.2
     device = asking.device(host=host, settings=Snmp(port=port, timeout_s=patience_s, retry_count=0))
     reasons: list[Reason | None] = []
-    for i in range(25):
+    for i in range(REPLIES // 100):
         reasons += await asyncio.gather(*(_reason_of(device, get=k % 2 == 0) for k in range(100)))
         if i == 5:
             early_bytes = _rss_bytes()
