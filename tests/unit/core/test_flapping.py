@@ -40,6 +40,14 @@ def test_a_day_of_flapping(every_s: float, down_s: float) -> None:
     assert (bureau.incidents, bureau.state.holders) == ([], {})
 
 
+def test_an_hour_of_half_minutes() -> None:
+    """What is well again before its first message goes was nothing: nobody is told."""
+    bureau = Bureau(POLICY)
+    last = flap(bureau, 60, 60.0, 30.0)
+    bureau.wait(last + 2 * HOUR_S)
+    assert (list(bureau.notices), bureau.incidents) == ([], [])
+
+
 def test_what_opens_seldom_recovers_at_once() -> None:
     """Every two hours is no flapping."""
     bureau = Bureau(POLICY)
