@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
@@ -33,6 +34,7 @@ from collector.settings import (
     WebhookReceiver,
     WeComReceiver,
 )
+from tests.support import chains
 from tests.support.robots import DingTalkRobot, FeishuRobot, StrictRobot, WebhookTarget
 from tests.support.samples import NAMES, alert, notice
 
@@ -223,6 +225,26 @@ async def test_a_slow_or_absent_robot_is_deferred(
     assert is_silent_about_secrets(slow.value)
     assert is_silent_about_secrets(absent.value)
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ALL)
+async def test_a_robot_behind_bad_tls_is_told_nothing(kind: Kind, tmp_path: Path) -> None:
+    """A certificate that nobody vouches for, and no TLS at all: deferred, and not a byte of the message is there."""
+    robot = robot_of(kind)
+    context = chains.showing(tmp_path, chains.make("robot.example", hosts=["127.0.0.1"]))
+    async with ClientSession() as session:
+        for shown in (context, None):
+            server = TestServer(robot.app(), host="127.0.0.1")
+            await server.start_server(ssl=shown)
+            base_url = f"https://127.0.0.1:{server.port}"
+            receiver = receiver_of(kind, base_url)
+            send_to = NOTIFIERS[kind.receiver](receiver, tools_of(session), secrets_of(kind, base_url))
+            with pytest.raises(Deferred) as refused:
+                await send_to.send(message())
+            await server.close()
+            assert refused.value.reason == "unreachable"
+            assert is_silent_about_secrets(refused.value)
+    assert robot.texts == []
 
 
 def answered(kind: Kind, body: bytes, status: int = 200) -> object:
