@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bench.mutants import deliberate
-from bench.mutants.deliberate import BREAKAGES
+from bench.mutants.deliberate import BREAKAGES, Breakage
 from bench.mutants.tree import PROJECT
 
 pytestmark = pytest.mark.servers("mosquitto", "mosquitto_passwd", "strace", "postgres")
@@ -30,7 +30,13 @@ def test_each_deliberate_breakage_is_caught_by_its_test():
 
 def test_a_breakage_that_nothing_notices_is_told():
     """And a text that is not there (any more) is no success either."""
-    harmless = BREAKAGES[4]._replace(text="def escape(text: str)", broken="def escape(text: 'str')")
+    harmless = Breakage(
+        "harmless",
+        "classready/units.py",
+        "MBYTE = 10**6",
+        "MBYTE = 1_000_000",
+        "tests/unit/test_units.py::test_worked_examples",
+    )
     assert [line.value for line in deliberate.lines([harmless])] == [0.0]
     with pytest.raises(SystemExit, match="does not hold"):
         list(deliberate.lines([harmless._replace(text="no such text")]))
