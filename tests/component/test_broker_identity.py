@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,10 +33,11 @@ from collector.engine.enrolment import Claim, digest_of
 from collector.ingest.gate import Gate
 from collector.ingest.mqtt import ON_ITS_WAY_S
 from collector.ingest.mqtt import _Door as Door
+from collector.store.tables import metadata
 from collector.text import note_text
 from tests.support.chains import key_pem, make, pem
-from tests.support.collecting import ROSTER, Collector, body, pings, wait_until, write_roster
-from tests.support.engines import running
+from tests.support.collecting import ROSTER, Collector, body, opened, pings, wait_until, write_roster
+from tests.support.engines import rows, running
 from tests.support.mosquitto import PROGRAM, free_port
 from tests.unit.test_collector_cli import call
 
@@ -111,6 +113,10 @@ class Place:
         body = json.dumps(said).encode()
         request = Request(f"{self.collector.url}{path}", body, {"Content-Type": "application/json"})
         with urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def get(self, path):
+        with urlopen(f"{self.collector.url}{path}", timeout=30) as answer:
             return json.load(answer)
 
     def enroll(self, **asked):
@@ -386,3 +392,85 @@ def test_what_was_made_by_hand_stays_but_for_who_enrolled():
         "gw-one": "$7$enrolled",
         "gw-new": "$7$new",
     }
+
+
+class Watcher(threading.Thread):
+    """Reads what everybody on the machine could: command lines; and the environments, which root could."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seen, self.ended = set(), threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            for path in (*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")):
+                with contextlib.suppress(OSError):
+                    self.seen.add(path.read_bytes())
+            self.ended.wait(0.05)
+
+
+AGENT = """\
+gateway: gw-one
+link: {{kind: mqtt, host: 127.0.0.1, port: {port}, password_file: token, ca_file: ca.pem}}
+state_dir: state
+page: null
+log_level: debug
+report_interval_s: 1
+targets: [{{name: p1, kind: http, url: "http://127.0.0.1:9/", interval_s: 0.5}}]
+"""
+
+
+@pytest.mark.usefixtures("every_store")
+async def test_no_secret_is_shown_anywhere(tmp_path):
+    """Codes, tokens, passwords: not in a command line, an environment, a log, a page, an answer, the store."""
+    watcher = Watcher()
+    watcher.start()
+    here = Place(tmp_path)
+    here.collector.settings.write_text(here.collector.settings.read_text() + "log_level: debug\n")
+    code = token = newer = agent = None
+    try:
+        here.collector.start()
+        here.start_broker()
+        here.start_sync()
+        settings = ["-c", str(here.collector.settings)]
+        made = call("enroll", "s1", *settings, "--json", "--url", "https://c.example", "--by", "w")
+        code = json.loads(made.output)[0]["code"]
+        token = here.post("/api/v1/enroll", code=code)["token"]
+        assert await here.until(True, "gw-one", token) < SOON_S
+        (tmp_path / "token").write_text(token)
+        (tmp_path / "token").chmod(0o600)
+        (tmp_path / "agent.yml").write_text(AGENT.format(port=here.port))
+        with (tmp_path / "agent.log").open("ab") as log:
+            command = [sys.executable, "-m", "agent", "run", "-c", tmp_path / "agent.yml"]
+            agent = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until(lambda: "mqtt_connected" in (tmp_path / "agent.log").read_text())
+        again = json.loads(
+            call("enroll", *settings, "--rotate", "gw-one", "--json", "--url", "https://c.example").output
+        )
+        newer = here.post("/api/v1/enroll", code=again[0]["code"])["token"]
+        await here.until(True, "gw-one", newer)
+        listed = call("enroll", *settings, "--list").output + call("enroll", *settings, "--revoke", "gw-one").output
+        await here.until(False, "gw-one", newer)
+        wait_until(lambda: "mqtt_disconnected" in (tmp_path / "agent.log").read_text())
+        pages = ["/", "/metrics", "/metrics/all", "/school/s1", "/api/v1/schools/s1", "/api/v1/enrolments"]
+        shown = {path: urlopen(f"{here.collector.url}{path}", timeout=30).read().decode() for path in pages}
+        shown["/api/v1/broker/accounts"] = json.dumps(here.get("/api/v1/broker/accounts"))
+    finally:
+        if agent is not None:
+            agent.kill()
+            agent.wait(timeout=10)
+        here.close()
+        watcher.ended.set()
+        watcher.join()
+    secrets = [code, code.replace("-", ""), again[0]["code"], token, newer, "collectors-own-canary"]
+    logs = {name: (tmp_path / name).read_text() for name in ("log", "sync.log", "broker.log", "agent.log")}
+    written = {name: (here.etc / name).read_text() for name in ("mosquitto.conf", "acl", "users")}
+    written["passwords"] = (here.state / "passwords").read_text()
+    async with opened(tmp_path) as store:
+        dump = "\n".join([str(tuple(row)) for table in metadata.sorted_tables for row in await rows(store, table)])
+    places = {**shown, **logs, **written, "list": listed, "store": dump}
+    places["processes"] = b"\n".join(watcher.seen).decode(errors="replace")
+    assert [(name, secret) for name, text in places.items() for secret in secrets if secret in text] == []
+    assert "broker-sync" in places["processes"], "it looked"
+    assert digest_of(token) in dump
+    assert "$7$" in dump

@@ -1,9 +1,9 @@
 """A stand-in for ``systemctl``: starts what a unit names as systemd would, as far as classready can tell.
 
-ExecStart, Environment, LoadCredential of a folder (systemd.exec(5): one file ``ID_NAME`` for each), StateDirectory, and
-the readiness protocol of Type=notify (sd_notify(3)). Not its sandbox, its user, its restarts. nginx is started by its
-own command. Verbs: daemon-reload, enable [--now], disable --now, start, restart, stop, reload, is-active, and show
---property MainPID --value.
+ExecStart, Environment, LoadCredential of a file or folder (systemd.exec(5): one file ``ID_NAME`` for each),
+StateDirectory, and the readiness protocol of Type=notify (sd_notify(3)). Not its sandbox, its user, its restarts. nginx
+and mosquitto are started by their own commands. Verbs: daemon-reload, enable [--now], disable --now, start, restart,
+stop, reload, is-active, and show --property MainPID --value.
 """
 
 import os
@@ -30,8 +30,9 @@ def credentials(name: str, given: str) -> Path:
     folder = Path("/run/credentials") / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for file in Path(source).iterdir():
-        copy = folder / f"{identifier}_{file.name}"
+    whole = Path(source)
+    for file in whole.iterdir() if whole.is_dir() else [whole]:
+        copy = folder / (f"{identifier}_{file.name}" if whole.is_dir() else identifier)
         shutil.copyfile(file, copy)
         copy.chmod(0o400)
     return folder
@@ -39,7 +40,7 @@ def credentials(name: str, given: str) -> Path:
 
 def start(name: str) -> None:
     unit = settings(name)
-    state = Path("/var/lib") / unit["StateDirectory"]
+    state = Path("/var/lib") / unit.get("StateDirectory", "")
     state.mkdir(parents=True, exist_ok=True)
     notify = RUN / f"{name}.notify"
     notify.unlink(missing_ok=True)
@@ -64,7 +65,8 @@ def start(name: str) -> None:
                 start_new_session=True,  # it lives on when whoever asked for it is killed
             )
         (RUN / f"{name}.pid").write_text(str(process.pid))
-        wait_until_ready(name, process, ready)
+        if unit["Type"] == "notify":
+            wait_until_ready(name, process, ready)
 
 
 def wait_until_ready(name: str, process: "subprocess.Popen[bytes]", ready: socket.socket) -> None:
@@ -99,13 +101,31 @@ def nginx() -> None:
     subprocess.run(["nginx", "-s", "reload"] if runs else ["nginx"], check=True)
 
 
+def mosquitto() -> None:
+    """As Debian's unit does: it begins as root and goes on as its own user."""
+    pid_file = Path("/run/mosquitto/mosquitto.pid")
+    with suppress(OSError, ValueError):
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    pid_file.parent.mkdir(mode=0o740, exist_ok=True)
+    shutil.chown(pid_file.parent, "mosquitto")
+    pid_file.unlink(missing_ok=True)
+    with (RUN / "mosquitto.log").open("ab") as log:
+        command = ["/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"]
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+    until_s = time.monotonic() + PATIENCE_S
+    while not pid_file.exists():
+        if process.poll() is not None or time.monotonic() > until_s:
+            sys.exit(f"mosquitto did not start:\n{(RUN / 'mosquitto.log').read_text()}")
+        time.sleep(0.05)
+
+
 def main(words: list[str]) -> None:
     RUN.mkdir(exist_ok=True)
     options = {word for word in words if word.startswith("-")}
     verb, *names = [word.removesuffix(".service") for word in words if word not in {*options, "MainPID"}]
     for name in names:
-        if name == "nginx":
-            nginx()
+        if name in {"nginx", "mosquitto"}:
+            {"nginx": nginx, "mosquitto": mosquitto}[name]()
         elif verb == "is-active":
             sys.exit(pid_of(name) is None)
         elif verb == "show":

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from agent.courier import backoff_s
-from agent.links.mqtt import reconnect_span_s
+from agent.links.mqtt import STEADY_S, reconnect_span_s
 from agent.spread import AWAY_MAX_S, JUST_BOOTED_S, RETURN_MAX_S, start_span_s
 
 GATEWAYS = 2_000
@@ -68,3 +68,25 @@ def tried_again_s(dice: random.Random, report_interval_s: float, outage_s: float
         failure_count += 1
         now_s += backoff_s(failure_count, report_interval_s, None, dice.random())
     return now_s - outage_s
+
+
+@pytest.mark.parametrize("report_interval_s", [60.0, 300.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_two_boxes_with_one_client_id_do_not_spin(report_interval_s: float, seed: int) -> None:
+    """Each that connects ends the other's connection: of each at most six connections in any minute, for four hours."""
+    dice = random.Random(seed)
+    wakes_at: list[float | None] = [0.0, 0.0]
+    began_at, attempts = [0.0, 0.0], [0, 0]
+    connected: list[list[float]] = [[], []]
+    now = 0.0
+    while now < 14_400.0:
+        now, one = min((at, box) for box, at in enumerate(wakes_at) if at is not None)
+        connected[one].append(now)
+        wakes_at[one], began_at[one] = None, now
+        other = 1 - one
+        if wakes_at[other] is None:
+            attempts[other] = 0 if now - began_at[other] > STEADY_S else min(attempts[other] + 1, 10)
+            wakes_at[other] = now + dice.uniform(0.1, reconnect_span_s(attempts[other], report_interval_s))
+    for times in connected:
+        assert len(times) > 100
+        assert max(sum(at <= each < at + 60.0 for each in times[i : i + 20]) for i, at in enumerate(times)) <= 6
