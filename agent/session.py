@@ -175,7 +175,7 @@ def _parts(session: Session) -> dict[str, Part]:
         )
     order = crew.bureau.document.discovery if crew.bureau.document else None
     if order is not None:
-        parts["searcher"] = Part(order, functools.partial(_search, settings, crew, order))
+        parts["searcher"] = Part(order, functools.partial(_search, session, order))
     if settings.page is not None:
         from agent import page
 
@@ -188,17 +188,27 @@ def _parts(session: Session) -> dict[str, Part]:
     return parts
 
 
-async def _search(settings: AgentSettings, crew: Crew, order: Discovery) -> None:
+async def _search(session: Session, order: Discovery) -> None:
     from agent.discover.searcher import Searcher
+
+    crew = session.crew
 
     searcher = Searcher(
         order,
         crew.clock,
         crew.spool.append,
-        state_dir=Path(settings.state_dir),
+        state_dir=Path(session.settings.state_dir),
         directives=lambda: crew.runner.directives,
+        measured=functools.partial(_measured_here, session),
     )
     await searcher.run()
+
+
+def _measured_here(session: Session) -> set[str]:
+    """The addresses of what only the box's own files name."""
+    document = session.crew.bureau.document
+    told = {str(target.get("host")) for target in document.targets} if document else set()
+    return {str(getattr(target, "host", "")) for target in session.settings.targets} - told
 
 
 def _seen(session: Session) -> Any:

@@ -7,7 +7,7 @@ in is given up and starts anew.
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from agent.discover.order import Places, is_done, note_done, places
 from agent.discover.report import Search, checked, observations
 from classready.devices import Snmp
 from classready.hosts import is_own
+from classready.ids import Host
 from classready.measuring import Discovery
 from classready.observation import Found
 from classready.report import Directives, Record
@@ -44,11 +45,15 @@ class Searcher:
         *,
         state_dir: Path,
         directives: Callable[[], Directives | None],
+        measured: Callable[[], Collection[Host]] = tuple,
         own: Callable[[], Sequence[ipaddress.IPv4Network]] = network.attached,
     ) -> None:
-        """``directives`` are the collector's last ones; ``own``: the networks that this machine stands in."""
+        """``directives`` are the collector's last ones; ``own``: the networks that this machine stands in.
+
+        ``measured``: what the box's own files have it measure; the bureau, which does not know them, need not be told.
+        """
         self._order, self._clock, self._append, self._state_dir = order, clock, append, state_dir
-        self._directives, self._own = directives, own
+        self._directives, self._measured, self._own = directives, measured, own
 
     async def run(self) -> None:
         """Search until it was done once without being disturbed; what was done before is not done again."""
@@ -89,11 +94,12 @@ class Searcher:
             watching.cancel()
         if stop.is_set():
             return None
+        measured = set(self._measured())
         search = Search(
             networks=[str(each) for each in where.networks],
             address_count=len(hosts),
-            switches=switches,
-            devices=devices,
+            switches=[each for each in switches if each.address not in measured],
+            devices=[each for each in devices if each.address not in measured],
             may_ping=may_ping,
             left_out=where.left_out,
             elapsed_s=self._clock.now_s() - began_s,

@@ -413,6 +413,8 @@ async def _prune_records(service: Service) -> None:
         deleted_count = 0
         with suppress(CommitFailedError):
             deleted_count = await service.engine.bureau.prune()
+            if not deleted_count:
+                await service.engine.finds.prune(service.engine.roster.gateways, time.time())
         await asyncio.sleep(PRUNE_PAUSE_S if deleted_count else PRUNE_EVERY_S)
 
 

@@ -72,6 +72,17 @@ class Finds:
         self.noticed(hosts)
         _log.info("found_said", act=act, by=by, gateways=sorted(hosts)[:LOGGED_MAX])
 
+    async def prune(self, gateways: Collection[str], now: float) -> None:
+        """Forget what gateways found that left the roster long ago.
+
+        Raises:
+            CommitFailedError: nothing was forgotten.
+        """
+        async with self._writer.exclusive() as connection:
+            gone_count = await found.forget_others(connection, gateways, now - found.GONE_S)
+        if gone_count:
+            _log.info("found_forgotten", gateways=gone_count)
+
     async def ask_again(self, gateways: Collection[str], by: str, now: float) -> None:
         """Have gateways look around again, as soon as they may.
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from classready.observation import Found
@@ -78,6 +78,19 @@ def _by_kind(held: Mapping[str, tuple[str, float]]) -> Iterable[list[str]]:
 async def forget(connection: AsyncConnection, gateway: str, hosts: Collection[str]) -> None:
     for some in _some(hosts):
         await connection.execute(delete(found).where(_column.gateway == gateway, _column.host.in_(some)))
+
+
+async def forget_others(connection: AsyncConnection, gateways: Collection[str], seen_before: float) -> int:
+    """Forget what other gateways than these found before then; return how many those were."""
+    newest = select(_column.gateway, func.max(_column.observed_at).label("at")).group_by(_column.gateway)
+    known = set(gateways)
+    gone = [
+        row.gateway for row in await connection.execute(newest) if row.gateway not in known and row.at < seen_before
+    ]
+    for some in _some(gone):
+        await connection.execute(delete(found).where(_column.gateway.in_(some)))
+        await connection.execute(delete(found_asked).where(_asked.gateway.in_(some)))
+    return len(gone)
 
 
 async def of(connection: AsyncConnection, gateways: Collection[str]) -> dict[str, list[Sight]]:

@@ -99,6 +99,20 @@ async def test_what_is_gone_for_long_is_forgotten(tmp_path):
         assert [row.host for row in await gateway.rows()] == ["", "10.0.0.2"]
 
 
+async def test_gateways_that_left_are_forgotten(tmp_path):
+    """Not at once: a gateway that is renamed back has what it found."""
+    async with running(tmp_path) as (engine, _, clock):
+        await Gateway(engine, clock).finds(device(1))
+        await Gateway(engine, clock, "gw-two").finds(device(1))
+        await engine.finds.ask_again(["gw-two"], "王工", NOW)
+        await engine.finds.prune({"gw-one"}, clock.now + GONE_S - 60)
+        assert len(await engine.finds.of(["gw-one", "gw-two"])) == 2
+        await engine.finds.prune({"gw-one"}, clock.now + GONE_S + 60)
+        assert list(await engine.finds.of(["gw-one", "gw-two"])) == ["gw-one"]
+        await engine.finds.load()
+        assert engine.finds.asked_at("gw-two") is None
+
+
 async def test_without_an_address_nothing_is_kept(tmp_path):
     """A device must say where it is; it is committed all the same, and the search stays what it was."""
     async with running(tmp_path) as (engine, _, clock):

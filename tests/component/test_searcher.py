@@ -58,6 +58,7 @@ class Box:
         self.clock.compare(time.time())
         self._folder = folder
         self._task: asyncio.Task[None] | None = None
+        self.measured: list[str] = []
 
     def allow(self, order: Discovery | None) -> None:
         """As a session does: another order takes the place of the one before."""
@@ -66,7 +67,12 @@ class Box:
         self._task = None
         if order is not None:
             searching = Searcher(
-                order, self.clock, self._append, state_dir=self._folder, directives=lambda: self.directives
+                order,
+                self.clock,
+                self._append,
+                state_dir=self._folder,
+                directives=lambda: self.directives,
+                measured=lambda: self.measured,
             )
             self._task = asyncio.create_task(searching.run())
 
@@ -127,6 +133,18 @@ def test_it_finds_its_own_network(school: Namespace, tmp_path: Path) -> None:
         "GE0/0/1",
         None,
     )
+
+
+def test_what_the_boxs_own_files_name_is_not_told(school: Namespace, tmp_path: Path) -> None:
+    """The bureau does not know those files, and would list it as nobody's; what hangs there is told with its place."""
+
+    async def scene(box: Box) -> None:
+        box.measured = ["10.98.0.2"]
+        box.allow(Discovery(communities=("school",), **FAST))
+        await box.until(1)
+
+    sweep, board = at_work(school, tmp_path, scene).found
+    assert (sweep.answer_count, board.host, board.switch) == (1, "10.98.0.30", "10.98.0.2")
 
 
 def test_an_order_is_carried_out_once_also_over_restarts(school: Namespace, tmp_path: Path) -> None:
