@@ -120,6 +120,7 @@ def _one(bureau: Bureau, school_id: str, query: Mapping[str, str]) -> SchoolView
         bureau.clock(),
         language,
         refusals=bureau.refusals,
+        settings=bureau.settings,
         incidents=concerning(bureau.incidents.open(), school_id),
     )
 

@@ -259,6 +259,7 @@ def _school(bureau: Bureau, school: School, request: web.Request) -> dict[str, A
         language,
         rooms=paged["rooms"],
         refusals=bureau.refusals,
+        settings=bureau.settings,
         incidents=concerning(bureau.incidents.open(), school.roster.school),
     )
     return {**paged, "view": view, "summary": view.summary, "offset_s": view.utc_offset_s}

@@ -22,6 +22,7 @@ from bench.province.table import table
 from bench.scenarios import lines as scenario_lines
 from bench.scenarios import table as scenario_table
 from classready.settings import expected
+from collector.configuring.reading import TemplateFile
 from collector.roster.files import OfficeFile
 from collector.settings import CollectorSettings
 
@@ -30,6 +31,7 @@ ROOTS: dict[str, type[Any]] = {
     "agent.yml": AgentSettings,
     "collector.yml": CollectorSettings,
     "roster": OfficeFile,
+    "templates": TemplateFile,
 }
 
 
@@ -81,7 +83,8 @@ def _collect(shape: shapes.Type, path: str, found: dict[type[Any], str]) -> None
 
 def configuration(file: str) -> str:
     """Return the tables of one settings file."""
-    return "\n".join(_table(cls, path or file) for cls, path in structs_of(ROOTS[file]).items())
+    known = structs_of(ROOTS["agent.yml"]) if file == "templates" else {}
+    return "\n".join(_table(cls, path or file) for cls, path in structs_of(ROOTS[file]).items() if cls not in known)
 
 
 def _table(cls: type[Any], path: str) -> str:

@@ -13,7 +13,7 @@ from classready.hosts import is_loopback
 from classready.settings import SettingsError, resolve
 from collector import ack_page, api, broker_api, enrol_api, enrol_page, fleet_api, install_page, relay
 from collector import web as pages
-from collector.app.gateways import fleet
+from collector.app.gateways import fleet, settings_seen
 from collector.app.listening import refuse_odd_targets
 from collector.engine import CommitFailedError
 from collector.ingest import http as http_door
@@ -41,6 +41,7 @@ def application(service: "Service", outbox: Outbox, store: Store) -> web.Applica
         names=service.names,
         policy=lambda: engine.policy,
         refusals=engine.refusals,
+        settings=partial(settings_seen, engine),
         clock=time.time,
         language=settings.language,
         undelivered=outbox.undelivered,

@@ -36,14 +36,14 @@ def sights(engine: Engine, found_count: Callable[[str], int | None]) -> list[Sig
             state=heard(entry.id, entry.schools, schools),
             enrolment=_enrolment(entry, tokens, with_code),
             mark=marks.get(entry.id),
-            settings=_settings(engine, entry.id),
+            settings=settings_seen(engine, entry.id),
             found_count=found_count(entry.id),
         )
         for entry in engine.roster.gateways.values()
     ]
 
 
-def _settings(engine: Engine, gateway: str) -> SettingsSeen | None:
+def settings_seen(engine: Engine, gateway: str) -> SettingsSeen | None:
     """None = it said nothing of settings since this collector started, or knows none."""
     said = engine.configuring.said(gateway)
     if said is None:

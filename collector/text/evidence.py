@@ -97,6 +97,28 @@ TEXTS: Texts = {
     "gateway.never": ("从未上报", "never heard"),
     "gateway.backlog": ("积压 {count} 条", "{count} records waiting"),
     "gateway.skew": ("时钟偏差 {seconds}", "clock off by {seconds}"),
+    "settings.none": ("无", "none"),
+    "settings.applied": ("已采用教育局的设置 {version}", "has the bureau's settings {version} in force"),
+    "settings.awaited": (
+        "教育局的新设置 {wanted} 尚未采用,现用 {version}",
+        "the bureau's new settings {wanted} are not in force yet; in force: {version}",
+    ),
+    "settings.refused": (
+        "没有采用教育局的新设置 {wanted},仍按原来的运行,现用 {version}。原因(原文):",
+        "refused the bureau's new settings {wanted} and goes on with those before, {version}. Why:",
+    ),
+    "settings.remedy_file": (
+        "网关上没有设置里提到的文件:请放到网关的 /etc/classready 下,再 systemctl reload classready-agent;或改模板。",
+        "A file that they name is not on the gateway: put it there, then systemctl reload classready-agent.",
+    ),
+    "settings.remedy_release": (
+        "网关程序较旧,不认识其中一项设置:请先升级网关,或从模板中去掉这一项。",
+        "The gateway's release does not know one of the settings: upgrade it, or take that out of the template.",
+    ),
+    "settings.remedy_other": (
+        "设置与网关本机的文件(agent.yml、agent.d)或其他模板矛盾:请按原因改其中一处。",
+        "They contradict the gateway's own files (agent.yml, agent.d) or another template: mend one of them.",
+    ),
     "refused.twin": (
         "另有机器用同一身份上报(多半是复制的系统盘),已拒收 {count} 份报告,请给其中一台换新的网关名和令牌",
         "{count} reports of another machine with the same identity refused (a copied disk?): give one a name and token",

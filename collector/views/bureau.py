@@ -17,6 +17,7 @@ from collector.views.found import Finds
 from collector.views.kept import Kept
 from collector.views.notes import Files
 from collector.views.refused import Refusals, nothing_refused
+from collector.views.settings import SeenOf, nothing_said
 from collector.views.undelivered import Undelivered
 
 Rows = Sequence[Mapping[str, Any]]
@@ -100,6 +101,7 @@ class Bureau:
     policy: Callable[[], Policy]
     clock: Callable[[], float]
     refusals: Refusals = nothing_refused
+    settings: SeenOf = nothing_said
     language: Language = "zh"
     undelivered: Callable[[], Sequence[Undelivered]] = tuple
     incidents: Incidents = Incidents()

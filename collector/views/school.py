@@ -22,6 +22,7 @@ from collector.views.concern import IncidentRef, of_room, refs
 from collector.views.platform import PlatformView, platform_view
 from collector.views.refused import Refusals, RefusedView, nothing_refused, refused_views
 from collector.views.room import ClassroomView, room_view
+from collector.views.settings import SeenOf, SettingsView, nothing_said, settings_view
 from collector.views.summary import SchoolSummary, summarise
 from collector.views.wiring import SegmentView, segment_view
 
@@ -43,6 +44,8 @@ class GatewayView(Struct, frozen=True, kw_only=True):
     agent_version: str = ""
     refused: tuple[RefusedView, ...] = ()
     """Within a day."""
+    settings: SettingsView | None = None
+    """From the bureau; null = there are none, or it said nothing of them yet."""
 
 
 class Unlisted(Struct, frozen=True, kw_only=True):
@@ -97,6 +100,7 @@ def show(  # noqa: PLR0913
     *,
     rooms: Sequence[Classroom] | None = None,
     refusals: Refusals = nothing_refused,
+    settings: SeenOf = nothing_said,
     incidents: Sequence[Incident] = (),
 ) -> SchoolView:
     """The school with everything that its verdicts rest on; of ``rooms`` alone where they are given.
@@ -116,7 +120,10 @@ def show(  # noqa: PLR0913
         contention_ratio=contention_ratio(school, policy),
         period=period_at(school.hours, now),
         muted=tuple(_muted(mute, names, language) for mute in mutes_at(school.hours, now)),
-        gateways=tuple(_gateways(school, policy, now, language, refusals)),
+        gateways=tuple(
+            replace(gateway, settings=settings_view(settings(gateway.gateway), language))
+            for gateway in _gateways(school, policy, now, language, refusals)
+        ),
         uplinks=tuple(uplink_view(uplink, now, language) for uplink in state.uplinks.values()),
         segments=tuple(
             segment_view(school, segment, policy, now, language)

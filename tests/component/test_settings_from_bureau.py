@@ -50,9 +50,9 @@ class Bureau(Collector):
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 200
 
-    def gateways(self):
-        with urllib.request.urlopen(f"{self.url}/api/v1/gateways", timeout=30) as answer:
-            return {each["gateway"]: each for each in json.load(answer)["gateways"]}
+    def page(self, path):
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
+            return answer.read().decode()
 
 
 class Gateway:
@@ -138,9 +138,13 @@ def test_a_box_with_a_link_alone_measures_what_the_bureau_says(tmp_path, way):
         assert "targets[gone].ca_file" in refused["problems"][0]
         assert "not-there.pem" in refused["problems"][0]
         assert names(gateway) == 2, "the ones before are in force"
+        wait_until(lambda: "没有采用教育局的新设置" in bureau.page("/school/s1"))
+        assert "not-there.pem" in bureau.page("/school/s1")
+        assert "没有设置里提到的文件" in bureau.page("/school/s1")
         bureau.give(EVERYWHERE)
         bureau.reload()
         wait_until(lambda: names(gateway) == 1)
+        wait_until(lambda: "已采用教育局的设置" in bureau.page("/school/s1"))
         assert len(gateway.said("ready")) == 1
         assert gateway.said("settings_refused") == [refused], "asked for once"
         kept = gateway.folder / "state" / "settings.json"
