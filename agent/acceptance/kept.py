@@ -1,7 +1,10 @@
 """Sheets on disk: beside the spool, which is never touched, and where somebody wants a copy."""
 
+import contextlib
+import errno
 import itertools
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from agent.acceptance.sheet import FORMAT, MAX_BYTES, Sheet
 
 KEPT_COUNT = 24
 """Two years of months."""
+KEPT_BYTES = 16 * 2**20
+"""Of all of them: two years of a school with a hundred rooms."""
+SPARE_BYTES = 16 * 2**20
+"""What is left of the disk belongs to the spool; doctor calls it full here."""
 _SUFFIXES = (".json", ".html", ".txt")
 
 _log = structlog.get_logger()
@@ -39,19 +46,44 @@ def free_number(state_dir: Path, wanted: str) -> str:
 
 
 def keep(state_dir: Path, gateway: str, number: str, files: Mapping[str, bytes]) -> Path:
-    """Write ``files`` (by suffix) beside the spool, remove those of the oldest sheets, and return the folder.
+    """Write ``files`` (by suffix) beside the spool, in the room of the oldest sheets, and return the folder.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: they cannot be written, or the spool would have too little room.
     """
     folder = state_dir / sheets.FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_room(state_dir, gateway, sum(map(len, files.values())))
     write(folder, number, files)
-    for old in sheets.kept(state_dir, gateway, ".json")[:-KEPT_COUNT]:
-        for suffix in _SUFFIXES:
-            old.with_suffix(suffix).unlink(missing_ok=True)
     _belongs_to_the_service(state_dir, folder)
     return folder
+
+
+def _make_room(state_dir: Path, gateway: str, new_bytes: int) -> None:
+    """Remove the oldest where a bound asks for it; the last one stays, for the new one is compared with it."""
+    folder = state_dir / sheets.FOLDER
+    kept = sheets.kept(state_dir, gateway, ".json")
+    sizes = [sum(_bytes(path.with_suffix(suffix)) for suffix in _SUFFIXES) for path in kept]
+    while len(kept) > 1 and (
+        len(kept) >= KEPT_COUNT or sum(sizes) + new_bytes > KEPT_BYTES or not _fits(folder, new_bytes)
+    ):
+        sizes.pop(0)
+        oldest = kept.pop(0)
+        for suffix in _SUFFIXES:
+            oldest.with_suffix(suffix).unlink(missing_ok=True)
+    if not _fits(folder, new_bytes):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _fits(folder: Path, new_bytes: int) -> bool:
+    return shutil.disk_usage(folder).free - new_bytes >= SPARE_BYTES
 
 
 def write(folder: Path, number: str, files: Mapping[str, bytes]) -> None:
@@ -63,8 +95,13 @@ def write(folder: Path, number: str, files: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, content in files.items():
         new = folder / f"{number}{suffix}.new"
-        new.write_bytes(content)
-        new.replace(folder / f"{number}{suffix}")
+        try:
+            new.write_bytes(content)
+            new.replace(folder / f"{number}{suffix}")
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise
 
 
 def _belongs_to_the_service(state_dir: Path, folder: Path) -> None:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from agent.findings import Finding
@@ -91,7 +90,7 @@ class Room(Struct, frozen=True, kw_only=True):
 
 def packed(sheet: Sheet) -> bytes:
     """The sheet as it is kept: its digest is that of these bytes."""
-    return msgspec.json.format(encode(sheet), indent=1) + b"\n"
+    return encode(sheet) + b"\n"
 
 
 def digest(kept: bytes) -> str:

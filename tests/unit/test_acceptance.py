@@ -342,6 +342,31 @@ def test_the_last_ones_are_kept(tmp_path):
     assert kept.last(tmp_path, "gw-dongpo-01").number == f"gw-dongpo-01-20260101-{kept.KEPT_COUNT + 1:06}"
 
 
+def test_sheets_leave_the_spool_its_room(tmp_path, monkeypatch):
+    """By size, too, the oldest go; where little is left, all but the last; then none is kept, and nothing half."""
+    size = sum(map(len, (sheets.packed(SHEET), b"h", b"t")))
+    monkeypatch.setattr(kept, "KEPT_BYTES", 3 * size + 60)
+    for day in range(1, 6):
+        keep(tmp_path, f"202601{day:02}-000000")
+    folder = tmp_path / "acceptance"
+    names = sorted(path.stem[-15:-7] for path in folder.glob("*.json"))
+    assert names == ["20260103", "20260104", "20260105"]
+    monkeypatch.setattr(kept, "SPARE_BYTES", 2**60)
+    with pytest.raises(OSError, match="No space left"):
+        keep(tmp_path, "20260106-000000")
+    assert {path.stem[-15:] for path in folder.iterdir()} == {"20260105-000000"}
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_what_was_not_written_whole_is_taken_away(tmp_path):
+    """A disk that is full says so once a part is written."""
+    for name in ("n.txt", "n.html"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(IsADirectoryError):
+        kept.write(tmp_path, "n", {".json": b"1", ".txt": b"2"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.html", "n.json", "n.txt"]
+
+
 def test_two_in_one_second_are_two(tmp_path):
     """A sheet that was signed is never written over; the later one is the last."""
     numbers = []
