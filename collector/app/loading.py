@@ -23,6 +23,7 @@ from classready.settings import (
     resolve,
 )
 from collector.app.enrolment_checks import enrolment_broker
+from collector.app.handed_out import handed_out_notes
 from collector.app.notes import guessed, written
 from collector.app.receiver_checks import (
     escalation_problems,
@@ -159,11 +160,7 @@ def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
             "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
         )
         found.append(loaded.problem("listen.host", text))
-    bundle_dir = settings.enrolment.bundle_dir
-    if bundle_dir is not None and not (resolve(path, bundle_dir) / "SHA256SUMS").is_file():
-        text = f"no SHA256SUMS in {resolve(path, bundle_dir)}: /install has nothing to give"
-        found.append(loaded.problem("enrolment.bundle_dir", text))
-    return [*found, *map(_as_problem, written(path, loaded, roster, today))]
+    return [*found, *handed_out_notes(path, loaded), *map(_as_problem, written(path, loaded, roster, today))]
 
 
 def guesses(path: Path, roster: Roster, today: date) -> list[Problem]:

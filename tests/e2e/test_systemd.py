@@ -6,14 +6,13 @@ import shutil
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.support.booted import Booted, booted, why_not
+from tests.support.booted import Booted, why_not
+from tests.support.booted import machines as machines_of
 from tests.support.bundle import ROOT, whole_bundle
-from tests.support.namespaces import join, namespaces
 
 pytestmark = [
     pytest.mark.netns,
@@ -69,12 +68,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Booted,
         pytest.skip(f"no systemd can be booted here: {reason}")
     folder = tmp_path_factory.mktemp("systemd")
     bundle = whole_bundle(folder, ("agent", "collector"))
-    with namespaces("bur", "gat") as (bureau, school), ExitStack() as stack:
-        join(bureau, f"{COLLECTOR}/24", school, f"{GATEWAY}/24")
-        collector, gateway = (
-            stack.enter_context(booted(namespace, folder / name))
-            for name, namespace in (("collector", bureau), ("gateway", school))
-        )
+    with machines_of(folder, collector=COLLECTOR, gateway=GATEWAY) as (collector, gateway):
         shutil.copytree(bundle, collector.folder / bundle.name)
         shutil.copytree(ROOT / "configs/examples/bureau/roster", collector.folder / "roster")
         collector.bash(SET_UP, SETTINGS)
@@ -276,6 +270,17 @@ def test_comes_back(machines: tuple[Booted, Booted], unit: str, fate: str) -> No
     _until("ready", lambda: machine.shown(unit, "ActiveState") == "active", machine)
     assert machine.shown(unit, "NRestarts") == "1"
     assert fate == "KILL" or "Watchdog timeout" in machine.bash(f"journalctl --no-pager -u {unit}")
+    _until("heard", lambda: (_health(gateway)["last_ack_at"] or 0) > begun_at, gateway)
+
+
+def test_acceptance(gateway: Booted) -> None:
+    """The month's sheet is made beside the agent, as the same user; its timer waits, and the agent reports on."""
+    assert gateway.shown("classready-acceptance.timer", "ActiveState") == "active"
+    begun_at = time.time()
+    gateway.bash("systemctl start classready-acceptance")
+    assert gateway.shown("classready-acceptance", "Result") == "success"
+    assert gateway.bash("ls /var/lib/classready-agent/acceptance/ | wc -l").strip() != "0"
+    assert len(set(gateway.bash("stat -c %u /var/lib/classready-agent/*").split())) == 1
     _until("heard", lambda: (_health(gateway)["last_ack_at"] or 0) > begun_at, gateway)
 
 

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.support.machines import Inside, child_of
-from tests.support.namespaces import Namespace
+from tests.support.namespaces import Namespace, join, namespaces
 
 SYSTEMD = Path("/lib/systemd/systemd")
 CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
@@ -87,6 +87,9 @@ def why_not() -> str | None:
 class Booted(Inside):
     """``folder`` is where commands begin, and is shared with the test."""
 
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    """For which bundles are made here."""
+
     def __init__(self, namespace: Namespace, folder: Path, scratch: Path) -> None:
         group = _cgroup2()
         assert group is not None, why_not()
@@ -98,9 +101,9 @@ class Booted(Inside):
             "shared": str(folder),
             "masked": " ".join(_MASKED),
             "systemd": str(SYSTEMD),
-            "python_name": f"python{sys.version_info.major}.{sys.version_info.minor}",
+            "python_name": self.python,
         }
-        own = Path("/usr/bin") / names["python_name"]
+        own = Path("/usr/bin") / self.python
         names["python"] = "none" if own.exists() else sys.base_prefix
         apart = ["--mount", "--pid", "--cgroup", "--ipc", "--uts", "--fork", "--kill-child", "--propagation", "private"]
         boot = namespace.command("unshare", *apart, "bash", "-c", _BOOT)
@@ -119,6 +122,10 @@ class Booted(Inside):
         """What it logged."""
         return self.bash(f"journalctl --no-pager --output cat --unit {unit}")
 
+    def log(self) -> str:
+        """What all services logged."""
+        return self.bash("journalctl --no-pager --output cat --unit 'classready-*'")
+
     def shown(self, unit: str, name: str) -> str:
         """One property, as systemd has it."""
         return self.bash(f"systemctl show --property {name} --value {unit}").strip()
@@ -136,14 +143,17 @@ class Booted(Inside):
 
 
 @contextmanager
-def booted(namespace: Namespace, folder: Path) -> Iterator[Booted]:
-    """One machine in that network; its folder is ``folder``."""
-    folder.mkdir(exist_ok=True)
-    machine = Booted(namespace, folder, folder.with_name(f"{folder.name}-scratch"))
-    try:
-        yield machine
-    finally:
-        machine.close()
+def machines(folder: Path, **addresses: str) -> Iterator[list[Booted]]:
+    """Two machines on one line, by name and address; each knows nobody else. Their folders lie in ``folder``."""
+    (one, one_address), (other, other_address) = addresses.items()
+    with namespaces(one[:3], other[:3]) as (first, second), ExitStack() as stack:
+        join(first, f"{one_address}/24", second, f"{other_address}/24")
+        made = []
+        for name, namespace in ((one, first), (other, second)):
+            (folder / name).mkdir(exist_ok=True)
+            made.append(Booted(namespace, folder / name, folder / f"scratch-{name}"))
+            stack.callback(made[-1].close)
+        yield made
 
 
 def _cgroup2() -> Path | None:

@@ -71,6 +71,9 @@ class Inside:
 class Machine(Inside):
     """One on which a stand-in for ``systemctl`` starts what units name."""
 
+    python = sys.executable
+    """For which bundles are made here."""
+
     def __init__(self, namespace: Namespace, folder: Path, scratch: Path) -> None:
         command = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
         holder = subprocess.Popen(namespace.command(*command, "sleep", "infinity"))
@@ -78,6 +81,10 @@ class Machine(Inside):
         scratch.mkdir()
         names = {"scratch": str(scratch), "python": sys.executable, "systemctl": str(SYSTEMCTL)}
         self.bash(_SETUP.replace("{own}", " ".join(_OWN)), **names)
+
+    def log(self) -> str:
+        """What all services logged."""
+        return self.bash("cat /run/stand-in/*.log")
 
 
 def child_of(pid: int, program: str) -> int:
