@@ -15,6 +15,8 @@ usage: sh install.sh [options]                 install or upgrade from the bundl
        sh install.sh --uninstall [--keep-data] remove it
 
   --offline BUNDLE   the bundle: a folder, or the .tar.gz of one (default: the folder of this script)
+  --from URL         fetch the bundle from there: a folder on a web server, or /install/bundle of a collector; the key must
+                     be known. A line that breaks is taken up where it broke when it is run again
   --enroll URL       fetch this gateway's name and token from the collector at URL, with a one-time code
   --code-file FILE   the code, one line; - is standard input (default)
   --ca-file FILE     certificate of the bureau's own authority, in PEM
@@ -73,10 +75,10 @@ on_exit() {
 
 parse() {
   action=install check_only=no keep_data=no systemd=yes role=agent health_s=''
-  offline='' enroll='' code_file=- ca_file='' token_file='' key='' python='' root=''
+  offline='' address='' enroll='' code_file=- ca_file='' token_file='' key='' python='' root=''
   while [ $# -gt 0 ]; do
     case $1 in
-      --offline | --enroll | --code-file | --ca-file | --token-file | --role | --key | --python | --health-s | --root)
+      --offline | --from | --enroll | --code-file | --ca-file | --token-file | --role | --key | --python | --health-s | --root)
         [ $# -gt 1 ] || die $USAGE "$1 needs a value; see --help" "$1 后面缺少取值,见 --help"
         set_option "$1" "$2"
         shift
@@ -96,6 +98,7 @@ parse() {
 set_option() {
   case $1 in
     --offline) offline=$2 ;;
+    --from) address=${2%/} ;;
     --enroll) enroll=${2%/} ;;
     --code-file) code_file=$2 ;;
     --ca-file) ca_file=$2 ;;
@@ -115,6 +118,11 @@ check_options() {
     '' | https://* | http://127.0.0.1 | http://127.0.0.1:*) ;;
     *) die $USAGE "--enroll: an address that begins with https://" "--enroll 的地址必须以 https:// 开头" ;;
   esac
+  case $address in
+    '' | https://* | http://127.0.0.1:*) ;;
+    *) die $USAGE "--from: an address that begins with https://" "--from 的地址必须以 https:// 开头" ;;
+  esac
+  [ -z "$address" ] || [ -z "$offline" ] || die $USAGE "--from or --offline, not both" "--from 与 --offline 只能选一个"
   [ $keep_data = no ] || [ "$action" = uninstall ] || die $USAGE "--keep-data goes with --uninstall" "--keep-data 只能与 --uninstall 同用"
   [ -z "$enroll" ] || [ -z "$token_file" ] || die $USAGE "--enroll or --token-file, not both" "--enroll 与 --token-file 只能选一个"
   [ "$role" = agent ] || [ -z "$enroll$token_file" ] || die $USAGE "only an agent has a token" "只有 agent 才需要令牌"
@@ -132,6 +140,7 @@ must_be_pem() {
 }
 
 places() {
+  cache=$root/var/cache/classready-$role
   home=$root/opt/classready prefix=$root/opt/classready/$role etc=$root/etc/classready
   service=classready-$role.service
   units=$root/etc/systemd/system
@@ -167,6 +176,7 @@ in_systemd() { for each in $beside; do echo "systemd/$each"; done; }
 
 find_bundle() {
   bundle=${offline:-$(dirname "$0")}
+  [ -z "$address" ] || fetch_bundle
   if [ -f "$bundle" ]; then
     scratch=$(mktemp -d)
     if ! tar -xzf "$bundle" -C "$scratch" 2>/dev/null; then
@@ -182,6 +192,75 @@ find_bundle() {
     [ -s "$bundle/$part" ] || die $DAMAGED "$part is missing in $bundle: no bundle for this role, or an incomplete copy" \
       "$bundle 中缺少 $part：安装包不含此角色,或没有复制完整"
   done
+}
+
+# The list and its signature first; nothing more is fetched unless the key that is known has signed it.
+fetch_bundle() {
+  bundle=$cache
+  [ -s "${key:-$etc/bundle.pub}" ] || die $UNSIGNED "nothing says which key to trust: --from needs --key FILE at the first time" \
+    "不知道应信任哪个公钥：首次使用 --from 需要 --key 文件"
+  command -v curl >/dev/null || die $FAILED "the program curl is missing: apt-get install curl" "本机缺少程序 curl：apt-get install curl"
+  say "fetching from $address" "正在从 $address 下载"
+  mkdir -p "$cache"
+  rm -f "$cache/SHA256SUMS" "$cache/SHA256SUMS.sig"
+  fetch SHA256SUMS
+  fetch SHA256SUMS.sig
+  check_signature
+  fetch_whole VERSION
+  if [ "$prefix/releases/$(cat "$cache/VERSION")" = "$(links_to current)" ] && [ ! -e "$prefix/pending" ]; then
+    [ $check_only = yes ] || rm -rf "$cache"
+    say "everything is in place already" "一切已就绪,没有改动"
+    exit $OK
+  fi
+  (cd "$cache" && find . -type f) | sed 's|^\./||' | while read -r name; do
+    case $name in SHA256SUMS | SHA256SUMS.sig) ;; *) [ -n "$(listed "$name")" ] || rm -f "$cache/$name" ;; esac
+  done
+  while read -r _ name; do
+    case $name in
+      '' | /* | *..* | *[!A-Za-z0-9._+/@-]*) die $DAMAGED "the bundle names an odd file: $name" "安装包中有异常文件名：$name" ;;
+    esac
+    is_for_others "$name" || fetch_whole "$name"
+  done <"$cache/SHA256SUMS"
+}
+
+listed() { awk -v name="$1" 'substr($0, 67) == name' "$cache/SHA256SUMS"; }
+is_whole() { (cd "$cache" && listed "$1" | sha256sum --check --status 2>/dev/null); }
+
+# What is there and wrong is the beginning of the file, or of another release's: then once more, from the start.
+fetch_whole() {
+  is_whole "$1" && return
+  fetch "$1"
+  is_whole "$1" && return
+  rm -f "$cache/$1"
+  fetch "$1"
+  is_whole "$1" || die $DAMAGED "$address/$1 is not what was signed; nothing was changed" "$address/$1 与签名不符,没有做任何改动"
+}
+
+fetch() {
+  mkdir -p "$(dirname "$cache/$1")"
+  failed=0
+  why=$(curl -fsS --proto "=${address%%:*}" ${ca_file:+--cacert "$ca_file"} --retry 5 --retry-delay 1 --connect-timeout 15 \
+    --speed-limit 100 --speed-time 60 -C - -o "$cache/$1" "$address/$1" 2>&1) || failed=$?
+  case $failed:$why in
+    0:*) ;;
+    33:*) rm -f "$cache/$1" ;; # no ranges there: it is fetched from the start
+    22:*416*) ;;               # nothing is missing at its end
+    23:*) die $NO_SPACE "no room in $cache for what is fetched" "$cache 的空间不足,无法保存下载的文件" ;;
+    60:*expired* | 60:*"not yet valid"*)
+      die $CLOCK "the certificate of $address is not valid on $(date +%Y-%m-%d), the date of this machine: check the clock, or tell who runs it" \
+        "按本机日期 $(date +%Y-%m-%d),$address 的证书无效：请检查时钟,或联系对方" ;;
+    *) die $UNREACHED "$address did not give $1: ${why#curl: } (what was fetched is kept; run it again)" \
+      "没能从 $address 取得 $1：${why#curl: }(已下载的部分会保留,请再运行一次)" ;;
+  esac
+}
+
+# Wheels and Pythons have the machine that they are for in their names.
+is_for_others() {
+  for other in x86_64 aarch64 loongarch64 riscv64; do
+    [ "$other" = "$(uname -m)" ] && continue
+    case $1 in wheels/*_"$other".whl | python/"$other".tar.gz) return 0 ;; esac
+  done
+  return 1
 }
 
 # A clock before the day on which this was built is certainly wrong; no certificate would be valid for it.
@@ -542,9 +621,9 @@ remove_old_layout() {
 
 do_install() {
   changed=no
+  check_systemd
   find_bundle
   release=$prefix/releases/$(cat "$bundle/VERSION")
-  check_systemd
   check_platform
   check_clock
   check_signature
@@ -562,6 +641,7 @@ do_install() {
   start
   remove_old_layout
   prune
+  rm -rf "$cache"
 }
 
 # What runs well with these settings is not exchanged for what would not start with them.
@@ -589,7 +669,7 @@ do_uninstall() {
   for each in $beside; do remove_unit "$each"; done
   rm -f "$unit" "$unit.new"
   case $(readlink "$root/usr/local/bin/$command" 2>/dev/null || true) in "$prefix"/*) rm -f "$root/usr/local/bin/$command" ;; esac
-  rm -rf "$prefix"
+  rm -rf "$prefix" "$cache"
   remove_old_layout
   if [ $keep_data = no ]; then remove_data; fi
   for folder in "$home" "$etc"; do

@@ -68,9 +68,17 @@ fetch() {
   mkdir -p "$(dirname "$bundle/$1")"
   failed=0
   curl -fsS ${ca_sha256:+--cacert "$folder/ca.pem"} --retry 5 --retry-delay 2 --connect-timeout 15 -C - \
-    -o "$bundle/$1" "$url/install/bundle/$1" || failed=$?
+    -o "$bundle/$1" "$url/install/bundle/$1" 2>"$folder/why" || failed=$?
+  cat "$folder/why" >&2
   case $failed in
     0) ;;
+    60) if grep -qE 'expired|not yet valid' "$folder/why"; then
+      today=$(date '+%Y-%m-%d')
+      die 8 "the certificate of the collector is not valid on $today, the date of this box: check the clock, or tell the bureau" \
+        "按本机日期 $today,采集服务的证书无效：请检查时钟,或联系教育局"
+    else
+      die 13 "the certificate of the collector at $url is not trusted here" "本机不信任采集服务 $url 的证书"
+    fi ;;
     23) die 7 "no room in ${folder%/*} for what is fetched; set TMPDIR to a folder that has some" \
       "${folder%/*} 的空间不足,无法保存下载的文件,请把 TMPDIR 设为空间充足的目录" ;;
     *) die 13 "the collector at $url did not give $1" "没能从采集服务 $url 取得 $1" ;;
