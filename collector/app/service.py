@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from aiohttp import ClientSession
@@ -25,6 +26,7 @@ from collector.app.listening import listening
 from collector.app.loading import Configuration, load_to_run, state_folder, store_address, store_file
 from collector.app.notes import OpenQuestions
 from collector.app.twin_notices import tell_of_twins
+from collector.app.upkeep import prune_records, reload_when_asked, renew_calendar
 from collector.core.bureau.standing import standing
 from collector.core.bureau.words import Notice
 from collector.core.state import School
@@ -64,12 +66,6 @@ NEEDS_RESTART = (
     "log_level",
     "tick_s",
 )
-CALENDAR_RENEWAL_S = 86_400.0
-CALENDAR_LOOK_S = 60.0
-"""An exemption that ends at midnight has ended after this at the latest."""
-PRUNE_EVERY_S = 6 * 3_600.0
-PRUNE_PAUSE_S = 0.2
-"""Between two slices of records that are deleted."""
 SAVE_WITHIN_S = 10.0
 """At the end, for dates and counters: what is not stored then is up to ten minutes older after the restart."""
 GARBAGE_AFTER_OBJECTS = 50_000
@@ -88,6 +84,13 @@ EXPECTED_FAILURES = (OSError, DBAPIError, StoreAwayError, NewerStoreError, Commi
 """What an operator can mend: a port that is taken, a disk that is full, a store of a newer release."""
 
 _log = structlog.get_logger()
+
+
+class Signals(NamedTuple):
+    """What the process was asked for. Heard from its first moment on: a SIGHUP that nobody hears ends a process."""
+
+    stop: asyncio.Event
+    reload: asyncio.Event
 
 
 class Service:
@@ -243,32 +246,33 @@ def _platform_names(settings: CollectorSettings) -> dict[str, str]:
 
 async def run(configuration: Configuration) -> None:
     """Run until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    signals = Signals(asyncio.Event(), asyncio.Event())
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, signals.reload.set)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, signals.stop.set)
     WAL_RESET_BUG.set(sqlite_has_wal_reset_bug())
     file = store_file(configuration)
     with nullcontext() if file is None else held(file):
         if file is not None:
             await asyncio.to_thread(keeping.make_ready, file, configuration)
-        while (damage := await _worked(configuration, stop)) is not None and file is not None:
+        while (damage := await _worked(configuration, signals)) is not None and file is not None:
             await asyncio.to_thread(keeping.replace_damaged, file, configuration, damage)
             with suppress(SettingsError):  # what was reloaded since
                 configuration = await asyncio.to_thread(load_to_run, configuration.path)
 
 
-async def _worked(configuration: Configuration, stop: asyncio.Event) -> str | None:
-    """Work until ``stop``; return what is wrong with the store's file, where it ended for that."""
+async def _worked(configuration: Configuration, signals: Signals) -> str | None:
+    """Work until the stop; return what is wrong with the store's file, where it ended for that."""
     damage: list[str] = []
     try:
-        await _work(configuration, stop)
+        await _work(configuration, signals)
     except* StoreDamagedError as errors:
         damage.append(str(errors.exceptions[0]))
     return damage[0] if damage else None
 
 
-async def _work(configuration: Configuration, stop: asyncio.Event) -> None:
+async def _work(configuration: Configuration, signals: Signals) -> None:
     store = await open_store(store_address(configuration))
     try:
         service = Service(configuration, store)
@@ -277,7 +281,8 @@ async def _work(configuration: Configuration, stop: asyncio.Event) -> None:
             tools = Tools(session=session, budgets=Budgets(), tls=configuration.receiver_tls, render=service.render)
             told = notifiers(configuration.settings.receivers, configuration.secrets, tools)
             outbox = _outbox(service, store, told, configuration.settings.receivers)
-            await _serve(service, outbox, told, store, stop, others=_signs_of_life(service, outbox, session))
+            others = (*_signs_of_life(service, outbox, session), reload_when_asked(service, signals.reload))
+            await _serve(service, outbox, told, store, signals.stop, others=others)
     finally:
         await close_store(store)
 
@@ -369,10 +374,9 @@ def _parts(service: Service, outbox: Outbox) -> Iterator[Coroutine[None, None, N
         yield keeping.end_when_damaged(engine)
         if settings.backup:
             yield keeping.back_up_daily(file, service.configuration)
-    yield _renew_calendar(service)
-    yield _prune_records(service)
+    yield renew_calendar(service)
+    yield prune_records(service)
     yield service.open_questions.run()
-    yield _reload_on_hangup(service)
     yield feed_watchdog(service.is_alive)
     yield outbox.run()
     if settings.responder:
@@ -391,38 +395,3 @@ def _refreshing(service: Service, told: Mapping[str, Notifier]) -> Iterator[Coro
     for notifier in told.values():
         if isinstance(notifier, Alertmanager):
             yield notifier.keep(lambda: standing(bureau.state, bureau.scopes(), time.time()))
-
-
-async def _renew_calendar(service: Service) -> None:
-    """Let the days that are known go on, and judge rooms again whose exemption is over."""
-    renew_at = time.monotonic() + CALENDAR_RENEWAL_S
-    while True:
-        await asyncio.sleep(CALENDAR_LOOK_S)
-        await service.admit()
-        ends_at = service.exemption_ends_at
-        if time.monotonic() < renew_at and (ends_at is None or time.time() < ends_at):
-            continue
-        with suppress(CommitFailedError):
-            await service.apply(service.configuration)
-            renew_at = time.monotonic() + CALENDAR_RENEWAL_S
-
-
-async def _prune_records(service: Service) -> None:
-    """A few at a time, so that nobody waits for the store meanwhile."""
-    while True:
-        deleted_count = 0
-        with suppress(CommitFailedError):
-            deleted_count = await service.engine.bureau.prune()
-            if not deleted_count:
-                await service.engine.finds.prune(service.engine.roster.gateways, time.time())
-        await asyncio.sleep(PRUNE_PAUSE_S if deleted_count else PRUNE_EVERY_S)
-
-
-async def _reload_on_hangup(service: Service) -> None:
-    hung_up = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
-    while True:
-        await hung_up.wait()
-        hung_up.clear()
-        with suppress(SettingsError, CommitFailedError):
-            await service.reload()

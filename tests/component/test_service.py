@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import signal
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from collector.app.loading import load_configuration
 from collector.app.service import Service
 from collector.exposition.pieces import plain
 from collector.notify.robot.fitting import write
-from tests.support.collecting import ROSTER, Collector, opened, write_roster
+from tests.support.collecting import ROSTER, Collector, opened, wait_until, write_roster
 from tests.support.samples import NOW, alert, notice
 
 pytestmark = pytest.mark.usefixtures("every_store")
@@ -137,3 +139,22 @@ async def test_many_that_enrol_at_once_share_a_pass(tmp_path: Path, monkeypatch:
         await asyncio.sleep(0.005)
         await asyncio.gather(first, *map(enrol, range(1, 50)))
     assert passes == 2
+
+
+def test_a_reload_that_is_asked_for_during_the_start_is_done(tmp_path: Path) -> None:
+    """By SIGHUP from the first moment at which the process can be stopped in order: it ended that had no ear for it."""
+    here = Collector(tmp_path)
+    with ThreadPoolExecutor() as pool:
+        started = pool.submit(here.start)
+        wait_until(lambda: here.process is not None and _hears(here.process.pid, signal.SIGTERM))
+        assert here.process is not None
+        here.process.send_signal(signal.SIGHUP)
+        started.result(60)
+    wait_until(lambda: '"reloaded"' in here.log)
+    assert here.stop() == 0
+
+
+def _hears(pid: int, number: signal.Signals) -> bool:
+    """Whether the process catches the signal (proc_pid_status(5))."""
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
