@@ -73,7 +73,7 @@ async def gather(settings: AgentSettings, table: Table, *, force: bool, listener
     forced = _forced(lines, settings, given, clock_good=clock_good) if force else None
     if lines:
         asked = Asked(keeps_hours=forced is None, clock_good=clock_good)
-        _announce(forced, listener, in_vain=force and _no_load(given))
+        _announce(forced, listener, in_vain=force and gate.no_load(given, time.time()))
         async with asking(settings, table, lines, asked) as asks:
             findings += await _run(run.of_targets(lines, _noting(lines, asks, seen)), LINE_S * len(lines), listener)
     return Gathered(
@@ -136,17 +136,12 @@ async def _ports(
     return [(read | away)[target.name] for target in switches]
 
 
-def _no_load(given: Directives | None) -> bool:
-    now_s = time.time()
-    return given is not None and any(start <= now_s < end for start, end in given.no_load)
-
-
 def _forced(
     lines: Sequence[BandwidthTarget], settings: AgentSettings, given: Directives | None, *, clock_good: bool
 ) -> Forced | None:
     """Whether somebody's insisting changes anything: not in examinations, and not where it is allowed anyway."""
     now_s = time.time()
     context = Context(settings=settings, directives=given, clock_good=clock_good)
-    if _no_load(given) or all(gate.not_now(target, context, now_s) is None for target in lines):
+    if gate.no_load(given, now_s) or all(gate.not_now(target, context, now_s) is None for target in lines):
         return None
     return Forced(in_lessons=gate.quiet(context, now_s))

@@ -293,6 +293,18 @@ async def test_a_lesson_waits(ends: Ends, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "a person's test leaves no trace"
 
 
+@pytest.mark.parametrize("mode", ["auto", "drain", "tcp"])
+async def test_in_examinations_nobody_loads_the_line(ends: Ends, tmp_path: Path, mode: str) -> None:
+    """Not even a person who asks for it: three hundred pupils in a listening test are not asked."""
+    always = ((0.0, 4e9),)
+    examinations = replace(DIRECTIVES, quiet=always, no_load=always)
+    for on_demand in (False, True):
+        target = replace(ALL_DAY, mode=mode)
+        seen = await observe(target, tmp_path, directives=examinations, on_demand=on_demand)
+        assert (seen.outcome, seen.reason, ends.ran) == (Outcome.UNMEASURED, Reason.OUTSIDE_HOURS, [])
+        assert "examinations" in (seen.detail or "")
+
+
 async def test_the_budget_of_a_metered_line(ends: Ends, tmp_path: Path) -> None:
     """Each test is held to what is left, and charged what it sent; then there are none until tomorrow."""
     metered = replace(ALL_DAY, max_day_bytes=6 * MBYTE)

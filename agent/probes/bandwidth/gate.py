@@ -20,6 +20,7 @@ from agent.probes.contract import Context, Span
 from classready.bandwidth import streams
 from classready.bandwidth.decider import QUICK_MAX_BUCKET_BYTES, QUICK_MAX_BYTES
 from classready.observation import Reason
+from classready.report import Directives
 from classready.targets import BandwidthTarget, HourSpan
 from classready.units import MBYTE, bps_to_bytes_per_s, bps_to_mbps
 
@@ -32,12 +33,16 @@ OPENING_MIN_S: Final = 120.0
 _ALL_DAY: Final[HourSpan] = ("00:00", "24:00")
 _DAY: Final = timedelta(days=1)
 
+_EXAMINATIONS = (Reason.OUTSIDE_HOURS, "the collector asked for no load at all (examinations)")
+
 Load = Literal["quick", "drain", "streams"]
 WhyNot = tuple[Reason, str]
 
 
 def not_now(target: BandwidthTarget, context: Context, now: float) -> WhyNot | None:
     """Say why a drain test may not be made now; None = it may."""
+    if no_load(context.directives, now):
+        return _EXAMINATIONS
     if (context.on_demand and not context.keeps_hours) or context.directives is None:
         return None
     if quiet(context, now):
@@ -49,8 +54,8 @@ def not_even_quick(
     target: BandwidthTarget, context: Context, now: float, known: Learned, needed_bps: float | None
 ) -> WhyNot | None:
     """Say why not even a quick test may be made in a lesson; None = it may. ``needed_bps``: test and present use."""
-    if context.directives is not None and _is_in(context.directives.no_load, now):
-        return Reason.OUTSIDE_HOURS, "the collector asked for no load at all (examinations)"
+    if no_load(context.directives, now):
+        return _EXAMINATIONS
     if (why_not := _outside_hours(target, context, now)) is not None:
         return why_not
     bucket_bytes = learned.fresh_bucket_bytes(known, now)
@@ -84,6 +89,11 @@ def capacity_due(target: BandwidthTarget, context: Context, now: float, known: L
     if context.on_demand or target.mode != "auto" or not context.clock_good:
         return False
     return known.capacity_at_s is not None and now - known.capacity_at_s > learned.FRESH_S
+
+
+def no_load(given: Directives | None, now: float) -> bool:
+    """Whether nothing at all may be put on the line, whoever asks."""
+    return given is not None and _is_in(given.no_load, now)
 
 
 def quiet(context: Context, now: float) -> bool:
