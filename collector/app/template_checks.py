@@ -32,8 +32,8 @@ def templates(
         problems += unknown_names(parts, roster.offices, roster.schools)
         gateways = {
             gateway: [roster.schools[each] for each in _served(roster, gateway, school)]
-            for school in roster.schools
-            for gateway in gateways_of(roster, school)
+            for school, names in gateways_of(roster, roster.schools).items()
+            for gateway in names
         }
         problems += template_problems(parts, gateways)
     return tuple(with_responder_key([part.template for part in parts], responder_key))

@@ -263,5 +263,5 @@ def _made(school: str, gateway: str, valid_s: float, by: str, now: float) -> Mad
 
 def targets(roster: Roster, schools: Collection[str]) -> list[tuple[str, str]]:
     """Return (school, gateway) of each gateway that serves ``schools``, or will."""
-    found = {gateway: school for school in schools for gateway in gateways_of(roster, school)}
+    found = {gateway: school for school, names in gateways_of(roster, schools).items() for gateway in names}
     return [(school, gateway) for gateway, school in found.items()]

@@ -1,6 +1,8 @@
 """Gateways that no file lists and that enrolled: they stand beside those of the files, which win where both speak."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 from msgspec.structs import replace
 
@@ -24,9 +26,10 @@ def with_enrolled(roster: Roster, enrolled: Iterable[tuple[str, str]]) -> Roster
     return replace(roster, schools=schools, gateways={**roster.gateways, **new})
 
 
-def gateways_of(roster: Roster, school: str) -> tuple[str, ...]:
-    """Return the gateways that ``school`` has, or the name of the one that it gets when it enrols."""
-    return roster.schools[school].gateways or (_new_name(roster, school),)
+def gateways_of(roster: Roster, schools: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return school -> the gateways that it has, or the name of the one that it gets when it enrols."""
+    alike = Counter(school.lower() for school in roster.schools)
+    return {school: roster.schools[school].gateways or (_new_name(roster, alike, school),) for school in schools}
 
 
 def may_speak_for(roster: Roster, gateway: str, school: str) -> bool:
@@ -35,12 +38,15 @@ def may_speak_for(roster: Roster, gateway: str, school: str) -> bool:
     return school in roster.schools if listed is None else school in listed.schools
 
 
-def _new_name(roster: Roster, school: str) -> str:
-    """Schools may differ by capitals, which gateways do not have: then the later has a number behind its name."""
-    name = f"gw-{school.lower()}"
-    alike = sorted(other for other in roster.schools if other.lower() == school.lower())
-    number = alike.index(school) + 1
-    name = name if number == 1 else f"{name}-{number}"
-    while name in roster.gateways:
-        name = f"{name}x"
-    return name
+def _new_name(roster: Roster, alike: Mapping[str, int], school: str) -> str:
+    """By the school, and where another one has that name, or could get it, by a digest of the school, too.
+
+    ``alike``: how many schools have an id in small letters: ids may differ by capitals, which gateways do not have.
+    """
+    plain = f"gw-{school.lower()}"
+    if alike[school.lower()] == 1 and plain not in roster.gateways:
+        return plain
+    digest = sha256(school.encode()).hexdigest()
+    # A gateway's name has 40 characters at most, and a school's 32.
+    names = (f"{plain}-{digest[start : start + 4]}" for start in range(0, len(digest), 4))
+    return next(name for name in names if name not in roster.gateways and not alike.get(name.removeprefix("gw-")))
