@@ -32,7 +32,7 @@ from collector.app.receiver_checks import (
     line_problems,
     login_problems,
 )
-from collector.app.template_checks import templates
+from collector.app.template_checks import template_notes, templates
 from collector.configuring.words import Template
 from collector.enrol_api import MqttLinkSettings
 from collector.roster import Roster, load_roster
@@ -160,7 +160,8 @@ def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
             "write 127.0.0.1 where the proxy runs on this machine, else let only the proxy in"
         )
         found.append(loaded.problem("listen.host", text))
-    return [*found, *handed_out_notes(path, loaded), *map(_as_problem, written(path, loaded, roster, today))]
+    found += [*handed_out_notes(path, loaded), *template_notes(loaded)]
+    return [*found, *map(_as_problem, written(path, loaded, roster, today))]
 
 
 def guesses(path: Path, roster: Roster, today: date) -> list[Problem]:

@@ -1,9 +1,9 @@
 """The templates as they stand on disk, with what they make of the gateways of the roster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from classready.settings import Problem, SettingsError, resolve
+from classready.settings import Loaded, Problem, SettingsError, resolve
 from collector.configuring.checking import problems as template_problems
 from collector.configuring.checking import unknown_names
 from collector.configuring.compose import with_responder_key
@@ -37,6 +37,14 @@ def templates(
         }
         problems += template_problems(parts, gateways)
     return tuple(with_responder_key([part.template for part in parts], responder_key))
+
+
+def template_notes(loaded: Loaded) -> Iterator[Problem]:
+    """Where boxes can enrol that nobody tells what to measure."""
+    settings: CollectorSettings = loaded.value
+    if settings.enrolment.bundle_dir is not None and settings.templates is None:
+        text = "boxes that enrol know whom to report to, and measure nothing: name a folder in templates"
+        yield loaded.problem("enrolment.bundle_dir", text)
 
 
 def _served(roster: Roster, gateway: str, school: str) -> tuple[str, ...]:

@@ -331,3 +331,15 @@ async def test_a_port_that_is_taken_ends_nothing(monkeypatch):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_settings_that_were_refused_are_told_with_their_reason(tmp_path):
+    """In both languages, and no longer once others are in force."""
+    async with serving(tmp_path) as (port, _link, running):
+        running.bureau.refuse("1" * 16, ["targets[<b>].ca_file: nowhere.pem cannot be used"])
+        chinese, english = (await ask(port, get())).decode(), (await ask(port, get("/?lang=en"))).decode()
+        assert "教育局下发的设置没有采用" in chinese
+        assert "targets[&lt;b&gt;].ca_file: nowhere.pem" in chinese
+        assert "settings from the bureau were refused" in english
+        running.bureau.refused = None
+        assert "教育局下发的设置没有采用" not in (await ask(port, get())).decode()
