@@ -3,15 +3,22 @@
 # POSIX sh. Everything is in functions, and the last line calls one: a copy that was cut short does nothing.
 
 OK=0 FAILED=1 USAGE=2 NOT_ROOT=3 BUSY=4 NO_SYSTEMD=5 NO_PYTHON=6 NO_SPACE=7 CLOCK=8 UNFIT=9 DAMAGED=10 UNSIGNED=11
-REFUSED=12 UNREACHED=13 ROLLED_BACK=14 UNHEALTHY=15
+REFUSED=12 UNREACHED=13 ROLLED_BACK=14 UNHEALTHY=15 OLDER=16
+
+# A killed run has another code than these; what it was asked for is taken up again.
+KILLED=128
 
 # Without a page at 9712 an agent is believed when it has run this long without a restart.
 STEADY_S=10
+
+# More than a bundle for every kind of box has.
+COPY_MAX_MIB=400
 
 usage() {
   cat <<'TEXT'
 usage: sh install.sh [options]                 install or upgrade from the bundle around this script
        sh install.sh --rollback                go back to the release before
+       sh install.sh --requested               install what the agent fetched and asked for (classready-upgrade.service)
        sh install.sh --uninstall [--keep-data] remove it
 
   --offline BUNDLE   the bundle: a folder, or the .tar.gz of one (default: the folder of this script)
@@ -40,7 +47,8 @@ What goes where (ROLE is agent, collector or responder):
   /usr/local/bin/classready-agent, -collector     link to the command
   /etc/classready/                                settings: written once, never overwritten; bundle.pub: the key trusted
   /etc/classready/secrets/                        readable by root only
-  /etc/systemd/system/classready-ROLE.service     the service; for an agent classready-acceptance.timer, too
+  /etc/systemd/system/classready-ROLE.service     the service; for an agent classready-acceptance.timer and
+                                                  classready-upgrade.path, too
   /var/lib/classready-agent/                      records that wait to be sent
 
 All is checked before anything is changed. It can be killed at any time, and run again.
@@ -52,6 +60,7 @@ All is checked before anything is changed. It can be killed at any time, and run
   5 no systemd                           13 the collector was not reached
   6 no Python that fits                  14 the new release did not get well: the one before runs again
   7 not enough space, or read-only       15 it does not get well, and there is none before it
+                                         16 older than what runs: only with --requested
 TEXT
 }
 
@@ -65,6 +74,7 @@ die() {
 on_exit() {
   code=$?
   [ -z "$scratch" ] || rm -rf "$scratch"
+  [ -z "$wanted" ] || note_result
   if [ $code -ne 0 ] && [ $explained = no ]; then
     explained=yes
     say "install.sh: failed unexpectedly; what ran before still runs. Run it again." \
@@ -83,7 +93,7 @@ parse() {
         set_option "$1" "$2"
         shift
         ;;
-      --uninstall | --rollback) action=${1#--} ;;
+      --uninstall | --rollback | --requested) action=${1#--} ;;
       --keep-data) keep_data=yes ;;
       --no-systemd) systemd=no ;;
       --check) check_only=yes ;;
@@ -125,6 +135,8 @@ check_options() {
   [ -z "$address" ] || [ -z "$offline" ] || die $USAGE "--from or --offline, not both" "--from 与 --offline 只能选一个"
   [ $keep_data = no ] || [ "$action" = uninstall ] || die $USAGE "--keep-data goes with --uninstall" "--keep-data 只能与 --uninstall 同用"
   [ -z "$enroll" ] || [ -z "$token_file" ] || die $USAGE "--enroll or --token-file, not both" "--enroll 与 --token-file 只能选一个"
+  [ "$action" != requested ] || [ "$role$offline$enroll$token_file$key" = agent ] ||
+    die $USAGE "--requested goes alone: what is asked for says the rest" "--requested 不能与其他安装选项同用"
   [ "$role" = agent ] || [ -z "$enroll$token_file" ] || die $USAGE "only an agent has a token" "只有 agent 才需要令牌"
   case $enroll in *[!][A-Za-z0-9.:/_~%-]*) die $USAGE "--enroll: not an address: $enroll" "--enroll 的地址有误：$enroll" ;; esac
   must_be_pem "$ca_file" CERTIFICATE
@@ -146,9 +158,10 @@ places() {
   units=$root/etc/systemd/system
   unit=$units/$service
   beside=''
+  mailbox=$root/var/lib/classready-agent/upgrade taken=$prefix/requested
   command=classready-agent module=agent settings=$etc/agent.yml example=agent.example.yml lock=agent need_mib=100
   case $role in
-    agent) beside="classready-acceptance.service classready-acceptance.timer" ;;
+    agent) beside="classready-acceptance.service classready-acceptance.timer classready-upgrade.service classready-upgrade.path" ;;
     collector) command=classready-collector module=collector settings=$etc/collector.yml example=collector.example.yml lock=collector need_mib=300 ;;
     responder) command=classready-collector module=collector settings=$etc/responder.conf example=responder.example.conf lock=collector need_mib=300 ;;
   esac
@@ -163,7 +176,8 @@ check_root() {
 # A directory that every system has is the lock: nothing is left behind.
 take_lock() {
   exec 9<"$root/etc"
-  flock -n 9 || die $BUSY "another install.sh is at work; wait until it is done" "另一个 install.sh 正在运行,请等它结束"
+  if [ "$action" = requested ]; then set -- -w 900; else set -- -n; fi
+  flock "$@" 9 || die $BUSY "another install.sh is at work; wait until it is done" "另一个 install.sh 正在运行,请等它结束"
 }
 
 check_systemd() {
@@ -309,6 +323,8 @@ is_read_only() {
 
 check_signature() {
   trusted=${key:-$etc/bundle.pub}
+  [ -z "$wanted" ] || [ -s "$trusted" ] ||
+    die $UNSIGNED "$trusted is missing: what comes over the network is not trusted without it" "缺少 $trusted：没有它就不信任从网络下载的安装包"
   [ -s "$trusted" ] || trusted=$bundle/bundle.pub
   if openssl version 2>/dev/null | grep -q '^OpenSSL [3-9]'; then
     openssl pkeyutl -verify -pubin -inkey "$trusted" -rawin -in "$bundle/SHA256SUMS" -sigfile "$bundle/SHA256SUMS.sig" >/dev/null 2>&1 && return
@@ -320,6 +336,15 @@ check_signature() {
   fi
   die $UNSIGNED "the bundle is not signed by the key in $trusted; nothing was changed. Ask the bureau." \
     "安装包的签名与 $trusted 中的公钥不符,没有做任何改动。请联系教育局。"
+}
+
+# The agent's word is enough for something newer: whoever got hold of the agent must not bring back an old fault.
+check_requested() {
+  [ -n "$wanted" ] || return 0
+  [ "$(cat "$bundle/VERSION")" = "$wanted" ] ||
+    die $DAMAGED "the bundle is $(cat "$bundle/VERSION"), and $wanted was asked for" "安装包是 $(cat "$bundle/VERSION"),而要求的是 $wanted"
+  [ "$built_at" -ge "$(cat "$prefix/current/BUILT_AT")" ] ||
+    die $OLDER "$wanted is older than what runs; install it by hand if that is meant" "$wanted 比现用版本旧,如确需安装请手动操作"
 }
 
 any_python() {
@@ -517,6 +542,8 @@ put_units() {
 
 remove_unit() {
   [ -e "$units/$1" ] || return 0
+  # by which this is run, if the agent asked for it
+  [ "$action:$1" != requested:classready-upgrade.service ] || return 0
   if [ $systemd = yes ] && [ -d /run/systemd/system ]; then systemctl --quiet stop "$1"; fi
   rm -f "$units/$1" "$units/$1.new" "$root/var/lib/systemd/timers/stamp-$1"
 }
@@ -628,6 +655,7 @@ do_install() {
   check_clock
   check_signature
   check_sums
+  check_requested
   find_python
   check_writable
   check_space
@@ -660,6 +688,46 @@ do_rollback() {
   [ -d "$release" ] || die $USAGE "there is no release before this one" "没有可以恢复的旧版本"
   switch_to "$release"
   start
+}
+
+# ---- what the agent asked for
+
+# The bundle lies where the agent may write: it is copied first, so that what is checked is what is installed.
+do_requested() {
+  changed=no
+  [ -s "$taken/request" ] || take_request
+  wanted=$(cut -d ' ' -f 1 "$taken/request") nonce=$(cut -d ' ' -f 2 "$taken/request")
+  offline=$taken/bundle
+  do_install
+}
+
+take_request() {
+  rm -rf "$taken" "$taken.tmp"
+  [ -f "$mailbox/request" ] || die $USAGE "nothing was asked for" "没有升级请求"
+  request=$(head -c 100 "$mailbox/request" | head -n 1)
+  rm -f "$mailbox/request"
+  printf '%s\n' "$request" | grep -qE '^[0-9A-Za-z][0-9A-Za-z.+-]{0,63} [0-9a-f]{16}$' || die $USAGE "not a request: $mailbox/request" "无法识别的升级请求：$mailbox/request"
+  mkdir -p "$taken.tmp"
+  wanted=${request% *} nonce=${request#* }
+  size_kib=$(du -sk --apparent-size "$mailbox/bundle" | cut -f 1)
+  free_kib=$(df -Pk "$prefix" | awk 'NR == 2 { print $4 }')
+  [ "$size_kib" -le $((COPY_MAX_MIB * 1024)) ] || die $DAMAGED "the bundle has $((size_kib / 1024)) MiB" "安装包大小异常：$((size_kib / 1024)) MiB"
+  [ "$free_kib" -ge $((size_kib + need_mib * 1024)) ] ||
+    die $NO_SPACE "only $((free_kib / 1024)) MiB free in $prefix" "$prefix 只剩 $((free_kib / 1024)) MiB"
+  cp -R -P "$mailbox/bundle" "$taken.tmp/bundle"
+  odd=$(find "$taken.tmp/bundle" ! -type d ! -type f | head -n 1)
+  [ -z "$odd" ] || die $DAMAGED "not a plain file: ${odd#"$taken.tmp/"}; nothing was changed" "不是普通文件：${odd#"$taken.tmp/"}。没有做任何改动"
+  printf '%s\n' "$request" >"$taken.tmp/request"
+  mv "$taken.tmp" "$taken"
+}
+
+# For the agent, which must not be able to write here, and reads what became of its request.
+note_result() {
+  rm -rf "$taken.tmp"
+  [ "$code" -lt $KILLED ] || return 0
+  (umask 022 && printf '%s %s %s\n' "$wanted" "$nonce" "$code" >"$prefix/upgraded.new")
+  mv "$prefix/upgraded.new" "$prefix/upgraded"
+  rm -rf "$taken"
 }
 
 do_uninstall() {
@@ -839,7 +907,7 @@ main() {
   set -eu
   umask 077
   unset IFS
-  language=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}} explained=no scratch=''
+  language=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}} explained=no scratch='' wanted=''
   trap on_exit EXIT
   trap 'exit 130' INT TERM HUP
   parse "$@"

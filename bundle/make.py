@@ -23,6 +23,8 @@ COPIED = {
         "systemd/classready-agent.service",
         "systemd/classready-acceptance.service",
         "systemd/classready-acceptance.timer",
+        "systemd/classready-upgrade.path",
+        "systemd/classready-upgrade.service",
         "configs/agent.example.yml",
         "configs/agent.enrolled.yml",
     ),

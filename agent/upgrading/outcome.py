@@ -1,12 +1,10 @@
 """What install.sh says of an upgrade by its exit code, in the words of a report."""
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Outcome(NamedTuple):
-    """``state``: done, refused, rolled_back or failed."""
-
-    state: str
+    state: Literal["done", "refused", "rolled_back", "failed"]
     reason: str | None = None
 
 

@@ -158,7 +158,7 @@ def test_help_teaches(bundle: Path, root: Path) -> None:
     assert options - set(_words("--", told)) == set()
     for word in ("/etc/classready/secrets/", "/opt/classready/ROLE/releases/", "/var/lib/classready-agent/"):
         assert word in told
-    codes = set(range(16))
+    codes = set(range(17))
     assert {code for code in codes if f"\n {code:>2} " in told or f" {code:>2} " in told} == codes
     for page in ("docs/install.md", "docs/install.zh-CN.md"):
         text = (ROOT / page).read_text()

@@ -168,7 +168,7 @@ def test_back_by_hand(machine: Machine) -> None:
 def test_back_to_a_release_without_the_months_sheet(machine: Machine) -> None:
     """Units that the release before has not go with the one that brought them, and come with it."""
     older, units = f"{RELEASES}/previous/systemd", "/etc/systemd/system"
-    machine.bash(f"mkdir apart; mv {older}/classready-acceptance.* apart")
+    machine.bash(f"mkdir apart; mv {older}/classready-{{acceptance,upgrade}}.* apart")
     assert _install(machine, "well-2", "--rollback")[0] == 0
     assert machine.bash(f"cd {units}; ls -d classready-*").split() == ["classready-agent.service"]
     assert _install(machine, "well-2", "--rollback")[0] == 0

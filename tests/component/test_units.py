@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNITS = {"agent": 14, "acceptance": 14, "broker": 12, "collector": 12, "responder": 12}
+UNITS = {"agent": 14, "acceptance": 14, "broker": 12, "collector": 12, "responder": 12, "upgrade": 18}
 """Highest exposure allowed, in tenths, as ``systemd-analyze security`` counts it."""
 
 
@@ -89,6 +89,21 @@ def test_broker_contract() -> None:
     assert re.findall(r"^LoadCredential=(\S+)$", text, re.MULTILINE) == [
         "secrets_api-token:/etc/classready/secrets/api-token"
     ]
+
+
+def test_upgrade_contract() -> None:
+    """The path unit waits where agent and installer leave what it waits for; both units come with the bundle."""
+    from agent.upgrading import kept
+    from bundle.make import COPIED
+
+    lines = (ROOT / "systemd/classready-upgrade.path").read_text().splitlines()
+    asked = f"/var/lib/classready-agent/{kept.FOLDER}/{kept.REQUEST}"
+    assert {line for line in lines if line.startswith("PathExists=")} == {
+        f"PathExists={asked}", "PathExists=/opt/classready/agent/requested",
+    }  # fmt: skip
+    assert "ExecStart=/bin/sh /opt/classready/agent/current/install.sh --requested" in _unit("upgrade").read_text()
+    assert "Wants=classready-upgrade.path" in _unit("agent").read_text()
+    assert {"systemd/classready-upgrade.path", "systemd/classready-upgrade.service"} <= set(COPIED["agent"])
 
 
 def test_responder_contract() -> None:

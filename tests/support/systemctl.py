@@ -1,9 +1,10 @@
 """A stand-in for ``systemctl``: starts what a unit names as systemd would, as far as classready can tell.
 
 ExecStart, Environment, LoadCredential of a file or folder (systemd.exec(5): one file ``ID_NAME`` for each),
-StateDirectory, and the readiness protocol of Type=notify (sd_notify(3)). Not its sandbox, its user, its restarts. nginx
-and mosquitto are started by their own commands. Verbs: daemon-reload, enable [--now], disable --now, start, restart,
-stop, reload, is-active, and show --property MainPID --value.
+StateDirectory, Type=oneshot, the readiness protocol of Type=notify (sd_notify(3)), and path units (PathExists of
+systemd.path(5)). Not its sandbox, its user, its restarts. nginx and mosquitto are started by their own commands. Verbs:
+daemon-reload, enable [--now], disable --now, start, restart, stop, reload, is-active, and show --property MainPID
+--value.
 """
 
 import os
@@ -22,7 +23,12 @@ PATIENCE_S = 60.0
 
 def settings(name: str) -> dict[str, str]:
     lines = (UNITS / f"{name}.service").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    found: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition("=")
+        if value and not line.startswith("#"):
+            found[key] = f"{found[key]} {value}" if key == "Wants" and key in found else value
+    return found
 
 
 def credentials(name: str, given: str) -> Path:
@@ -40,6 +46,12 @@ def credentials(name: str, given: str) -> Path:
 
 def start(name: str) -> None:
     unit = settings(name)
+    if unit.get("Type") == "oneshot":
+        run_once(name, unit)
+        return
+    for wanted in unit.get("Wants", "").split():
+        if wanted.endswith(".path"):
+            start_watching(wanted.removesuffix(".path"))
     state = Path("/var/lib") / unit.get("StateDirectory", "")
     state.mkdir(parents=True, exist_ok=True)
     notify = RUN / f"{name}.notify"
@@ -67,6 +79,35 @@ def start(name: str) -> None:
         (RUN / f"{name}.pid").write_text(str(process.pid))
         if unit["Type"] == "notify":
             wait_until_ready(name, process, ready)
+
+
+def run_once(name: str, unit: dict[str, str]) -> None:
+    with (RUN / f"{name}.log").open("ab") as log:
+        done = subprocess.run(unit["ExecStart"].split(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
+        log.write(f"ended: {done.returncode}\n".encode())
+
+
+def watch(name: str) -> None:
+    """What the manager does for a path unit: start its service whenever, and as long as, one of its paths exists."""
+    lines = (UNITS / f"{name}.path").read_text().splitlines()
+    paths = [Path(line.partition("=")[2]) for line in lines if line.startswith("PathExists=")]
+    while True:
+        if any(path.exists() for path in paths):
+            start(name)
+        time.sleep(0.1)
+
+
+def start_watching(name: str) -> None:
+    """In the background, as the manager is; once."""
+    if pid_of(f"{name}.path") is None:
+        watcher = subprocess.Popen(
+            [sys.executable, __file__, "watch", name],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        (RUN / f"{name}.path.pid").write_text(str(watcher.pid))
 
 
 def wait_until_ready(name: str, process: "subprocess.Popen[bytes]", ready: socket.socket) -> None:
@@ -126,6 +167,10 @@ def main(words: list[str]) -> None:
     for name in names:
         if name in {"nginx", "mosquitto"}:
             {"nginx": nginx, "mosquitto": mosquitto}[name]()
+        elif verb == "watch":
+            watch(name)
+        elif name.endswith(".path") and verb == "start":
+            start_watching(name.removesuffix(".path"))
         elif verb == "is-active":
             sys.exit(pid_of(name) is None)
         elif verb == "show":
