@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from classready.codec import MalformedReport, decode_document
-from classready.measuring import DOCUMENT_MAX_BYTES, Document
+from classready.measuring import DOCUMENT_MAX_BYTES, Document, Release
 from classready.observation import DETAIL_MAX_CHARACTERS, clean_text
 from classready.report import PROBLEMS_MAX, RefusedSettings, SettingsReport
 
@@ -16,17 +16,23 @@ FILE_NAME = "settings.json"
 _log = structlog.get_logger()
 
 
-def _nobody_waits(_document: Document, _body: bytes) -> None:
+def _nobody_waits(*_news: object) -> None:
     """Nothing to be told."""
 
 
 class Bureau:
-    """``document`` is in force, None = none. ``on_document`` gets each one that comes, and its bytes."""
+    """``document`` is in force, None = none. ``on_document`` gets each one that comes, and its bytes.
+
+    ``on_release`` gets the release that it names, also where its settings are refused: that release may be what the box
+    needs to understand them.
+    """
 
     def __init__(self, document: Document | None = None) -> None:
         self.document = document
         self.refused: RefusedSettings | None = None
+        self.release = document.release if document else None
         self.on_document: Callable[[Document, bytes], None] = _nobody_waits
+        self.on_release: Callable[[Release | None], None] = _nobody_waits
 
     def report(self) -> SettingsReport:
         return SettingsReport(version=self.document.version if self.document else None, refused=self.refused)
@@ -43,6 +49,8 @@ class Bureau:
         except MalformedReport as error:
             _log.warning("settings_malformed", error=str(error)[:DETAIL_MAX_CHARACTERS])
         else:
+            self.release = document.release
+            self.on_release(document.release)
             self.on_document(document, body)
 
     def accept(self, document: Document) -> None:

@@ -16,6 +16,7 @@ from agent.settings import AgentSettings
 from agent.spool import Batch, Lane, Spool
 from agent.spread import AWAY_MAX_S, start_span_s
 from classready import __version__
+from classready.box import Box
 from classready.codec import encode, encode_report
 from classready.report import REPORT_INTERVAL_MIN_S, REPORT_MAX_BYTES, Ack, Directives, Report
 from classready.tasks import asked_to_end
@@ -71,10 +72,11 @@ class Courier:
         metrics: Metrics,
         on_directives: OnDirectives,
         bureau: Bureau | None = None,
+        box: Callable[[], Box | None] = lambda: None,
     ) -> None:
         self._settings, self._spool, self._link = settings, spool, link
         self._clock, self._metrics, self._on_directives = clock, metrics, on_directives
-        self._bureau = bureau or Bureau()
+        self._bureau, self._box = bureau or Bureau(), box
         self._settings_version: str | None = None
         """Of the settings that the bureau has, as its last ack said."""
         self._taken_at_s = 0.0
@@ -216,6 +218,7 @@ class Courier:
             spool_records=batch.held_count,
             dropped=batch.dropped,
             settings=self._bureau.report(),
+            box=self._box(),
         )
         body = encode_report(report, (record for _, record in batch.records))
         too_large = len(body) > REPORT_MAX_BYTES

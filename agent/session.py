@@ -14,20 +14,26 @@ from agent.bureau import Bureau
 from agent.clock import Clock
 from agent.courier import Courier
 from agent.inforce import InForce
-from agent.links import open_link
+from agent.links import Link, open_link
 from agent.metrics import Metrics
 from agent.probes import Table, Workshop
 from agent.probes.tools import Tools
 from agent.runner import Runner
-from agent.settings import LIVE_INTERVALS, AgentSettings
+from agent.settings import LIVE_INTERVALS, AgentSettings, HttpLink
 from agent.spool import Spool
+from agent.upgrading.home import home
+from agent.upgrading.upgrader import Upgrader, Ways, is_quiet
 from classready import __version__
+from classready.box import Box
 from classready.measuring import Discovery
 from classready.report import Directives
 from classready.systemd import feed_watchdog
+from classready.units import bps_to_bytes_per_s
 
 DRAIN_S = 2.0
 LAST_REPORT_S = 5.0
+KEY_FILE = "bundle.pub"
+"""Beside agent.yml: the key that install.sh remembers."""
 
 Run = Callable[[], Coroutine[Any, Any, None]]
 
@@ -51,6 +57,7 @@ class Crew(Struct, frozen=True, kw_only=True):
     workshop: Workshop
     runner: Runner
     courier: Courier
+    upgrader: Upgrader
 
 
 def identity(settings: AgentSettings) -> object:
@@ -89,6 +96,7 @@ async def _hired(
     workshop = Workshop(table, tools)
     runner = Runner(settings, workshop.probes, clock, spool.append, numbers)
     runner.directives = directives.load(state_dir)
+    upgrader = _upgrader(in_force, runner, clock)
     courier = Courier(
         settings=settings,
         spool=spool,
@@ -97,8 +105,9 @@ async def _hired(
         metrics=numbers,
         on_directives=functools.partial(_direct, runner, state_dir),
         bureau=in_force.bureau,
+        box=functools.partial(_box, link, upgrader),
     )
-    runner.on_urgent = courier.hurry
+    runner.on_urgent = upgrader.on_news = courier.hurry
     return Crew(
         path=in_force.path,
         bureau=in_force.bureau,
@@ -109,7 +118,28 @@ async def _hired(
         workshop=workshop,
         runner=runner,
         courier=courier,
+        upgrader=upgrader,
     )
+
+
+def _upgrader(in_force: InForce, runner: Runner, clock: Clock) -> Upgrader:
+    """Who follows the release that the bureau wants."""
+    settings, bureau = in_force.settings, in_force.bureau
+    link = settings.link
+    ways = Ways(
+        base=link.url.rstrip("/") if isinstance(link, HttpLink) else None,
+        ca_file=link.ca_file,
+        timeout_s=link.timeout_s,
+        key_file=in_force.path.parent / KEY_FILE,
+    )
+    upgrader = Upgrader(home(), ways, Path(settings.state_dir), lambda: is_quiet(runner.directives, clock.read()))
+    upgrader.want(bureau.release)
+    bureau.on_release = upgrader.want
+    return upgrader
+
+
+def _box(link: Link, upgrader: Upgrader) -> Box:
+    return Box(release=upgrader.release, certificate_expires_at=link.certificate_expires_at, upgrade=upgrader.told)
 
 
 class Session:
@@ -176,6 +206,9 @@ def _parts(session: Session) -> dict[str, Part]:
     order = crew.bureau.document.discovery if crew.bureau.document else None
     if order is not None:
         parts["searcher"] = Part(order, functools.partial(_search, session, order))
+    if settings.upgrades is not None:
+        bytes_per_s = bps_to_bytes_per_s(settings.upgrades.rate_bps)
+        parts["upgrader"] = Part(settings.upgrades, functools.partial(crew.upgrader.run, bytes_per_s))
     if settings.page is not None:
         from agent import page
 

@@ -74,6 +74,13 @@ class LocalPage(Strict, frozen=True, kw_only=True):
     """Names under which browsers ask for it; without one, by its address. A name that is not here is refused."""
 
 
+class Upgrades(Strict, frozen=True, kw_only=True):
+    """Another release of this program, as the bureau wants it: fetched outside lessons, installed by root."""
+
+    rate_bps: Annotated[int, Meta(ge=100_000, le=1_000_000_000)] = 2_000_000
+    """How fast it may be fetched."""
+
+
 class BoxSettings(Measuring, frozen=True, kw_only=True):
     """Settings for this box alone: what a file of `agent.d` may say."""
 
@@ -83,6 +90,8 @@ class BoxSettings(Measuring, frozen=True, kw_only=True):
     """Bounds of the records that wait to be acknowledged."""
     metrics_file: str | None = None
     """Where to write the agent's own metrics for a node exporter's textfile collector; null = nowhere."""
+    upgrades: Upgrades | None = Upgrades()
+    """Whether the bureau may have this program upgraded; null = it is upgraded by hand."""
 
 
 class AgentSettings(BoxSettings, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ def server_name(host: str) -> str:
     return host.partition("%")[0].removesuffix(".")
 
 
-def expires_at(connection: ssl.SSLObject) -> float | None:
+def expires_at(connection: ssl.SSLObject | ssl.SSLSocket) -> float | None:
     """When the first certificate of the verified chain ends, its root in our store included: OpenSSL heeds that, too.
 
     What was sent and not needed (an old cross-signature) does not count.
@@ -144,7 +144,7 @@ async def _shown(peer: dial.Address, name: str, timeout_s: float) -> list[bytes]
         writer.transport.abort()
 
 
-def _verified(connection: ssl.SSLObject) -> Iterable[dict[str, Any]]:
+def _verified(connection: ssl.SSLObject | ssl.SSLSocket) -> Iterable[dict[str, Any]]:
     """What ``getpeercert`` gives, of each: ``_ssl`` has had it since 3.10, ``ssl`` has it since 3.13, as bytes only."""
     get_chain = getattr(getattr(connection, "_sslobj", None), "get_verified_chain", None)
     if get_chain is None:

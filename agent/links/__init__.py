@@ -39,6 +39,9 @@ class Link(Protocol):
     trouble: str
     """Why the last report was not delivered, for people: names, addresses, certificates; empty where nobody knows."""
 
+    certificate_expires_at: float | None
+    """The earliest end of the certificates that the other side showed when it was last connected to; None = none."""
+
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:
         """Send one encoded report and wait for the collector's own answer about ``sequences``. Never raises."""
         ...

@@ -69,6 +69,7 @@ class HttpReports:
         self._used_s = 0.0
         self._ca_file = settings.ca_file
         self.trouble = ""
+        self.certificate_expires_at: float | None = None
 
     async def send(self, body: bytes, sequences: Collection[int]) -> Outcome:  # noqa: ARG002 - the answer belongs to it
         self.trouble = ""
@@ -142,9 +143,12 @@ class HttpReports:
         addresses = await dial.resolve(self._url.host, self._url.port)
         sock = (await dial.connect(addresses, self._timeout_s)).sock
         name = tls.server_name(self._url.host) if self._trust else None
-        return await asyncio.open_connection(
+        streams = await asyncio.open_connection(
             sock=sock, limit=http1.HEAD_MAX_BYTES, ssl=self._trust, server_hostname=name
         )
+        if secured := streams[1].get_extra_info("ssl_object"):
+            self.certificate_expires_at = tls.expires_at(secured)
+        return streams
 
     async def _ask(self, reader: StreamReader, writer: StreamWriter, request: bytes) -> http1.Answer:
         """Send and read; the connection is kept only behind an answer that leaves no doubt where it ended."""

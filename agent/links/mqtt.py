@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import random
+import ssl
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ class _Client(Client):
 
     puback_reason = 0
 
+    def certificate_expires_at(self) -> float | None:
+        """The earliest end of the broker's certificates; None without TLS."""
+        secured = self._client.socket()
+        return tls.expires_at(secured) if isinstance(secured, ssl.SSLSocket) else None
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         self.puback_reason = int(reason_code.value)
         super()._on_publish(client, userdata, mid, reason_code, properties)
@@ -95,6 +101,7 @@ class MqttReports:
         self._unread: list[Ack] = []
         self._document: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
         self.trouble = ""
+        self.certificate_expires_at: float | None = None
 
     async def keep_connected(self) -> None:
         """Connect for the first report, and not before: first reports are spread, and so are first connections."""
@@ -139,6 +146,7 @@ class MqttReports:
                 await client.subscribe([(topics.down(self._gateway, "ack"), 1), (self._config_topic, 1)])
                 await self._say(client, online=True)
                 self._client = client
+                self.certificate_expires_at = client.certificate_expires_at()
                 self._connected.set()
                 self.trouble = ""
                 _log.info("mqtt_connected", host=self._settings.host, port=self._settings.port)

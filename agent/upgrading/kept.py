@@ -7,6 +7,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from classready.codec import UNDECODABLE
+
 FOLDER = "upgrade"
 """In the state directory. The installer's unit waits for ``request`` in it."""
 BUNDLE = "bundle"
@@ -36,7 +38,7 @@ def load(folder: Path) -> Kept | None:
             return msgspec.json.decode(file.read(_MAX_BYTES), type=Kept)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
         _log.warning("upgrade_state_unreadable", error=str(error))
         return None
 

@@ -19,6 +19,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agent.clock import Reading
 from agent.upgrading import kept
 from agent.upgrading.bundle import RefusedError
 from agent.upgrading.fetching import Fetching, NotNowError
@@ -27,6 +28,7 @@ from agent.upgrading.kept import FINAL, Kept, State
 from agent.upgrading.source import Source
 from classready.box import Upgrade
 from classready.measuring import Release
+from classready.report import Directives
 from classready.tasks import asked_to_end
 
 LOOK_S: Final = 2.0
@@ -47,21 +49,34 @@ class Ways(Struct, frozen=True, kw_only=True):
     base: str | None
     ca_file: str | None
     timeout_s: float
-    bytes_per_s: float
     key_file: Path
 
 
-class Upgrader:
-    """``on_news`` is called when there is something to tell. ``is_quiet``: whether a lesson has the line now."""
+def is_quiet(given: Directives | None, reading: Reading) -> bool:
+    """Whether a lesson has the line now; where nobody knows the time of day, as long as the bureau has any."""
+    if given is None:
+        return True
+    if reading.quality != "good":
+        return bool(given.quiet)
+    return any(start <= reading.wall_s < end for start, end in given.quiet)
 
-    def __init__(
-        self, home: Home, ways: Ways, state_dir: Path, is_quiet: Callable[[], bool], on_news: Callable[[], None]
-    ) -> None:
+
+class Upgrader:
+    """``is_quiet``: whether a lesson has the line now. ``on_news`` is called when there is something to tell."""
+
+    def __init__(self, home: Home, ways: Ways, state_dir: Path, is_quiet: Callable[[], bool]) -> None:
         self._home, self._ways, self._folder = home, ways, state_dir / kept.FOLDER
-        self._is_quiet, self._on_news = is_quiet, on_news
+        self._is_quiet = is_quiet
+        self.on_news: Callable[[], None] = lambda: None
         self._wanted: Release | None = None
         self._changed = asyncio.Event()
+        self._bytes_per_s = 0.0
         self._kept = kept.load(self._folder)
+
+    @property
+    def release(self) -> str | None:
+        """Which one runs here; None = not installed from a bundle."""
+        return self._home.release
 
     @property
     def told(self) -> Upgrade | None:
@@ -77,10 +92,11 @@ class Upgrader:
             self._wanted = release
             self._changed.set()
 
-    async def run(self) -> None:
-        """Do what is to be done for it, until cancelled."""
+    async def run(self, bytes_per_s: float) -> None:
+        """Do what is to be done for it, until cancelled; no faster than ``bytes_per_s``."""
         if self._home.release is None:
             return
+        self._bytes_per_s = bytes_per_s
         while not asked_to_end():
             self._changed.clear()
             try:
@@ -116,9 +132,7 @@ class Upgrader:
         except ValueError as error:
             return self._later(known, NotNowError("no_address", str(error)))
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        fetching = Fetching(
-            source, self._folder / kept.BUNDLE, self._ways.key_file, self._ways.bytes_per_s, self._is_quiet
-        )
+        fetching = Fetching(source, self._folder / kept.BUNDLE, self._ways.key_file, self._bytes_per_s, self._is_quiet)
         fetching.on_piece = functools.partial(self._tell, known, "fetching")
         run = asyncio.ensure_future(fetching.run(wanted.version))
         # a pause or an abort ends it in the midst; what was fetched stays
@@ -192,7 +206,7 @@ class Upgrader:
         elif wanted is None and known is not None and known.state not in FINAL:
             (self._folder / kept.STATE).unlink(missing_ok=True)
             self._kept = None
-            self._on_news()
+            self.on_news()
 
     def _tell(self, known: Kept, state: State, reason: str | None = None) -> None:
         after = replace(known, state=state, reason=reason)
@@ -200,4 +214,4 @@ class Upgrader:
             return
         kept.save(self._folder, after)
         self._kept = after
-        self._on_news()
+        self.on_news()

@@ -241,21 +241,26 @@ class Box:
         self.told: list[tuple[str, str | None]] = []
         self.quiet = False
         ways = Ways(
-            base=found.base if base == "" else base, ca_file=None, timeout_s=10.0, bytes_per_s=FAST_BYTES_PER_S,
+            base=found.base if base == "" else base, ca_file=None, timeout_s=10.0,
             key_file=found.bundle / "bundle.pub",
         )  # fmt: skip
-        self._make = lambda home: Upgrader(home, ways, state_dir, lambda: self.quiet, self.note)
-        self.upgrader = self._make(self.home)
+        self._ways, self._state_dir = ways, state_dir
+        self.upgrader = self.made(self.home)
+
+    def made(self, home: Home) -> Upgrader:
+        upgrader = Upgrader(home, self._ways, self._state_dir, lambda: self.quiet)
+        upgrader.on_news = self.note
+        return upgrader
 
     def note(self) -> None:
         told = self.upgrader.told
         self.told.append((told.state, told.reason) if told else ("", None))
 
     def restarted(self, release: str = OLD) -> None:
-        self.upgrader = self._make(self.home._replace(release=release))
+        self.upgrader = self.made(self.home._replace(release=release))
 
     async def until(self, state: str, reason: str | None = None) -> None:
-        running = asyncio.create_task(self.upgrader.run())
+        running = asyncio.create_task(self.upgrader.run(FAST_BYTES_PER_S))
         try:
             async with asyncio.timeout(30):
                 while (told := self.upgrader.told) is None or (told.state, told.reason) != (state, reason):
@@ -321,7 +326,7 @@ async def test_a_result_of_an_earlier_request(bundle: Path, tmp_path: Path) -> N
         box.home.result_file.write_text(f"{found.version} {'0' * 16} 14\n")
         box.upgrader.want(Release(version=found.version))
         await box.until("installing")
-        running = asyncio.create_task(box.upgrader.run())
+        running = asyncio.create_task(box.upgrader.run(FAST_BYTES_PER_S))
         await asyncio.sleep(0.2)
         running.cancel()
         assert box.told[-1] == ("installing", None)
@@ -332,7 +337,7 @@ async def test_taken_back_in_the_midst(bundle: Path, tmp_path: Path) -> None:
     async with doors(bundle) as found:
         box = Box(tmp_path / "state", found)
         box.upgrader.want(Release(version=found.version))
-        running = asyncio.create_task(box.upgrader.run())
+        running = asyncio.create_task(box.upgrader.run(FAST_BYTES_PER_S))
         while not any(name.endswith(".whl") for name, _ in found.asked):
             await asyncio.sleep(0)
         box.upgrader.want(None)
@@ -354,7 +359,7 @@ async def test_later(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         found.before = lambda _request: None if box.quiet or quiet else web.Response(status=500)
         box.upgrader.want(Release(version=found.version))
         await box.until("waiting", "quiet" if quiet else "unreachable")
-        running = asyncio.create_task(box.upgrader.run())
+        running = asyncio.create_task(box.upgrader.run(FAST_BYTES_PER_S))
         await asyncio.sleep(0.2)
         running.cancel()
         assert len(box.told) == 1
@@ -389,9 +394,9 @@ async def test_not_installed_by_us(bundle: Path, tmp_path: Path) -> None:
     """A checkout, or a package of somebody else's: nothing is done."""
     async with doors(bundle) as found:
         box = Box(tmp_path / "state", found)
-        box.upgrader = box._make(Home(None, tmp_path / "x"))
+        box.upgrader = box.made(Home(None, tmp_path / "x"))
         box.upgrader.want(Release(version=found.version))
-        await asyncio.wait_for(box.upgrader.run(), 5)
+        await asyncio.wait_for(box.upgrader.run(FAST_BYTES_PER_S), 5)
     assert box.upgrader.told is None
 
 
