@@ -568,6 +568,9 @@ restart() {
   systemctl restart "$service" 2>/dev/null
 }
 
+# Of this boot: what a slow box does between two looks counts, and what sets the clock meanwhile does not.
+up_s() { cut -d . -f 1 /proc/uptime; }
+
 main_pid() { systemctl show --property MainPID --value "$service" 2>/dev/null || true; }
 
 # A release is well when the collector has acknowledged a report of it, or, without a page to ask, when it runs steadily.
@@ -575,7 +578,7 @@ is_well() {
   # Nobody said how long: the first report is spread over a fifth of the interval.
   interval_s=$(sed -n 's/^report_interval_s: *\([0-9][0-9]*\).*/\1/p' "$settings" | head -n 1)
   limit_s=${health_s:-$((40 + ${interval_s:-0} / 5))}
-  waited_s=0 steady_s=0 seen=$(main_pid)
+  begun_s=$(up_s) steady_s=0 seen=$(main_pid)
   while :; do
     if systemctl --quiet is-active "$service" && [ "$(main_pid)" = "$seen" ]; then
       steady_s=$((steady_s + 1))
@@ -588,9 +591,8 @@ is_well() {
       acknowledged) [ $steady_s -eq 0 ] || return 0 ;;
       none) [ $steady_s -le $STEADY_S ] || return 0 ;;
     esac
-    [ $waited_s -lt "$limit_s" ] || return 1
+    [ $(($(up_s) - begun_s)) -lt "$limit_s" ] || return 1
     sleep 1
-    waited_s=$((waited_s + 1))
   done
 }
 

@@ -1,6 +1,7 @@
 """The gateway's clocks. Wall time may be anything (no battery, no NTP); the boot clock only ever runs forward."""
 
 import os
+import sys
 import time
 import uuid
 from datetime import UTC, datetime
@@ -9,15 +10,27 @@ from typing import Literal
 
 from msgspec import Struct
 
-from classready import __released__
-
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 SYNCHRONIZED_FILE = Path("/run/systemd/timesync/synchronized")
 """Made by systemd-timesyncd. The adjtimex call is forbidden to the hardened unit (ProtectClock)."""
 
 TOLERANCE_S = 30.0
-FLOOR_S = datetime.fromisoformat(__released__).replace(tzinfo=UTC).timestamp() - 86_400
-"""No clock that is right says less than the day on which this program was made; a day is left for time zones."""
+FIRST_DAY = datetime(2026, 11, 29, tzinfo=UTC)
+"""Nothing of this program is older."""
+BUILT_AT_FILE = Path(sys.prefix) / "BUILT_AT"
+"""Where install.sh installed it: the Unix time of the commit that its bundle was made of."""
+
+
+def floor_s(built_at_file: Path) -> float:
+    """No clock that is right says less than when this program was made, less a day for the clock of whoever made it."""
+    try:
+        built_at_s = int(built_at_file.read_text("ascii"))
+    except (OSError, ValueError):
+        built_at_s = 0
+    return max(FIRST_DAY.timestamp(), built_at_s) - 86_400
+
+
+FLOOR_S = floor_s(BUILT_AT_FILE)
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -67,9 +80,9 @@ def too_early() -> str:
     wall_s = time.time()
     if wall_s >= FLOOR_S:
         return ""
-    now = datetime.fromtimestamp(wall_s, UTC)
+    now, floor = datetime.fromtimestamp(wall_s, UTC), datetime.fromtimestamp(FLOOR_S, UTC)
     return (
-        f"this gateway's clock says {now:%Y-%m-%d %H:%M} UTC, before this program was released ({__released__}): "
+        f"this gateway's clock says {now:%Y-%m-%d %H:%M} UTC, before this program was made ({floor:%Y-%m-%d}): "
         "set the clock (timedatectl set-ntp true), until then every certificate is refused"
     )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from agent import directives, textfile
+from agent import directives, textfile, tls
 from agent.bureau import Bureau
 from agent.clock import Clock
 from agent.courier import Courier
@@ -128,7 +128,7 @@ def _upgrader(in_force: InForce, runner: Runner, clock: Clock) -> Upgrader:
     link = settings.link
     ways = Ways(
         base=link.url.rstrip("/") if isinstance(link, HttpLink) else None,
-        ca_file=link.ca_file,
+        trust=functools.partial(tls.of_link, link),
         timeout_s=link.timeout_s,
         key_file=in_force.path.parent / KEY_FILE,
     )

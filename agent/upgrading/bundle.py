@@ -9,10 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 SUMS: Final = "SHA256SUMS"
 SIGNATURE: Final = "SHA256SUMS.sig"
 SUMS_MAX_BYTES: Final = 1_048_576
@@ -61,6 +57,11 @@ def check_signature(sums: bytes, signature: bytes, key_file: Path) -> None:
     Raises:
         RefusedError: unsigned; also where there is no key to trust.
     """
+    # some megabytes of memory, for a few minutes a year
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         with key_file.open("rb") as file:
             key = load_pem_public_key(file.read(KEY_MAX_BYTES))

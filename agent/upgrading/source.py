@@ -5,8 +5,9 @@ The files are open to everybody and signed: no token is shown, and whoever answe
 
 import asyncio
 import re
+import ssl
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from agent import dial, http1, tls, urls
@@ -30,10 +31,10 @@ class UnreachableError(Exception):
 class Source:
     """One kept connection to ``base``, the address of a release's folder."""
 
-    def __init__(self, base: str, ca_file: str | None, timeout_s: float) -> None:
+    def __init__(self, base: str, trust: Callable[[], ssl.SSLContext], timeout_s: float) -> None:
         """Raise ValueError for an address that cannot be used, OSError for an authority that cannot be read."""
         self._base, self._timeout_s = base.rstrip("/"), timeout_s
-        self._trust = tls.trusting(ca_file) if urls.split(self._base).tls else None
+        self._trust = trust() if urls.split(self._base).tls else None
         self._streams: tuple[StreamReader, StreamWriter] | None = None
 
     async def piece(self, name: str, offset: int) -> Piece:

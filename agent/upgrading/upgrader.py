@@ -10,6 +10,7 @@ import contextlib
 import functools
 import secrets
 import shutil
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ class Ways(Struct, frozen=True, kw_only=True):
     """How this box fetches. ``base`` None: its link has no address, so the release must name one."""
 
     base: str | None
-    ca_file: str | None
+    trust: Callable[[], ssl.SSLContext]
     timeout_s: float
     key_file: Path
 
@@ -112,9 +113,8 @@ class Upgrader:
         """Do what can be done now; return after how long there may be more, None = when something else is wanted."""
         known = self._kept
         if known is not None and known.state == "installing":
-            if known.version != present:
-                return self._look_for_result(known)
-            self._end(known, "done", None)
+            # also in the release that was asked for: it may yet be found not well, and the one before must know of it
+            return self._look_for_result(known, present)
         wanted = self._wanted
         if wanted is None or wanted.version == present:
             self._rest(wanted)
@@ -163,7 +163,7 @@ class Upgrader:
             raise ValueError("the link has no address, and the release names none")
         if not (ways.base or base.startswith("https://")):
             raise ValueError(f"{base}: not over https")
-        return Source(base, ways.ca_file, ways.timeout_s)
+        return Source(base, ways.trust, ways.timeout_s)
 
     def _ask(self, known: Kept) -> None:
         """The state first: whoever is replaced a moment later must know what for."""
@@ -172,7 +172,7 @@ class Upgrader:
         kept.write(self._folder / kept.REQUEST, f"{known.version} {nonce}\n".encode())
         _log.info("upgrade_asked", version=known.version)
 
-    def _look_for_result(self, known: Kept) -> float | None:
+    def _look_for_result(self, known: Kept, present: str) -> float | None:
         found = result(self._home, known.version, known.nonce or "")
         if found is not None:
             _log.info("upgrade_result", version=known.version, state=found.state, reason=found.reason)
@@ -184,7 +184,7 @@ class Upgrader:
         if request.exists() and age_s > TAKEN_WITHIN_S:
             self._end(known, "refused", "no_installer")
         elif age_s > INSTALLED_WITHIN_S:
-            self._end(known, "failed", "other")
+            self._end(known, *(("done", None) if known.version == present else ("failed", "other")))
         return LOOK_S
 
     def _later(self, known: Kept, error: NotNowError) -> float:

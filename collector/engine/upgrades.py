@@ -87,7 +87,9 @@ class Upgrades:
         async with self._busy:
             if self.plan is None or self.plan.state == "aborted":
                 return
-            decision = await asyncio.to_thread(decide, self.plan, self.marks, self._seen(), self._clock())
+            plan, marks, now = self.plan, self.marks, self._clock()
+            # of 20,000 gateways it takes a tenth of a second and more; what it reads is replaced, never changed
+            decision = await asyncio.to_thread(lambda: decide(plan, marks, self._seen(), now))
             if decision.plan == self.plan and not decision.marks:
                 return
             async with self._writer.exclusive() as connection:

@@ -84,3 +84,15 @@ async def test_trouble_that_is_over_is_not_told_any_more(secret):
             link.trouble = "refused: 127.0.0.1"
             assert await link.send(b"{}", (1,)) == Keep(why="denied")
             assert link.trouble == ""
+
+
+async def test_until_when_the_collectors_certificate_is_good(tmp_path, secret):
+    """Told while it is good: when it ends no report gets through any more."""
+    leaf = make("collector", ROOT, hosts=["127.0.0.1"], days=(-9, 20))
+    async with conversing(saying(b""), showing(tmp_path, leaf)) as port:
+        ca_file = str(pem(tmp_path / "ca.pem", ROOT))
+        settings = HttpLink(url=f"https://127.0.0.1:{port}", token_file=secret, ca_file=ca_file, timeout_s=5)
+        async with open_link(settings, "gw-1", "0.1.0", 1.0) as link:
+            assert link.certificate_expires_at is None
+            await link.send(b"{}", (1,))
+            assert link.certificate_expires_at == leaf.ends_at

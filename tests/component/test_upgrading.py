@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -71,7 +72,7 @@ async def doors(bundle: Path) -> AsyncIterator[Doors]:
 
 async def fetch(found: Doors, folder: Path, **changes: Any) -> Path:
     options = {"bytes_per_s": FAST_BYTES_PER_S, "is_quiet": lambda: False, "version": found.version} | changes
-    source = Source(f"{found.base}/install/release/{found.version}", None, 10.0)
+    source = Source(f"{found.base}/install/release/{found.version}", ssl.create_default_context, 10.0)
     version = options.pop("version")
     folder.mkdir(exist_ok=True)
     key_file = options.pop("key_file", found.bundle / "bundle.pub")
@@ -241,7 +242,7 @@ class Box:
         self.told: list[tuple[str, str | None]] = []
         self.quiet = False
         ways = Ways(
-            base=found.base if base == "" else base, ca_file=None, timeout_s=10.0,
+            base=found.base if base == "" else base, trust=ssl.create_default_context, timeout_s=10.0,
             key_file=found.bundle / "bundle.pub",
         )  # fmt: skip
         self._ways, self._state_dir = ways, state_dir
@@ -287,6 +288,11 @@ async def test_from_the_wish_to_the_new_release(bundle: Path, tmp_path: Path) ->
         assert box.told == [("fetching", None), ("installing", None)]
         box.restarted(found.version)
         box.upgrader.want(Release(version=found.version, asked_at=5.0))
+        await box.until("installing")
+        assert (box.folder / kept.STATE).read_bytes().count(b"installing") == 1, (
+            "the one before must know, if it comes back"
+        )
+        box.install(0)
         await box.until("done")
         told = box.upgrader.told
         assert told is not None
@@ -317,6 +323,22 @@ async def test_what_became_of_it(bundle: Path, tmp_path: Path, code: int, state:
         assert found.asked == []
         box.upgrader.want(Release(version=found.version, asked_at=6.0))
         await box.until("installing")
+
+
+async def test_one_that_ran_for_a_while(bundle: Path, tmp_path: Path) -> None:
+    """The release ran, was found not well, and the one before is back: that knows what it came from."""
+    async with doors(bundle) as found:
+        box = Box(tmp_path / "state", found)
+        box.upgrader.want(Release(version=found.version))
+        await box.until("installing")
+        box.restarted(found.version)
+        running = asyncio.create_task(box.upgrader.run(FAST_BYTES_PER_S))
+        await asyncio.sleep(0.1)
+        running.cancel()
+        box.restarted()
+        box.install(14)
+        box.upgrader.want(Release(version=found.version))
+        await box.until("rolled_back", "unhealthy")
 
 
 async def test_a_result_of_an_earlier_request(bundle: Path, tmp_path: Path) -> None:

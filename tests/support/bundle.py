@@ -34,17 +34,45 @@ def new_key(folder: Path, name: str = "key.pem") -> Path:
 
 def whole_bundle(folder: Path, roles: tuple[str, ...] = ("agent",), also: tuple[str, ...] = ()) -> Path:
     """The real programs, with all that they need; what else is in it makes another release of it, by the same key."""
+    lent = _lent(folder, roles)
+    key = folder / "key.pem"
+    if not key.exists():
+        new_key(folder)
+    with mock.patch.object(make, "ALWAYS", make.ALWAYS + also):
+        return make.make(key, folder, make.Choice(roles, (MACHINE,), (PYTHON,), lent))
+
+
+def changed_bundles(folder: Path, *changes: dict[str, tuple[str, str]]) -> list[Path]:
+    """Real agents, one a change: file -> (text in it, what stands there instead); signed by one key."""
+    key, lent, build_own = new_key(folder), _lent(folder, ("agent",)), wheels.build_own
+
+    def build(place: Path, change: dict[str, tuple[str, str]]) -> None:
+        build_own(place)
+        (wheel,) = place.glob("classready-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            texts = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/RECORD")}
+        for name, (before, after) in change.items():
+            assert before.encode() in texts[name], name
+            texts[name] = texts[name].replace(before.encode(), after.encode())
+        wheel.write_bytes(_wheel("-".join(wheel.name.split("-")[:2]), texts))
+
+    choice = make.Choice(("agent",), (MACHINE,), (PYTHON,), lent)
+    made = []
+    for change in changes:
+        with mock.patch.object(wheels, "build_own", functools.partial(build, change=change)):
+            made.append(make.make(key, folder, choice))
+    return made
+
+
+def _lent(folder: Path, roles: tuple[str, ...]) -> Path:
+    """Wheels of what is installed here, and what locks them."""
     lent = folder / "lent"
     lent.mkdir(exist_ok=True)
     for role in roles:
         names = [line.split("==")[0] for line in wheels.lock_of(role).splitlines() if "==" in line]
         _lock(lent / f"{role}.lock", [_repacked(name, lent) for name in names])
     _lock(lent / "pip.lock", [_repacked("pip", lent)])
-    key = folder / "key.pem"
-    if not key.exists():
-        new_key(folder)
-    with mock.patch.object(make, "ALWAYS", make.ALWAYS + also):
-        return make.make(key, folder, make.Choice(roles, (MACHINE,), (PYTHON,), lent))
+    return lent
 
 
 def small_bundle(folder: Path, key: Path, behaviour: str = "well", **choice: object) -> Path:

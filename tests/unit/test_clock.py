@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent import clock as clock_module
-from agent.clock import Clock, boot_id
+from agent.clock import FIRST_DAY, Clock, boot_id
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,23 @@ def test_a_step_takes_the_trust_away(monkeypatch):
     wall_s = time.time()
     monkeypatch.setattr(clock_module.time, "time", lambda: wall_s + 3600)
     assert clock.read().quality == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "floor_s"),
+    [
+        ("1900000000\n", 1_900_000_000 - 86_400),
+        ("1000000000\n", FIRST_DAY.timestamp() - 86_400),
+        ("nan", FIRST_DAY.timestamp() - 86_400),
+        ("soon", FIRST_DAY.timestamp() - 86_400),
+        (None, FIRST_DAY.timestamp() - 86_400),
+    ],
+)
+def test_no_clock_is_earlier_than_the_program(tmp_path, text, floor_s):
+    """The bundle says when it was made, by itself; a checkout knows the first day of all."""
+    if text is not None:
+        (tmp_path / "BUILT_AT").write_text(text)
+    assert clock_module.floor_s(tmp_path / "BUILT_AT") == floor_s
 
 
 def test_boot_id_is_the_same_from_unit_and_kernel(monkeypatch):
