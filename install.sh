@@ -135,7 +135,7 @@ check_options() {
   [ -z "$address" ] || [ -z "$offline" ] || die $USAGE "--from or --offline, not both" "--from 与 --offline 只能选一个"
   [ $keep_data = no ] || [ "$action" = uninstall ] || die $USAGE "--keep-data goes with --uninstall" "--keep-data 只能与 --uninstall 同用"
   [ -z "$enroll" ] || [ -z "$token_file" ] || die $USAGE "--enroll or --token-file, not both" "--enroll 与 --token-file 只能选一个"
-  [ "$action" != requested ] || [ "$role$offline$enroll$token_file$key" = agent ] ||
+  [ "$action" != requested ] || [ "$role$offline$address$enroll$token_file$key" = agent ] ||
     die $USAGE "--requested goes alone: what is asked for says the rest" "--requested 不能与其他安装选项同用"
   [ "$role" = agent ] || [ -z "$enroll$token_file" ] || die $USAGE "only an agent has a token" "只有 agent 才需要令牌"
   case $enroll in *[!][A-Za-z0-9.:/_~%-]*) die $USAGE "--enroll: not an address: $enroll" "--enroll 的地址有误：$enroll" ;; esac
