@@ -50,21 +50,23 @@ def addresses(networks: Iterable[Network]) -> list[str]:
     return list(dict.fromkeys(str(address) for each in networks for address in each.hosts()))
 
 
-async def discover(
+async def discover(  # noqa: PLR0913 - what is asked, and how
     hosts: Sequence[str],
     accesses: Sequence[Snmp],
     *,
     rate_per_s: float,
     progress: Callable[[int], None],
     stop: asyncio.Event,
+    switches_max: int | None = None,
 ) -> tuple[list[Switch], list[Device], bool]:
     """Search ``hosts``, beginning at most ``rate_per_s`` of them in a second, until ``stop``.
 
-    ``progress`` is told how many are done. Also returns whether this machine may ping.
+    ``progress`` is told how many are done; of more switches than ``switches_max`` no ports are read. Also returns
+    whether this machine may ping.
     """
     with contextlib.closing(snmp.Session(snmp.installed)) as session:
         ways = [functools.partial(session.device, settings=access) for access in accesses]
         answers, may_ping = await sweep(hosts, ways, rate_per_s=rate_per_s, progress=progress, stop=stop)
         answers.sort(key=lambda answer: ipaddress.ip_address(answer.address).packed)
-        switches, devices = await inspect(answers, session)
+        switches, devices = await inspect(answers, session, switches_max)
     return switches, devices, may_ping

@@ -51,13 +51,19 @@ class Device(Struct, frozen=True, kw_only=True):
     port: Port | None = None
 
 
-async def inspect(answers: Sequence[Answer], session: snmp.Session) -> tuple[list[Switch], list[Device]]:
-    """Sort ``answers`` into switches, with their ports, and devices, with their places."""
+async def inspect(
+    answers: Sequence[Answer], session: snmp.Session, switches_max: int | None = None
+) -> tuple[list[Switch], list[Device]]:
+    """Sort ``answers`` into switches, with their ports, and devices, with their places.
+
+    Of more than ``switches_max`` switches no ports are read.
+    """
     macs = await asyncio.to_thread(network.arp)
     found = [answer for answer in answers if answer.system is not None and answer.system.is_switch]
     switch_macs = {answer.address: macs[answer.address] for answer in found if answer.address in macs}
     wanted = {macs[answer.address] for answer in answers if answer.address in macs}
-    switches = [await _switch(answer, switch_macs, wanted, session) for answer in found]
+    switches = [await _switch(answer, switch_macs, wanted, session) for answer in found[:switches_max]]
+    switches += [_unread(answer, switch_macs.get(answer.address)) for answer in found[len(switches) :]]
     rest = (answer for answer in answers if answer not in found)
     return switches, [_device(answer, macs.get(answer.address), switches) for answer in rest]
 
@@ -73,6 +79,12 @@ async def _switch(
         return await _with_ports(switch, device, others, wanted)
     except SnmpError as error:
         return replace(switch, problem=error.detail)
+
+
+def _unread(answer: Answer, mac: str | None) -> Switch:
+    assert answer.system is not None
+    problem = "there are too many switches to read them all"
+    return Switch(address=answer.address, system=answer.system, ports=[], mac=mac, problem=problem)
 
 
 async def _with_ports(

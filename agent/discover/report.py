@@ -4,6 +4,7 @@ Pure. Devices call themselves what they like, and there may be thousands: every 
 every list.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -28,6 +29,9 @@ from classready.observation import (
 
 FOUND_MAX = 1_024
 """Records of one search."""
+FOUND_MAX_BYTES = 1_000_000
+"""Of all of them. Ten switches and two hundred devices are 0.1 MB; where everything claims to be a stack of switches,
+the spool must still hold what is measured."""
 PORTS_MAX_BYTES = 40_000
 """Of a switch: a report has room for 58,000 bytes of records."""
 _NAME_MAX, _LABEL_MAX, _DESCRIPTION_MAX = 64, 64, 120
@@ -50,7 +54,8 @@ def observations(search: Search) -> list[Found]:
     """At most ``FOUND_MAX`` of them."""
     placed_first = sorted(search.devices, key=lambda device: (device.port is None, device.system is None))
     found = [*map(_switch, search.switches), *map(_device, placed_first)]
-    cut = f"; {len(found)} answered, {FOUND_MAX - 1} are told" if len(found) >= FOUND_MAX else ""
+    told = _affordable(found)
+    cut = f"; {len(found)} answered, {len(told)} are told" if len(told) < len(found) else ""
     sweep = Found(
         what="sweep",
         outcome=Outcome.ANSWERED if found else Outcome.NO_ANSWER,
@@ -61,7 +66,14 @@ def observations(search: Search) -> list[Found]:
         address_count=search.address_count,
         answer_count=len(found),
     )
-    return [sweep, *found[: FOUND_MAX - 1]]
+    return [sweep, *told]
+
+
+def _affordable(found: Sequence[Found]) -> list[Found]:
+    """Of the first as many as a spool takes without giving up what was measured."""
+    sizes_bytes = itertools.accumulate(len(encode(each)) for each in found)
+    count = sum(size <= FOUND_MAX_BYTES for size in sizes_bytes)
+    return list(found[: min(count, FOUND_MAX - 1)])
 
 
 def _switch(switch: Switch) -> Found:

@@ -27,6 +27,8 @@ from classready.report import Directives, Record
 LOOK_S = 5.0
 """Between two looks whether examinations have begun, or are over."""
 SNMP_TIMEOUT_S = 1.0
+SWITCHES_MAX = 128
+"""Whose ports are read, one after the other: a network in which everything claims to be a switch is not ours."""
 AFTER_BUG_S = 3_600.0
 
 Append = Callable[[Sequence[Record]], Awaitable[None]]
@@ -88,7 +90,12 @@ class Searcher:
         watching = asyncio.create_task(self._watch(stop))
         try:
             switches, devices, may_ping = await discover(
-                hosts, accesses, rate_per_s=order.rate_per_s, progress=_nobody_watches, stop=stop
+                hosts,
+                accesses,
+                rate_per_s=order.rate_per_s,
+                progress=_nobody_watches,
+                stop=stop,
+                switches_max=SWITCHES_MAX,
             )
         finally:
             watching.cancel()

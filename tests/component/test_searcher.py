@@ -147,6 +147,21 @@ def test_what_the_boxs_own_files_name_is_not_told(school: Namespace, tmp_path: P
     assert (sweep.answer_count, board.host, board.switch) == (1, "10.98.0.30", "10.98.0.2")
 
 
+def test_of_too_many_switches_no_ports_are_read(
+    school: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are told, and why nothing more is known of them."""
+    monkeypatch.setattr(searcher, "SWITCHES_MAX", 0)
+
+    async def scene(box: Box) -> None:
+        box.allow(Discovery(networks=("10.98.0.2/32",), communities=("school",), **FAST))
+        await box.until(1)
+
+    _, sw = at_work(school, tmp_path, scene).found
+    assert (sw.what, sw.ports, sw.outcome) == ("switch", (), Outcome.UNMEASURED)
+    assert "too many switches" in str(sw.detail)
+
+
 def test_an_order_is_carried_out_once_also_over_restarts(school: Namespace, tmp_path: Path) -> None:
     """The same document again and a restart search nothing; whoever asks again has it searched again."""
     order = Discovery(networks=("10.98.0.2/32",), **FAST)

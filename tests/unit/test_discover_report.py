@@ -85,6 +85,14 @@ def test_a_flood_of_answers_stays_bounded() -> None:
     assert "4002 answered" in str(found[0].detail)
 
 
+def test_where_everything_is_a_stack_the_spool_is_not_filled() -> None:
+    """1,000 switches with 256 ports each: a megabyte is told, and that it is not all."""
+    ports = [port(i, "三" * 40) for i in range(1, 257)]
+    found = told(*(switch(*ports, address=f"10.0.{i // 250}.{i % 250 + 1}") for i in range(1_000)))
+    assert 900_000 < sum(len(encode(each)) for each in found[1:]) <= 1_000_000
+    assert "1000 answered, " in str(found[0].detail)
+
+
 def test_a_port_that_no_setting_could_name_is_left_out() -> None:
     """A name that is cut or cleaned names no port: agent.yml takes 64 characters on one line."""
     _, sw = told(
