@@ -95,7 +95,7 @@ def routes(bureau: Bureau, is_well: Callable[[], bool], key: bytes) -> list[web.
         *_fleet_routes(bureau, page),
         web.get("/office/{office}", office),
         web.get("/school/{school}", school),
-        *found_page.routes(bureau, key, page),
+        *found_page.routes(bureau, key, counts, page),
         web.static("/static", HERE / "static"),
     ]
 

@@ -194,13 +194,16 @@ async def _import(bureau: Bureau, request: web.Request) -> int:
     if request.content_type in {"multipart/form-data", "application/x-www-form-urlencoded", "text/plain"}:
         raise Mistake(415, "send text/csv, or the .xlsx with its own type")  # what a page elsewhere could have sent
     language, by = language_of(bureau, request.query), _name(request.query.get("name", ""))
-    return await import_table(bureau, await read_body(request, BODY_MAX_BYTES), by, language)
+    return sum(await import_table(bureau, await read_body(request, BODY_MAX_BYTES), by, language))
 
 
 async def import_table(
     bureau: Bureau, raw: bytes, by: str, language: Language, within: frozenset[str] | None = None
-) -> int:
-    """Do what a filled-in table says. ``within``: gateways that it may speak of; None = all of the roster.
+) -> tuple[int, int]:
+    """Do what a filled-in table says.
+
+    Return how many were confirmed, and how many ignored. ``within``: gateways that it may speak of; None =
+    all of the roster.
 
     Raises:
         Refused: nothing was changed.
@@ -219,7 +222,7 @@ async def import_table(
         ignored.setdefault(gateway, []).append(host)
     if ignored:
         await bureau.finds.ignore(ignored, by, bureau.clock())
-    return count + len(said.ignored)
+    return count, len(said.ignored)
 
 
 def _by_gateway(asked: SayOfFound) -> dict[str, list[str]]:

@@ -1,5 +1,7 @@
 """发现待分配: what the gateways of a school found, each with its proposal, and one click that confirms it.
 
+Of an office: where something waits, and the table of all of it.
+
 Whoever may see the board may confirm, and says who he is. A browser sends the board's password with whatever a page
 elsewhere has it send, so each form carries a key that only this page knows (as the links of ``ack_page`` do).
 """
@@ -13,7 +15,7 @@ from aiohttp import web
 
 from collector import query
 from collector.core.confirming import Choice
-from collector.finding import Refused, confirm_all, gateways_of, look, release, shown
+from collector.finding import OpenCounts, Refused, confirm_all, gateways_of, look, release, shown
 from collector.found_api import BODY_MAX_BYTES, csv_answer, import_table
 from collector.text import LANGUAGES, Language, say
 from collector.views import Bureau
@@ -27,13 +29,13 @@ KEY_SPAN_S = 43_200
 Render = Callable[[web.Request, str, Mapping[str, Any], int], web.Response]
 
 
-def routes(bureau: Bureau, key: bytes, render: Render) -> list[web.RouteDef]:
+def routes(bureau: Bureau, key: bytes, counts: OpenCounts, render: Render) -> list[web.RouteDef]:
     """``render`` makes a page of the board."""
-    desk = _Desk(bureau, key, render)
+    desk = _Desk(bureau, key, counts, render)
     return [
-        web.get("/school/{school}/found", desk.show),
-        web.post("/school/{school}/found", desk.act),
-        web.get("/school/{school}/found.csv", desk.export),
+        route
+        for path in ("/school/{school}/found", "/office/{office}/found")
+        for route in (web.get(path, desk.show), web.post(path, desk.act), web.get(f"{path}.csv", desk.export))
     ]
 
 
@@ -71,8 +73,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 class _Desk:
-    def __init__(self, bureau: Bureau, key: bytes, render: Render) -> None:
-        self._bureau, self._key, self._render = bureau, key, render
+    def __init__(self, bureau: Bureau, key: bytes, counts: OpenCounts, render: Render) -> None:
+        self._bureau, self._key, self._counts, self._render = bureau, key, counts, render
 
     async def show(self, request: web.Request) -> web.Response:
         return await self._page(request)
@@ -111,8 +113,10 @@ class _Desk:
         said.taken = [each for each in said.taken if each[0] in own]
         names, now = said.by_gateway(), bureau.clock()
         if said.act == "import" and file is not None:
-            count = await import_table(bureau, file, by, language, own)
-            return say("found.confirmed" if count else "found.nothing_chosen", language, count=count)
+            confirmed, ignored = await import_table(bureau, file, by, language, own)
+            if not confirmed + ignored:
+                return say("found.nothing_chosen", language)
+            return say("found.imported", language, confirmed=confirmed, ignored=ignored)
         if not names:
             return say("found.nothing_chosen", language)
         match said.act:
@@ -142,35 +146,59 @@ class _Desk:
         said: _Said | None = None,
         by: str = "",
     ) -> web.Response:
-        school = self._bureau.schools().get(request.match_info["school"])
-        if school is None:
-            return self._render(request, "missing.html", {}, 404)
         try:
-            found = await look(self._bureau.finds, self._bureau.schools(), self._gateways(request))
+            content = await (self._of_office(request) if "office" in request.match_info else self._of_school(request))
         except query.STORE_AWAY:
             raise web.HTTPServiceUnavailable from None
-        names, roster = self._bureau.names(), school.roster
-        content = {
-            "school": roster.school,
-            "school_name": roster.name or roster.school,
-            "office": roster.office,
-            "office_name": names.office(roster.office),
-            "gateways": shown(self._bureau, found, self._language(request)),
-            "rooms": found.rooms,
+        if content is None:
+            return self._render(request, "missing.html", {}, 404)
+        common = {
             "told": told,
             "by": said.by if said else by,
-            "key": self._key_of(roster.school, self._bureau.clock()),
+            "key": self._key_of(request, self._bureau.clock()),
             "name_max": query.BY_MAX_CHARACTERS,
             "switches_max": SWITCHES_SHOWN_MAX,
-            "path": f"/school/{roster.school}/found",
+            "path": request.path,
             **_selection(said),
         }
-        response = self._render(request, "found.html", content, status)
+        template = "found_office.html" if "office" in request.match_info else "found.html"
+        response = self._render(request, template, {**content, **common}, status)
         response.headers["Content-Security-Policy"] = POLICY
         return response
 
+    async def _of_school(self, request: web.Request) -> dict[str, Any] | None:
+        """None = the roster has no such school."""
+        school = self._bureau.schools().get(request.match_info["school"])
+        if school is None:
+            return None
+        found = await look(self._bureau.finds, self._bureau.schools(), self._gateways(request))
+        roster = school.roster
+        return {
+            "school": roster.school,
+            "school_name": roster.name or roster.school,
+            "office": roster.office,
+            "office_name": self._bureau.names().office(roster.office),
+            "gateways": shown(self._bureau, found, self._language(request)),
+            "rooms": found.rooms,
+        }
+
+    async def _of_office(self, request: web.Request) -> dict[str, Any] | None:
+        """The schools in which something waits, those with most of it first; None = there is no such office."""
+        office, names = request.match_info["office"], self._bureau.names()
+        if office not in names.offices:
+            return None
+        schools = {each.school: each.name for each in self._bureau.kept().schools(office)}
+        counts = await self._counts.of_schools(schools)
+        waiting = sorted((id_ for id_, count in counts.items() if count), key=lambda id_: (-counts[id_], id_))
+        listed = [{"id": id_, "name": schools[id_] or id_, "count": counts[id_]} for id_ in waiting]
+        return {"office": office, "office_name": names.office(office), "schools": listed}
+
     def _gateways(self, request: web.Request) -> list[str]:
-        return gateways_of(self._bureau.schools(), [request.match_info["school"]])
+        office, schools = request.match_info.get("office"), self._bureau.schools()
+        own = (
+            [each.school for each in self._bureau.kept().schools(office)] if office else [request.match_info["school"]]
+        )
+        return gateways_of(schools, own)
 
     def _language(self, request: web.Request) -> Language:
         asked = request.query.get("lang")
@@ -180,11 +208,11 @@ class _Desk:
 
     def _is_ours(self, request: web.Request, fields: Mapping[str, Sequence[str]]) -> bool:
         given, now = (fields.get("key") or [""])[-1].encode("utf-8", "surrogateescape"), self._bureau.clock()
-        good = [self._key_of(request.match_info["school"], at).encode() for at in (now, now - KEY_SPAN_S)]
+        good = [self._key_of(request, at).encode() for at in (now, now - KEY_SPAN_S)]
         return max(hmac.compare_digest(given, each) for each in good)
 
-    def _key_of(self, school: str, at: float) -> str:
-        return hmac.new(self._key, f"found\n{school}\n{int(at // KEY_SPAN_S)}".encode(), sha256).hexdigest()
+    def _key_of(self, request: web.Request, at: float) -> str:
+        return hmac.new(self._key, f"{request.path}\n{int(at // KEY_SPAN_S)}".encode(), sha256).hexdigest()
 
 
 def _selection(said: _Said | None) -> dict[str, Any]:

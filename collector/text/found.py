@@ -80,6 +80,10 @@ TEXTS: Texts = {
         "已确认 {count} 台:网关会自动取走新配置,开始测量。",
         "{count} confirmed: the gateway fetches its new settings by itself and begins to measure.",
     ),
+    "found.imported": (
+        "已按表格处理:确认 {confirmed} 台,忽略 {ignored} 台。",
+        "Done as the table says: {confirmed} confirmed, {ignored} ignored.",
+    ),
     "found.ignored_done": ("已忽略 {count} 台。", "{count} ignored."),
     "found.heeded": ("已恢复 {count} 台,重新列为待分配。", "{count} wait to be assigned again."),
     "found.released": ("已取消分配 {count} 台,网关不再测量。", "{count} are measured no more."),

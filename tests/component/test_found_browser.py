@@ -47,6 +47,6 @@ async def test_a_table_is_handed_in(tmp_path):
               form.querySelector("button").click();
             })()"""
         )
-        await browser.wait("document.body?.innerText.includes('已确认 1 台')", deadline_s=20)
+        await browser.wait("document.body?.innerText.includes('确认 1 台,忽略 0 台')", deadline_s=20)
         (device,) = engine.devices.of("gw-one")
         assert (device.target["classroom"], device.confirmed_by) == ("b2-302", "李工")

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from aiohttp import FormData
 
 from classready.observation import Found, FoundPort
 from collector.app.finds import finds_of
@@ -185,6 +186,28 @@ async def test_it_is_linked_and_counted_on_the_board(tmp_path):
         await post(client, form_of(await get(client)))
         assert "台待分配</b>" not in await get(client, "/school/s1")
         assert "/school/s1/found" not in await get(client, "/office/511402")
+
+
+async def test_an_office_sees_where_something_waits_and_has_one_table(tmp_path):
+    """Schools with their counts, the whole as CSV, and back: also by who has the board's password alone."""
+    async with school(tmp_path) as (engine, clock, client):
+        await tell(engine, clock, [Found(what="device", host="10.0.0.5", name="r1")], gateway="gw-two")
+        path = "/office/511402/found"
+        assert f'<a href="{path}">发现待分配</a>' in await get(client, "/office/511402")
+        text = await get(client, path)
+        assert '<a href="/school/s1/found">示例中心校</a> <b>3 台待分配</b>' in text
+        assert '<a href="/school/s3/found">示例小学</a> <b>1 台待分配</b>' in text
+        table = await get(client, f"{path}.csv")
+        assert "10.0.0.5" in table
+        lines = ["网关,地址,端口,教室,处理", "gw-two,10.0.0.5,,r1,确认", "gw-one,10.0.0.99,,,忽略"]
+        form = FormData({"key": key_in(text), "name": "王工", "act": "import"})
+        form.add_field("table", "\r\n".join(lines).encode("gb18030"), filename="表.csv", content_type="text/csv")
+        assert "确认 1 台,忽略 1 台" in await post(client, form, path=path)
+        assert [device.name for device in engine.devices.of("gw-two")] == ["board-r1"]
+        assert "不是从本页提交的" in await post(
+            client, [("key", key_in(await get(client))), ("act", "import")], 403, path
+        )
+        await get(client, "/office/none/found", 404)
 
 
 async def test_it_is_counted_for_the_fleet(tmp_path):
