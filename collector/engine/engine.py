@@ -161,7 +161,7 @@ class Engine:
         report = decoded.report
         if not self._twins.admits(gateway, report.boot_id, report.sent_monotonic_s, received_at):
             raise TwinError(gateway)
-        self._twins.note_spool(gateway, report.spool_id, received_at)
+        self._twins.note_spool(gateway, report.spool_id, report.report_interval_s, received_at)
         answer = self._queue.put(gateway, decoded, received_at)
         patience = asyncio.get_running_loop().call_later(ANSWER_MAX_S, give_up, answer)
         try:

@@ -29,7 +29,8 @@ KNOWN_S: Final = 7 * 86_400.0
 """For so long after a twin was heard it is known that there are two: both may have been switched off over night."""
 BOOTS_MAX: Final = 8
 ON_ITS_WAY_S: Final = 2.0
-"""After its agent was heard elsewhere, something sent before may still come under the spool that was left."""
+"""After its agent was heard elsewhere, something sent before may still come under the spool that was left; of one that
+reports more often than that, for half an interval."""
 
 _log = structlog.get_logger()
 
@@ -68,14 +69,14 @@ class Twins:
         if known is None or known.spool_id != spool_id:
             self._left[gateway] = _Left(spool_id, now)
 
-    def note_spool(self, gateway: str, spool_id: str, now: float) -> None:
+    def note_spool(self, gateway: str, spool_id: str, report_interval_s: float, now: float) -> None:
         """Look whether a spool that was left is heard again."""
         left = self._left.get(gateway)
         if left is None:
             return
         if spool_id != left.spool_id:
             left.left_at = now if left.left_at is None else left.left_at
-        elif left.left_at is not None and now - left.left_at > ON_ITS_WAY_S:
+        elif left.left_at is not None and now - left.left_at > min(ON_ITS_WAY_S, report_interval_s / 2):
             told = self._copies.get(gateway) or Refused("copy", 0, now, now)
             if told.refused_count == 0:
                 _log.warning("gateway_copied", gateway=gateway)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from urllib.request import urlopen
 
 import pytest
@@ -35,7 +36,7 @@ class Agent:
         (folder / "token").chmod(0o600)
 
     def start(self, boot):
-        environment = {**os.environ, "CLASSREADY_BOOT_ID": boot}
+        environment = {**os.environ, "CLASSREADY_BOOT_ID": str(uuid.uuid5(uuid.NAMESPACE_OID, boot))}
         environment.pop("STATE_DIRECTORY", None)
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "agent", "run", "-c", self.folder / "agent.yml"]
@@ -97,6 +98,7 @@ def test_two_agents_with_one_spool(tmp_path, collector, boots):
     # an answer may be on its way when an agent ends, and what both held when the disk was copied comes from both
     assert made - held - common_held <= applied <= made + common_held, (made, held, ledgers(collector))
     assert len(ledgers(collector)) >= 2
+    assert refused(collector).keys() >= ({"copy"} if boots[0] == boots[1] else {"twin"})
     assert first.numbers()[2] != other.numbers()[2]
 
 
