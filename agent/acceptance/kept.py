@@ -13,6 +13,7 @@ import structlog
 
 from agent import sheets
 from agent.acceptance.sheet import FORMAT, MAX_BYTES, Sheet
+from classready.codec import UNDECODABLE
 
 KEPT_COUNT = 24
 """Two years of months."""
@@ -31,7 +32,7 @@ def last(state_dir: Path, gateway: str) -> Sheet | None:
         try:
             with path.open("rb") as file:
                 sheet = msgspec.json.decode(file.read(MAX_BYTES), type=Sheet)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, *UNDECODABLE) as error:
             _log.warning("sheet_unreadable", path=str(path), error=str(error))
             continue
         if sheet.format == FORMAT and sheet.gateway == gateway:

@@ -1,5 +1,6 @@
 """Who reads what others wrote: nested too deeply it is as unreadable as any other, and ends nothing."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from agent.probes.bandwidth import iperf3, learned
 from agent.probes.bandwidth.exchange import Unfinished
 from agent.probes.whiteboard.values import Unreadable, decoded
 from agent.spool import seal
+from classready import codec
 from collector.notify.group import read_group
 from collector.notify.robot import reply
 from collector.store import outbox
@@ -58,6 +60,25 @@ def test_a_file_reads_as_nothing(module, name, tmp_path):
 def test_it_is_refused(read, refusal):
     with pytest.raises(refusal):
         read()
+
+
+ODD = (
+    "1e999", "-1e400", "9" * 5_000, '"\\ud800"', '"\udcff"', '{"a":1,"a":1e999}', "[" * 3_000, "nul", '"x" "y"', "\0",
+)  # fmt: skip
+"""What a typed decoder may pass over where no field of ours is, and another one must read."""
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize(
+    "decode", [codec.decode_document, codec.decode_report, codec.decode_ack, codec.decode_presence]
+)
+def test_what_travels_is_read_or_malformed(decode, value):
+    """Nothing else is raised for any field that nobody knows, of a document, a report, an ack, a presence."""
+    version = '"version":"0123456789abcdef","settings":{},"targets":[],"release":null,"discovery":null'
+    ack = '"spool_id":"0123456789abcdef0123456789abcdef","committed":[],"rejected":[]'
+    body = f'{{{version},{ack},"state":"online","nobody_knows":{value}}}'.encode(errors="surrogateescape")
+    with suppress(codec.MalformedReport):
+        decode(body)
 
 
 def test_what_a_decoder_raises_is_listed_in_one_place():
