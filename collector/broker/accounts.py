@@ -78,13 +78,21 @@ class Accounts:
 
 
 def users_of(roster: Roster, tokens: Iterable[Token]) -> dict[str, str | None]:
-    """A user has one password: the newest token that is good. The one before it is over at the broker."""
+    """A user has one password: the newest token that is good. The one before it is over at the broker.
+
+    Who is left out may have a password by hand: a gateway whose token an earlier release gave, which the broker cannot
+    know, and one whose enrolment was taken back while the roster's file gives it a token, which is good until it is
+    taken out there.
+    """
     found: dict[str, str | None] = {}
     for token in sorted(tokens, key=lambda token: token.made_at):
+        listed = roster.gateways.get(token.gateway)
         if token.ended_at is None:
-            may = token.gateway in roster.gateways and may_speak_for(roster, token.gateway, token.school)
+            may = listed is not None and may_speak_for(roster, token.gateway, token.school)
             found[token.gateway] = token.mqtt_verifier if may else None
-        elif token.ended_by == "revoked":
+            if may and token.mqtt_verifier is None:
+                del found[token.gateway]
+        elif token.ended_by == "revoked" and not (listed and listed.token_sha256):
             found.setdefault(token.gateway, None)
     return dict(sorted(found.items()))
 

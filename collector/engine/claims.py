@@ -19,7 +19,7 @@ BOOTS_MAX: Final = 8
 BOOT_RANGES_MAX: Final = 64
 PRINTS_MAX: Final = 64
 """Of a gateway, the newest: what a school's two last reports hold, and a copy comes within an interval. At 20,000
-gateways they take 22 MB."""
+gateways they take some 25 MB."""
 
 
 class Prints:

@@ -27,12 +27,17 @@ from classready.report import Ack
 from collector.app import broker_watch
 from collector.app.broker_sync import merged, reload_broker
 from collector.app.notes import OpenQuestions
+from collector.broker.accounts import users_of
 from collector.broker.config import Broker, acl_text, config_text
 from collector.broker.passwords import TOKEN_ITERATIONS, parse, verifier, verifies
+from collector.core.roster import SchoolRoster
 from collector.engine.enrolment import Claim, digest_of
 from collector.ingest.gate import Gate
 from collector.ingest.mqtt import ON_ITS_WAY_S
 from collector.ingest.mqtt import _Door as Door
+from collector.roster import Roster
+from collector.roster.files import GatewayEntry
+from collector.store.enrolment import Token
 from collector.store.tables import metadata
 from collector.text import note_text
 from tests.support.chains import key_pem, make, pem
@@ -328,7 +333,8 @@ def test_a_verifier_is_what_mosquitto_makes(tmp_path):
 
 async def test_what_comes_over_the_broker(tmp_path):
     """The new token is in use once the broker knows no other; of who was taken back nothing is taken, told or not."""
-    async with running(tmp_path, text=UNLISTED) as (engine, _, clock):
+    text = UNLISTED.replace("token_sha256: ONE, ", "")
+    async with running(tmp_path, text=text) as (engine, _, clock):
         await engine.enrolment.load()
         door = Door(engine, clock, Gate())
         tokens = []
@@ -381,6 +387,36 @@ async def test_the_board_says_that_the_broker_is_behind(monkeypatch):
         while questions.shown().notes:
             await asyncio.sleep(0.01)
     watching.cancel()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        pytest.param([{"mqtt_verifier": "$7$a"}], {"gw-s3": "$7$a"}, id="enrolled"),
+        pytest.param(
+            [{"mqtt_verifier": "$7$a"}, {"made_at": 2.0, "mqtt_verifier": "$7$b"}], {"gw-s3": "$7$b"}, id="two"
+        ),
+        pytest.param(
+            [{"mqtt_verifier": "$7$a", "ended_at": 3.0, "ended_by": "revoked"}], {"gw-s3": None}, id="revoked"
+        ),
+        pytest.param([{"mqtt_verifier": "$7$a", "ended_at": 3.0, "ended_by": "replaced"}], {}, id="replaced"),
+        pytest.param([{}], {}, id="of an earlier release: its password by hand stays good"),
+        pytest.param([{"school": "s1", "mqtt_verifier": "$7$a"}], {"gw-s3": None}, id="the name is another school's"),
+        pytest.param(
+            [{"gateway": "gw-one", "school": "s1", "ended_at": 3.0, "ended_by": "revoked"}],
+            {},
+            id="the roster gives it a token as well",
+        ),
+        pytest.param([{"gateway": "gw-none", "mqtt_verifier": "$7$a"}], {"gw-none": None}, id="not listed any more"),
+    ],
+)
+def test_who_may_connect(tokens, expected):
+    """By the newest token that is good; null bars also what was made by hand."""
+    one = GatewayEntry(id="gw-one", schools=("s1",), token_sha256="0" * 64)
+    schools = {name: SchoolRoster(office="o", school=name, classrooms={}) for name in ("s1", "s3")}
+    roster = Roster(schools=schools, gateways={"gw-one": one, "gw-s3": GatewayEntry(id="gw-s3", schools=("s3",))})
+    given = {"token_sha256": "x", "gateway": "gw-s3", "school": "s3", "made_at": 1.0}
+    assert users_of(roster, [Token(**{**given, **token}) for token in tokens]) == expected
 
 
 def test_what_was_made_by_hand_stays_but_for_who_enrolled():
