@@ -54,8 +54,10 @@ def test_the_others_after_the_gate() -> None:
     assert {tuple(offered(replace(PLAN, canary=None, version=f"v{n}"), *FLEET)) for n in range(9)} != {tuple(first)}
 
 
-def test_part_of_all_without_a_canary() -> None:
-    assert len(offered(replace(PLAN, canary=None, percent=25), *FLEET)) == 3
+@pytest.mark.parametrize(("percent", "count"), [(0, 0), (8, 0), (9, 1), (25, 3), (99, 11), (100, 12)])
+def test_part_of_all_without_a_canary(percent: int, count: int) -> None:
+    """Of twelve; a part of one gateway is none."""
+    assert len(offered(replace(PLAN, canary=None, percent=percent), *FLEET)) == count
 
 
 @pytest.mark.parametrize(
