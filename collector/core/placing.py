@@ -130,11 +130,6 @@ class Rooms:
         return []
 
 
-def place(text: str, rooms: Iterable[Room]) -> Placed:
-    """Return the one of ``rooms`` that ``text`` means."""
-    return Rooms(rooms).place(text)
-
-
 def names_board(text: str) -> bool:
     """Whether ``text`` says that a board hangs there, and not something else of the same room."""
     return bool(_BOARD.search(_plain(text)))

@@ -27,8 +27,6 @@ class Finds:
         self._writer = writer
         self._revisions: dict[str, int] = {}
         self._asked_at: dict[str, float] = {}
-        self.asks = 0
-        """Grows whenever somebody asks a gateway to look again."""
 
     async def load(self) -> None:
         """Read when gateways were asked to look again, before anything else is done.
@@ -94,5 +92,4 @@ class Finds:
                 await found.ask(connection, gateway, by, now)
                 await history.add_audit(connection, now, by, "found_asked", gateway)
         self._asked_at |= dict.fromkeys(gateways, now)
-        self.asks += 1
         _log.info("look_again", by=by, gateways=sorted(gateways)[:LOGGED_MAX])

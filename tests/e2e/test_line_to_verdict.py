@@ -209,6 +209,7 @@ def test_from_the_line_to_the_first_verdicts(
         zip(BOARDS, ("b2-301", "b2-302"), strict=True)
     )
     assert set(bureau.ready().values()) == {"unknown"}
+    _within(STEP_S, lambda: [row["found_count"] for row in bureau.api("/fleet")["gateways"]] == [3], box)
     page = bureau.page(f"/school/{SCHOOL}/found")
     assert "已确认 3 台" in bureau.page(f"/school/{SCHOOL}/found", _ticked(page))
     _within(STEP_S, lambda: set(bureau.ready().values()) == {"yes"}, box)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.core.placing import NOWHERE, Room, names_board, place
+from collector.core.placing import NOWHERE, Placed, Room, Rooms, names_board
 
 ROOMS = [
     Room("b1-101", "b1-101", "一年级1班"),
@@ -22,6 +22,10 @@ ROOMS = [
     Room("500", "500", "音乐教室"),
 ]
 WALKS = Path(os.environ.get("CLASSREADY_WALKS") or Path(__file__).parents[4] / "shared" / "walks")
+
+
+def place(text: str, rooms: list[Room]) -> Placed:
+    return Rooms(rooms).place(text)
 
 
 @pytest.mark.parametrize(
