@@ -142,6 +142,7 @@ SANDBOX = {
     "listen to the wire": ("import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)", "not supported"),
     "set the clock": ("import time; time.clock_settime(0, time.time())", "PermissionError"),
     "see disks": ("import os; [os.stat('/dev/' + n) for n in ('kmsg', 'mem')]", "FileNotFoundError"),
+    "give way to others": ("import os; os.setpriority(os.PRIO_PROCESS, 0, 19)", "PermissionError"),
     "reach /root": ("import os; os.listdir('/root')", "PermissionError"),
 }
 
