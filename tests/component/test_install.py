@@ -207,6 +207,8 @@ def test_life_of_an_installation(bundle: Path, installed: Path, tmp_path: Path) 
     state = installed / "var/lib/classready-agent"
     state.mkdir()
     (state / "spool.db").touch()
+    (settings.parent / "agent.d").mkdir()
+    (settings.parent / "agent.d" / "own.yml").write_text("targets: []\n")
     assert install(bundle, installed, "--uninstall").returncode == 0
     assert set(tree(installed)) == before
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import courier as courier_module
+from agent.bureau import Bureau
 from agent.clock import Clock
 from agent.courier import BACKOFF_MAX_S, Courier, backoff_s
 from agent.links import Acked, Keep, Refused, TooLarge
@@ -20,7 +21,8 @@ from agent.metrics import Metrics
 from agent.settings import AgentSettings, HttpLink, SpoolSettings
 from agent.spool import FILE_NAME, Spool
 from agent.spread import AWAY_MAX_S
-from classready.codec import decode_report, ranges
+from classready.codec import decode_report, encode, ranges
+from classready.measuring import document_of
 from classready.report import REPORT_MAX_BYTES, Ack, Directives, Rejected
 from tests.support.records import ping_record
 
@@ -36,7 +38,11 @@ class Collector:
 
     def __init__(self, answer=None):
         self.answer = answer or (lambda _: None)
-        self.reports = []
+        self.reports, self.fetched, self.document = [], [], None
+
+    async def fetch(self, known):
+        self.fetched.append(known)
+        return self.document
 
     async def send(self, body, sequences):
         assert len(body) <= REPORT_MAX_BYTES
@@ -52,7 +58,7 @@ def commit(decoded, **more):
 
 
 @contextlib.asynccontextmanager
-async def carrying(folder, link, heard=None, settings=SETTINGS):
+async def carrying(folder, link, heard=None, settings=SETTINGS, bureau=None):
     spool = await Spool.open(folder, SpoolSettings(), live_s=180)
     hear = heard if heard is not None else []
     try:
@@ -64,6 +70,7 @@ async def carrying(folder, link, heard=None, settings=SETTINGS):
                 clock=Clock("0" * 32),
                 metrics=Metrics(),
                 on_directives=lambda directives, at: hear.append((directives, at)),
+                bureau=bureau,
             ),
             spool,
         )
@@ -369,3 +376,51 @@ async def test_numbers_that_are_anothers(tmp_path):
     keep, again, held, reports = await carried(always=True)
     assert again == Keep(why="not_acknowledged")
     assert (held, len({sent.report.spool_id for sent in reports})) == (2, 2)
+
+
+async def test_reports_are_bounded_also_while_settings_are_refused_at_length(tmp_path):
+    """Eight problems of 200 wide characters go with every report, and take nothing from its bound."""
+    collector, bureau = Collector(), Bureau()
+    bureau.refuse("1" * 16, ["很" * 300] * 20)
+    async with carrying(tmp_path, collector, bureau=bureau) as (courier, spool):
+        await append(spool, 1_000, size=100)
+        assert await courier.report(until_s=now_s()) is None
+        assert await held_count(spool) == 0
+    said = collector.reports[0].report.settings
+    assert (said.version, len(said.refused.problems), said.refused.problems[0]) == (None, 8, "很" * 200)
+
+
+async def test_settings_are_asked_for_once_a_version_and_only_when_another_one_is_named(tmp_path):
+    """Not by an older collector, not the one in force, not the one refused; a portal's page is asked for again."""
+    document = document_of({}, [])
+    named = iter([None, document.version, document.version, document.version, "2" * 16, "2" * 16])
+    collector, bureau, came = Collector(), Bureau(), []
+    bureau.on_document = lambda document, _body: came.append(document)
+    version = None
+    collector.answer = lambda decoded: commit(
+        decoded, directives=Directives(policy_version="1", settings_version=version)
+    )
+
+    async def round_trip():
+        nonlocal version
+        version = next(named)
+        assert await courier.report(until_s=now_s()) is None
+        await courier._fetch()
+
+    async with carrying(tmp_path, collector, bureau=bureau) as (courier, _spool):
+        await round_trip()
+        assert collector.fetched == []
+        collector.document = b"<html>please log in</html>"
+        await round_trip()
+        assert (collector.fetched, came) == ([None], [])
+        collector.document = encode(document)
+        await round_trip()
+        assert came == [document]
+        bureau.accept(document)
+        await round_trip()
+        assert len(collector.fetched) == 2
+        await round_trip()
+        assert collector.fetched[2:] == [document.version]
+        bureau.refuse("2" * 16, ["no"])
+        await round_trip()
+        assert len(collector.fetched) == 3

@@ -7,12 +7,29 @@ from typing import Any
 import msgspec
 import pytest
 
-from classready.codec import MalformedReport, decode_ack, decode_answer, decode_presence, decode_report, encode
+from agent.layers import measuring
+from classready.codec import (
+    MalformedReport,
+    decode_ack,
+    decode_answer,
+    decode_document,
+    decode_presence,
+    decode_report,
+    encode,
+)
+from classready.measuring import Document
 from classready.observation import KINDS
 from classready.report import Ack, Presence, Record, Refusal, Report
 
 GOLDEN = Path(__file__).parents[1] / "data" / "wire" / "v1"
-TYPES: dict[str, type[Any]] = {"record": Record, "report": Report, "ack": Ack, "presence": Presence, "refusal": Refusal}
+TYPES: dict[str, type[Any]] = {
+    "record": Record,
+    "report": Report,
+    "ack": Ack,
+    "presence": Presence,
+    "refusal": Refusal,
+    "document": Document,
+}
 RECORDS = [*KINDS, *(f"{kind}-minimal" for kind in KINDS), "http-not-the-platform", "http-unproven"]
 HEAD = {"gateway": "gw-01", "spool_id": "0" * 32, "report_interval_s": 60, "sent_monotonic_s": 0}
 
@@ -66,6 +83,8 @@ def test_report() -> None:
         ("ack", decode_ack),
         ("ack-minimal", decode_ack),
         ("ack-no-load", decode_ack),
+        ("ack-settings", decode_ack),
+        ("document-minimal", decode_document),
         ("ack", decode_answer),
         ("refusal", decode_answer),
         ("refusal-minimal", decode_answer),
@@ -106,6 +125,23 @@ def test_box() -> None:
     written.pop("of_a_later_version")
     report = decode_report((GOLDEN / "report-box.json").read_bytes()).report
     assert _holds(msgspec.to_builtins(report.box), written)
+
+
+def test_settings_in_a_report() -> None:
+    """Which settings a gateway has, and which it refused, keep their meaning."""
+    written = _json("report-settings")["settings"]
+    written.pop("of_a_later_version")
+    report = decode_report((GOLDEN / "report-settings.json").read_bytes()).report
+    assert _holds(msgspec.to_builtins(report.settings), written)
+
+
+def test_document() -> None:
+    """Settings from the bureau: the version is that of all of it, a later release's words included."""
+    written = _json("document")
+    written.pop("of_a_later_version")
+    decoded = decode_document((GOLDEN / "document.json").read_bytes())
+    assert _holds(msgspec.to_builtins(decoded), written)
+    assert [target.name for target in measuring(decoded).targets] == ["smartedu", "sw1"]
 
 
 def test_recorded_of_the_first_release() -> None:
