@@ -484,8 +484,12 @@ put() {
   cp "$2" "$3.new"
   chmod "$1" "$3.new"
   mark
+  settle "$3.new"
   mv -T "$3.new" "$3"
 }
+
+# Onto the disk before it gets its name: a power cut a moment later would leave that name with nothing in it.
+settle() { sync "$1" 2>/dev/null || sync; }
 
 # From the first change to the end of the health gate `pending` says that what runs may not be what is installed; in it is
 # the release that `previous` named, for a rollback.
@@ -505,6 +509,7 @@ install_settings() {
   if [ -n "$token_file" ] && [ "$secret" != "$(cat "$etc/secrets/token" 2>/dev/null)" ]; then
     printf '%s\n' "$secret" >"$etc/secrets/.token.new"
     mark
+    settle "$etc/secrets/.token.new"
     mv -T "$etc/secrets/.token.new" "$etc/secrets/token"
   fi
   [ -e "$settings" ] || put 644 "$bundle/configs/$example" "$settings"

@@ -232,6 +232,16 @@ def test_wherever_it_stands_and_whoever_runs_it(bundle: Path, tmp_path: Path) ->
     assert mode(root / "etc/classready/secrets") == 0o700
 
 
+def test_what_it_writes_is_on_the_disk_before_it_has_its_name(bundle: Path, tmp_path: Path) -> None:
+    """Schools are cut off at night: an empty unit or token would be what the box finds in the morning."""
+    root = box(tmp_path / "box")
+    path = path_with(tmp_path / "bin", sync=f'echo "$@" >>"{tmp_path}/synced"; PATH=${{PATH#*:}} exec sync "$@"')
+    assert install(bundle, root, "--token-file", "-", typed=SECRET, PATH=path).returncode == 0
+    synced = (tmp_path / "synced").read_text().split()
+    for name in ("classready-agent.service.new", "agent.yml.new", "bundle.pub.new", ".token.new"):
+        assert [each for each in synced if each.endswith(f"/{name}")], name
+
+
 def test_a_token_that_is_a_folder_is_no_success(bundle: Path, tmp_path: Path) -> None:
     """A file moved onto a folder lands inside it."""
     root = box(tmp_path / "box")
