@@ -35,6 +35,9 @@ NUMBERS_TAKEN = Counter(
 LEDGER_GAPS_CLOSED = Counter(
     "classready_collector_ledger_gaps_closed", "Reports with which the oldest gaps of their spool were closed."
 )
+UPGRADE_HALTED = Gauge(
+    "classready_collector_upgrade_halted", "1 while a staged upgrade stands still because too many gateways failed."
+)
 SPOOLS_FORGOTTEN = Counter(
     "classready_collector_spools_forgotten", "Spools of gateways that made more of them than are remembered."
 )

@@ -12,6 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from classready.measuring import Release
+from collector.engine import metrics
 from collector.engine.errors import CommitFailedError
 from collector.engine.writing import Writer
 from collector.fleet.staging import Mark, Plan, Seen, decide, is_wanted
@@ -123,6 +124,7 @@ class Upgrades:
 
     def _keep(self, plan: Plan | None, marks: Mapping[str, Mark]) -> None:
         self.plan, self.marks = plan, marks
+        metrics.UPGRADE_HALTED.set(plan is not None and plan.state == "halted")
 
 
 def _started(before: Plan | None, order: Order, now: float) -> Plan:

@@ -10,15 +10,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
+from classready.box import Box, Upgrade
 from collector import web as pages
 from collector.core.policy import Policy
 from collector.core.state import School
 from collector.exposition import Exposition
+from collector.fleet.staging import Mark, Plan
+from collector.fleet.trouble import SettingsSeen, Sight
 from collector.text import Names
 from collector.views import Bureau, Kept
+from collector.views.fleet import Fleet, Upgrading
 from tests.support import bureaus
 from tests.support.chromium import Page, chromium
-from tests.support.samples import NOW, leg_school
+from tests.support.samples import NOW, gateway_heard, leg_school
 
 pytestmark = [pytest.mark.servers("chromium"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -77,7 +81,7 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
 
 
 @asynccontextmanager
-async def serving(schools: dict[str, School], names: Names) -> AsyncIterator[TestServer]:
+async def serving(schools: dict[str, School], names: Names, fleet: Fleet | None = None) -> AsyncIterator[TestServer]:
     policy = Policy()
     bureau = Bureau(
         schools=lambda: schools,
@@ -85,6 +89,7 @@ async def serving(schools: dict[str, School], names: Names) -> AsyncIterator[Tes
         names=lambda: names,
         policy=lambda: policy,
         clock=lambda: NOW,
+        fleet=fleet or Fleet(),
     )
     app = web.Application()
     app.add_routes(pages.routes(bureau, Exposition(policy), lambda: True))
@@ -189,3 +194,35 @@ async def test_the_evidence_of_tests(page: Page) -> None:
         for width in WIDTHS:
             await page.resize(width)
             assert list(faults(await page.evaluate(MEASURE), width)) == [], width
+
+
+def sights(schools: dict[str, School]) -> list[Sight]:
+    """Of each school a gateway of its own: everything wrong with it, nothing, and one of which nothing is known."""
+    told = Upgrade(version="0.2.0-bbbbbbbb", state="rolled_back", reason="unhealthy")
+    bad = gateway_heard(
+        silent=True, last_committed_at=NOW - 1e7, clock_skew_s=-9e6, spool_records=123_456, dropped_records=1_234_567,
+        box=Box(release="0.1.0-1f70235a", certificate_expires_at=NOW + 5e8, upgrade=told),
+    )  # fmt: skip
+    refused = SettingsSeen("a" * 16, "b" * 16, ("targets[0].devices[" + "x" * 120, "没有这个设置" * 20))
+    failed = Mark(gateway="g", offered_at=NOW, failed_at=NOW, reason="unhealthy")
+    states: list[Any] = [(bad, failed, refused), (gateway_heard(), None, None), (None, None, None)]
+    return [
+        Sight(
+            school.roster.gateways[0], (name,), school.roster.office, state, "by_hand", mark, settings, found_count=99
+        )
+        for n, (name, school) in enumerate(schools.items())
+        for state, mark, settings in [states[n % 3]]
+    ]
+
+
+async def test_the_fleet(page: Page) -> None:
+    """Every trouble at once, and the longest names, while an upgrade has stopped."""
+    plan = Plan(version="0.2.0-bbbbbbbb", canary="511400", percent=10, by="王主任", asked_at=NOW, state="halted")
+    upgrading = Upgrading(plan, {}, (plan.version,))
+    for schools, names in ((bureaus.bureau(120, 1), bureaus.names()), bureaus.long_named()):
+        seen = sights(schools)
+        fleet = Fleet(sights=lambda seen=seen: seen, upgrading=lambda: upgrading)  # type: ignore[misc]
+        async with serving(schools, names, fleet) as server:
+            for path in ("/fleet", "/fleet?lang=en", "/fleet?trouble=silent&lang=zh"):
+                assert await broken(page, server, path, name_lines=20) == {}, path
+            assert await page.evaluate("document.querySelectorAll('tbody tr').length") <= 100

@@ -10,7 +10,7 @@ from classready.measuring import Release
 from collector.engine.upgrades import Order, OrderError
 from collector.store.tables import audit, upgrade_mark
 from tests.support.collecting import NOW, SPOOL, FakeClock, report
-from tests.support.engines import rows, running
+from tests.support.engines import counted, rows, running
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
@@ -97,9 +97,10 @@ async def test_rolled_back_halts_until_somebody_goes_on(folder):
         told = Upgrade(version=NEW, asked_at=asked_at, state="rolled_back", reason="unhealthy")
         await hear(engine, clock, "gw-one", told=told)
         await engine.upgrades.look()
-        assert engine.upgrades.plan.state == "halted"
+        assert (engine.upgrades.plan.state, counted("classready_collector_upgrade_halted")) == ("halted", 1)
         assert not any(engine.upgrades.release(g) for g in engine.roster.gateways)
         await engine.upgrades.order(Order("resume", "王"))
+        assert counted("classready_collector_upgrade_halted") == 0
         await engine.upgrades.look()
         assert (engine.upgrades.release("gw-one"), engine.upgrades.release("gw-two") is None) == (None, False)
         await engine.upgrades.order(Order("retry", "王"))
