@@ -224,5 +224,5 @@ async def test_the_fleet(page: Page) -> None:
         fleet = Fleet(sights=lambda seen=seen: seen, upgrading=lambda: upgrading)  # type: ignore[misc]
         async with serving(schools, names, fleet) as server:
             for path in ("/fleet", "/fleet?lang=en", "/fleet?trouble=silent&lang=zh"):
-                assert await broken(page, server, path, name_lines=20) == {}, path
+                assert await broken(page, server, path, name_lines=30) == {}, path
             assert await page.evaluate("document.querySelectorAll('tbody tr').length") <= 100
