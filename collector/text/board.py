@@ -207,8 +207,8 @@ TEXTS: Texts = {
     "objection.link.unknown": ("带宽未知", "bandwidth is not known"),
     "objection.why.removed": ("已不在名册中", "it is not in the roster any more"),
     "objection.why.no_test": (
-        "没有测速对象,请在 agent.yml 加一个 bandwidth 目标",
-        "nothing tests this line: add a bandwidth target to agent.yml",
+        "没有测速对象,请在该校的模板(或 agent.yml)里加一个 bandwidth 目标",
+        "nothing tests this line: add a bandwidth target to the school's template (or agent.yml)",
     ),
     "objection.why.silent": ("网关无上报", "the gateway does not report"),
     "objection.why.undecided": ("几次测速结果不一致", "the tests contradict each other"),
@@ -253,8 +253,8 @@ TEXTS: Texts = {
     "board.platforms": ("教育平台", "Platforms"),
     "board.unlisted": ("未登记", "Not in the roster"),
     "board.unlisted_about": (
-        "这些教室有数据上报,但名册里没有:不参加判定,请登记或改正 agent.yml。",
-        "These rooms report but are not in the roster: they are not judged. List them, or correct agent.yml.",
+        "这些教室有数据上报,但名册里没有:不参加判定,请登记,或在“发现待分配”(手工配置的在 agent.yml)里改正。",
+        "Reported, but not in the roster: not judged. List them, or correct what was confirmed (or agent.yml).",
     ),
     "board.last_heard": ("最近上报", "Last heard"),
     "board.last_measured": ("最近测得", "Last measured"),

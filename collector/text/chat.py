@@ -137,8 +137,8 @@ TEXTS: Texts = {
         "Install them, or take them out of the roster.",
     ),
     "chat.census_step_unlisted": (
-        "请把教室补进名册;写错编号的,改网关的 agent.yml。",
-        "List them; if the number is wrong, mend the gateway's agent.yml.",
+        "请把教室补进名册;写错编号的,在“发现待分配”(手工配置的在 agent.yml)里改正。",
+        "List them; if the number is wrong, mend what was confirmed (or agent.yml).",
     ),
     "chat.several": ("【汇总】{office}:{count} 件事", "[Several] {office}: {count} pieces of news"),
     "chat.several_moved": ("端口变更", "ports changed"),

@@ -3,11 +3,12 @@
 from collector.text.languages import Texts
 
 _TEST_ROOM_ZH = (
-    "请在 agent.yml 加一个写明 classroom 的 bandwidth 目标,教室电脑上运行 classready-collector responder --listen。"
+    "请在该校的模板(或 agent.yml)里加一个写明 classroom 的 bandwidth 目标,"
+    "教室电脑上运行 classready-collector responder --listen。"
 )
 _TEST_ROOM_EN = (
-    "add a bandwidth target with its classroom to agent.yml, and run classready-collector responder --listen on a "
-    "computer in the room."
+    "add a bandwidth target with its classroom to the school's template (or agent.yml), and run classready-collector "
+    "responder --listen on a computer in the room."
 )
 
 TEXTS: Texts = {
@@ -112,24 +113,24 @@ TEXTS: Texts = {
         "No gateway of this school has ever reported: install one, and list it in the roster.",
     ),
     "next.name_room": (
-        "已上报的网关都没有提到这间教室:请在它所属网关的 agent.yml 里写上它的端口或大屏;那个网关还没装的,请先安装。",
-        "No gateway that reports tells of this room: write it into its gateway's agent.yml, or install that one.",
+        "已上报的网关都没有提到这间教室:请在学校页面的“发现待分配”里确认它的端口或大屏;它的网关还没装的,请先安装。",
+        "No gateway that reports tells of it: confirm it on the page Found, not assigned, or install its gateway.",
     ),
     "next.add_test": (
-        "最近没有带宽测试:请看网关的 agent.yml 里有没有 bandwidth 目标;有的话等下一次测试。",
-        "No bandwidth test lately: does the gateway's agent.yml have a bandwidth target? If so, wait for its test.",
+        "最近没有带宽测试:请看该校的模板(或 agent.yml)里有没有 bandwidth 目标;有的话等下一次测试。",
+        "No bandwidth test lately: has its template (or agent.yml) a bandwidth target? If so, wait for its test.",
     ),
     "next.wait_for_test": (
         "不用做什么:等下一次带宽测试。",
         "Nothing to do: wait for the next bandwidth test.",
     ),
     "next.wait_for_hours": (
-        "不用做什么:到了允许测速的时段(agent.yml 的 allowed_hours)自动测。",
-        "Nothing to do: it is tested in the hours that allow it (allowed_hours in agent.yml).",
+        "不用做什么:到了允许测速的时段(bandwidth 目标的 allowed_hours)自动测。",
+        "Nothing to do: it is tested in the hours that allow it (allowed_hours of its target).",
     ),
     "next.wait_for_budget": (
-        "今天的测速额度已用完:明天自动再测(额度是 agent.yml 的 max_bytes 和 max_day_bytes)。",
-        "Today's budget for tests is used up: it is tested again tomorrow (max_bytes, max_day_bytes in agent.yml).",
+        "今天的测速额度已用完:明天自动再测(额度是该目标的 max_bytes 和 max_day_bytes)。",
+        "Today's budget for tests is used up: it is tested again tomorrow (max_bytes, max_day_bytes of its target).",
     ),
     "next.set_clock": (
         "网关的时钟不准,不知道能不能测速:请在网关上配好自动对时(NTP)。",
@@ -144,14 +145,13 @@ TEXTS: Texts = {
         "Check the switch: power, cable, management address, SNMP community (or v3 user).",
     ),
     "next.place_room": (
-        "还不知道它接在交换机的哪个口:请在 agent.yml 的 switch 目标里写上端口或大屏地址;已写的,请把大屏开机几分钟。",
-        "Its switch port is not known: write it, or the device's address, into agent.yml, or switch the device on.",
+        "还不知道它接在交换机的哪个口:请在学校页面的“发现待分配”里确认;已确认的,请把大屏开机几分钟。",
+        "Its switch port is not known: confirm it on the page Found, not assigned, or switch the device on.",
     ),
     "next.show_link": (
-        "看不到它的线路:有网管交换机的,请运行 classready-agent discover,在 agent.yml 里加 switch 目标;没有的,"
-        + _TEST_ROOM_ZH,
-        "Its link cannot be seen: where the switch is managed, run classready-agent discover and add a switch target; "
-        "where it is not, " + _TEST_ROOM_EN,
+        "看不到它的线路:有网管交换机的,请在学校页面的“发现待分配”里确认;没有的," + _TEST_ROOM_ZH,
+        "Its link cannot be seen: where the switch is managed, confirm it on the page Found, not assigned; where it is "
+        "not, " + _TEST_ROOM_EN,
     ),
     "next.test_room": (
         "这间教室没有能读出速率的端口:" + _TEST_ROOM_ZH,
@@ -174,16 +174,16 @@ TEXTS: Texts = {
         "Its port is not read any more: run classready-agent probe SWITCH --explain on the gateway to see why.",
     ),
     "next.list_device": (
-        "网关还没有看这间教室的大屏:请在 agent.yml 里给它加一个 whiteboard 目标。",
-        "The gateway does not look at this classroom's device yet: add a whiteboard target for it to agent.yml.",
+        "网关还没有看这间教室的大屏:请在学校页面的“发现待分配”里确认它。",
+        "The gateway does not look at this classroom's device yet: confirm it on the page Found, not assigned.",
     ),
     "next.check_device_probe": (
         "最近没有这间教室大屏的读数:请在网关上运行 classready-agent probe 大屏目标名 --explain 看原因。",
         "Nothing was read of its device lately: run classready-agent probe DEVICE --explain on the gateway to see why.",
     ),
     "next.check_platform_probe": (
-        "有教育平台没有结果:agent.yml 里有它的 http 目标吗?请在网关上运行 classready-agent probe 目标名 --explain。",
-        "A platform has no result: does agent.yml have its http target? Run classready-agent probe TARGET --explain.",
+        "有教育平台没有结果:该校的模板里有它的 http 目标吗?请在网关上运行 classready-agent probe 目标名 --explain。",
+        "A platform has no result: has its template that http target? Run classready-agent probe TARGET --explain.",
     ),
     "next.wait_for_platform": (
         "不用做什么:这是平台方的故障,恢复后自动更新。",

@@ -471,7 +471,7 @@ def test_a_digest_says_all_kinds_within_the_parts_of_a_robot() -> None:
             ),
             "网关已上报、名册里没有的教室 20 间(新增 4):"
             "0小 a＠b、x2 等 5 处;1小 a＠b、x2 等 5 处;2小 a＠b、x2 等 5 处;还有 5 处。"
-            "请把教室补进名册;写错编号的,改网关的 agent.yml。",
+            "请把教室补进名册;写错编号的,在“发现待分配”(手工配置的在 agent.yml)里改正。",
             None,
             id="more than are named, and nothing that mentions",
         ),
