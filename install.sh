@@ -33,8 +33,8 @@ usage: sh install.sh [options]                 install or upgrade from the bundl
   --key FILE         trust this key (PEM) and remember it; else the one remembered, else the bundle's at the first time
   --python PROGRAM   use this Python
   --no-systemd       there is no systemd: install, and say what to run
-  --health-s N       how long a new release may take to get well, before it is rolled back (default: 40 and a fifth
-                     of report_interval_s)
+  --health-s N       how long a new release may take to get well, before it is rolled back (default: 40, and the time
+                     over which agents spread their first reports: 20 at most, 60 on a box that has just booted)
   --root DIR         a trial: work below DIR instead of /; implies --no-systemd
   --check            check everything, change nothing
   --uninstall        remove program, service, settings, secrets and unsent records
@@ -578,11 +578,24 @@ up_s() { cut -d . -f 1 /proc/uptime; }
 
 main_pid() { systemctl show --property MainPID --value "$service" 2>/dev/null || true; }
 
+# Over how long an agent spreads its first report (agent/spread.py): much longer on a box that has just got its power
+# back, as all its neighbours have. How often it reports the bureau may say: then agent.yml does not, and it is the longest.
+spread_s() {
+  interval_s=$(sed -n 's/^report_interval_s: *\([0-9][0-9]*\).*/\1/p' "$settings" | head -n 1)
+  if [ "$role" != agent ]; then
+    echo 0
+  elif [ "$(up_s)" -lt 180 ]; then
+    at_most 60 $((${interval_s:-80} * 3 / 4 + 1))
+  else
+    at_most 20 $((${interval_s:-100} / 5 + 1))
+  fi
+}
+
+at_most() { if [ "$2" -lt "$1" ]; then echo "$2"; else echo "$1"; fi; }
+
 # A release is well when the collector has acknowledged a report of it, or, without a page to ask, when it runs steadily.
 is_well() {
-  # Nobody said how long: the first report is spread over a fifth of the interval.
-  interval_s=$(sed -n 's/^report_interval_s: *\([0-9][0-9]*\).*/\1/p' "$settings" | head -n 1)
-  limit_s=${health_s:-$((40 + ${interval_s:-0} / 5))}
+  limit_s=${health_s:-$((40 + $(spread_s)))}
   begun_s=$(up_s) steady_s=0 seen=$(main_pid)
   while :; do
     if systemctl --quiet is-active "$service" && [ "$(main_pid)" = "$seen" ]; then

@@ -5,7 +5,9 @@ beside the time between two of its reports.
 """
 
 START_RATIO = 0.2
-"""A program that was started again, by a person or an upgrade, is alone with that, or nearly."""
+START_MAX_S = 20.0
+"""A program that was started again, by a person or an upgrade, is alone with that, or nearly; and install.sh waits for
+its first report, however rarely it is to report."""
 JUST_BOOTED_S = 180.0
 """A machine that young has just got its power back, and its neighbours with it."""
 RETURN_RATIO = 0.75
@@ -21,4 +23,6 @@ def return_span_s(report_interval_s: float) -> float:
 
 def start_span_s(report_interval_s: float, uptime_s: float) -> float:
     """Return the time over which the first reports of programs that start are spread."""
-    return return_span_s(report_interval_s) if uptime_s < JUST_BOOTED_S else START_RATIO * report_interval_s
+    if uptime_s < JUST_BOOTED_S:
+        return return_span_s(report_interval_s)
+    return min(START_MAX_S, START_RATIO * report_interval_s)

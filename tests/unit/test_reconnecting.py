@@ -1,7 +1,10 @@
 """How a county's gateways come back to what was away: spread, soon, and never spinning."""
 
 import random
+import re
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from agent.courier import backoff_s
 from agent.links.mqtt import STEADY_S, reconnect_span_s
 from agent.spread import AWAY_MAX_S, JUST_BOOTED_S, RETURN_MAX_S, start_span_s
 
+INSTALL = (Path(__file__).parents[2] / "install.sh").read_text()
 GATEWAYS = 2_000
 PEAK_PER_S = 100
 
@@ -41,6 +45,24 @@ def test_how_long_the_longest_waits(attempt: int, report_interval_s: float, span
 def test_first_reports(uptime_s: float, span_s: float) -> None:
     """A power cut is a county's, an upgrade one box's."""
     assert start_span_s(60.0, uptime_s) == pytest.approx(span_s)
+
+
+@pytest.mark.parametrize("uptime_s", [5, int(JUST_BOOTED_S) - 1, int(JUST_BOOTED_S), 1_000_000])
+@pytest.mark.parametrize("report_interval_s", [1, 60, 99, 300, 86_400])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_upgrade_waits_for_the_first_report(
+    tmp_path: Path, uptime_s: int, report_interval_s: int, *, is_told: bool
+) -> None:
+    """install.sh goes back to the release before if none was acknowledged in time: so it must know when one is due.
+
+    Where the bureau says how often to report, agent.yml does not.
+    """
+    settings = tmp_path / "agent.yml"
+    settings.write_text(f"report_interval_s: {report_interval_s}\n" if is_told else "gateway: gw-1\n")
+    rules = "".join(re.findall(r"^(?:spread_s\(\) \{\n.*?^\}\n|at_most\(\) .*?\n)", INSTALL, re.DOTALL | re.MULTILINE))
+    script = f"role=agent settings={settings}\nup_s() {{ echo {uptime_s}; }}\n{rules}spread_s\n"
+    said = subprocess.run(["/bin/sh", "-euc", script], check=True, capture_output=True, text=True).stdout
+    assert start_span_s(report_interval_s, uptime_s) <= int(said) <= RETURN_MAX_S
 
 
 @pytest.mark.parametrize("report_interval_s", [60.0, 300.0])
