@@ -770,7 +770,7 @@ do_uninstall() {
 # Secrets and the key are shared by all roles on a machine: the last one takes them along.
 remove_data() {
   rm -rf "$root/var/lib/classready-$role" "$root/var/lib/private/classready-$role" "$settings" "$settings.new" "$settings.before"
-  [ "$role" != agent ] || rm -rf "$etc/agent.d"
+  [ "$role" != agent ] || rm -rf "$etc/agent.d" "$etc/no-monthly-acceptance"
   for other in agent.yml collector.yml responder.conf; do
     [ ! -e "$etc/$other" ] || return 0
   done

@@ -201,10 +201,10 @@ def test_echoes(collector: Booted, gateway: Booted) -> None:
     low, high = map(int, gateway.bash("cat /proc/sys/net/ipv4/ping_group_range").split())
     assert low > high
     pid = gateway.shown(AGENT, "MainPID")
-    gateway.bash("sed -i 's/^report_interval_s:.*//' /etc/classready/agent.yml")
     gateway.bash(
-        f"printf '  - {{kind: ping, name: bureau-ping, host: {COLLECTOR}, interval_s: 5}}\\nreport_interval_s: 5\\n' "
-        ">> /etc/classready/agent.yml; classready-agent check; systemctl reload classready-agent"
+        f"mkdir -p /etc/classready/agent.d; printf 'targets:\\n  - {{kind: ping, name: bureau-ping, host: {COLLECTOR}, "
+        "interval_s: 5}\\nreport_interval_s: 5\\n' > /etc/classready/agent.d/10-ping.yml; "
+        "classready-agent check; systemctl reload classready-agent"
     )
     _until("rtt", lambda: "platform_ping_rtt_seconds{" in collector.bash(METRICS), gateway)
     assert gateway.shown(AGENT, "MainPID") == pid
@@ -231,7 +231,9 @@ def test_the_months_sheet(gateway: Booted) -> None:
     )
     gateway.bash(f"systemctl stop {AGENT}")
     assert gateway.shown(f"{SHEET}.timer", "ActiveState") == "inactive"
-    gateway.bash(f"systemctl start {AGENT}")
+    gateway.bash(f"touch /etc/classready/no-monthly-acceptance; systemctl start {AGENT}")
+    assert gateway.shown(f"{SHEET}.timer", "ActiveState") == "inactive", "nobody wants one"
+    gateway.bash(f"rm /etc/classready/no-monthly-acceptance; systemctl restart {AGENT}")
     assert gateway.shown(f"{SHEET}.timer", "ActiveState") == "active"
 
 
