@@ -18,30 +18,32 @@ BOOTS_MAX: Final = 8
 """Of a spool, the newest. What an earlier one made is taken for what it says it is."""
 BOOT_RANGES_MAX: Final = 64
 PRINTS_MAX: Final = 64
-"""Of a gateway, the newest: what a school's two last reports hold, and a copy comes within an interval. At 20,000
+"""Of a spool, the newest: what a school's two last reports hold, and a copy comes within an interval. At 20,000
 gateways they take some 25 MB."""
+SPOOLS_MAX: Final = 3
+"""Of a gateway, those heard last: a copy that was told to go on under another spool id is heard under that one at once,
+and what it left under the first must still be known when the other machine comes with its own."""
 
 
 class Prints:
-    """Gateway -> the newest numbers that were applied, each with its record's ``monotonic_s``."""
+    """Gateway -> spool -> the newest numbers that were applied, each with its record's ``monotonic_s``."""
 
     def __init__(self) -> None:
-        self._by_gateway: dict[str, tuple[str, array[float]]] = {}
+        self._by_gateway: dict[str, dict[str, array[float]]] = {}
 
     def keep(self, spool: Spool, records: Iterable[Record]) -> None:
         """Before it is durable: what is not settled is looked at by nobody."""
         gateway, spool_id = spool
-        known_spool, kept = self._by_gateway.get(gateway, ("", array("d")))
-        if known_spool != spool_id:
-            kept = array("d")
+        spools = self._by_gateway.setdefault(gateway, {})
+        kept = spools.pop(spool_id, array("d"))
         for record in records:
             kept.extend((record.sequence, record.monotonic_s))  # whole numbers up to 2**53 are exact
-        self._by_gateway[gateway] = spool_id, kept[-2 * PRINTS_MAX :]
+        spools[spool_id] = kept[-2 * PRINTS_MAX :]
+        if len(spools) > SPOOLS_MAX:
+            del spools[next(iter(spools))]
 
     def of(self, spool: Spool) -> Mapping[int, float]:
-        known_spool, kept = self._by_gateway.get(spool[0], ("", array("d")))
-        if known_spool != spool[1]:
-            return {}
+        kept = self._by_gateway.get(spool[0], {}).get(spool[1], ())
         return {int(number): at for number, at in zip(kept[::2], kept[1::2], strict=True)}
 
     def forget_others(self, gateways: Iterable[str]) -> None:
