@@ -51,6 +51,14 @@ structlog.configure(
 """structlog's own default draws each exception with the values of all variables: ten seconds for one of the engine."""
 
 
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """A command that is called within the process sets a level of its own; later tests listen to what it leaves out."""
+    configured = structlog.get_config()
+    yield
+    structlog.configure(**configured)
+
+
 def _refuse(why: str) -> None:
     if REQUIRED:
         pytest.fail(why, pytrace=False)

@@ -99,7 +99,7 @@ async def test_a_school_says_everything_explain_needs(client: Client) -> None:
     ]
     assert slow["evidence"][0]["text"] == "sw1 Gi0/7:10 Mbit/s,半双工"
     assert unknown["next_step"]["step"] == "show_link"
-    assert unknown["next_step"]["text"].startswith("看不到它的线路:有网管交换机的,请运行 classready-agent discover")
+    assert unknown["next_step"]["text"].startswith("看不到它的线路:有网管交换机的,请在学校页面的“发现待分配”里确认")
     assert unknown["link_bps"] is None
     assert (exempt["ready"], exempt["compliant"], exempt["exempt"]) == ("exempt", "exempt", "2026 年拆除")
     assert [c["clause"] for c in slow["clauses"]] == ["link", "way", "device", "platforms"]

@@ -419,7 +419,10 @@ def test_object(collector):
     """It says what is tested again, or why nothing can be; what the collector refuses is said, too."""
     asked = partial(call, "object", "-c", collector.settings, "--by", "李校长", "--note", "我们测得 100M")
     done = asked("s1/r1")
-    assert (done.exit_code, done.output) == (0, "s1/r1: 未能复测:没有测速对象,请在 agent.yml 加一个 bandwidth 目标\n")
+    assert (done.exit_code, done.output) == (
+        0,
+        "s1/r1: 未能复测:没有测速对象,请在该校的模板(或 agent.yml)里加一个 bandwidth 目标\n",
+    )
     assert (asked("none").exit_code, asked("none").output) == (1, "no such school in the roster\n")
     assert call("object", "s1", "-c", collector.settings, "--by", "x").exit_code == 2
 

@@ -102,9 +102,10 @@ def test_a_board_is_named(text: str, named: bool) -> None:  # noqa: FBT001
 
 
 def test_what_real_switches_say_of_themselves_is_no_room() -> None:
-    """Labels that no person wrote, of recorded switches, against rooms whose numbers stand in them."""
+    """Labels that no person wrote, against rooms whose numbers stand in them; more of them where walks are recorded."""
     rooms = [Room(f"r{n}", f"{n}", f"{n % 6 + 1}年级{n % 9 + 1}班") for n in (*range(1, 60), *range(101, 127))]
-    labels = [
+    labels = ["GigabitEthernet1/0/1", "GigabitEthernet1/0/24 Interface", "RMON Port 01 on unit 1", "MGMN", "VLAN 101"]
+    labels += [
         found[1].strip()
         for path in WALKS.glob("*.snmprec")
         for line in path.read_text(encoding="utf-8").splitlines()
@@ -114,8 +115,6 @@ def test_what_real_switches_say_of_themselves_is_no_room() -> None:
             )
         )
     ]
-    if not labels:
-        pytest.skip("no recorded walks here")
     assert {label for label in labels if place(label, rooms).room} == set()
 
 
