@@ -113,19 +113,7 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
     tls = _collect(problems, loaded, own, _server_tls(path))
     mqtt = {"mqtt.ca_file": settings.mqtt.ca_file} if settings.mqtt and settings.mqtt.tls else {}
     mqtt_tls = _collect(problems, loaded, mqtt, _client_tls(path))
-    try:
-        roster = load_roster(resolve(path, settings.roster), platforms_of(settings), known, settings.calendar)
-    except SettingsError as error:
-        problems += error.problems
-        roster = Roster()
-    else:
-        problems += [*_office_problems(loaded, roster), *_broker_problems(loaded, roster)]
-        names: dict[str, Collection[str]] = {
-            "offices": roster.offices,
-            "schools": roster.schools,
-            "platforms": platforms_of(settings),
-        }
-        problems += unknown_subjects(loaded, settings.maintenance, names)
+    roster = _roster(path, loaded, known, problems)
     measured = templates(path, settings, roster, secrets.get("responder.key_file"), problems)
     if problems:
         raise SettingsError(problems)
@@ -140,6 +128,24 @@ def load_configuration(path: Path, known: Known = MappingProxyType({})) -> Confi
         templates=measured,
         enrolment_broker=broker,
     )
+
+
+def _roster(path: Path, loaded: Loaded, known: Known, problems: list[Problem]) -> Roster:
+    """Read it, and find what the settings name and it has not; an empty one where it cannot be read."""
+    settings: CollectorSettings = loaded.value
+    try:
+        roster = load_roster(resolve(path, settings.roster), platforms_of(settings), known, settings.calendar)
+    except SettingsError as error:
+        problems += error.problems
+        return Roster()
+    problems += [*_office_problems(loaded, roster), *_broker_problems(loaded, roster)]
+    names: dict[str, Collection[str]] = {
+        "offices": roster.offices,
+        "schools": roster.schools,
+        "platforms": platforms_of(settings),
+    }
+    problems += unknown_subjects(loaded, settings.maintenance, names)
+    return roster
 
 
 def advice(path: Path, roster: Roster, today: date) -> list[Problem]:
